@@ -1,0 +1,110 @@
+-- agent --
+SELECT
+    agents.location,
+    agents.revoked_at
+FROM vantage.agents
+WHERE agents.id = %(agent_id)s
+
+-- hello --
+INSERT INTO vantage.incarnations (agent_id, incarnation)
+VALUES (%(agent_id)s, %(incarnation)s)
+ON CONFLICT (agent_id, incarnation)
+DO UPDATE SET connection = incarnations.connection + 1
+RETURNING
+    high_water,
+    connection,
+    closed_at
+
+-- close --
+UPDATE vantage.incarnations
+SET closed_at = now()
+WHERE agent_id = %(agent_id)s
+    AND incarnation = %(incarnation)s
+    AND connection = %(connection)s
+
+-- heartbeat --
+UPDATE vantage.agents
+SET
+    last_seen_at = now(),
+    version = COALESCE(%(version)s, version),
+    backlog = COALESCE(%(backlog)s, backlog)
+WHERE id = %(agent_id)s
+    AND revoked_at IS NULL
+RETURNING id
+
+-- lock_high_waters --
+SELECT
+    incarnations.agent_id,
+    incarnations.incarnation,
+    incarnations.high_water,
+    incarnations.connection,
+    agents.revoked_at IS NOT NULL AS is_revoked
+FROM unnest(%(agent_ids)s::uuid[], %(incarnations)s::bytea[]) AS wanted (agent_id, incarnation)
+JOIN vantage.incarnations USING (agent_id, incarnation)
+JOIN vantage.agents ON agents.id = incarnations.agent_id
+ORDER BY
+    incarnations.agent_id,
+    incarnations.incarnation
+FOR UPDATE OF incarnations
+
+-- move_high_water --
+UPDATE vantage.incarnations
+SET high_water = %(new)s
+WHERE agent_id = %(agent_id)s
+    AND incarnation = %(incarnation)s
+    AND high_water = %(old)s
+    AND connection = %(connection)s
+
+-- quarantine --
+INSERT INTO vantage.quarantine (agent_id, incarnation, seq, reason, payload)
+VALUES (%(agent_id)s, %(incarnation)s, %(seq)s, %(reason)s, %(payload)s)
+
+-- notify_results --
+SELECT pg_notify('vantage_results', %(monitors)s)
+
+-- monitors_of_locations --
+SELECT
+    location,
+    array_agg(monitor_id) AS monitor_ids
+FROM vantage.monitor_locations
+GROUP BY location
+
+-- assignments --
+-- Among the live agents of a location the one with the smallest hash runs a monitor
+-- (rendezvous hashing): when an agent dies only its own monitors move.
+WITH live AS (
+    SELECT
+        id,
+        location
+    FROM vantage.agents
+    WHERE revoked_at IS NULL
+        AND (last_seen_at > now() - INTERVAL '15 seconds' OR id = ANY(%(agent_ids)s::uuid[]))
+),
+chosen AS (
+    SELECT DISTINCT ON (monitor_locations.monitor_id, monitor_locations.location)
+        live.id AS agent_id,
+        monitor_locations.monitor_id,
+        monitor_locations.location
+    FROM vantage.monitor_locations
+    JOIN live USING (location)
+    ORDER BY
+        monitor_locations.monitor_id,
+        monitor_locations.location,
+        md5(monitor_locations.monitor_id || '/' || live.id)
+)
+SELECT
+    chosen.agent_id,
+    monitors.id,
+    monitors.url,
+    monitors.interval_s,
+    monitors.timeout_us,
+    monitors.slow_us,
+    monitors.max_redirects,
+    vantage.slot_offset_us(monitors.id, chosen.location, monitors.interval_s) AS offset_us
+FROM chosen
+JOIN vantage.monitors ON monitors.id = chosen.monitor_id
+WHERE monitors.removed_at IS NULL
+    AND chosen.agent_id = ANY(%(agent_ids)s::uuid[])
+ORDER BY
+    chosen.agent_id,
+    monitors.id

@@ -1,0 +1,33 @@
+-- remember_authority --
+INSERT INTO vantage.authorities (public_key_sha256, certificate)
+VALUES (%(public_key_sha256)s, %(certificate)s)
+ON CONFLICT (public_key_sha256) DO NOTHING
+
+-- newest_authority --
+SELECT public_key_sha256
+FROM vantage.authorities
+ORDER BY created_at DESC
+LIMIT 1
+
+-- issue_token --
+INSERT INTO vantage.enrolment_tokens (secret_hash, location, expires_at)
+VALUES (%(secret_hash)s, %(location)s, now() + %(lifetime)s)
+
+-- spend_token --
+UPDATE vantage.enrolment_tokens
+SET spent_at = now()
+WHERE secret_hash = %(secret_hash)s
+    AND spent_at IS NULL
+    AND expires_at > now()
+RETURNING location
+
+-- enrol_agent --
+INSERT INTO vantage.agents (id, location, name, certificate_expires_at)
+VALUES (%(agent_id)s, %(location)s, %(name)s, %(expires_at)s)
+
+-- renew_agent --
+UPDATE vantage.agents
+SET certificate_expires_at = %(expires_at)s
+WHERE id = %(agent_id)s
+    AND revoked_at IS NULL
+RETURNING location

@@ -1,0 +1,115 @@
+-- accounts --
+SELECT
+    id,
+    name,
+    created_at
+FROM vantage.accounts
+ORDER BY id
+
+-- add_account --
+INSERT INTO vantage.accounts (name)
+VALUES (%(name)s)
+RETURNING id
+
+-- add_user --
+INSERT INTO vantage.users (account_id, email, name, password_hash)
+VALUES (%(account_id)s, %(email)s, %(name)s, %(password_hash)s)
+
+-- set_password --
+UPDATE vantage.users
+SET password_hash = %(password_hash)s
+WHERE lower(email) = lower(%(email)s)
+
+-- locations --
+SELECT
+    name,
+    title,
+    region,
+    country,
+    latitude,
+    longitude,
+    (SELECT count(*) FROM vantage.agents
+     WHERE agents.location = locations.name AND agents.revoked_at IS NULL
+         AND agents.last_seen_at > now() - INTERVAL '15 seconds') AS agents_online
+FROM vantage.locations
+ORDER BY name
+
+-- add_location --
+INSERT INTO vantage.locations (name, title, region, country, latitude, longitude)
+VALUES (%(name)s, %(title)s, %(region)s, %(country)s, %(latitude)s, %(longitude)s)
+
+-- monitors --
+SELECT
+    monitors.id,
+    monitors.name,
+    monitors.url,
+    monitors.interval_s,
+    monitors.timeout_us,
+    monitors.slow_us,
+    monitors.max_redirects,
+    accounts.name AS account,
+    ARRAY(
+        SELECT location FROM vantage.monitor_locations
+        WHERE monitor_locations.monitor_id = monitors.id
+        ORDER BY location) AS locations
+FROM vantage.monitors
+JOIN vantage.accounts ON accounts.id = monitors.account_id
+WHERE monitors.removed_at IS NULL
+ORDER BY monitors.id
+
+-- add_monitor --
+INSERT INTO vantage.monitors (account_id, name, url, interval_s, timeout_us, slow_us, max_redirects)
+VALUES (
+    %(account_id)s, %(name)s, %(url)s, %(interval_s)s, %(timeout_us)s, %(slow_us)s,
+    %(max_redirects)s)
+RETURNING id
+
+-- add_monitor_location --
+INSERT INTO vantage.monitor_locations (monitor_id, location)
+VALUES (%(monitor_id)s, %(location)s)
+
+-- remove_monitor --
+UPDATE vantage.monitors
+SET removed_at = now()
+WHERE id = %(id)s
+    AND removed_at IS NULL
+RETURNING url
+
+-- agents --
+SELECT
+    agents.id,
+    agents.location,
+    agents.name,
+    agents.enrolled_at,
+    agents.certificate_expires_at,
+    agents.revoked_at,
+    agents.last_seen_at,
+    agents.version,
+    agents.backlog,
+    agents.revoked_at IS NULL
+        AND COALESCE(agents.last_seen_at > now() - INTERVAL '15 seconds', false) AS is_online
+FROM vantage.agents
+ORDER BY
+    agents.location,
+    agents.enrolled_at
+
+-- revoke_agent --
+UPDATE vantage.agents
+SET revoked_at = now()
+WHERE id = %(id)s
+    AND revoked_at IS NULL
+RETURNING name
+
+-- status --
+SELECT
+    COALESCE((SELECT sum(high_water) FROM vantage.incarnations), 0)::bigint AS results,
+    (SELECT count(*) FROM vantage.agents
+     WHERE revoked_at IS NULL AND last_seen_at > now() - INTERVAL '15 seconds') AS agents_online
+
+-- is_enrolled --
+SELECT id
+FROM vantage.agents
+WHERE id = %(id)s
+    AND location = %(location)s
+    AND revoked_at IS NULL
+    AND certificate_expires_at > now() + INTERVAL '1 hour'

@@ -1,0 +1,34 @@
+CREATE OR REPLACE FUNCTION vantage.slot_offset_us(monitor_id integer, location text, interval_s integer)
+RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT ('x' || substr(md5(monitor_id || '/' || location), 1, 13))::bit(52)::bigint
+        % (interval_s::bigint * 1000000)
+$$;
+COMMENT ON FUNCTION vantage.slot_offset_us IS
+    'Where in its interval a monitor''s slots lie at a location, in microseconds: slot k is at '
+    'k x interval + offset after the Unix epoch. Spreads the load; a restart changes nothing.';
+
+CREATE OR REPLACE FUNCTION vantage.current_account()
+RETURNS integer
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT NULLIF(current_setting('vantage.account_id', true), '')::integer
+$$;
+COMMENT ON FUNCTION vantage.current_account IS
+    'The account that SET LOCAL vantage.account_id names. NULL: none, and nothing is visible.';
+
+CREATE OR REPLACE FUNCTION vantage.slots_between(
+    monitor_id integer, location text, interval_s integer, from_at timestamptz, to_at timestamptz)
+RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT GREATEST(0,
+        ceil((extract(epoch FROM to_at) * 1000000 - slot.offset_us) / slot.interval_us)
+        - ceil((extract(epoch FROM from_at) * 1000000 - slot.offset_us) / slot.interval_us))::bigint
+    FROM (SELECT
+        vantage.slot_offset_us(monitor_id, location, interval_s) AS offset_us,
+        interval_s::numeric * 1000000 AS interval_us) AS slot
+$$;
+COMMENT ON FUNCTION vantage.slots_between IS
+    'How many slots of a monitor at a location are due from from_at up to, not including, to_at.';

@@ -1,0 +1,16 @@
+-- Who sees which rows of the configuration. The collector and SREs see all; the owner of the
+-- report centre's views sees the current account's, so a view cannot show more by mistake.
+DROP POLICY IF EXISTS everything ON vantage.monitors;
+CREATE POLICY everything ON vantage.monitors
+    TO vantage_collector, vantage_reader USING (true) WITH CHECK (true);
+DROP POLICY IF EXISTS own ON vantage.monitors;
+CREATE POLICY own ON vantage.monitors FOR SELECT
+    TO vantage_views USING (account_id = vantage.current_account());
+
+DROP POLICY IF EXISTS everything ON vantage.monitor_locations;
+CREATE POLICY everything ON vantage.monitor_locations
+    TO vantage_collector, vantage_reader USING (true) WITH CHECK (true);
+DROP POLICY IF EXISTS own ON vantage.monitor_locations;
+CREATE POLICY own ON vantage.monitor_locations FOR SELECT
+    TO vantage_views USING (EXISTS (
+        SELECT FROM vantage.monitors WHERE monitors.id = monitor_locations.monitor_id));

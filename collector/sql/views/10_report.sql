@@ -1,0 +1,322 @@
+-- What the report centre may see: the current account's rows (SET LOCAL vantage.account_id), and
+-- nothing while no account is set. Owned by vantage_views, which row-level security binds; the
+-- report centre's own role has no right on any table.
+CREATE SCHEMA IF NOT EXISTS report;
+COMMENT ON SCHEMA report IS
+    'The report centre''s views: one account''s rows, chosen by SET LOCAL vantage.account_id.';
+
+CREATE OR REPLACE VIEW report.locations WITH (security_barrier) AS
+SELECT
+    locations.name,
+    locations.title,
+    locations.region,
+    locations.country,
+    locations.latitude,
+    locations.longitude,
+    (SELECT max(agents.last_seen_at)
+     FROM vantage.agents
+     WHERE agents.location = locations.name AND agents.revoked_at IS NULL) AS last_seen_at
+FROM vantage.locations
+WHERE vantage.current_account() IS NOT NULL;
+COMMENT ON VIEW report.locations IS 'Every location, and when it was last heard of.';
+COMMENT ON COLUMN report.locations.name IS 'Short name, as in report.results.location.';
+COMMENT ON COLUMN report.locations.title IS 'As shown to people.';
+COMMENT ON COLUMN report.locations.region IS 'Groups locations. NULL: none.';
+COMMENT ON COLUMN report.locations.country IS 'ISO 3166-1 alpha-2. NULL: not stated.';
+COMMENT ON COLUMN report.locations.latitude IS 'Degrees north. NULL: not stated.';
+COMMENT ON COLUMN report.locations.longitude IS 'Degrees east. NULL: not stated.';
+COMMENT ON COLUMN report.locations.last_seen_at IS
+    'Last heartbeat of any of its agents. NULL: none ever connected.';
+
+CREATE OR REPLACE VIEW report.monitors WITH (security_barrier) AS
+SELECT
+    id,
+    name,
+    url,
+    interval_s,
+    timeout_us,
+    slow_us,
+    max_redirects,
+    created_at
+FROM vantage.monitors
+WHERE account_id = vantage.current_account() AND removed_at IS NULL;
+COMMENT ON VIEW report.monitors IS 'The account''s monitors, less the removed ones.';
+COMMENT ON COLUMN report.monitors.id IS 'Identity, as in report.results.monitor_id.';
+COMMENT ON COLUMN report.monitors.name IS 'As shown to people.';
+COMMENT ON COLUMN report.monitors.url IS 'What is fetched.';
+COMMENT ON COLUMN report.monitors.interval_s IS 'Seconds between two slots at one location.';
+COMMENT ON COLUMN report.monitors.timeout_us IS 'Limit on one result, redirects included.';
+COMMENT ON COLUMN report.monitors.slow_us IS
+    'An up result whose total_us exceeds this is degraded. NULL: no limit.';
+COMMENT ON COLUMN report.monitors.max_redirects IS 'Redirects followed.';
+COMMENT ON COLUMN report.monitors.created_at IS 'When the monitor was added.';
+
+CREATE OR REPLACE VIEW report.monitor_locations WITH (security_barrier) AS
+SELECT
+    monitor_locations.monitor_id,
+    monitor_locations.location
+FROM vantage.monitor_locations
+JOIN vantage.monitors ON monitors.id = monitor_locations.monitor_id
+WHERE monitors.account_id = vantage.current_account() AND monitors.removed_at IS NULL;
+COMMENT ON VIEW report.monitor_locations IS 'From where each of the account''s monitors is probed.';
+COMMENT ON COLUMN report.monitor_locations.monitor_id IS 'The monitor.';
+COMMENT ON COLUMN report.monitor_locations.location IS 'A location that probes it.';
+
+CREATE OR REPLACE VIEW report.results WITH (security_barrier) AS
+SELECT
+    results.slot_at,
+    results.started_at,
+    results.received_at,
+    results.cert_expires_at,
+    results.body_bytes,
+    results.monitor_id,
+    results.total_us,
+    results.redirect_us,
+    results.dns_us,
+    results.connect_us,
+    results.tls_us,
+    results.send_us,
+    results.wait_us,
+    results.receive_us,
+    results.delay_us,
+    results.lag_us,
+    results.rtt_us,
+    results.header_bytes,
+    results.target_port,
+    results.outcome,
+    results.agent_id,
+    results.http_status,
+    results.redirects,
+    results.suspect,
+    results.location,
+    results.failure,
+    results.detail,
+    results.http_version,
+    results.url,
+    results.target_ip,
+    results.local_ip,
+    CASE
+        WHEN results.outcome <> 'down' THEN NULL
+        WHEN results.receive_us IS NOT NULL THEN 'receive'
+        WHEN results.wait_us IS NOT NULL THEN 'wait'
+        WHEN results.send_us IS NOT NULL THEN 'send'
+        WHEN results.tls_us IS NOT NULL THEN 'tls'
+        WHEN results.connect_us IS NOT NULL THEN 'connect'
+        WHEN results.dns_us IS NOT NULL THEN 'dns'
+    END AS failed_phase
+FROM vantage.results
+JOIN vantage.monitors ON monitors.id = results.monitor_id
+WHERE monitors.account_id = vantage.current_account();
+COMMENT ON VIEW report.results IS
+    'vantage.results of the account''s monitors; its columns are explained there.';
+
+CREATE OR REPLACE VIEW report.exchanges WITH (security_barrier) AS
+SELECT
+    exchanges.slot_at,
+    exchanges.body_bytes,
+    exchanges.monitor_id,
+    exchanges.total_us,
+    exchanges.dns_us,
+    exchanges.connect_us,
+    exchanges.tls_us,
+    exchanges.send_us,
+    exchanges.wait_us,
+    exchanges.receive_us,
+    exchanges.rtt_us,
+    exchanges.header_bytes,
+    exchanges.target_port,
+    exchanges.http_status,
+    exchanges.hop,
+    exchanges.location,
+    exchanges.url,
+    exchanges.http_version,
+    exchanges.target_ip,
+    exchanges.local_ip
+FROM vantage.exchanges
+JOIN vantage.monitors ON monitors.id = exchanges.monitor_id
+WHERE monitors.account_id = vantage.current_account();
+COMMENT ON VIEW report.exchanges IS
+    'vantage.exchanges of the account''s monitors; its columns are explained there.';
+
+-- A view that passes a hypertable's columns through passes their comments through as well.
+DO $$
+DECLARE
+    passed record;
+BEGIN
+    FOR passed IN
+        SELECT
+            seen.oid::regclass AS view_name,
+            seen_column.attname AS column_name,
+            col_description(source.oid, source_column.attnum) AS comment
+        FROM pg_class AS seen
+        JOIN pg_class AS source ON source.relname = seen.relname
+            AND source.relnamespace = 'vantage'::regnamespace
+        JOIN pg_attribute AS seen_column ON seen_column.attrelid = seen.oid
+        JOIN pg_attribute AS source_column ON source_column.attrelid = source.oid
+            AND source_column.attname = seen_column.attname
+        WHERE seen.oid IN ('report.results'::regclass, 'report.exchanges'::regclass)
+            AND seen_column.attnum > 0
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L',
+            passed.view_name, passed.column_name, passed.comment);
+    END LOOP;
+END
+$$;
+COMMENT ON COLUMN report.results.failed_phase IS
+    'The last phase a down result reached. NULL: not down, or none was reached.';
+
+-- Each column that costs a look into the past is a sub-select, which the planner leaves out of a
+-- query that does not ask for it.
+CREATE OR REPLACE VIEW report.latest WITH (security_barrier) AS
+SELECT
+    pairs.monitor_id,
+    pairs.location,
+    locations.title,
+    CASE
+        WHEN latest.slot_at IS NULL THEN 'waiting'
+        WHEN latest.slot_at < now()
+            - make_interval(secs => 2 * monitors.interval_s + monitors.timeout_us / 1e6 + 30)
+            THEN 'missing'
+        WHEN latest.outcome = 'degraded' THEN 'slow'
+        ELSE latest.outcome::text
+    END AS state,
+    latest.slot_at,
+    latest.outcome,
+    latest.failure,
+    latest.http_status,
+    latest.total_us,
+    latest.cert_expires_at,
+    CASE WHEN latest.outcome = 'down' THEN (
+        SELECT failed.slot_at
+        FROM vantage.results AS failed
+        WHERE failed.monitor_id = pairs.monitor_id
+            AND failed.location = pairs.location
+            AND failed.slot_at > now() - INTERVAL '7 days'
+            AND failed.slot_at > COALESCE((
+                SELECT passed.slot_at
+                FROM vantage.results AS passed
+                WHERE passed.monitor_id = pairs.monitor_id
+                    AND passed.location = pairs.location
+                    AND passed.slot_at > now() - INTERVAL '7 days'
+                    AND passed.outcome <> 'down'
+                ORDER BY passed.slot_at DESC
+                LIMIT 1), '-infinity')
+        ORDER BY failed.slot_at
+        LIMIT 1)
+    END AS failing_since_at,
+    (
+        SELECT first.slot_at
+        FROM vantage.results AS first
+        WHERE first.monitor_id = pairs.monitor_id AND first.location = pairs.location
+        ORDER BY first.slot_at
+        LIMIT 1
+    ) AS first_slot_at
+FROM vantage.monitor_locations AS pairs
+JOIN vantage.monitors ON monitors.id = pairs.monitor_id
+JOIN vantage.locations ON locations.name = pairs.location
+LEFT JOIN LATERAL (
+    SELECT results.*
+    FROM vantage.results
+    WHERE results.monitor_id = pairs.monitor_id AND results.location = pairs.location
+    ORDER BY results.slot_at DESC
+    LIMIT 1
+) AS latest ON true
+WHERE monitors.account_id = vantage.current_account() AND monitors.removed_at IS NULL;
+COMMENT ON VIEW report.latest IS
+    'How each of the account''s monitors stands at each location that probes it.';
+COMMENT ON COLUMN report.latest.monitor_id IS 'The monitor.';
+COMMENT ON COLUMN report.latest.location IS 'Short name of the location.';
+COMMENT ON COLUMN report.latest.title IS 'The location as shown to people.';
+COMMENT ON COLUMN report.latest.state IS
+    'up, slow or down by the newest result; missing: a result has been due for more than one '
+    'interval, the timeout and 30 s; waiting: there never was one.';
+COMMENT ON COLUMN report.latest.slot_at IS 'The newest result''s slot. NULL: there is none.';
+COMMENT ON COLUMN report.latest.outcome IS 'The newest result''s. NULL: there is none.';
+COMMENT ON COLUMN report.latest.failure IS 'The newest result''s. NULL: it is up.';
+COMMENT ON COLUMN report.latest.http_status IS 'The newest result''s. NULL: no response.';
+COMMENT ON COLUMN report.latest.total_us IS 'The newest result''s.';
+COMMENT ON COLUMN report.latest.cert_expires_at IS 'The newest result''s. NULL: no TLS.';
+COMMENT ON COLUMN report.latest.failing_since_at IS
+    'First slot of the unbroken run of down results that the newest one ends, looking back seven '
+    'days at most. NULL: the newest is not down, or is older than that.';
+COMMENT ON COLUMN report.latest.first_slot_at IS
+    'Slot of the oldest result that is kept. NULL: there is none.';
+
+-- A view with a security barrier keeps no order, so looking for one neighbour through it would
+-- read and sort every row; these functions read one row of the index.
+
+CREATE OR REPLACE FUNCTION report.slot_before(
+    given_monitor_id integer, given_location text, given_slot_at timestamptz)
+RETURNS timestamptz
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT results.slot_at
+    FROM vantage.results
+    WHERE results.monitor_id = given_monitor_id
+        AND results.location = given_location
+        AND results.slot_at < given_slot_at
+        AND EXISTS (SELECT FROM vantage.monitors WHERE id = given_monitor_id)
+    ORDER BY results.slot_at DESC
+    LIMIT 1
+$$;
+COMMENT ON FUNCTION report.slot_before IS
+    'The slot of the result before this one, of the account''s monitor. NULL: there is none.';
+
+CREATE OR REPLACE FUNCTION report.slot_after(
+    given_monitor_id integer, given_location text, given_slot_at timestamptz)
+RETURNS timestamptz
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT results.slot_at
+    FROM vantage.results
+    WHERE results.monitor_id = given_monitor_id
+        AND results.location = given_location
+        AND results.slot_at > given_slot_at
+        AND EXISTS (SELECT FROM vantage.monitors WHERE id = given_monitor_id)
+    ORDER BY results.slot_at
+    LIMIT 1
+$$;
+COMMENT ON FUNCTION report.slot_after IS
+    'The slot of the result after this one, of the account''s monitor. NULL: there is none.';
+
+-- Signing in. The report centre's role cannot read people or sessions but through these.
+
+CREATE OR REPLACE FUNCTION report.sign_in_candidate(given_email text)
+RETURNS TABLE (user_id integer, password_hash text)
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT id, password_hash FROM vantage.users WHERE lower(email) = lower(given_email)
+$$;
+COMMENT ON FUNCTION report.sign_in_candidate IS
+    'Whose password is to be verified for this address. No row: nobody''s.';
+
+CREATE OR REPLACE FUNCTION report.start_session(
+    given_user_id integer, given_token_hash bytea, lifetime interval)
+RETURNS void
+LANGUAGE sql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    DELETE FROM vantage.sessions WHERE expires_at < now();
+    INSERT INTO vantage.sessions (token_hash, user_id, expires_at)
+    VALUES (given_token_hash, given_user_id, now() + lifetime)
+$$;
+COMMENT ON FUNCTION report.start_session IS
+    'Remembers a verified sign-in by the SHA-256 of its token.';
+
+CREATE OR REPLACE FUNCTION report.session_user_of(given_token_hash bytea)
+RETURNS TABLE (user_id integer, account_id integer, name text, email text)
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT users.id, users.account_id, users.name, users.email
+    FROM vantage.sessions
+    JOIN vantage.users ON users.id = sessions.user_id
+    WHERE sessions.token_hash = given_token_hash AND sessions.expires_at > now()
+$$;
+COMMENT ON FUNCTION report.session_user_of IS 'Who a session''s token stands for. No row: nobody.';
+
+CREATE OR REPLACE FUNCTION report.end_session(given_token_hash bytea)
+RETURNS void
+LANGUAGE sql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    DELETE FROM vantage.sessions WHERE token_hash = given_token_hash
+$$;
+COMMENT ON FUNCTION report.end_session IS 'Signs out.';

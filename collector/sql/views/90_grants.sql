@@ -1,0 +1,41 @@
+-- Who may do what, over everything the files before this one made.
+GRANT USAGE ON SCHEMA vantage TO vantage_collector, vantage_reader, vantage_views;
+GRANT USAGE, CREATE ON SCHEMA report TO vantage_views;
+GRANT USAGE ON SCHEMA report TO vantage_dashboard;
+-- The report centre calls vantage.slots_between and its kin; USAGE shows it no table.
+GRANT USAGE ON SCHEMA vantage TO vantage_dashboard;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vantage TO vantage_collector;
+
+GRANT SELECT ON ALL TABLES IN SCHEMA vantage TO vantage_reader;
+REVOKE SELECT ON vantage.users, vantage.sessions, vantage.enrolment_tokens FROM vantage_reader;
+GRANT SELECT (id, account_id, email, name, created_at) ON vantage.users TO vantage_reader;
+GRANT SELECT (location, created_at, expires_at, spent_at)
+    ON vantage.enrolment_tokens TO vantage_reader;
+
+GRANT SELECT ON vantage.accounts, vantage.users, vantage.locations, vantage.monitors,
+    vantage.monitor_locations, vantage.agents, vantage.results, vantage.exchanges TO vantage_views;
+GRANT SELECT, INSERT, DELETE ON vantage.sessions TO vantage_views;
+
+-- Everything in report belongs to vantage_views, which row-level security binds.
+DO $$
+DECLARE
+    object record;
+BEGIN
+    FOR object IN
+        SELECT c.oid::regclass AS name FROM pg_class AS c
+        WHERE c.relnamespace = 'report'::regnamespace AND c.relkind = 'v'
+    LOOP
+        EXECUTE format('ALTER VIEW %s OWNER TO vantage_views', object.name);
+        EXECUTE format('GRANT SELECT ON %s TO vantage_dashboard', object.name);
+    END LOOP;
+    FOR object IN
+        SELECT p.oid::regprocedure AS name FROM pg_proc AS p
+        WHERE p.pronamespace = 'report'::regnamespace
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s OWNER TO vantage_views', object.name);
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', object.name);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO vantage_dashboard', object.name);
+    END LOOP;
+END
+$$;
