@@ -1,0 +1,1 @@
+"""The collector: stores every result exactly once, and the operator's tool."""

@@ -1,0 +1,75 @@
+"""PostgreSQL: named statements and connections. The only module that knows how to reach it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import LiteralString, cast
+
+import psycopg
+from psycopg.errors import UndefinedTable
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from collector.errors import CollectorError, TransientError
+
+Connection = psycopg.Connection[DictRow]
+AsyncConnection = psycopg.AsyncConnection[DictRow]
+Pool = AsyncConnectionPool[AsyncConnection]
+
+NO_SCHEMA = "The database holds no Vantage schema yet. Make it with: vantage-collector migrate"
+SQL = Path(__file__).parent / "sql"
+
+BLOCK = re.compile(r"^-- (\w+) --$", re.MULTILINE)
+
+
+@cache
+def queries(topic: str) -> Mapping[str, LiteralString]:
+    """Return the named statements of ``sql/queries/TOPIC.sql``, which are ``-- name --`` blocks."""
+    parts = BLOCK.split((SQL / "queries" / f"{topic}.sql").read_text())[1:]
+    # Files of this package are as trustworthy as its code.
+    return cast(
+        Mapping[str, LiteralString],
+        {name: text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True)},
+    )
+
+
+async def connect(url: str) -> AsyncConnection:
+    """Open an autocommitting connection with rows as dictionaries.
+
+    Raises: TransientError when the database cannot be reached.
+    """
+    try:
+        return await psycopg.AsyncConnection.connect(
+            url, autocommit=True, row_factory=dict_row, connect_timeout=5
+        )
+    except psycopg.OperationalError as error:
+        raise TransientError(f"The database does not answer: {first_line(error)}") from error
+
+
+@contextmanager
+def session(url: str) -> Iterator[Connection]:
+    """Open a connection for an operator's command: one transaction, rows as dictionaries.
+
+    Raises: CollectorError with a sentence for whatever the database refuses.
+    """
+    try:
+        with psycopg.connect(url, row_factory=dict_row, connect_timeout=5) as connection:
+            yield connection
+    except UndefinedTable as error:
+        raise CollectorError(NO_SCHEMA) from error
+    except psycopg.OperationalError as error:
+        raise CollectorError(f"The database does not answer: {first_line(error)}") from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise CollectorError(
+            f"The database refuses this: {first_line(error)}. Connect as a role that may write, "
+            "such as vantage_collector."
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """Return what PostgreSQL or libpq said, without the hint and context lines."""
+    return str(error).strip().partition("\n")[0].rstrip(".")

@@ -1,0 +1,13 @@
+"""The collector's own exceptions. What a monitor finds is none of them: that is data."""
+
+
+class CollectorError(Exception):
+    """Something an operator can put right; the message names the thing, the value, the remedy."""
+
+
+class TransientError(CollectorError):
+    """Worth trying again after a pause: the database restarts, the network is down."""
+
+
+class FatalError(CollectorError):
+    """Trying again cannot help: stop the process, non-zero."""

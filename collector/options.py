@@ -1,0 +1,113 @@
+"""What the collector's command lines share: addresses, the database, errors as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from collector.errors import CollectorError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Address(click.ParamType[str]):
+    """host:port, the host in brackets where it is an IPv6 address."""
+
+    name = "host:port"
+
+    def __init__(self, *, host_optional: bool = False) -> None:
+        self.host_optional = host_optional
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        host, colon, port = str(value).rpartition(":")
+        sound = colon and port.isdecimal() and 0 < int(port) < 65536
+        if (
+            not sound
+            or (not host and not self.host_optional)
+            or (":" in host.strip("[]")) != (host.startswith("[") and host.endswith("]"))
+        ):
+            self.fail(f"{value!r} is not host:port, such as 127.0.0.1:7443 or [::1]:7443.")
+        return str(value)
+
+
+def database_option(*, required: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Add ``--database`` (and ``--database-file``, for a URL that holds a password).
+
+    The command gets ``database``: the URL, or None when neither was given and none is required.
+    """
+
+    def decorate(command: Callable[P, R]) -> Callable[P, R]:
+        @wraps(command)
+        def with_database(*args: P.args, **kwargs: P.kwargs) -> R:
+            url, file = kwargs.pop("database"), kwargs.pop("database_file")
+            if isinstance(file, Path):
+                url = read_secret(file)
+            if required and not url:
+                raise click.UsageError(
+                    "Name the database: --database, --database-file or VANTAGE_DATABASE."
+                )
+            kwargs["database"] = url
+            return command(*args, **kwargs)
+
+        url_option = click.option(
+            "--database",
+            envvar="VANTAGE_DATABASE",
+            show_envvar=True,
+            help="URL of a PostgreSQL with TimescaleDB. With a password, prefer the environment "
+            "or a file: command lines are visible to others.",
+        )
+        file_option = click.option(
+            "--database-file",
+            type=click.Path(path_type=Path),
+            envvar="VANTAGE_DATABASE_FILE",
+            show_envvar=True,
+            help="File that holds the database's URL.",
+        )
+        return url_option(file_option(with_database))
+
+    return decorate
+
+
+def read_secret(file: Path) -> str:
+    """Return a file's text without the white space around it.
+
+    Raises: CollectorError when it cannot be read or is empty.
+    """
+    try:
+        secret = file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CollectorError(f"{file} cannot be read: {error}.") from error
+    if not secret:
+        raise CollectorError(f"{file} is empty.")
+    return secret
+
+
+def speaks_plainly(command: Callable[P, R]) -> Callable[P, R]:
+    """Make our own exceptions one sentence on stderr and exit code 1; others are bugs."""
+
+    @wraps(command)
+    def plain(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except CollectorError as error:
+            raise click.ClickException(str(error)) from error
+        except BaseExceptionGroup as group:
+            ours, bugs = group.split(CollectorError)
+            if ours is None or bugs is not None:
+                raise
+            raise click.ClickException(str(first(ours))) from group
+
+    return plain
+
+
+def first(errors: BaseExceptionGroup[CollectorError]) -> BaseException:
+    """Return one error of a group, however deep it lies."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,152 @@
+"""The collector process: its two listeners, its tasks, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import grpc
+import structlog
+from psycopg.errors import UndefinedTable
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from collector import authority, db
+from collector.assignments import Assignments, Probed
+from collector.enrolment import Enrolment, Renewal
+from collector.errors import CollectorError, FatalError
+from collector.ingest import Committer
+from collector.service import Delivery
+from vantage.v1 import delivery_pb2_grpc, enrolment_pb2_grpc
+
+log = structlog.get_logger()
+
+ROTATE_EVERY = timedelta(days=1)
+GRACE_S = 2.0
+OPTIONS = [
+    ("grpc.so_reuseport", 0),  # a second collector on the port must fail, not share it
+    ("grpc.max_receive_message_length", 8 * 1024 * 1024),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What ``vantage-collector serve`` was told. Addresses are host:port."""
+
+    database: str
+    authority: Path
+    listen: str
+    enrolment_listen: str
+    advertise: str
+
+
+class Identity:
+    """The collector's own certificate, made anew every day and given to new handshakes."""
+
+    def __init__(self, issuer: authority.Authority) -> None:
+        self.issuer = issuer
+        self.renew()
+
+    def renew(self) -> None:
+        self.pair = self.issuer.issue_collector()
+        self.issued_at = datetime.now(UTC)
+
+    def newer(self) -> grpc.ServerCertificateConfiguration | None:
+        """gRPC asks before every handshake; None: the one it has is still good."""
+        if datetime.now(UTC) - self.issued_at < ROTATE_EVERY:
+            return None
+        self.renew()
+        return self.configuration()
+
+    def configuration(self) -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration(
+            [self.pair], root_certificates=self.issuer.pem
+        )
+
+    def credentials(self, *, require_client: bool) -> grpc.ServerCredentials:
+        return grpc.dynamic_ssl_server_credentials(
+            self.configuration(),
+            self.newer,  # type: ignore[arg-type] # None is documented: keep what there is
+            require_client_authentication=require_client,
+        )
+
+
+async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
+    """Serve agents until SIGTERM or SIGINT; calls ``ready`` when both listeners are open.
+
+    Raises: CollectorError for an address that cannot be listened on or a database that is not
+    there at the start.
+    """
+    issuer = authority.load_or_create(settings.authority)
+    await introduce(settings.database, issuer)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    pool: db.Pool = AsyncConnectionPool(
+        settings.database,
+        min_size=1,
+        max_size=8,
+        kwargs={"autocommit": True, "row_factory": dict_row},
+        open=False,
+    )
+    async with pool, asyncio.TaskGroup() as tasks:
+        committer = Committer(settings.database, Probed(settings.database))
+        assignments = Assignments(settings.database)
+        background = [
+            tasks.create_task(committer.run(), name="committer"),
+            tasks.create_task(assignments.run(), name="assignments"),
+        ]
+        identity = Identity(issuer)
+        delivery = grpc.aio.server(options=OPTIONS)
+        delivery_pb2_grpc.add_DeliveryServicer_to_server(
+            Delivery(pool, committer, assignments), delivery
+        )
+        enrolment_pb2_grpc.add_RenewalServicer_to_server(
+            Renewal(issuer, pool, settings.advertise), delivery
+        )
+        enrolment = grpc.aio.server(options=OPTIONS)
+        enrolment_pb2_grpc.add_EnrolmentServicer_to_server(
+            Enrolment(issuer, pool, settings.advertise), enrolment
+        )
+        listen(delivery, settings.listen, identity.credentials(require_client=True))
+        listen(enrolment, settings.enrolment_listen, identity.credentials(require_client=False))
+        await asyncio.gather(delivery.start(), enrolment.start())
+        log.info("collector_started", listen=settings.listen, enrolment=settings.enrolment_listen)
+        ready()
+        await stopping.wait()
+        await asyncio.gather(delivery.stop(GRACE_S), enrolment.stop(GRACE_S))
+        for task in background:
+            task.cancel()
+    log.info("collector_stopped")
+
+
+async def introduce(database: str, issuer: authority.Authority) -> None:
+    """Make the authority known to the database, where tokens find its pin."""
+    try:
+        async with await db.connect(database) as connection:
+            await connection.execute(
+                db.queries("enrolment")["remember_authority"],
+                {
+                    "public_key_sha256": issuer.public_key_sha256,
+                    "certificate": issuer.pem.decode(),
+                },
+            )
+    except UndefinedTable as error:
+        raise FatalError(db.NO_SCHEMA) from error
+
+
+def listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials) -> None:
+    """Open a listener. Raises: CollectorError when the address cannot be had."""
+    try:
+        server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise CollectorError(
+            f"Cannot listen on {address}: the port is in use or the address is not this "
+            "machine's. Name another with --listen or --enrolment-listen."
+        ) from error

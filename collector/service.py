@@ -1,0 +1,237 @@
+"""The Delivery RPC: results in, answers and assignments out, one stream per agent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import psycopg
+import structlog
+from psycopg.rows import DictRow
+from psycopg_pool import PoolTimeout
+
+from collector import db, ingest
+from collector.assignments import Assignments, Subscription
+from collector.peer import Peer
+from vantage.v1 import delivery_pb2, delivery_pb2_grpc
+from vantage.v1.delivery_pb2 import AgentMessage, CollectorMessage
+
+log = structlog.get_logger()
+
+Context = grpc.aio.ServicerContext[AgentMessage, CollectorMessage]
+IN_FLIGHT_MAX = 4
+BATCH_MAX = 10_000
+
+
+class StreamError(Exception):
+    """Ends a stream with a status and a sentence for the agent's log."""
+
+    def __init__(self, code: grpc.StatusCode, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class StreamDone(Exception):
+    """Ends a stream in good order."""
+
+
+class Delivery(delivery_pb2_grpc.DeliveryServicer):
+    """Serves the streams of every agent that is connected to this collector."""
+
+    def __init__(
+        self, pool: db.Pool, committer: ingest.Committer, assignments: Assignments
+    ) -> None:
+        self.pool = pool
+        self.committer = committer
+        self.assignments = assignments
+
+    # The generated signature knows only servicers that yield; gRPC also takes ones that write.
+    async def Deliver(  # type: ignore[override]
+        self, requests: AsyncIterator[AgentMessage], context: Context
+    ) -> None:
+        peer = await Peer.of(context)
+        failure: StreamError | None = None
+        with structlog.contextvars.bound_contextvars(agent_id=str(peer.agent_id)):
+            try:
+                agent = await self.agent(peer)
+                with self.assignments.subscribe(peer.agent_id) as subscription:
+                    stream = Stream(self, peer, agent["location"], context)
+                    log.info("stream_opened", location=agent["location"], peer=context.peer())
+                    await stream.serve(requests, subscription)
+            except* StreamDone:
+                pass
+            except* StreamError as errors:
+                failure = first(errors)
+            except* (psycopg.OperationalError, PoolTimeout):
+                failure = StreamError(
+                    grpc.StatusCode.UNAVAILABLE, "The database does not answer. Try again."
+                )
+            finally:
+                log.info("stream_closed", reason=str(failure) if failure else "done")
+        if failure is not None:
+            await context.abort(failure.code, str(failure))
+
+    async def agent(self, peer: Peer) -> DictRow:
+        row = await self.fetch("agent", agent_id=peer.agent_id)
+        if row is None:
+            raise StreamError(
+                grpc.StatusCode.PERMISSION_DENIED,
+                "This database does not know the agent. Enrol it again: vantage-agent join",
+            )
+        if row["revoked_at"] is not None:
+            raise revoked()
+        return row
+
+    async def fetch(self, statement: str, **parameters: Any) -> DictRow | None:
+        async with self.pool.connection(5) as connection:
+            cursor = await connection.execute(db.queries("delivery")[statement], parameters)
+            return await cursor.fetchone() if cursor.description else None
+
+
+class Stream:
+    """One agent's stream: delivers one incarnation after another."""
+
+    def __init__(self, delivery: Delivery, peer: Peer, location: str, context: Context) -> None:
+        self.delivery = delivery
+        self.peer = peer
+        self.location = location
+        self.context = context
+        self.source: ingest.Source | None = None
+        self.version: str | None = None
+        self.writing = asyncio.Lock()
+        self.answers: asyncio.Queue[asyncio.Future[ingest.Answer]] = asyncio.Queue(IN_FLIGHT_MAX)
+
+    async def serve(
+        self, requests: AsyncIterator[AgentMessage], subscription: Subscription
+    ) -> None:
+        """Run until the agent ends the stream, StreamDone or StreamError does, or it breaks."""
+        async with asyncio.TaskGroup() as tasks:
+            helpers = [
+                tasks.create_task(self.answer()),
+                tasks.create_task(self.assign(subscription)),
+            ]
+            async for message in requests:
+                await self.receive(message)
+            await self.answers.join()
+            for helper in helpers:
+                helper.cancel()
+
+    async def receive(self, message: AgentMessage) -> None:
+        match message.WhichOneof("message"):
+            case "batch":
+                await self.batch(message.batch)
+            case "heartbeat":
+                await self.heartbeat(message.heartbeat)
+            case "hello":
+                await self.hello(message.hello)
+            case "close":
+                await self.close(message.close)
+            case _:  # a newer agent's message: tolerated
+                log.debug("message_ignored")
+
+    async def hello(self, hello: delivery_pb2.Hello) -> None:
+        if len(hello.incarnation) != 16:
+            raise StreamError(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"An incarnation has 16 bytes, this one {len(hello.incarnation)}.",
+            )
+        await self.answers.join()
+        row = await self.delivery.fetch(
+            "hello", agent_id=self.peer.agent_id, incarnation=hello.incarnation
+        )
+        assert row is not None  # noqa: S101 - INSERT ... RETURNING
+        self.source = ingest.Source(
+            self.peer.agent_id, self.location, hello.incarnation, row["connection"]
+        )
+        self.version = hello.version[:64] or None
+        await self.beat(backlog=None)
+        await self.send(
+            CollectorMessage(
+                welcome=delivery_pb2.Welcome(
+                    incarnation=hello.incarnation, high_water=row["high_water"]
+                )
+            )
+        )
+
+    async def batch(self, batch: delivery_pb2.Batch) -> None:
+        if self.source is None:
+            raise StreamError(grpc.StatusCode.FAILED_PRECONDITION, "Hello comes before a batch.")
+        if batch.first_seq < 1 or not 1 <= len(batch.results) <= BATCH_MAX:
+            raise StreamError(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"A batch of {len(batch.results)} results from sequence number {batch.first_seq}: "
+                f"1 to {BATCH_MAX} results from 1 on are allowed.",
+            )
+        answer = await self.delivery.committer.submit(
+            self.source, batch.first_seq, list(batch.results)
+        )
+        await self.answers.put(answer)
+
+    async def close(self, close: delivery_pb2.Close) -> None:
+        if self.source is not None and close.incarnation == self.source.incarnation:
+            await self.answers.join()
+            await self.delivery.fetch(
+                "close",
+                agent_id=self.peer.agent_id,
+                incarnation=close.incarnation,
+                connection=self.source.connection,
+            )
+            self.source = None
+
+    async def heartbeat(self, heartbeat: delivery_pb2.Heartbeat) -> None:
+        if self.peer.is_expired:
+            raise StreamError(
+                grpc.StatusCode.UNAUTHENTICATED, "The agent's certificate has expired."
+            )
+        await self.beat(backlog=heartbeat.backlog)
+
+    async def beat(self, backlog: int | None) -> None:
+        seen = await self.delivery.fetch(
+            "heartbeat", agent_id=self.peer.agent_id, version=self.version, backlog=backlog
+        )
+        if seen is None:
+            raise revoked()
+
+    async def answer(self) -> None:
+        """Tell the agent what became of each batch, in order."""
+        while True:
+            answer = await (await self.answers.get())
+            match answer:
+                case ingest.Stored(high_water):
+                    await self.send(CollectorMessage(ack=delivery_pb2.Ack(high_water=high_water)))
+                case ingest.Gap(high_water):
+                    await self.send(CollectorMessage(gap=delivery_pb2.Gap(high_water=high_water)))
+                case ingest.Fenced():
+                    await self.send(CollectorMessage(fenced=delivery_pb2.Fenced()))
+                    raise StreamDone
+                case ingest.Revoked():
+                    raise revoked()
+            self.answers.task_done()
+
+    async def assign(self, subscription: Subscription) -> None:
+        while True:
+            assignments = await subscription.next()
+            await self.send(CollectorMessage(assignments=assignments))
+
+    async def send(self, message: CollectorMessage) -> None:
+        async with self.writing:  # gRPC takes one write at a time
+            await self.context.write(message)
+
+
+def revoked() -> StreamError:
+    """Return the end of a stream whose agent was shut out."""
+    return StreamError(
+        grpc.StatusCode.PERMISSION_DENIED,
+        "This agent was revoked. To use the machine again, enrol it anew: vantage-agent join",
+    )
+
+
+def first(errors: BaseExceptionGroup[StreamError]) -> StreamError:
+    """Return one error of a group, however deep it lies."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, StreamError)  # noqa: S101 - the group's type
+    return error

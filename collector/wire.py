@@ -1,0 +1,254 @@
+"""Message -> rows: the one mapping from vantage.v1.Result to the columns of the database.
+
+Whatever PostgreSQL would refuse is refused here first, with the reason in words, so that one bad
+result never spoils the COPY of the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from vantage.v1 import result_pb2
+
+# PostgreSQL's binary timestamptz is microseconds since 2000-01-01, an int8: COPY takes it as one.
+POSTGRES_EPOCH_US = 946_684_800_000_000
+EARLIEST_US = 1_577_836_800_000_000  # 2020-01-01: before any agent existed
+LATEST_AHEAD_US = 86_400_000_000  # a clock a day ahead is broken, and would make far-off chunks
+TEXT_MAX = 2048
+EXCHANGES_MAX = 100
+
+# Columns as COPY writes them and the types that encode them; enum and timestamptz are written as
+# the types whose binary form they share.
+RESULT_COLUMNS: dict[str, str] = {
+    "slot_at": "int8",
+    "started_at": "int8",
+    "cert_expires_at": "int8",
+    "body_bytes": "int8",
+    "monitor_id": "int4",
+    "total_us": "int4",
+    "redirect_us": "int4",
+    "dns_us": "int4",
+    "connect_us": "int4",
+    "tls_us": "int4",
+    "send_us": "int4",
+    "wait_us": "int4",
+    "receive_us": "int4",
+    "delay_us": "int4",
+    "lag_us": "int4",
+    "rtt_us": "int4",
+    "header_bytes": "int4",
+    "target_port": "int4",
+    "outcome": "text",
+    "agent_id": "uuid",
+    "http_status": "int2",
+    "redirects": "int2",
+    "suspect": "bool",
+    "location": "text",
+    "failure": "text",
+    "detail": "text",
+    "http_version": "text",
+    "url": "text",
+    "target_ip": "inet",
+    "local_ip": "inet",
+}
+EXCHANGE_COLUMNS: dict[str, str] = {
+    "slot_at": "int8",
+    "body_bytes": "int8",
+    "monitor_id": "int4",
+    "total_us": "int4",
+    "dns_us": "int4",
+    "connect_us": "int4",
+    "tls_us": "int4",
+    "send_us": "int4",
+    "wait_us": "int4",
+    "receive_us": "int4",
+    "rtt_us": "int4",
+    "header_bytes": "int4",
+    "target_port": "int4",
+    "http_status": "int2",
+    "hop": "int2",
+    "location": "text",
+    "url": "text",
+    "http_version": "text",
+    "target_ip": "inet",
+    "local_ip": "inet",
+}
+
+OUTCOMES = {
+    result_pb2.OUTCOME_UP: "up",
+    result_pb2.OUTCOME_DEGRADED: "degraded",
+    result_pb2.OUTCOME_DOWN: "down",
+}
+
+Row = tuple[Any, ...]
+
+
+class RefusedResult(ValueError):
+    """This result cannot be stored; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """One result as the database takes it: its row, and one row per redirect before it."""
+
+    monitor_id: int
+    result: Row
+    exchanges: tuple[Row, ...]
+
+
+def decode(payload: bytes) -> result_pb2.Result:
+    """Decode one encoded result. Raises: RefusedResult when it is none."""
+    try:
+        return result_pb2.Result.FromString(payload)
+    except DecodeError as error:
+        raise RefusedResult("not a vantage.v1.Result") from error
+
+
+def rows(message: result_pb2.Result, *, agent_id: object, location: str, now_us: int) -> Rows:
+    """Turn one result into the rows of RESULT_COLUMNS and EXCHANGE_COLUMNS.
+
+    Raises: RefusedResult for what breaks its arithmetic or lies out of range.
+    """
+    if not 1 <= len(message.exchanges) <= EXCHANGES_MAX:
+        raise RefusedResult(f"it has {len(message.exchanges)} exchanges")
+    last = message.exchanges[-1]
+    outcome = OUTCOMES.get(message.outcome)
+    if outcome is None:
+        raise RefusedResult(f"outcome {message.outcome} is unknown")
+    failure = text(message.failure, "failure")
+    if (failure is None) != (outcome == "up"):
+        raise RefusedResult(f"outcome {outcome} with failure {failure}")
+    phases = durations(last)
+    redirect_us = count(message.redirect_us, "redirect_us")
+    total_us = count(message.total_us, "total_us")
+    if redirect_us + sum(filter(None, phases)) != total_us:
+        raise RefusedResult("its phases do not sum to total_us")
+    slot_at = instant(message.slot_at_us, now_us, "slot_at_us")
+    redirects = len(message.exchanges) - 1
+    row = (
+        slot_at,
+        instant(message.started_at_us, now_us, "started_at_us"),
+        expiry(last.cert_expires_at_us) if last.HasField("cert_expires_at_us") else None,
+        count(last.body_bytes, "body_bytes"),
+        message.monitor_id,
+        total_us,
+        redirect_us,
+        *phases,
+        count(message.delay_us, "delay_us"),
+        count(message.lag_us, "lag_us"),
+        count(last.rtt_us, "rtt_us") if last.HasField("rtt_us") else None,
+        count(last.header_bytes, "header_bytes"),
+        port(last.target_port),
+        outcome,
+        agent_id,
+        status(last),
+        redirects,
+        message.suspect,
+        location,
+        failure,
+        text(message.detail, "detail"),
+        text(last.http_version, "http_version"),
+        text(last.url, "url") if redirects else None,
+        address(last.target_ip),
+        address(last.local_ip),
+    )
+    exchanges = tuple(
+        exchange_row(exchange, hop, slot_at, message.monitor_id, location)
+        for hop, exchange in enumerate(message.exchanges[:-1], start=1)
+    )
+    return Rows(message.monitor_id, row, exchanges)
+
+
+def exchange_row(
+    exchange: result_pb2.Exchange, hop: int, slot_at: int, monitor_id: int, location: str
+) -> Row:
+    """Encode one redirect hop as a row of EXCHANGE_COLUMNS."""
+    phases = durations(exchange)
+    total_us = count(exchange.total_us, "total_us")
+    if sum(filter(None, phases)) != total_us:
+        raise RefusedResult(f"the phases of hop {hop} do not sum to its total_us")
+    return (
+        slot_at,
+        count(exchange.body_bytes, "body_bytes"),
+        monitor_id,
+        total_us,
+        *phases,
+        count(exchange.rtt_us, "rtt_us") if exchange.HasField("rtt_us") else None,
+        count(exchange.header_bytes, "header_bytes"),
+        port(exchange.target_port),
+        status(exchange),
+        hop,
+        location,
+        text(exchange.url, "url") or "",
+        text(exchange.http_version, "http_version"),
+        address(exchange.target_ip),
+        address(exchange.local_ip),
+    )
+
+
+def durations(exchange: result_pb2.Exchange) -> tuple[int | None, ...]:
+    """Return the six phases in their order; None for those not reached."""
+    phases = exchange.phases
+    return tuple(
+        count(getattr(phases, name), name) if phases.HasField(name) else None
+        for name in ("dns_us", "connect_us", "tls_us", "send_us", "wait_us", "receive_us")
+    )
+
+
+def count(value: int, name: str) -> int:
+    """Check a duration or a size; protobuf's int32 and int64 fit the columns' upper bounds."""
+    if value < 0:
+        raise RefusedResult(f"{name} is {value}")
+    return value
+
+
+def port(value: int) -> int:
+    """Check a TCP port; 0: no address was tried."""
+    if not 0 <= value <= 65535:
+        raise RefusedResult(f"target_port is {value}")
+    return value
+
+
+def status(exchange: result_pb2.Exchange) -> int | None:
+    """Return the HTTP status; None: no response."""
+    if not exchange.HasField("http_status"):
+        return None
+    if not 100 <= exchange.http_status <= 999:
+        raise RefusedResult(f"http_status is {exchange.http_status}")
+    return exchange.http_status
+
+
+def instant(unix_us: int, now_us: int, name: str) -> int:
+    """Check that an instant is a plausible one and count it from PostgreSQL's epoch."""
+    if not EARLIEST_US <= unix_us <= now_us + LATEST_AHEAD_US:
+        raise RefusedResult(f"{name} is {unix_us}, which no sound clock says")
+    return unix_us - POSTGRES_EPOCH_US
+
+
+def expiry(unix_us: int) -> int:
+    """Count a certificate's end from PostgreSQL's epoch; any year from 1 to 9999 is allowed."""
+    if not -62_135_596_800_000_000 <= unix_us <= 253_402_300_799_000_000:
+        raise RefusedResult(f"cert_expires_at_us is {unix_us}")
+    return unix_us - POSTGRES_EPOCH_US
+
+
+def text(value: str, name: str) -> str | None:
+    """Return a text as PostgreSQL can hold it, cut at TEXT_MAX; None for an empty one."""
+    if "\0" in value:
+        raise RefusedResult(f"{name} holds a NUL character")
+    return value[:TEXT_MAX] or None
+
+
+@lru_cache(maxsize=4096)
+def address(packed: bytes) -> IPv4Address | IPv6Address | None:
+    """Read a packed address of 4 or 16 bytes; None: none."""
+    if not packed:
+        return None
+    if len(packed) not in (4, 16):
+        raise RefusedResult(f"an address of {len(packed)} bytes")
+    return ip_address(packed)

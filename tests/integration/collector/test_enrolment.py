@@ -1,0 +1,118 @@
+"""Machines become agents once per token, and no other way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from cryptography import x509
+
+from tests.support.collector import (
+    COLLECTOR_NAME,
+    Collector,
+    configure,
+    enrol,
+    execute,
+    fetch,
+    new_incarnation,
+    running_collector,
+    signing_request,
+    stream,
+)
+from tests.support.database import Database
+from vantage.v1 import enrolment_pb2, enrolment_pb2_grpc
+
+
+@pytest.fixture
+def collector(database: Database, tmp_path: Path) -> Iterator[Collector]:
+    configure(database.url())
+    with running_collector(database.url(role="vantage_collector"), tmp_path) as collector:
+        yield collector
+
+
+async def test_a_token_makes_one_agent_at_its_location(collector: Collector) -> None:
+    token = collector.token("a")
+    agent = await enrol(collector, "a", token)
+    assert agent.location == "a"
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await enrol(collector, "a", token)
+    assert refusal.value.code() == grpc.StatusCode.UNAUTHENTICATED
+    rows = fetch(collector.url, "SELECT id, location, name FROM vantage.agents")
+    assert rows == [{"id": agent.agent_id, "location": "a", "name": "by hand"}]
+
+
+@pytest.mark.parametrize("why", ["unknown", "expired"])
+async def test_a_token_that_does_not_count_is_refused_in_the_same_words(
+    collector: Collector, why: str
+) -> None:
+    token = collector.token("a")
+    if why == "expired":
+        execute(collector, "UPDATE vantage.enrolment_tokens SET expires_at = now()")
+    else:
+        token = "x" + token
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await enrol(collector, "a", token)
+    assert refusal.value.code() == grpc.StatusCode.UNAUTHENTICATED
+    details = refusal.value.details() or ""
+    assert details.startswith("The token is unknown, spent or expired.")
+    assert fetch(collector.url, "SELECT id FROM vantage.agents") == []
+
+
+async def test_a_refused_request_leaves_the_token_unspent(collector: Collector) -> None:
+    token = collector.token("a")
+    credentials = grpc.ssl_channel_credentials(collector.authority)
+    address = f"127.0.0.1:{collector.enrolment_port}"
+    async with grpc.aio.secure_channel(address, credentials, COLLECTOR_NAME) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await enrolment_pb2_grpc.EnrolmentStub(channel).Enrol(
+                enrolment_pb2.EnrolRequest(secret=token.partition(".")[0], csr=b"nonsense")
+            )
+    assert refusal.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    await enrol(collector, "a", token)
+
+
+async def test_an_agent_renews_its_certificate(collector: Collector) -> None:
+    agent = await enrol(collector, "a")
+    _, csr = signing_request()
+    async with agent.channel(collector.port) as channel:
+        renewed = await enrolment_pb2_grpc.RenewalStub(channel).Renew(
+            enrolment_pb2.RenewRequest(csr=csr)
+        )
+    assert renewed.agent_id == str(agent.agent_id)
+    expires_at = x509.load_pem_x509_certificate(renewed.certificate).not_valid_after_utc
+    [row] = fetch(collector.url, "SELECT certificate_expires_at FROM vantage.agents")
+    assert row["certificate_expires_at"] == expires_at
+
+
+async def test_a_revoked_agent_cannot_renew(collector: Collector) -> None:
+    agent = await enrol(collector, "a")
+    execute(collector, "UPDATE vantage.agents SET revoked_at = now()")
+    async with agent.channel(collector.port) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await enrolment_pb2_grpc.RenewalStub(channel).Renew(
+                enrolment_pb2.RenewRequest(csr=signing_request()[1])
+            )
+    assert refusal.value.code() == grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_an_agent_of_another_database_is_told_to_enrol_anew(collector: Collector) -> None:
+    agent = await enrol(collector, "a")
+    execute(collector, "DELETE FROM vantage.agents")
+    async with stream(collector, agent) as delivery:
+        assert await delivery.ended() == grpc.StatusCode.PERMISSION_DENIED
+        assert "vantage-agent join" in await delivery.call.details()
+
+
+async def test_no_secret_is_logged(collector: Collector) -> None:
+    token = collector.token("a")
+    agent = await enrol(collector, "a", token)
+    with pytest.raises(grpc.aio.AioRpcError):
+        await enrol(collector, "a", token)
+    async with stream(collector, agent) as delivery:
+        await delivery.hello(new_incarnation())
+    said = collector.program.said()
+    assert "agent_enrolled" in said
+    assert "enrolment_refused" in said
+    assert token.partition(".")[0] not in said

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from collector.errors import CollectorError
+from collector.operator.monitor import Duration, check_url
+from collector.options import Address, read_secret
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:1", "[::1]:65535", "a.example:7443"])
+def test_addresses_are_host_and_port(text: str) -> None:
+    assert Address().convert(text, None, None) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "host", "host:", ":1", "host:0", "host:65536", "::1:5", "h:x"]
+)
+def test_what_is_no_address_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="host:port"):
+        Address().convert(text, None, None)
+
+
+def test_a_host_may_be_left_out_where_it_is_known() -> None:
+    assert Address(host_optional=True).convert(":7443", None, None) == ":7443"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("500ms", 0.5), ("30", 30), ("30s", 30), ("1.5m", 90), ("2h", 7200)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert Duration().convert(text, None, None) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "1d", "1 s s"])
+def test_what_is_no_duration_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="not a duration"):
+        Duration().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("ftp://a.example/", "http"),
+        ("a.example", "http"),
+        ("http://", "no host"),
+        ("http://a.example:0/", "port 0"),
+        ("http://a.example:99999/", "ort"),
+        ("http://me:secret@a.example/", "user name"),
+        ("http://a.example/ b", "white space"),
+        ("http://a.example/" + "x" * 3000, "longer"),
+    ],
+)
+def test_a_url_that_cannot_be_watched_is_refused_saying_why(url: str, why: str) -> None:
+    with pytest.raises(CollectorError, match=why):
+        check_url(url)
+
+
+def test_a_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CollectorError, match="absent"):
+        read_secret(tmp_path / "absent")
+    (tmp_path / "empty").write_text("\n")
+    with pytest.raises(CollectorError, match="empty"):
+        read_secret(tmp_path / "empty")

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector import wire
+from vantage.v1 import result_pb2
+
+NOW_US = 1_800_000_000_000_000
+MICROS = st.none() | st.integers(0, 60_000_000)
+
+
+def sound(**changes: Any) -> result_pb2.Result:
+    fields: dict[str, Any] = {
+        "monitor_id": 1,
+        "slot_at_us": NOW_US - 1,
+        "started_at_us": NOW_US,
+        "outcome": result_pb2.OUTCOME_UP,
+        "exchanges": [result_pb2.Exchange(total_us=0)],
+    }
+    return result_pb2.Result(**{**fields, **changes})
+
+
+def rows(message: result_pb2.Result) -> wire.Rows:
+    return wire.rows(message, agent_id="agent", location="fra", now_us=NOW_US)
+
+
+def named(row: wire.Row, columns: dict[str, str]) -> dict[str, Any]:
+    return dict(zip(columns, row, strict=True))
+
+
+@given(st.tuples(*[MICROS] * 6), st.integers(0, 60_000_000))
+def test_phases_keep_null_and_zero_apart(phases: tuple[int | None, ...], redirect_us: int) -> None:
+    names = ["dns_us", "connect_us", "tls_us", "send_us", "wait_us", "receive_us"]
+    reached = {n: v for n, v in zip(names, phases, strict=True) if v is not None}
+    total_us = sum(reached.values()) + redirect_us
+    message = sound(
+        exchanges=[result_pb2.Exchange(phases=result_pb2.Phases(**reached))],
+        redirect_us=redirect_us,
+        total_us=total_us,
+    )
+    row = named(rows(message).result, wire.RESULT_COLUMNS)
+    assert {name: row[name] for name in names} == {n: reached.get(n) for n in names}
+    assert row["total_us"] == total_us
+
+
+@given(st.integers(-(2**31), 2**31 - 1).filter(bool))
+def test_a_total_that_is_not_the_sum_is_refused(total_us: int) -> None:
+    with pytest.raises(wire.RefusedResult):
+        rows(sound(total_us=total_us))
+
+
+def test_instants_count_from_postgres_epoch() -> None:
+    row = named(rows(sound()).result, wire.RESULT_COLUMNS)
+    assert row["started_at"] == NOW_US - 946_684_800_000_000
+
+
+@pytest.mark.parametrize("slot_at_us", [0, NOW_US + 86_400_000_001, -1, 2**63 - 1])
+def test_an_instant_no_clock_says_is_refused(slot_at_us: int) -> None:
+    with pytest.raises(wire.RefusedResult, match="sound clock"):
+        rows(sound(slot_at_us=slot_at_us))
+
+
+def test_redirects_become_hops_and_name_where_they_ended() -> None:
+    hops = [result_pb2.Exchange(url=f"http://x/{n}") for n in range(3)]
+    converted = rows(sound(exchanges=hops))
+    result = named(converted.result, wire.RESULT_COLUMNS)
+    assert (result["redirects"], result["url"]) == (2, "http://x/2")
+    exchanges = [named(row, wire.EXCHANGE_COLUMNS) for row in converted.exchanges]
+    assert [(e["hop"], e["url"]) for e in exchanges] == [(1, "http://x/0"), (2, "http://x/1")]
+
+
+def test_without_redirects_the_url_is_the_monitors() -> None:
+    row = named(
+        rows(sound(exchanges=[result_pb2.Exchange(url="http://x/")])).result, wire.RESULT_COLUMNS
+    )
+    assert row["url"] is None
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_decode_or_are_refused(payload: bytes) -> None:
+    try:
+        message = wire.decode(payload)
+        rows(message)
+    except wire.RefusedResult as refusal:
+        assert str(refusal)
+
+
+def test_texts_are_cut_at_what_a_column_may_hold() -> None:
+    message = sound(outcome=result_pb2.OUTCOME_DOWN, failure="other", detail="é" * 5000)
+    assert named(rows(message).result, wire.RESULT_COLUMNS)["detail"] == "é" * wire.TEXT_MAX
