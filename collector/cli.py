@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from collector import log
-from collector.options import Address, database_option, speaks_plainly
+from collector.options import Address, database_option, read_secret, speaks_plainly
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 VERSION_OPTION = click.version_option(package_name="vantage-monitor", message="%(version)s")
 
@@ -75,16 +79,46 @@ def serve(
     uvloop.run(server.serve(settings))
 
 
+def password_file_option(role: str) -> Callable[[Command], Command]:
+    """Add ``--ROLE-password-file``; the command gets the path, or None."""
+    return click.option(
+        f"--{role}-password-file",
+        type=click.Path(path_type=Path),
+        envvar=f"VANTAGE_{role.upper()}_PASSWORD_FILE",
+        show_envvar=True,
+        help=f"File that holds a password to give vantage_{role}.",
+    )
+
+
 @main.command()
 @database_option(required=True)
+@password_file_option("collector")
+@password_file_option("dashboard")
+@password_file_option("reader")
 @speaks_plainly
-def migrate(database: str) -> None:
-    """Bring the database's schema up to this program's. Safe to repeat."""
+def migrate(
+    database: str,
+    collector_password_file: Path | None,
+    dashboard_password_file: Path | None,
+    reader_password_file: Path | None,
+) -> None:
+    """Bring the database's schema up to this program's. Safe to repeat.
+
+    The roles that it makes have no password until one is given here.
+    """
+    from collector import roles
     from collector.migrate import migrate as apply_migrations
 
+    files = {
+        roles.COLLECTOR: collector_password_file,
+        roles.DASHBOARD: dashboard_password_file,
+        roles.READER: reader_password_file,
+    }
+    passwords = {role: read_secret(file) for role, file in files.items() if file is not None}
     applied = apply_migrations(database)
     for name in applied:
         click.echo(f"applied {name}")
+    roles.set_passwords(database, passwords)
     click.echo("The schema is up to date.")
 
 

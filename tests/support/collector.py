@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -152,18 +153,20 @@ class Stream:
 
     def __init__(self, call: Any) -> None:
         self.call = call
+        self.passed: defaultdict[str | None, deque[Any]] = defaultdict(deque)
 
     async def send(self, **message: Any) -> None:
         await self.call.write(delivery_pb2.AgentMessage(**message))
 
     async def read(self, kind: str) -> Any:
-        """Return the next message of a kind; others (assignments) are passed over."""
+        """Return the next message of a kind; the others are kept for later."""
         async with asyncio.timeout(20):
-            while True:
+            while not self.passed[kind]:
                 message = await self.call.read()
                 assert message is not grpc.aio.EOF, await self.call.details()
-                if message.WhichOneof("message") == kind:
-                    return getattr(message, kind)
+                found = message.WhichOneof("message")
+                self.passed[found].append(getattr(message, found))
+        return self.passed[kind].popleft()
 
     async def hello(self, incarnation: bytes) -> int:
         await self.send(hello=delivery_pb2.Hello(incarnation=incarnation, version="test"))

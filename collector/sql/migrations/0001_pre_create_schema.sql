@@ -102,6 +102,7 @@ CREATE TABLE vantage.monitors (
     timeout_us integer NOT NULL DEFAULT 10000000 CHECK (timeout_us BETWEEN 100000 AND 60000000),
     slow_us integer CHECK (slow_us > 0),
     max_redirects smallint NOT NULL DEFAULT 10 CHECK (max_redirects BETWEEN 0 AND 50),
+    is_everywhere boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT now(),
     removed_at timestamptz
 );
@@ -117,6 +118,8 @@ COMMENT ON COLUMN vantage.monitors.slow_us IS
     'An up result whose total_us exceeds this is degraded. NULL: no limit.';
 COMMENT ON COLUMN vantage.monitors.max_redirects IS
     'Redirects followed. 0: none; then a redirect''s own status is judged.';
+COMMENT ON COLUMN vantage.monitors.is_everywhere IS
+    'It is probed from every location, those added later included.';
 COMMENT ON COLUMN vantage.monitors.created_at IS 'When the monitor was added.';
 COMMENT ON COLUMN vantage.monitors.removed_at IS
     'When it was removed; its results stay. NULL: it is being measured.';

@@ -35,8 +35,19 @@ FROM vantage.locations
 ORDER BY name
 
 -- add_location --
-INSERT INTO vantage.locations (name, title, region, country, latitude, longitude)
-VALUES (%(name)s, %(title)s, %(region)s, %(country)s, %(latitude)s, %(longitude)s)
+WITH added AS (
+    INSERT INTO vantage.locations (name, title, region, country, latitude, longitude)
+    VALUES (%(name)s, %(title)s, %(region)s, %(country)s, %(latitude)s, %(longitude)s)
+    RETURNING name
+)
+INSERT INTO vantage.monitor_locations (monitor_id, location)
+SELECT
+    monitors.id,
+    added.name
+FROM vantage.monitors
+CROSS JOIN added
+WHERE monitors.is_everywhere
+    AND monitors.removed_at IS NULL
 
 -- monitors --
 SELECT
@@ -58,10 +69,11 @@ WHERE monitors.removed_at IS NULL
 ORDER BY monitors.id
 
 -- add_monitor --
-INSERT INTO vantage.monitors (account_id, name, url, interval_s, timeout_us, slow_us, max_redirects)
+INSERT INTO vantage.monitors (
+    account_id, name, url, interval_s, timeout_us, slow_us, max_redirects, is_everywhere)
 VALUES (
     %(account_id)s, %(name)s, %(url)s, %(interval_s)s, %(timeout_us)s, %(slow_us)s,
-    %(max_redirects)s)
+    %(max_redirects)s, %(is_everywhere)s)
 RETURNING id
 
 -- add_monitor_location --

@@ -8,6 +8,8 @@ GRANT USAGE ON SCHEMA vantage TO vantage_dashboard;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vantage TO vantage_collector;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA vantage TO vantage_reader;
+-- `vantage psql` on a database given by its URL narrows itself to the reader's rights.
+GRANT vantage_reader TO vantage_collector;
 REVOKE SELECT ON vantage.users, vantage.sessions, vantage.enrolment_tokens FROM vantage_reader;
 GRANT SELECT (id, account_id, email, name, created_at) ON vantage.users TO vantage_reader;
 GRANT SELECT (location, created_at, expires_at, spent_at)

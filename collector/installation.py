@@ -1,0 +1,335 @@
+"""The processes of one home: what each is told, in which order they start and end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from collector import db, demo, tokens
+from collector.console import Console
+from collector.errors import CollectorError
+from collector.operator.account import account_id, add_account
+from collector.operator.location import add_location
+from collector.operator.monitor import add_monitor
+from collector.ports import free_ports, must_be_free
+from collector.supervisor import Child
+
+ACCOUNT = "home"
+EMAIL = "you@localhost"
+LOCATIONS = {f"local-{number}": f"This machine, agent {number}" for number in (1, 2, 3)}
+INTERVAL_S = 10
+READY_S = 60.0
+# The operator chose the URLs; the machine's own and its networks' are fair targets here.
+ALLOWED_NETWORKS = (
+    "127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What ``vantage up`` was told. ``database``: None for the private one. ``agent_host``: how
+    agents on other machines reach this one; None: only this machine's own agents are served.
+    ``duration_s``: None for until Ctrl-C.
+    """
+
+    home: Path
+    urls: Sequence[str]
+    port: int
+    database: str | None
+    agent_host: str | None
+    duration_s: float | None
+    cache: Path
+    mirror: str | None
+    insecure_mirror: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrls:
+    """The database, as each role reaches it."""
+
+    admin: str
+    collector: str
+    dashboard: str
+    reader: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the collector listens; fixed for agents elsewhere, free ones otherwise."""
+
+    delivery: int
+    enrolment: int
+
+
+class Installation:
+    """The processes of one home, and what they are told."""
+
+    def __init__(self, settings: Settings, console: Console, database: DatabaseUrls) -> None:
+        self.settings = settings
+        self.console = console
+        self.database = database
+        self.home = settings.home
+        self.logs = self.home / "log"
+        self.children: list[Child] = []
+        self.tasks: list[asyncio.Task[None]] = []
+        self.host = settings.agent_host or "127.0.0.1"
+
+    async def start(self) -> None:
+        """Start every part, each when what it needs is ready."""
+        self.logs.mkdir(exist_ok=True)
+        is_demo = await asyncio.to_thread(self.configure)
+        ports = self.ports()
+        if is_demo is not None:
+            self.run("demo", "collector.demo", f"--port={is_demo}", f"--directory={self.demo}")
+        await self.start_collector(ports)
+        self.console.done("The collector is running")
+        await asyncio.gather(*(self.start_agent(name, ports) for name in LOCATIONS))
+        self.console.done(f"{len(LOCATIONS)} agents are enrolled and running")
+        self.run(
+            "dashboard",
+            "dashboard",
+            "serve",
+            "--host=127.0.0.1",
+            f"--port={self.settings.port}",
+            f"--secret-file={self.home / 'dashboard.secret'}",
+            VANTAGE_DASHBOARD_DATABASE=self.database.dashboard,
+        )
+        await self.answering(self.settings.port, "dashboard")
+        self.console.done("The dashboard is running")
+        self.welcome()
+
+    @property
+    def demo(self) -> Path:
+        return self.home / "demo"
+
+    def run(self, name: str, module: str, *arguments: str, **environment: str) -> None:
+        """Supervise ``python -m MODULE``; secrets travel in its environment."""
+        command = [sys.executable, "-m", module, *arguments]
+        child = Child(name, command, self.logs / f"{name}.log", {**os.environ, **environment})
+        self.children.append(child)
+        self.tasks.append(asyncio.create_task(child.run(), name=name))
+
+    def configure(self) -> int | None:
+        """Make account, locations and monitors where they are missing.
+
+        Returns the demonstration target's port; None: nothing watches it.
+        """
+        with db.session(self.database.admin) as connection:
+            statements = db.queries("operator")
+            if not connection.execute(statements["accounts"]).fetchone():
+                password = secrets.token_urlsafe(9)
+                add_account(connection, ACCOUNT, EMAIL, password)
+                write_private(self.sign_in_file, json.dumps([EMAIL, password]))
+            known = {row["name"] for row in connection.execute(statements["locations"])}
+            for name, title in LOCATIONS.items():
+                if name not in known:
+                    add_location(connection, name=name, title=title)
+            watched = {row["url"] for row in connection.execute(statements["monitors"])}
+            for url in self.settings.urls:
+                if url not in watched:
+                    add_monitor(
+                        connection,
+                        account_id=account_id(connection, None),
+                        url=url,
+                        interval_s=INTERVAL_S,
+                    )
+            return self.configure_demo(connection, watched)
+
+    def configure_demo(self, connection: db.Connection, watched: set[str]) -> int | None:
+        port_file = self.demo / "port"
+        if port_file.exists():
+            port = int(port_file.read_text())
+            return port if watched & {scene.url(port) for scene in demo.SCENES} else None
+        if watched or self.settings.urls:
+            return None
+        demo.certificate(self.demo)
+        port = free_ports(2)
+        port_file.write_text(str(port))
+        for scene in demo.SCENES:
+            add_monitor(
+                connection,
+                account_id=account_id(connection, None),
+                url=scene.url(port),
+                name=scene.name,
+                interval_s=INTERVAL_S,
+                slow_s=scene.slow_s,
+            )
+        return port
+
+    def ports(self) -> Ports:
+        if self.settings.agent_host is None:
+            port = free_ports(2)
+            return Ports(port, port + 1)
+        must_be_free("0.0.0.0", 7443, "another machine")  # noqa: S104 - agents come from there
+        must_be_free("0.0.0.0", 7444, "another machine")  # noqa: S104
+        return Ports(7443, 7444)
+
+    async def start_collector(self, ports: Ports) -> None:
+        bind = "127.0.0.1" if self.settings.agent_host is None else "0.0.0.0"  # noqa: S104
+        write_private(self.home / "enrolment-address", f"{self.host}:{ports.enrolment}")
+        self.run(
+            "collector",
+            "collector",
+            "serve",
+            f"--authority={self.home / 'authority'}",
+            f"--listen={bind}:{ports.delivery}",
+            f"--enrolment-listen={bind}:{ports.enrolment}",
+            f"--advertise={self.host}:{ports.delivery}",
+            VANTAGE_DATABASE=self.database.collector,
+        )
+        await self.answering(ports.delivery, "collector")
+        await self.answering(ports.enrolment, "collector")
+
+    async def start_agent(self, location: str, ports: Ports) -> None:
+        home = self.home / "agents" / location
+        if not await asyncio.to_thread(self.is_enrolled, location, home):
+            await self.join(location, home, ports)
+        trusted = [f"--trust-ca={self.demo / 'authority.pem'}"] if self.demo.exists() else []
+        self.run(
+            f"agent-{location}",
+            "agent",
+            "run",
+            f"--home={home}",
+            f"--collector=127.0.0.1:{ports.delivery}",
+            *(f"--allow-network={network}" for network in ALLOWED_NETWORKS),
+            *trusted,
+        )
+
+    def is_enrolled(self, location: str, home: Path) -> bool:
+        """Whether the home's identity is one that this database welcomes."""
+        try:
+            agent_id = json.loads((home / "agent.json").read_text())["agent_id"]
+        except (OSError, ValueError, KeyError):
+            return False
+        with db.session(self.database.admin) as connection:
+            row = connection.execute(
+                db.queries("operator")["is_enrolled"], {"id": agent_id, "location": location}
+            ).fetchone()
+        return row is not None
+
+    async def join(self, location: str, home: Path, ports: Ports) -> None:
+        """Enrol an agent. An identity of another database is kept beside, with its results."""
+        token = await asyncio.to_thread(self.invite, location, home, ports)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "agent", "join", "-", f"--home={home}", f"--name={location}",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        said, _ = await process.communicate(token.encode())
+        if process.returncode != 0:
+            raise CollectorError(f"The agent at {location} cannot join: {said.decode().strip()}")
+
+    def invite(self, location: str, home: Path, ports: Ports) -> str:
+        if home.exists():
+            home.rename(home.with_name(f"{home.name}.{secrets.token_hex(4)}.old"))
+        with db.session(self.database.admin) as connection:
+            return tokens.issue(connection, location, f"127.0.0.1:{ports.enrolment}")
+
+    async def answering(self, port: int, name: str) -> None:
+        """Wait until a child listens. Raises: CollectorError with the end of its log."""
+        child = next(child for child in self.children if child.name == name)
+        deadline = asyncio.get_running_loop().time() + READY_S
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                if child.restarts > 2 or asyncio.get_running_loop().time() > deadline:
+                    raise CollectorError(
+                        f"The {name} does not start. Its log, {child.log}, ends with: "
+                        f"{last_line(child.log)}"
+                    ) from None
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
+
+    def welcome(self) -> None:
+        """Say where to look and how to sign in."""
+        say = self.console.say
+        say()
+        say(f"  Dashboard  http://127.0.0.1:{self.settings.port}/")
+        if self.sign_in_file.exists():
+            email, password = json.loads(self.sign_in_file.read_text())
+            say(f"  Sign in    {email}   password  {password}")
+        else:
+            say("  Sign in    with your account's e-mail address and password")
+        say("  Query      vantage psql")
+        say()
+
+    @property
+    def sign_in_file(self) -> Path:
+        return self.home / "sign-in.json"
+
+    async def watch(self, stopping: asyncio.Event) -> None:
+        """Show one line of status a second until told to stop, or the duration is over."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        last: tuple[float, int] | None = None
+        connection: db.AsyncConnection | None = None
+        while not stopping.is_set():
+            try:
+                if connection is None or connection.closed:
+                    connection = await db.connect(self.database.reader)
+                cursor = await connection.execute(db.queries("operator")["status"])
+                row = await cursor.fetchone()
+                assert row is not None  # noqa: S101 - it has no FROM
+            except (CollectorError, psycopg.OperationalError):
+                self.console.status("  The database does not answer; agents keep their results")
+            else:
+                now = loop.time(), int(row["results"])
+                rate = (now[1] - last[1]) / (now[0] - last[0]) if last else 0.0
+                last = now
+                self.console.status(self.line(row["agents_online"], now[1], rate))
+            if self.settings.duration_s is not None and (
+                loop.time() - began >= self.settings.duration_s
+            ):
+                break
+            try:
+                await asyncio.wait_for(stopping.wait(), 1.0)
+            except TimeoutError:
+                continue
+        if connection is not None:
+            await connection.close()
+
+    def line(self, agents: int, results: int, rate: float) -> str:
+        down = [child.name for child in self.children if not child.is_running]
+        trouble = f"  restarting: {', '.join(down)} (see {self.logs})" if down else ""
+        return (
+            f"  {agents} of {len(LOCATIONS)} agents online   {results:,} results   "
+            f"{rate:,.1f}/s   Ctrl-C stops{trouble}"
+        )
+
+    async def stop(self) -> None:
+        """End the parts in the direction of the results, so that what is measured is stored."""
+        for names in ("agent-", "dashboard", "demo", "collector"):
+            await asyncio.gather(
+                *(child.stop() for child in self.children if child.name.startswith(names))
+            )
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    fresh = file.with_name(f".{file.name}.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(text)
+    fresh.replace(file)
+
+
+def last_line(file: Path) -> str:
+    """Return a log's last line, for a sentence."""
+    lines = file.read_text(errors="replace").strip().splitlines() if file.exists() else []
+    return lines[-1] if lines else "nothing"

@@ -1,0 +1,79 @@
+"""vantage agent: the processes that probe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+import click
+
+from collector import db, tokens
+from collector.errors import CollectorError
+from collector.operator.table import json_option, show
+from collector.operator.target import on_database
+from collector.options import Address
+
+
+def own_enrolment_address(home: Path) -> str:
+    """Return where the collector that `vantage up` runs for a home enrols agents.
+
+    Raises: UsageError where none does.
+    """
+    try:
+        return (home / "enrolment-address").read_text()
+    except OSError as error:
+        raise click.UsageError(
+            f"No `vantage up` keeps a collector in {home}: name its enrolment listener with "
+            "--collector, as the agent's machine reaches it."
+        ) from error
+
+
+@click.group()
+def agent() -> None:
+    """Agents: the processes that probe."""
+
+
+@agent.command("token")
+@click.option("--location", required=True, help="Where the agent will be.")
+@click.option(
+    "--collector",
+    type=Address(),
+    envvar="VANTAGE_COLLECTOR_ENROLMENT",
+    show_envvar=True,
+    help="host:port of the collector's enrolment listener, as the agent's machine reaches it.  "
+    "[default: that of `vantage up` in --home]",
+)
+@on_database
+def token(location: str, collector: str | None, url: str) -> None:
+    """Print a one-time token that makes one machine an agent; it is good for one hour."""
+    home: Path = click.get_current_context().params["home"]
+    address = collector or own_enrolment_address(home)
+    with db.session(url) as connection:
+        click.echo(tokens.issue(connection, location, address))
+
+
+@agent.command("list")
+@json_option
+@on_database
+def list_(as_json: bool, url: str) -> None:
+    """List agents, where they are and when they were last seen."""
+    with db.session(url) as connection:
+        rows = connection.execute(db.queries("operator")["agents"]).fetchall()
+    columns = ["id", "location", "name", "is_online", "last_seen_at", "backlog", "version"]
+    show(rows, [*columns, "revoked_at"], as_json=as_json)
+
+
+@agent.command("revoke")
+@click.argument("agent_id", type=click.UUID)
+@on_database
+def revoke(agent_id: UUID, url: str) -> None:
+    """Shut an agent out, at once and for ever."""
+    with db.session(url) as connection:
+        row = connection.execute(
+            db.queries("operator")["revoke_agent"], {"id": agent_id}
+        ).fetchone()
+    if row is None:
+        raise CollectorError(
+            f"There is no agent {agent_id} that could be revoked. See: vantage agent list"
+        )
+    click.echo(f"Revoked {row['name']}.")

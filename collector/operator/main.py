@@ -1,0 +1,121 @@
+"""vantage: the commands, and the two that are about the whole installation: up and psql."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from collector.operator.account import account
+from collector.operator.agent import agent
+from collector.operator.location import location
+from collector.operator.monitor import Duration, monitor
+from collector.operator.target import home_option, local_database
+from collector.options import database_option, speaks_plainly
+
+
+@click.group()
+@click.version_option(package_name="vantage-monitor", message="%(version)s")
+def main() -> None:
+    """Measure URLs from many places: run everything here, and say what is watched."""
+
+
+for group in (account, agent, location, monitor):
+    main.add_command(group)
+
+
+@main.command()
+@click.argument("urls", nargs=-1, metavar="[URL]...")
+@home_option
+@database_option()
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8080,
+    show_default=True,
+    envvar="VANTAGE_PORT",
+    show_envvar=True,
+    help="Of the dashboard, on 127.0.0.1.",
+)
+@click.option(
+    "--for",
+    "duration_s",
+    type=Duration(),
+    envvar="VANTAGE_FOR",
+    show_envvar=True,
+    help="Stop after this long, such as 90s or 10m.  [default: until Ctrl-C]",
+)
+@click.option(
+    "--agent-host",
+    envvar="VANTAGE_AGENT_HOST",
+    show_envvar=True,
+    help="Let agents on other machines join too: the name or address they reach this one at "
+    "(ports 7443 and 7444).",
+)
+@click.option(
+    "--mirror",
+    envvar="VANTAGE_MIRROR",
+    show_envvar=True,
+    help="Debian mirror to fetch the private database from.  [default: this machine's own]",
+)
+@click.option(
+    "--insecure-mirror",
+    is_flag=True,
+    envvar="VANTAGE_INSECURE_MIRROR",
+    show_envvar=True,
+    help="Fetch it even where its signature cannot be verified.",
+)
+@speaks_plainly
+def up(
+    urls: Sequence[str],
+    home: Path,
+    database: str | None,
+    port: int,
+    duration_s: float | None,
+    agent_host: str | None,
+    mirror: str | None,
+    insecure_mirror: bool,
+) -> None:
+    """Run everything on this machine: database, collector, three agents, dashboard.
+
+    Watches each URL every 10 s; without any, a demonstration target of its own. A second run goes
+    on with the data of the first.
+    """
+    import uvloop
+
+    from collector.console import Console
+    from collector.installation import Settings
+    from collector.private_server import default_cache
+    from collector.up import up as run_everything
+
+    settings = Settings(
+        home=home,
+        urls=urls,
+        port=port,
+        database=database,
+        agent_host=agent_host,
+        duration_s=duration_s,
+        cache=default_cache(),
+        mirror=mirror,
+        insecure_mirror=insecure_mirror,
+    )
+    uvloop.run(run_everything(settings, Console()))
+
+
+@main.command()
+@home_option
+@database_option()
+@click.option("-c", "--command", help="Run this SQL and print what it returns.")
+@speaks_plainly
+def psql(home: Path, database: str | None, command: str | None) -> None:
+    """Open psql on the database, as the role that may only read."""
+    from collector.psql import READER, psql_command
+
+    if database is not None:
+        program = psql_command(database, statement=command)
+    else:
+        local = local_database(home)
+        program = psql_command(local.url(role=READER), server=local.server, statement=command)
+    os.execvpe(program.argv[0], program.argv, program.environment)  # noqa: S606 - no shell

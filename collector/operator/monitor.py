@@ -1,0 +1,182 @@
+"""vantage monitor: what is watched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import click
+
+from collector import db
+from collector.errors import CollectorError
+from collector.operator.account import account_id
+from collector.operator.table import json_option, show
+from collector.operator.target import on_database
+
+DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
+SECONDS = {"ms": 0.001, None: 1, "s": 1, "m": 60, "h": 3600}
+URL_MAX = 2048
+
+
+class Duration(click.ParamType[float]):
+    """A duration such as 500ms, 30s, 5m or 1h (a bare number: seconds), as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: object, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        match = DURATION.fullmatch(str(value))
+        if match is None:
+            raise click.BadParameter(f"{value!r} is not a duration, such as 500ms, 30s, 5m or 1h.")
+        return float(match[1]) * SECONDS[match[2]]
+
+
+@click.group()
+def monitor() -> None:
+    """Monitors: what is watched."""
+
+
+@monitor.command("add")
+@click.argument("target", metavar="URL")
+@click.option("--name", help="As shown to people.  [default: the URL without its scheme]")
+@click.option("--account", help="Whose monitor it is.  [default: the only account]")
+@click.option(
+    "--location", "locations", multiple=True, help="Repeatable.  [default: all, also those to come]"
+)
+@click.option("--interval", type=Duration(), default="60s", show_default=True)
+@click.option("--timeout", type=Duration(), default="10s", show_default=True)
+@click.option("--slow", type=Duration(), help="Slower than this is degraded.  [default: never]")
+@click.option(
+    "--max-redirects", type=click.IntRange(0, 50), default=10, show_default=True, help="0: none."
+)
+@on_database
+def add(
+    target: str,
+    name: str | None,
+    account: str | None,
+    locations: Sequence[str],
+    interval: float,
+    timeout: float,
+    slow: float | None,
+    max_redirects: int,
+    url: str,
+) -> None:
+    """Watch URL from every location, or from those named only."""
+    with db.session(url) as connection:
+        monitor_id = add_monitor(
+            connection,
+            account_id=account_id(connection, account),
+            url=target,
+            name=name,
+            locations=locations,
+            interval_s=interval,
+            timeout_s=timeout,
+            slow_s=slow,
+            max_redirects=max_redirects,
+        )
+    click.echo(f"Watching {target} as monitor {monitor_id}.")
+
+
+def add_monitor(
+    connection: db.Connection,
+    *,
+    account_id: int,
+    url: str,
+    name: str | None = None,
+    locations: Sequence[str] = (),
+    interval_s: float = 60,
+    timeout_s: float = 10,
+    slow_s: float | None = None,
+    max_redirects: int = 10,
+) -> int:
+    """Insert a monitor at the named locations, or at all there are and will be; return its id.
+
+    Raises: CollectorError for a URL, a duration or a location that cannot be.
+    """
+    check_url(url)
+    if interval_s != int(interval_s) or not 1 <= interval_s <= 86400:
+        raise CollectorError(f"The interval is {interval_s:g} s: 1 s to 24 h in whole seconds.")
+    if not 0.1 <= timeout_s <= 60:
+        raise CollectorError(f"The timeout is {timeout_s:g} s: 0.1 s to 60 s can be.")
+    if slow_s is not None and not 0 < slow_s <= timeout_s:
+        raise CollectorError(
+            f"The limit for slowness is {slow_s:g} s: more than 0 and at most the timeout "
+            f"({timeout_s:g} s) can be."
+        )
+    statements = db.queries("operator")
+    known = [row["name"] for row in connection.execute(statements["locations"])]
+    for location in locations:
+        if location not in known:
+            raise CollectorError(
+                f"There is no location {location!r}. Locations: {', '.join(known) or 'none yet'}."
+            )
+    row = connection.execute(
+        statements["add_monitor"],
+        {
+            "account_id": account_id,
+            "name": name or re.sub(r"^https?://|/$", "", url),
+            "url": url,
+            "interval_s": int(interval_s),
+            "timeout_us": round(timeout_s * 1_000_000),
+            "slow_us": None if slow_s is None else round(slow_s * 1_000_000),
+            "max_redirects": max_redirects,
+            "is_everywhere": not locations,
+        },
+    ).fetchone()
+    assert row is not None  # noqa: S101 - INSERT ... RETURNING
+    monitor_id: int = row["id"]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            statements["add_monitor_location"],
+            [{"monitor_id": monitor_id, "location": name} for name in locations or known],
+        )
+    return monitor_id
+
+
+def check_url(url: str) -> None:
+    """Raise CollectorError, saying why, for a URL that no agent could probe."""
+    why = None
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https"):
+            why = "it does not begin with http:// or https://"
+        elif not parts.hostname:
+            why = "it names no host"
+        elif parts.port == 0:
+            why = "port 0 cannot be connected to"
+        elif parts.username is not None:
+            why = "it holds a user name, which would be shown to everybody"
+    except ValueError as error:
+        why = str(error)
+    if len(url) > URL_MAX:
+        why = f"it is longer than {URL_MAX} characters"
+    if re.search(r"[\s\x00-\x1f\x7f]", url):
+        why = "it holds white space or a control character"
+    if why is not None:
+        raise CollectorError(f"{url[:200]!r} cannot be watched: {why}.")
+
+
+@monitor.command("list")
+@json_option
+@on_database
+def list_(as_json: bool, url: str) -> None:
+    """List monitors."""
+    with db.session(url) as connection:
+        rows = connection.execute(db.queries("operator")["monitors"]).fetchall()
+    show(rows, ["id", "name", "url", "interval_s", "locations", "account"], as_json=as_json)
+
+
+@monitor.command("remove")
+@click.argument("monitor_id", type=int)
+@on_database
+def remove(monitor_id: int, url: str) -> None:
+    """Stop watching; the results stay."""
+    with db.session(url) as connection:
+        row = connection.execute(
+            db.queries("operator")["remove_monitor"], {"id": monitor_id}
+        ).fetchone()
+    if row is None:
+        raise CollectorError(f"There is no monitor {monitor_id}. See: vantage monitor list")
+    click.echo(f"No longer watching {row['url']}.")

@@ -1,0 +1,169 @@
+"""`vantage up` as a newcomer runs it: one command, three locations, stopped and started again."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.counting import CountingTarget, counting_target
+from tests.support.database import temporary_home
+from tests.support.processes import Program, answers, free_port, has_ended, wait_until
+
+BY_LOCATION = "SELECT location, count(*) FROM vantage.results GROUP BY 1 ORDER BY 1"
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with temporary_home() as home:
+        yield home / "data of vantage"
+
+
+@pytest.fixture
+def target() -> Iterator[CountingTarget]:
+    with counting_target() as target:
+        yield target
+
+
+def vantage(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "collector.operator", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def psql(home: Path, statement: str) -> list[list[str]]:
+    said = vantage("psql", f"--home={home}", "-c", f"COPY ({statement}) TO STDOUT")
+    return [line.split("\t") for line in said.stdout.splitlines()]
+
+
+def up(home: Path, port: int, *arguments: str) -> Program:
+    log = home.parent / "up.log"
+    options = ["up", *arguments, f"--home={home}", f"--port={port}"]
+    return Program("collector.operator", options, log)
+
+
+def stop(program: Program) -> None:
+    """Ctrl-C, and see that it ends well."""
+    assert program.signal(signal.SIGINT) == 0, program.said()
+
+
+def processes_of(home: Path) -> list[str]:
+    """Command lines of whatever still works for a home."""
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            text = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(home) in text:
+            lines.append(text)
+    return lines
+
+
+def test_a_newcomer_sees_three_locations_and_goes_on_the_next_day(
+    home: Path, target: CountingTarget
+) -> None:
+    port = free_port()
+    first = up(home, port, target.url("/"))
+    first.start()
+    try:
+        wait_until(lambda: answers(port) or has_ended(first), seconds=120, what="the dashboard")
+        assert not has_ended(first), first.said()
+        wait_until(lambda: len(psql(home, BY_LOCATION)) == 3, seconds=60, what="three locations")
+        counts = psql(home, BY_LOCATION)
+        assert [row[0] for row in counts] == ["local-1", "local-2", "local-3"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
+            assert answer.status == 200
+        [monitor] = json.loads(vantage("monitor", "list", "--json", f"--home={home}").stdout)
+        assert monitor["url"] == target.url("/")
+        again = vantage("up", f"--home={home}", f"--port={free_port()}")
+        assert again.returncode == 1
+        assert "is running in" in again.stderr
+    finally:
+        stop(first)
+    said = first.said()
+    assert f"http://127.0.0.1:{port}/" in said
+    assert "password" in said
+    assert "Traceback" not in said
+    assert processes_of(home) == []
+
+    second = up(home, port, "--for=12s")
+    second.start()
+    assert second.process is not None
+    try:
+        wait_until(lambda: answers(port) or has_ended(second), seconds=60, what="the second run")
+        before = sum(int(row[1]) for row in counts)
+        wait_until(
+            lambda: sum(int(row[1]) for row in psql(home, BY_LOCATION)) > before,
+            what="the first run's results, and more",
+        )
+        agents = json.loads(vantage("agent", "list", "--json", f"--home={home}").stdout)
+        assert len(agents) == 3, "the agents of the first run, not new ones"
+        assert second.process.wait(60) == 0, second.said()
+    finally:
+        if not has_ended(second):
+            stop(second)
+    assert processes_of(home) == []
+
+
+def test_killed_outright_it_starts_again(home: Path, target: CountingTarget) -> None:
+    port = free_port()
+    program = up(home, port, target.url("/"))
+    program.start()
+    wait_until(lambda: "Query" in program.said(), seconds=120, what="the first start")
+    program.kill()
+    time.sleep(1)
+    program.start()
+    try:
+        wait_until(
+            lambda: program.said().count("Query") == 2 or has_ended(program),
+            seconds=60,
+            what="the second start",
+        )
+        assert not has_ended(program), program.said()
+    finally:
+        stop(program)
+    assert processes_of(home) == []
+
+
+def test_a_port_in_use_is_said_before_anything_is_done(home: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = vantage("up", f"--home={home}", f"--port={port}")
+    assert said.returncode == 1
+    assert f"Port {port} cannot be used" in said.stderr
+    assert "--port" in said.stderr
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("url", ["not-a-url", "ftp://a.example/", "http://"])
+def test_an_unusable_url_is_said_before_anything_is_done(home: Path, url: str) -> None:
+    said = vantage("up", url, f"--home={home}", f"--port={free_port()}")
+    assert said.returncode == 1
+    assert "cannot be watched" in said.stderr
+    assert not home.exists()
+
+
+def test_a_home_that_cannot_be_written_is_named() -> None:
+    said = vantage("up", "--home=/proc/vantage", f"--port={free_port()}")
+    assert said.returncode == 1
+    assert "/proc/vantage" in said.stderr
+    assert "--home" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_a_database_that_is_no_timescaledb_is_refused(home: Path) -> None:
+    said = vantage(
+        "up", f"--home={home}", f"--port={free_port()}", "--database=postgresql:///x?host=/nowhere"
+    )
+    assert said.returncode == 1
+    assert "Traceback" not in said.stderr

@@ -1,0 +1,82 @@
+"""What the tests need and pip cannot bring: Chromium, and a few of the distribution's tools.
+
+``make test`` runs this file as a program: silent when everything is there, installing when it may,
+else saying exactly what to install. It uses the standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@dataclass(frozen=True)
+class Tool:
+    """Any one of ``programs`` will do; ``packages`` is what Debian calls it."""
+
+    programs: tuple[str, ...]
+    packages: tuple[str, ...]
+
+    def is_there(self) -> bool:
+        return find(*self.programs) is not None
+
+
+TOOLS = (
+    Tool(BROWSERS, ("chromium", "fonts-dejavu-core")),
+    Tool(("ip",), ("iproute2",)),
+    Tool(("unshare",), ("util-linux",)),
+    Tool(("gpgv", "sqv"), ("gpgv",)),
+)
+
+
+def find(*programs: str) -> str | None:
+    """Return the first of the programs that is there; ordinary users' PATH lacks /usr/sbin."""
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    return next(
+        (found for program in programs if (found := shutil.which(program, path=path))), None
+    )
+
+
+def chromium_path() -> str:
+    """Return the browser's path. Raises: RuntimeError naming what to install."""
+    if path := find(*BROWSERS):
+        return path
+    raise RuntimeError(f"No Chromium is installed. {remedy(['chromium', 'fonts-dejavu-core'])}")
+
+
+def remedy(packages: list[str]) -> str:
+    return f"On Debian, as root: apt-get install --no-install-recommends {' '.join(packages)}"
+
+
+def install(packages: list[str]) -> int:
+    """Install with apt, showing its progress; return an exit status."""
+    print(f"Installing for the tests: {' '.join(packages)} ...", file=sys.stderr, flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (
+        ["apt-get", "update", "-q"],
+        ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages],
+    ):
+        status = subprocess.run(command, env=environment, stdout=sys.stderr, check=False).returncode
+        if status != 0:
+            print(f"{' '.join(command)} failed with status {status}.", file=sys.stderr)
+            return 1
+    return 0
+
+
+def main() -> int:
+    missing = [package for tool in TOOLS if not tool.is_there() for package in tool.packages]
+    if not missing:
+        return 0
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        return install(missing)
+    print(f"The tests need more than this machine has. {remedy(missing)}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

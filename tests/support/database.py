@@ -1,0 +1,172 @@
+"""A real TimescaleDB for the tests: one server a session, one migrated database a test.
+
+The private server of ``vantage up``, or, where VANTAGE_TEST_DATABASE_URL names a superuser on
+another TimescaleDB, that one. There is no way to do without: no server, no green test.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from collector.local_db import SUPERUSER, LocalDatabase
+from collector.migrate import migrate
+from collector.postgres import Server
+from collector.private_server import default_cache, ensure_server
+from collector.progress import silent
+
+ROLES = ("vantage_collector", "vantage_dashboard", "vantage_reader")
+# What tests do without: that a power cut loses nothing. A killed server loses nothing all the same.
+FAST = {"fsync": "off", "full_page_writes": "off"}
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database with the current schema and no rows, which only one test sees."""
+
+    server_url: str
+    name: str
+
+    def url(self, *, role: str = SUPERUSER) -> str:
+        user = {} if role == SUPERUSER else {"user": role}
+        return _url(self.server_url, dbname=self.name, **user)
+
+
+@dataclass(frozen=True)
+class Databases:
+    """A server with a migrated template, and databases made after it."""
+
+    server_url: str
+    numbers: Iterator[int]
+
+    @property
+    def template(self) -> str:
+        return f"vantage_template_{os.getpid()}"
+
+    def make_template(self) -> None:
+        self._execute(f"CREATE DATABASE {self.template}")
+        migrate(_url(self.server_url, dbname=self.template))
+        # TimescaleDB's workers of the full edition connect to every database that lets them.
+        self._execute(f"ALTER DATABASE {self.template} ALLOW_CONNECTIONS false IS_TEMPLATE true")
+        self._execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            f" WHERE datname = '{self.template}'"
+        )
+        if password := conninfo_to_dict(self.server_url).get("password"):
+            for role in ROLES:
+                self._execute(f"ALTER ROLE {role} PASSWORD '{password}'")
+
+    def drop_template(self) -> None:
+        self._execute(f"ALTER DATABASE {self.template} IS_TEMPLATE false")
+        self._execute(f"DROP DATABASE {self.template} WITH (FORCE)")
+
+    @contextmanager
+    def empty(self) -> Iterator[Database]:
+        """A database without a schema."""
+        with self._database("") as database:
+            yield database
+
+    @contextmanager
+    def migrated(self) -> Iterator[Database]:
+        # Copying files is three times as fast as logging every page.
+        with self._database(f"TEMPLATE {self.template} STRATEGY file_copy") as database:
+            yield database
+
+    @contextmanager
+    def _database(self, how: str) -> Iterator[Database]:
+        name = f"vantage_test_{os.getpid()}_{next(self.numbers)}"
+        self._execute(f"CREATE DATABASE {name} {how}")
+        try:
+            yield Database(self.server_url, name)
+        finally:
+            self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self.server_url, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+@contextmanager
+def temporary_home() -> Iterator[Path]:
+    """A home that the server's user may enter, unlike pytest's own directories."""
+    home = Path(tempfile.mkdtemp(prefix="vantage-test-"))
+    home.chmod(0o755)
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home)
+
+
+@contextmanager
+def running(home: Path, server: Server) -> Iterator[LocalDatabase]:
+    """The private server, started for a home and stopped again."""
+    database = LocalDatabase(home, server, settings=FAST)
+    database.initialise()
+    try:
+        database.popen()
+        database.wait_ready()
+        yield database
+    finally:
+        database.stop()
+
+
+@pytest.fixture(scope="session")
+def private_server() -> Server:
+    """The programs; fetched into this machine's cache by the first run."""
+    return ensure_server(
+        cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
+    )
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
+    """The server that all tests share."""
+    if url := os.environ.get("VANTAGE_TEST_DATABASE_URL"):
+        yield from _with_template(url)
+        return
+    with (
+        temporary_home() as home,
+        running(home, request.getfixturevalue("private_server")) as local,
+    ):
+        yield from _with_template(local.url(database="postgres"))
+
+
+def _with_template(server_url: str) -> Iterator[Databases]:
+    databases = Databases(server_url, count(1))
+    databases.make_template()
+    try:
+        yield databases
+    finally:
+        databases.drop_template()
+
+
+@pytest.fixture
+def database(databases: Databases) -> Iterator[Database]:
+    """A migrated database of the test's own."""
+    with databases.migrated() as database:
+        yield database
+
+
+@pytest.fixture
+def empty_database(databases: Databases) -> Iterator[Database]:
+    """A database of the test's own, before any migration."""
+    with databases.empty() as database:
+        yield database
+
+
+def _url(server_url: str, *, dbname: str, **changes: str) -> str:
+    """Return a URL like the server's, with another database and other fields."""
+    fields = {**conninfo_to_dict(server_url), **changes}
+    fields.pop("dbname", None)
+    return f"postgresql:///{dbname}?{urlencode(fields, quote_via=quote)}"

@@ -1,0 +1,249 @@
+-- Two accounts, six monitors, five locations and a day of results with something to see in them.
+-- The same every time for the same %(now)s; phases and outcome obey the table's checks.
+
+-- people --
+WITH demo AS (
+    INSERT INTO vantage.accounts (name) VALUES ('Example Shop') RETURNING id
+),
+other AS (
+    INSERT INTO vantage.accounts (name) VALUES ('Somebody Else') RETURNING id
+)
+INSERT INTO vantage.users (account_id, email, name, password_hash)
+SELECT id, 'demo@example.com', 'Demo', %(password_hash)s FROM demo
+UNION ALL
+SELECT id, 'other@example.com', 'Other', %(password_hash)s FROM other;
+
+-- places --
+INSERT INTO vantage.locations (name, title, region, country, latitude, longitude)
+VALUES
+    ('fra', 'Frankfurt', 'Europe', 'DE', 50.1, 8.7),
+    ('iad', 'Ashburn', 'North America', 'US', 39.0, -77.5),
+    ('gru', 'São Paulo', 'South America', 'BR', -23.4, -46.5),
+    ('sin', 'Singapore', 'Asia', 'SG', 1.4, 104.0),
+    ('syd', 'Sydney', 'Oceania', 'AU', -33.9, 151.2)
+ON CONFLICT (name) DO NOTHING;
+
+-- agents --
+INSERT INTO vantage.agents
+    (id, location, name, enrolled_at, certificate_expires_at, last_seen_at, version, backlog)
+SELECT
+    md5('agent ' || name)::uuid,
+    name,
+    name || '-1',
+    %(now)s - INTERVAL '9 days',
+    %(now)s + INTERVAL '6 days',
+    %(now)s,
+    '0.1.0',
+    0
+FROM vantage.locations;
+
+-- monitors --
+INSERT INTO vantage.monitors (account_id, name, url, interval_s, slow_us, created_at)
+SELECT accounts.id, wanted.name, wanted.url, wanted.interval_s, wanted.slow_us,
+    %(now)s - INTERVAL '30 days'
+FROM (VALUES
+    (1, 'Example Shop', 'Checkout · cart page', 'https://shop.example.com/cart', 60, NULL),
+    (2, 'Example Shop', 'Home page', 'https://www.example.com/', 60, NULL),
+    (3, 'Example Shop', 'Sign-in API', 'https://api.example.com/v1/session', 60, 900000),
+    (4, 'Example Shop', 'Old shop, redirected', 'http://old-shop.example.com/', 60, NULL),
+    (5, 'Example Shop', 'Product pictures', 'https://cdn.example.com/p/1042.webp', 120, NULL),
+    (6, 'Example Shop', 'Health check', 'https://health.example.com/ready', 300, NULL),
+    (7, 'Somebody Else', 'Not yours', 'https://private.example.net/', 60, NULL)
+) AS wanted (place, account, name, url, interval_s, slow_us)
+JOIN vantage.accounts ON accounts.name = wanted.account
+ORDER BY wanted.place;
+
+-- assignments --
+INSERT INTO vantage.monitor_locations (monitor_id, location)
+SELECT monitors.id, locations.name
+FROM vantage.monitors
+CROSS JOIN vantage.locations
+WHERE monitors.name <> 'Health check' OR locations.name IN ('fra', 'iad');
+
+-- results --
+WITH places (location, rtt_us) AS (
+    VALUES ('fra', 9000), ('iad', 46000), ('gru', 98000), ('sin', 82000), ('syd', 138000)
+),
+sites (name, think_us, body_bytes, cert_days) AS (
+    VALUES
+        ('Checkout · cart page', 62000, 48213, 81),
+        ('Home page', 24000, 21930, 81),
+        ('Sign-in API', 145000, 912, 81),
+        ('Old shop, redirected', 30000, 21930, 54),
+        ('Product pictures', 6000, 184220, 9),
+        ('Health check', 3000, 17, 203),
+        ('Not yours', 20000, 5000, 40)
+),
+slots AS (
+    SELECT
+        monitors.id AS monitor_id,
+        monitors.name,
+        monitors.url,
+        monitors.slow_us,
+        monitors.timeout_us,
+        places.location,
+        places.rtt_us,
+        sites.think_us,
+        sites.body_bytes,
+        %(now)s + make_interval(days => sites.cert_days, hours => 5) AS cert_expires_at,
+        'epoch'::timestamptz + make_interval(secs => (
+            k * monitors.interval_s::bigint * 1000000
+            + vantage.slot_offset_us(monitors.id, places.location, monitors.interval_s)) / 1e6
+        ) AS slot_at,
+        k
+    FROM vantage.monitors
+    JOIN sites USING (name)
+    JOIN vantage.monitor_locations ON monitor_locations.monitor_id = monitors.id
+    JOIN places USING (location)
+    CROSS JOIN LATERAL generate_series(
+        floor(extract(epoch FROM %(now)s - %(length)s::interval) / monitors.interval_s)::bigint,
+        ceil(extract(epoch FROM %(now)s) / monitors.interval_s)::bigint
+    ) AS k
+),
+noise AS (
+    SELECT
+        slots.*,
+        %(now)s - slot_at AS age,
+        1 + 0.28 * sin((extract(epoch FROM slot_at) / 86400 - 0.33) * 2 * pi()) AS busy,
+        ('x' || substr(digest, 1, 4))::bit(16)::int / 65536.0 AS a,
+        ('x' || substr(digest, 5, 4))::bit(16)::int / 65536.0 AS b,
+        ('x' || substr(digest, 9, 4))::bit(16)::int / 65536.0 AS c,
+        ('x' || substr(digest, 13, 4))::bit(16)::int / 65536.0 AS d
+    FROM slots
+    CROSS JOIN LATERAL (SELECT md5(slots.name || location || k)) AS drawn (digest)
+    WHERE slot_at < %(now)s
+        AND slot_at >= %(now)s - %(length)s::interval
+        -- An agent was away, so these slots have no result.
+        AND NOT (location = 'syd' AND %(now)s - slot_at BETWEEN '15 h' AND '15 h 40 min')
+),
+fates AS (
+    SELECT
+        noise.*,
+        CASE
+            WHEN name LIKE 'Checkout%%' AND location = 'sin' AND age < '26 min' THEN 'connect_timeout'
+            WHEN name LIKE 'Checkout%%' AND location = 'sin' AND age BETWEEN '9 h' AND '9 h 11 min'
+                THEN 'http_status'
+            WHEN name = 'Product pictures' AND location = 'gru' AND a > 0.993 THEN 'connect_refused'
+            WHEN name = 'Home page' AND location = 'iad' AND a > 0.9985 THEN 'dns_timeout'
+        END AS broken,
+        CASE
+            WHEN name LIKE 'Checkout%%' AND location = 'gru' AND age BETWEEN '5 h' AND '6 h 20 min'
+                THEN 330000
+            WHEN name = 'Sign-in API' AND location = 'gru' AND age < '2 h' THEN 520000
+            WHEN b > 0.9975 THEN 700000
+            ELSE 0
+        END AS held_us
+    FROM noise
+),
+reached AS (
+    SELECT
+        fates.*,
+        CASE WHEN broken = 'dns_timeout' THEN 5000000 + (c * 40000)::int
+            ELSE (1800 + 9000 * c * c + rtt_us * 0.12)::int END AS dns_us,
+        CASE broken
+            WHEN 'dns_timeout' THEN NULL
+            WHEN 'connect_timeout' THEN timeout_us - (1800 + 9000 * c * c + rtt_us * 0.12)::int
+            ELSE (rtt_us * (1 + 0.09 * d))::int
+        END AS connect_us,
+        CASE
+            WHEN broken IN ('dns_timeout', 'connect_timeout', 'connect_refused')
+                OR url LIKE 'http:%%' AND name NOT LIKE 'Old shop%%' THEN NULL
+            ELSE (rtt_us * 1.15 + 9000 + 6000 * b)::int
+        END AS tls_us,
+        CASE WHEN broken IN ('dns_timeout', 'connect_timeout', 'connect_refused') THEN NULL
+            ELSE 90 + (c * 140)::int END AS send_us,
+        CASE WHEN broken IN ('dns_timeout', 'connect_timeout', 'connect_refused') THEN NULL
+            ELSE ((rtt_us + think_us * (0.8 + 0.7 * a * a)) * busy + held_us)::int END AS wait_us,
+        CASE WHEN broken IN ('dns_timeout', 'connect_timeout', 'connect_refused') THEN NULL
+            ELSE (body_bytes / 9.0 * (0.6 + b * 0.5) + rtt_us * 0.2)::int END AS receive_us,
+        CASE WHEN name LIKE 'Old shop%%' THEN (rtt_us * 4.6 + 21000 + a * 9000)::int ELSE 0 END
+            AS redirect_us
+    FROM fates
+),
+summed AS (
+    SELECT
+        reached.*,
+        redirect_us + COALESCE(dns_us, 0) + COALESCE(connect_us, 0) + COALESCE(tls_us, 0)
+            + COALESCE(send_us, 0) + COALESCE(wait_us, 0) + COALESCE(receive_us, 0) AS total_us
+    FROM reached
+),
+judged AS (
+    SELECT
+        summed.*,
+        CASE WHEN broken IS NOT NULL THEN 'down'
+            WHEN total_us > slow_us THEN 'degraded'
+            ELSE 'up' END::vantage.outcome AS outcome
+    FROM summed
+)
+INSERT INTO vantage.results (
+    slot_at, started_at, received_at, cert_expires_at, body_bytes, monitor_id, total_us,
+    redirect_us, dns_us, connect_us, tls_us, send_us, wait_us, receive_us, delay_us, lag_us, rtt_us,
+    header_bytes, target_port, outcome, agent_id, http_status, redirects, suspect, location,
+    failure, detail, http_version, url, target_ip, local_ip)
+SELECT
+    slot_at,
+    slot_at + make_interval(secs => (700 + d * 2400) / 1e6),
+    slot_at + make_interval(secs => (total_us + 90000) / 1e6),
+    CASE WHEN tls_us IS NOT NULL THEN cert_expires_at END,
+    CASE WHEN receive_us IS NULL THEN 0 ELSE body_bytes END,
+    monitor_id, total_us, redirect_us, dns_us, connect_us, tls_us, send_us, wait_us, receive_us,
+    (700 + d * 2400)::int,
+    (120 + a * 900 + CASE WHEN d > 0.999 THEN 61000 ELSE 0 END)::int,
+    CASE WHEN tls_us IS NOT NULL THEN (rtt_us * (1 + 0.06 * d))::int END,
+    CASE WHEN receive_us IS NULL THEN 0 ELSE 412 END,
+    443,
+    outcome,
+    md5('agent ' || location)::uuid,
+    CASE WHEN broken = 'http_status' THEN 503 WHEN receive_us IS NOT NULL THEN 200 END,
+    CASE WHEN name LIKE 'Old shop%%' THEN 2 ELSE 0 END,
+    d > 0.999,
+    location,
+    CASE WHEN broken IS NOT NULL THEN broken WHEN outcome = 'degraded' THEN 'too_slow' END,
+    CASE broken
+        WHEN 'connect_timeout' THEN 'Connection timed out after 10001 milliseconds'
+        WHEN 'connect_refused' THEN 'connect to 203.0.113.24 port 443 failed: Connection refused'
+        WHEN 'dns_timeout' THEN 'no answer from 192.0.2.53 within 5 s'
+        WHEN 'http_status' THEN '503 Service Unavailable'
+    END,
+    CASE WHEN receive_us IS NOT NULL THEN '2' END,
+    CASE WHEN name LIKE 'Old shop%%' THEN 'https://www.example.com/shop?from=old' END,
+    CASE WHEN broken IS DISTINCT FROM 'dns_timeout' THEN inet '203.0.113.24' END,
+    CASE WHEN tls_us IS NOT NULL THEN inet '198.51.100.7' END
+FROM judged;
+
+-- hops --
+INSERT INTO vantage.exchanges (
+    slot_at, body_bytes, monitor_id, total_us, dns_us, connect_us, tls_us, send_us, wait_us,
+    receive_us, rtt_us, header_bytes, target_port, http_status, hop, location, url, http_version,
+    target_ip, local_ip)
+SELECT
+    results.slot_at, 0, results.monitor_id,
+    share.total_us,
+    share.total_us / 8,
+    share.total_us / 4,
+    CASE WHEN hop = 2 THEN share.total_us / 4 END,
+    120,
+    share.total_us - 120 - share.total_us / 8 - share.total_us / 4
+        - CASE WHEN hop = 2 THEN share.total_us / 4 ELSE 0 END - 60,
+    60,
+    results.connect_us,
+    230,
+    CASE hop WHEN 1 THEN 80 ELSE 443 END,
+    301,
+    hop,
+    results.location,
+    CASE hop WHEN 1 THEN 'http://old-shop.example.com/' ELSE 'https://old-shop.example.com/' END,
+    CASE hop WHEN 1 THEN '1.1' ELSE '2' END,
+    inet '203.0.113.24',
+    inet '198.51.100.7'
+FROM vantage.results
+CROSS JOIN generate_series(1, 2) AS hop
+CROSS JOIN LATERAL (SELECT CASE hop
+    WHEN 1 THEN results.redirect_us * 2 / 5
+    ELSE results.redirect_us - results.redirect_us * 2 / 5
+END AS total_us) AS share
+WHERE results.redirects = 2
+    AND results.slot_at >= %(now)s - %(length)s::interval;
+
+-- statistics --
+ANALYZE vantage.results, vantage.exchanges;
