@@ -62,7 +62,7 @@ async def unless(stopping: asyncio.Event, work: Coroutine[None, None, None]) -> 
 async def database(settings: Settings, console: Console) -> AsyncIterator[DatabaseUrls]:
     """Have a migrated database: the one named, or the home's private one, run meanwhile."""
     if settings.database is not None:
-        await asyncio.to_thread(migrate, settings.database)
+        await asyncio.to_thread(migrate, settings.database, console.progress)
         console.done("The database's schema is up to date")
         yield DatabaseUrls(*[settings.database] * 4)
         return
@@ -79,7 +79,7 @@ async def database(settings: Settings, console: Console) -> AsyncIterator[Databa
     keeper = asyncio.create_task(keep_running(local))
     try:
         await asyncio.to_thread(local.create_database)
-        await asyncio.to_thread(migrate, local.url())
+        await asyncio.to_thread(migrate, local.url(), console.progress)
         console.done("TimescaleDB is running, its schema up to date")
         yield DatabaseUrls(
             admin=local.url(),

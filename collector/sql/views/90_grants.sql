@@ -7,6 +7,8 @@ GRANT USAGE ON SCHEMA vantage TO vantage_dashboard;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vantage TO vantage_collector;
 
+REVOKE INSERT, UPDATE, DELETE ON vantage.migrations FROM vantage_collector;
+
 GRANT SELECT ON ALL TABLES IN SCHEMA vantage TO vantage_reader;
 -- `vantage psql` on a database given by its URL narrows itself to the reader's rights.
 GRANT vantage_reader TO vantage_collector;

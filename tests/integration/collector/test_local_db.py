@@ -144,22 +144,29 @@ def test_the_server_of_a_killed_vantage_is_taken_over(home: Path, private_server
     assert not orphan.is_running()
 
 
+@pytest.fixture
+def stranger() -> Iterator[int]:
+    """The id of a living process of the server's user that is no PostgreSQL."""
+    with subprocess.Popen(["sleep", "600"], **server_user().identity) as process:
+        yield process.pid
+        process.kill()
+
+
 @pytest.mark.parametrize("file", ["data/postmaster.pid", "socket/.s.PGSQL.5432.lock"])
 def test_a_stale_process_id_of_somebody_else_does_not_matter(
-    home: Path, private_server: Server, file: str
+    home: Path, private_server: Server, stranger: int, file: str
 ) -> None:
-    user = server_user()
     with running(home, private_server) as database:
-        path = database.folder / file
-        words = path.read_text().splitlines()
-    with subprocess.Popen(["sleep", "60"], **user.identity) as stranger:
-        path.write_text("\n".join([str(stranger.pid), *words[1:]]))
-        user.own(path, 0o600)
-        assert running_database(home) is None
-        with running(home, private_server) as database:
-            assert value(database.url(database="postgres"), "SELECT 1") == 1
-        assert stranger.poll() is None
-        stranger.kill()
+        words = (database.data / "postmaster.pid").read_text().splitlines()
+    user, path = server_user(), database.folder / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join([str(stranger), *words[1:]]))
+    user.own(path.parent, 0o700)
+    user.own(path, 0o600)
+    assert running_database(home) is None
+    with running(home, private_server) as database:
+        assert value(database.url(database="postgres"), "SELECT 1") == 1
+    os.kill(stranger, 0)
 
 
 def test_a_home_too_deep_for_a_socket_gets_one_elsewhere(

@@ -1,0 +1,200 @@
+"""The schema as others rely on it: commented, repeatable, and closed where it must be.
+
+Real roles try real statements: what a grant list promises is not what is tested here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from collector.db import SQL
+from collector.migrate import Script, migrate
+from tests.support.database import Database
+
+OURS = "('vantage', 'report')"
+
+UNCOMMENTED = f"""
+SELECT 'schema ' || nspname FROM pg_namespace
+WHERE nspname IN {OURS} AND obj_description(oid, 'pg_namespace') IS NULL
+UNION ALL
+SELECT 'relation ' || oid::regclass FROM pg_class
+WHERE relnamespace::regnamespace::text IN {OURS} AND relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND obj_description(oid, 'pg_class') IS NULL
+UNION ALL
+SELECT 'column ' || attrelid::regclass || '.' || attname
+FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+WHERE relnamespace::regnamespace::text IN {OURS} AND relkind IN ('r', 'p')
+    AND attnum > 0 AND NOT attisdropped AND col_description(attrelid, attnum) IS NULL
+UNION ALL
+SELECT 'function ' || oid::regprocedure FROM pg_proc
+WHERE pronamespace::regnamespace::text IN {OURS} AND obj_description(oid, 'pg_proc') IS NULL
+UNION ALL
+SELECT 'type ' || pg_type.oid::regtype FROM pg_type
+LEFT JOIN pg_class ON pg_class.oid = typrelid
+WHERE typnamespace::regnamespace::text IN {OURS} AND typelem = 0
+    AND (typtype IN ('e', 'd', 'r') OR relkind = 'c')
+    AND obj_description(pg_type.oid, 'pg_type') IS NULL
+"""
+
+TWO_TENANTS = """
+INSERT INTO vantage.locations (name, title) VALUES ('fra', 'Frankfurt');
+INSERT INTO vantage.accounts (name) VALUES ('one'), ('two');
+INSERT INTO vantage.users (account_id, email, name, password_hash)
+SELECT id, name || '@example.org', name, '$argon2id$' || name FROM vantage.accounts;
+INSERT INTO vantage.monitors (account_id, name, url)
+SELECT id, name, 'http://' || name || '.example/' FROM vantage.accounts;
+INSERT INTO vantage.monitor_locations (monitor_id, location) SELECT id, 'fra' FROM vantage.monitors;
+"""
+
+RESULT = """
+INSERT INTO vantage.results (slot_at, started_at, received_at, body_bytes, monitor_id, total_us,
+    redirect_us, delay_us, lag_us, header_bytes, target_port, outcome, agent_id, redirects, suspect,
+    location)
+SELECT now(), now(), now(), 0, id, 0, 0, 0, 0, 0, 80, 'up', %s, 0, false, 'fra'
+FROM vantage.monitors
+"""
+EXCHANGE = """
+INSERT INTO vantage.exchanges (slot_at, body_bytes, monitor_id, total_us, header_bytes, target_port,
+    hop, location, url)
+SELECT now(), 0, id, 0, 0, 80, 1, 'fra', url FROM vantage.monitors
+"""
+
+
+def rows(url: str, statement: str, account: int | None = None) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        if account is not None:
+            connection.execute("SELECT set_config('vantage.account_id', %s, true)", [str(account)])
+        return connection.execute(statement.encode()).fetchall()
+
+
+def names(url: str, statement: str) -> list[str]:
+    return [row[0] for row in rows(url, statement)]
+
+
+@pytest.fixture
+def tenants(database: Database) -> Iterator[Database]:
+    """Accounts 1 and 2, each with a user, a monitor, a result and an exchange."""
+    with psycopg.connect(database.url()) as connection:
+        connection.execute(TWO_TENANTS)
+        connection.execute(RESULT, [uuid4()])
+        connection.execute(EXCHANGE)
+    return database
+
+
+def relations(database: Database, schema: str, kinds: str) -> list[str]:
+    return names(
+        database.url(),
+        f"SELECT format('%I.%I', '{schema}', relname) FROM pg_class"
+        f" WHERE relnamespace = '{schema}'::regnamespace AND relkind = ANY ('{{{kinds}}}')",
+    )
+
+
+def test_everything_has_a_comment(database: Database) -> None:
+    assert names(database.url(), UNCOMMENTED) == []
+
+
+def test_timescaledbs_functions_are_where_every_role_finds_them(database: Database) -> None:
+    for role in ("vantage", "vantage_collector", "vantage_dashboard", "vantage_reader"):
+        assert len(names(database.url(role=role), "SELECT time_bucket('1 day', now())")) == 1
+
+
+def test_the_ledger_holds_the_files(database: Database) -> None:
+    files = [Script(path.name, path.read_text()) for path in (SQL / "migrations").glob("*.sql")]
+    recorded = rows(database.url(), "SELECT name, sha256 FROM vantage.migrations ORDER BY name")
+    assert recorded == sorted((script.name, script.sha256) for script in files)
+
+
+def test_views_can_be_renewed_over_rows(tenants: Database) -> None:
+    for _ in range(2):
+        assert migrate(tenants.url()) == []
+    assert len(rows(tenants.url(role="vantage_dashboard"), "TABLE report.results", account=1)) == 1
+
+
+def test_the_report_centre_may_touch_no_table(tenants: Database) -> None:
+    chunks = names(tenants.url(), "SELECT show_chunks('vantage.results')::text")
+    chunks += names(tenants.url(), "SELECT show_chunks('vantage.exchanges')::text")
+    tables = relations(tenants, "vantage", "r,p,v,m")
+    assert len(chunks) == 2
+    assert {"vantage.results", "vantage.users"} <= set(tables)
+    url = tenants.url(role="vantage_dashboard")
+    for table in tables + chunks:
+        for statement in (f"TABLE {table}", f"DELETE FROM {table}", f"COPY {table} TO STDOUT"):
+            with pytest.raises(errors.InsufficientPrivilege):
+                rows(url, statement, account=1)
+
+
+def test_the_report_centre_sees_only_the_account_that_is_set(tenants: Database) -> None:
+    url = tenants.url(role="vantage_dashboard")
+    views = relations(tenants, "report", "v,m")
+    assert {"report.results", "report.monitors", "report.exchanges"} <= set(views)
+    for view in views:
+        assert rows(url, f"TABLE {view}") == [], f"{view} without an account"
+        assert len(rows(url, f"TABLE {view}", account=1)) == 1, view
+        assert rows(url, f"TABLE {view}", account=3) == [] or view == "report.locations"
+    for view in ("report.results", "report.exchanges", "report.monitor_locations"):
+        assert rows(url, f"SELECT monitor_id FROM {view}", account=2) == [(2,)]
+    assert rows(url, "SELECT id, name FROM report.monitors", account=2) == [(2, "two")]
+
+
+def test_no_function_of_a_query_sees_the_rows_of_others(tenants: Database) -> None:
+    """A condition that raises on another's row would tell what is in it."""
+    url = tenants.url(role="vantage_dashboard")
+    leak = "SELECT 1 FROM report.monitors WHERE 1 / (id - 2) < 9"
+    assert rows(url, leak, account=1) == [(1,)]
+    leak = "SELECT 1 FROM report.results WHERE 1 / (monitor_id - 2) < 9"
+    assert rows(url, leak, account=1) == [(1,)]
+
+
+def test_the_report_centre_cannot_make_itself_more(tenants: Database) -> None:
+    url = tenants.url(role="vantage_dashboard")
+    for statement in (
+        "SET ROLE vantage_views",
+        "SET SESSION AUTHORIZATION vantage",
+        "CREATE TABLE report.own ()",
+        "CREATE TABLE vantage.own ()",
+        "CREATE OR REPLACE VIEW report.results AS SELECT 1 AS slot_at",
+        "SELECT pg_read_file('/etc/passwd')",
+        "SELECT * FROM pg_authid",
+    ):
+        with pytest.raises(errors.InsufficientPrivilege):
+            rows(url, statement)
+
+
+def test_signing_in_is_all_that_the_report_centre_learns_of_people(tenants: Database) -> None:
+    url = tenants.url(role="vantage_dashboard")
+    [found] = rows(url, "SELECT * FROM report.sign_in_candidate('ONE@example.org')")
+    assert found[1] == "$argon2id$one"
+    token = "decode(repeat('ab', 32), 'hex')"
+    rows(url, f"SELECT report.start_session({found[0]}, {token}, '1 hour')::text")
+    [session] = rows(url, f"SELECT account_id, email FROM report.session_user_of({token})")
+    assert session == (1, "one@example.org")
+    rows(url, f"SELECT report.end_session({token})::text")
+    assert rows(url, f"SELECT * FROM report.session_user_of({token})") == []
+
+
+def test_sres_read_results_of_all_and_no_secret(tenants: Database) -> None:
+    url = tenants.url(role="vantage_reader")
+    assert len(rows(url, "TABLE vantage.results")) == 2
+    assert len(rows(url, "TABLE vantage.monitors")) == 2
+    assert rows(url, "SELECT email FROM vantage.users WHERE id = 1") == [("one@example.org",)]
+    for statement in (
+        "SELECT password_hash FROM vantage.users",
+        "SELECT token_hash FROM vantage.sessions",
+        "SELECT secret_hash FROM vantage.enrolment_tokens",
+        "DELETE FROM vantage.results",
+        "UPDATE vantage.monitors SET name = 'x'",
+        "SELECT report.start_session(1, '\\x00', '1 hour')",
+    ):
+        with pytest.raises(errors.InsufficientPrivilege):
+            rows(url, statement)
+
+
+def test_the_collector_keeps_its_hands_off_the_ledger(tenants: Database) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        rows(tenants.url(role="vantage_collector"), "DELETE FROM vantage.migrations RETURNING 1")
