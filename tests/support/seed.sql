@@ -85,7 +85,7 @@ slots AS (
         places.rtt_us,
         sites.think_us,
         sites.body_bytes,
-        %(now)s + make_interval(days => sites.cert_days, hours => 5) AS cert_expires_at,
+        date_trunc('day', %(now)s) + make_interval(days => sites.cert_days + 1) AS cert_expires_at,
         'epoch'::timestamptz + make_interval(secs => (
             k * monitors.interval_s::bigint * 1000000
             + vantage.slot_offset_us(monitors.id, places.location, monitors.interval_s)) / 1e6

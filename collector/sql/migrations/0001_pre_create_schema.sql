@@ -278,7 +278,7 @@ COMMENT ON COLUMN vantage.results.slot_at IS 'When the probe was due.';
 COMMENT ON COLUMN vantage.results.started_at IS 'When it began, by the agent''s clock.';
 COMMENT ON COLUMN vantage.results.received_at IS 'When it was stored, by the database''s clock.';
 COMMENT ON COLUMN vantage.results.cert_expires_at IS
-    'End of validity of the server''s certificate. NULL: no TLS handshake was completed.';
+    'End of validity of the server''s certificate, also of one that was refused. NULL: none seen.';
 COMMENT ON COLUMN vantage.results.body_bytes IS 'Body received, before decompression.';
 COMMENT ON COLUMN vantage.results.monitor_id IS 'vantage.monitors.id.';
 COMMENT ON COLUMN vantage.results.total_us IS

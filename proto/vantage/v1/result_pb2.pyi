@@ -139,7 +139,9 @@ class Exchange(_message.Message):
     Absent: never connected, or the kernel did not say.
     """
     cert_expires_at_us: _builtins.int
-    """End of validity of the server's leaf certificate, microseconds after the epoch. Absent: no TLS."""
+    """End of validity of the server's leaf certificate, microseconds after the epoch, also of one that
+    was refused. Absent: none was seen.
+    """
     @_builtins.property
     def phases(self) -> Global___Phases: ...
     def __init__(
@@ -212,7 +214,7 @@ class Result(_message.Message):
     lag_us: _builtins.int
     """Longest time the probing loop was seen blocked during this probe."""
     suspect: _builtins.bool
-    """The lag exceeds the stated share of the measurement (docs/architecture.md): not to be trusted."""
+    """The lag exceeds the stated share of the measurement (docs/accuracy.md): not to be trusted."""
     @_builtins.property
     def exchanges(self) -> _containers.RepeatedCompositeFieldContainer[Global___Exchange]:
         """In the order they were made; the last is the one the result is about. At least one."""

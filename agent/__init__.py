@@ -1,0 +1,1 @@
+"""The agent: probes its assigned monitors on schedule and delivers every result."""

@@ -1,0 +1,316 @@
+"""vantage-agent: join, run, probe. What only one command needs is imported inside it."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from agent.errors import AgentError, FatalError
+from agent.home import Home, default_path
+
+if TYPE_CHECKING:
+    from agent.result import Monitor, Result
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_EVERY_NETWORK = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+_DOWN = 1
+_SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
+
+
+class Network(click.ParamType[Any]):
+    """An IPv4 or IPv6 network."""
+
+    name = "cidr"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return ipaddress.ip_network(value)
+        except ValueError as error:
+            self.fail(f"{error}; write it like 10.0.0.0/8 or fd00::/8.", param, ctx)
+
+
+class Address(click.ParamType[str]):
+    """An IPv4 or IPv6 address of this machine."""
+
+    name = "ip"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return str(ipaddress.ip_address(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class HostPort(click.ParamType[str]):
+    """host:port, the host in brackets where it is an IPv6 address."""
+
+    name = "host:port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from agent.address import parse_address
+
+        try:
+            parse_address(value, "The address")
+        except FatalError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+class Size(click.ParamType[int]):
+    """Bytes, with an optional K, M or G (powers of 1024)."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        text = str(value)
+        digits = text.rstrip("KMG")
+        unit = text[len(digits) :]
+        if not digits.isdecimal() or unit not in _SHIFTS:
+            self.fail(f"{text!r} is not a size; write it like 500M or 2G.", param, ctx)
+        return int(digits) << _SHIFTS[unit]
+
+
+class Program(click.Group):
+    """Turns what an operator can put right into one sentence and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AgentError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def setting(name: str, **attributes: Any) -> Callable[[Command], Command]:
+    """Add ``--name``, which also reads VANTAGE_AGENT_NAME."""
+    variable = "VANTAGE_AGENT_" + name.upper().replace("-", "_")
+    return click.option(f"--{name}", envvar=variable, show_envvar=True, **attributes)
+
+
+home_setting = setting(
+    "home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=default_path,
+    show_default="/var/lib/vantage-agent for root, else ~/.local/state/vantage-agent",
+    help="The agent's directory: its key, certificate and spool.",
+)
+trust_ca_setting = setting(
+    "trust-ca",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="PEM file of certificate authorities to trust beside the system's, when probing.",
+)
+
+
+@click.group(cls=Program)
+@click.version_option(package_name="vantage-monitor", prog_name="vantage-agent")
+def main() -> None:
+    """Measure URLs from this machine for a Vantage installation."""
+
+
+@main.command()
+@click.argument("token", envvar="VANTAGE_TOKEN", required=False)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    envvar="VANTAGE_TOKEN_FILE",
+    show_envvar=True,
+    help="File that holds the token.",
+)
+@home_setting
+@setting(
+    "name",
+    default=socket.gethostname,
+    show_default="the host name",
+    help="What to call this agent in listings.",
+)
+@click.option("--replace", is_flag=True, help="Become a new agent, though this was one already.")
+def join(token: str | None, token_file: Path | None, home: Path, name: str, replace: bool) -> None:
+    """Make this machine an agent, with the TOKEN that `vantage agent token` printed.
+
+    TOKEN may be - to read it from standard input, or stand in VANTAGE_TOKEN.
+    """
+    import uvloop
+
+    from agent import enrolment
+
+    invitation = enrolment.parse_token(_invitation(token, token_file))
+    directory = Home(home)
+    with directory.lock():
+        if directory.is_joined and not replace:
+            raise FatalError(
+                f"{home} is already an agent's home ({directory.identity().agent_id})."
+                " Give --replace to make it a new agent, or another --home."
+            )
+        identity = uvloop.run(enrolment.join(directory, invitation, name))
+        aside = directory.set_spool_aside()
+    click.echo(f"Joined as agent {identity.agent_id} at location {identity.location}.")
+    if aside:
+        click.echo(f"Results the former agent had not delivered are kept in {aside}.")
+    click.echo("Start it with: vantage-agent run" + _home_argument(home))
+
+
+@main.command()
+@home_setting
+@setting(
+    "collector",
+    type=HostPort(),
+    help="Deliver to this address instead of the one learnt when joining.",
+)
+@setting(
+    "allow-network",
+    type=Network(),
+    multiple=True,
+    help="A private network that may be probed all the same. May be repeated.",
+)
+@setting("source-address", type=Address(), help="Local address that probes leave from.")
+@trust_ca_setting
+@setting(
+    "max-in-flight",
+    type=click.IntRange(1, 10_000),
+    default=200,
+    show_default=True,
+    help="Probes at one time; slots beyond are counted as missed.",
+)
+@setting(
+    "spool-limit",
+    type=Size(),
+    default="1G",
+    show_default=True,
+    help="How much undelivered results may occupy; then probing pauses.",
+)
+@setting(
+    "log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="Least severe event to log.",
+)
+def run(
+    home: Path,
+    collector: str | None,
+    allow_network: tuple[Any, ...],
+    source_address: str | None,
+    trust_ca: Path | None,
+    max_in_flight: int,
+    spool_limit: int,
+    log_level: str,
+) -> None:
+    """Probe and deliver until stopped."""
+    import structlog
+
+    from agent import log, process
+
+    log.configure(log_level)
+    settings = process.Settings(
+        home=home,
+        collector=collector,
+        allow_networks=allow_network,
+        source_address=source_address,
+        trust_ca=trust_ca,
+        max_in_flight=max_in_flight,
+        spool_limit_bytes=spool_limit,
+    )
+    try:
+        process.run(settings)
+    except AgentError:
+        raise
+    except Exception:
+        structlog.get_logger().critical("agent_crashed", exc_info=True)
+        sys.exit(70)
+
+
+@main.command()
+@click.argument("url")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1, 60),
+    default=10,
+    show_default=True,
+    help="Seconds for everything, redirects included.",
+)
+@click.option(
+    "--max-redirects",
+    type=click.IntRange(0, 50),
+    default=10,
+    show_default=True,
+    help="Redirects to follow; 0 judges a redirect itself.",
+)
+@click.option("--slow", type=click.FloatRange(min=0), help="Seconds from which it is degraded.")
+@trust_ca_setting
+def probe(
+    url: str,
+    as_json: bool,
+    timeout: float,
+    max_redirects: int,
+    slow: float | None,
+    trust_ca: Path | None,
+) -> None:
+    """Probe URL once and show how its time was spent. Any address is allowed.
+
+    Exit code 0: up or degraded; 1: down; 2: not a usable URL.
+    """
+    import json
+
+    import uvloop
+
+    from agent import waterfall
+    from agent.result import Monitor, Outcome
+    from agent.url import check_url
+
+    try:
+        target = check_url(url)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    monitor = Monitor(
+        id=0,
+        url=target,
+        timeout_us=round(timeout * 1e6),
+        slow_us=None if slow is None else round(slow * 1e6),
+        max_redirects=max_redirects,
+    )
+    result = uvloop.run(_probe_once(monitor, trust_ca))
+    if as_json:
+        click.echo(json.dumps(waterfall.as_json(result), indent=2))
+    else:
+        width = min(120, os.get_terminal_size().columns) if sys.stdout.isatty() else 80
+        click.echo(waterfall.waterfall(result, width=width))
+    sys.exit(_DOWN if result.outcome is Outcome.DOWN else 0)
+
+
+async def _probe_once(monitor: Monitor, trust_ca: Path | None) -> Result:
+    from agent.probe import Prober
+
+    prober = Prober(allow_networks=_EVERY_NETWORK, trust_ca=trust_ca)
+    try:
+        return await prober.probe(monitor)
+    finally:
+        await prober.close()
+
+
+def _invitation(token: str | None, token_file: Path | None) -> str:
+    """Return the token from wherever it was given."""
+    if token:
+        return sys.stdin.read() if token.strip() == "-" else token
+    if token_file is None:
+        raise click.UsageError(
+            "Give the token that `vantage agent token` printed: as TOKEN, in VANTAGE_TOKEN,"
+            " with --token-file, or on standard input with TOKEN -."
+        )
+    try:
+        return token_file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FatalError(f"The token file {token_file} cannot be read: {error}.") from error
+
+
+def _home_argument(home: Path) -> str:
+    return "" if home == default_path() else f" --home {home}"

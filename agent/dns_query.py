@@ -1,0 +1,210 @@
+"""DNS questions to one name server: UDP on the loop, stamped by the kernel, TCP when cut short.
+
+Source: RFC 1035, section 4; RFC 8305, section 3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+from dns.rdatatype import RdataType
+
+from agent.failure import Code
+from agent.resolv_conf import Address, Server, family_of
+
+# How long an answer for one family waits for the other's (RFC 8305, section 3).
+_OTHER_FAMILY_S = 0.050
+
+# Linux: include/uapi/asm-generic/socket.h; the socket module does not name it.
+_SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("@ll")
+
+
+@dataclass(slots=True)
+class Reply:
+    """What a server said about one type; ``at_ns``: monotonic, when the kernel received it."""
+
+    at_ns: int
+    addresses: tuple[Address, ...] = ()
+    problem: Code | None = None
+    detail: str = ""
+
+
+Replies = dict[RdataType, Reply]
+Questions = dict[RdataType, dns.message.QueryMessage]
+
+
+async def ask(server: Server, questions: Questions, replies: Replies, timeout_s: float) -> None:
+    """Send what is still open to ``server``, all at once; put what it says into ``replies``."""
+    waiting = {kind: q for kind, q in questions.items() if not is_final(replies.get(kind))}
+    try:
+        with _connected(server) as sock:
+            for question in waiting.values():
+                sock.send(question.to_wire())
+            async with asyncio.timeout(timeout_s) as deadline:
+                await _collect(sock, server, waiting, replies, deadline)
+    except TimeoutError:
+        _note(replies, waiting, Code.DNS_TIMEOUT, f"{server[0]} did not answer in time")
+    except OSError as error:
+        detail = f"{server[0]}: {error.strerror or error}"
+        _note(replies, waiting, Code.DNS_UNREACHABLE, detail)
+
+
+async def _collect(
+    sock: socket.socket,
+    server: Server,
+    waiting: Questions,
+    replies: Replies,
+    deadline: asyncio.Timeout,
+) -> None:
+    """Read until nothing is waiting any more, or the grace after the first addresses is over."""
+    loop = asyncio.get_running_loop()
+    while waiting:
+        await _readable(sock)
+        for datagram, at_ns in _datagrams(sock):
+            kind, message = _match(datagram, waiting)
+            if kind is None:
+                continue
+            if message is None:
+                message = await _ask_by_tcp(server, waiting[kind])
+                at_ns = time.monotonic_ns()
+            del waiting[kind]
+            replies[kind] = _read(message, kind, server, at_ns)
+            if waiting and replies[kind].addresses:
+                soon = loop.time() + _OTHER_FAMILY_S
+                deadline.reschedule(min(deadline.when() or soon, soon))
+
+
+def _match(
+    datagram: bytes, waiting: Questions
+) -> tuple[RdataType | None, dns.message.Message | None]:
+    """Find the question a datagram answers; (None, None): none, it is stray, forged or garbage.
+
+    (kind, None): the answer was cut short and must be had by TCP.
+    """
+    try:
+        message = dns.message.from_wire(datagram, ignore_trailing=True, raise_on_truncation=False)
+    except (dns.exception.DNSException, ValueError):
+        return None, None
+    for kind, question in waiting.items():
+        if question.is_response(message):
+            is_cut = bool(message.flags & dns.flags.TC)
+            return kind, None if is_cut else message
+    return None, None
+
+
+async def _ask_by_tcp(server: Server, question: dns.message.QueryMessage) -> dns.message.Message:
+    reader, writer = await asyncio.open_connection(*server)
+    try:
+        wire = question.to_wire()
+        writer.write(struct.pack("!H", len(wire)) + wire)
+        (length,) = struct.unpack("!H", await reader.readexactly(2))
+        message = dns.message.from_wire(await reader.readexactly(length))
+    except (asyncio.IncompleteReadError, dns.exception.DNSException, ValueError) as error:
+        raise OSError(f"the answer by TCP was unusable: {error}") from error
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+    if not question.is_response(message):
+        raise OSError("the answer by TCP was to another question")
+    return message
+
+
+def _read(message: dns.message.Message, kind: RdataType, server: Server, at_ns: int) -> Reply:
+    rcode = message.rcode()
+    if rcode == dns.rcode.NXDOMAIN:
+        return Reply(at_ns, problem=Code.DNS_NXDOMAIN, detail="no such name")
+    if rcode != dns.rcode.NOERROR:
+        problems = {dns.rcode.SERVFAIL: Code.DNS_SERVFAIL, dns.rcode.REFUSED: Code.DNS_REFUSED}
+        detail = f"{server[0]} answered {dns.rcode.to_text(rcode)}"
+        return Reply(at_ns, problem=problems.get(rcode, Code.DNS_BAD_ANSWER), detail=detail)
+    addresses = tuple(_addresses(message, kind))
+    if addresses:
+        return Reply(at_ns, addresses)
+    return Reply(at_ns, problem=Code.DNS_NO_ADDRESS, detail=f"no {kind.name} record")
+
+
+def _addresses(message: dns.message.Message, kind: RdataType) -> Iterator[Address]:
+    """Addresses at the end of the answer's chain of aliases."""
+    if not isinstance(message, dns.message.QueryMessage):
+        return
+    try:
+        answer = message.resolve_chaining().answer
+    except dns.exception.DNSException:
+        return
+    if answer is not None and answer.rdtype == kind:
+        for record in answer:
+            yield ip_address(record.address)
+
+
+def is_final(reply: Reply | None) -> bool:
+    """Tell whether another server would be expected to say the same; None is no reply yet."""
+    certain = (None, Code.DNS_NXDOMAIN, Code.DNS_NO_ADDRESS)
+    return reply is not None and reply.problem in certain
+
+
+def _note(replies: Replies, types: Iterable[RdataType], problem: Code, detail: str) -> None:
+    for kind in types:
+        replies[kind] = Reply(time.monotonic_ns(), problem=problem, detail=detail)
+
+
+def _connected(server: Server) -> socket.socket:
+    """Open a datagram socket that only ``server`` can answer, from a port of its own."""
+    host, port = server
+    sock = socket.socket(family_of(ip_address(host)), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        with contextlib.suppress(OSError):  # elsewhere than on Linux: our own clock serves
+            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        sock.connect((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+async def _readable(sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(sock, _wake, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(sock)
+
+
+def _wake(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
+def _datagrams(sock: socket.socket) -> Iterator[tuple[bytes, int]]:
+    """Read what has arrived: each datagram, and when, on the monotonic clock."""
+    while True:
+        try:
+            datagram, ancillary, _, _ = sock.recvmsg(4096, 64)
+        except BlockingIOError:
+            return
+        yield datagram, _received_ns(ancillary)
+
+
+def _received_ns(ancillary: list[tuple[int, int, bytes]]) -> int:
+    now_ns = time.monotonic_ns()
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+            waited_ns = time.time_ns() - (seconds * 1_000_000_000 + nanoseconds)
+            # A clock that was set meanwhile says nothing.
+            return now_ns - waited_ns if 0 <= waited_ns < 1_000_000_000 else now_ns
+    return now_ns

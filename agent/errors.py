@@ -1,0 +1,13 @@
+"""The agent's own exceptions. A target's failure is none of them: that is data."""
+
+
+class AgentError(Exception):
+    """Something an operator can put right; the message names the thing, the value, the remedy."""
+
+
+class TransientError(AgentError):
+    """Worth trying again after a pause: the collector is away, the network is down."""
+
+
+class FatalError(AgentError):
+    """Trying again cannot help: stop the process, non-zero."""

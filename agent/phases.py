@@ -1,0 +1,60 @@
+"""libcurl's marks -> Phases. Pure.
+
+Source: curl_easy_getinfo(3), the ``*_TIME_T`` infos; measured in
+tests/integration/agent/test_phases.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.result import Phases
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """When each step of a transfer was done, in microseconds since the transfer began.
+
+    0: never. Marks after the step that failed hold placeholders. libcurl's own name lookup mark
+    is not among them: it is handed addresses, so what it spends before connecting is part of
+    connecting.
+    """
+
+    connected: int
+    secured: int
+    sent: int
+    first_byte: int
+    total: int
+
+
+def phases(marks: Marks, *, dns_us: int | None, is_tls: bool) -> Phases:
+    """Split a transfer's cumulative marks into the durations of its phases.
+
+    The first mark that is zero ends the split: its phase takes the rest, the later ones are None.
+    The phases sum to ``dns_us`` (None counting as 0) + ``marks.total``, exactly. A step seen done
+    before the one it follows (an answer to a request not yet wholly sent) took no time.
+    """
+    steps = [("connect_us", marks.connected)]
+    if is_tls:
+        steps.append(("tls_us", marks.secured))
+    steps += [("send_us", marks.sent), ("wait_us", marks.first_byte)]
+    spent: dict[str, int] = {}
+    reached = 0
+    for phase, mark in steps:
+        if mark == 0:
+            spent[phase] = marks.total - reached
+            break
+        mark = min(max(mark, reached), marks.total)
+        spent[phase] = mark - reached
+        reached = mark
+    else:
+        spent["receive_us"] = marks.total - reached
+    return Phases(dns_us=dns_us, **spent)
+
+
+def last_phase(split: Phases) -> str:
+    """Name the phase a failed exchange failed in: "dns", ... "receive"; empty: it never began."""
+    for name in ("receive", "wait", "send", "tls", "connect", "dns"):
+        if getattr(split, f"{name}_us") is not None:
+            return name
+    return ""

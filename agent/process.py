@@ -1,0 +1,216 @@
+"""The running agent: one thread probes, one writes the spool, this one delivers.
+
+A thread that ends by an exception is a bug: the process ends too, and is restarted by whatever
+supervises it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import importlib.metadata
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+import structlog
+import uvloop
+from google.protobuf.message import DecodeError
+
+from agent import enrolment, runner, wire
+from agent.delivery import Delivery
+from agent.errors import FatalError
+from agent.home import Home
+from agent.probe import Prober
+from agent.result import Assignment, Result
+from agent.runner import Runner
+from agent.spool import LIMIT_BYTES, Spool
+from agent.writer import Writer
+from vantage.v1 import monitor_pb2
+
+DRAIN_S = 3.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `vantage-agent run` was told. ``collector``: None: where the agent enrolled."""
+
+    home: Path
+    collector: str | None = None
+    allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    source_address: str | None = None
+    trust_ca: Path | None = None
+    max_in_flight: int = 200
+    spool_limit_bytes: int = LIMIT_BYTES
+
+
+def run(settings: Settings) -> None:
+    """Be the agent until SIGTERM or SIGINT.
+
+    Raises: FatalError; anything else is a bug.
+    """
+    home = Home(settings.home)
+    with home.lock():
+        identity = home.identity()
+        identity_fields = {"agent_id": identity.agent_id, "location": identity.location}
+        structlog.contextvars.bind_contextvars(**identity_fields)
+        spool = Spool(home.claim_spool(identity.agent_id), limit_bytes=settings.spool_limit_bytes)
+        uvloop.run(Agent(settings, home, spool, settings.collector or identity.collector).run())
+
+
+class Agent:
+    """The three threads and how they end."""
+
+    def __init__(self, settings: Settings, home: Home, spool: Spool, collector: str) -> None:
+        self._settings = settings
+        self._home = home
+        self._collector = collector
+        self._backlog = spool.backlog
+        self._writer = Writer(spool, on_durable=self._on_durable)
+        self._delivery = Delivery(
+            home,
+            spool,
+            collector=collector,
+            version=importlib.metadata.version("vantage-monitor"),
+            on_assignments=self._on_assignments,
+        )
+
+    async def run(self) -> None:
+        """Run until a signal, or until something fails; then spool and deliver what there is."""
+        self._loop = asyncio.get_running_loop()
+        self._probing: asyncio.Future[tuple[asyncio.AbstractEventLoop, Runner]]
+        self._probing = self._loop.create_future()
+        stopping = self._stopping_signal()
+        writing = self._thread("spool", self._writer.run)
+        probed = self._thread("probe", self._probe)
+        await asyncio.wait((self._probing, probed), return_when=asyncio.FIRST_COMPLETED)
+        if probed.done():
+            probed.result()
+        log.info("agent_started", collector=self._collector, backlog=self._backlog)
+        delivering = asyncio.create_task(self._delivery.run())
+        renewing = asyncio.create_task(
+            enrolment.keep_renewed(self._home, self._collector, self._delivery.reconnect)
+        )
+        everything: set[asyncio.Future[None]] = {stopping, writing, probed, delivering, renewing}
+        ended, _ = await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+        log.info("agent_stopping")
+        await self._stop_threads(probed, writing)
+        draining = asyncio.create_task(self._delivery.drain(DRAIN_S))
+        await asyncio.wait({draining, delivering}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (draining, delivering, renewing):
+            task.cancel()
+        await asyncio.wait({draining, delivering, renewing})
+        for future in ended:
+            future.result()
+        log.info("agent_stopped")
+
+    def _stopping_signal(self) -> asyncio.Future[None]:
+        """Return what the first SIGTERM or SIGINT completes; a second one kills."""
+        stopping: asyncio.Future[None] = self._loop.create_future()
+
+        def stop() -> None:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._loop.remove_signal_handler(number)
+            if not stopping.done():
+                stopping.set_result(None)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, stop)
+        return stopping
+
+    def _thread(self, name: str, body: Callable[[], None]) -> asyncio.Future[None]:
+        """Run ``body`` in a thread; the future ends as it ends."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        context = contextvars.copy_context()
+
+        def settle(error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+        def main() -> None:
+            error: BaseException | None = None
+            try:
+                context.run(body)
+            except BaseException as raised:  # handed to the main thread
+                error = raised
+            with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+                self._loop.call_soon_threadsafe(settle, error)
+
+        threading.Thread(target=main, name=name, daemon=True).start()
+        return future
+
+    def _probe(self) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop_runner:
+            loop_runner.run(self._probe_until_stopped())
+
+    async def _probe_until_stopped(self) -> None:
+        settings = self._settings
+        prober = Prober(
+            allow_networks=settings.allow_networks,
+            source_address=settings.source_address,
+            trust_ca=settings.trust_ca,
+        )
+        probing = Runner(
+            prober.probe,
+            self._on_result,
+            is_ready=lambda: self._writer.is_ready,
+            max_in_flight=settings.max_in_flight,
+        )
+        probing.assign(self._remembered_assignments())
+        started = (asyncio.get_running_loop(), probing)
+        self._loop.call_soon_threadsafe(self._probing.set_result, started)
+        try:
+            await probing.run()
+        finally:
+            await prober.close()
+
+    async def _stop_threads(
+        self, probed: asyncio.Future[None], writing: asyncio.Future[None]
+    ) -> None:
+        """Let probes come to their end, then write what they found."""
+        if not probed.done() and self._probing.done():
+            probe_loop, probing = self._probing.result()
+            probe_loop.call_soon_threadsafe(probing.stop)
+            await asyncio.wait({probed}, timeout=runner.GRACE_S + 2)
+        self._writer.close()
+        await asyncio.wait({writing}, timeout=DRAIN_S)
+
+    def _on_result(self, result: Result) -> None:
+        """Called in the probing thread."""
+        self._writer.put(wire.encode(result))
+
+    def _on_durable(self) -> None:
+        """Called in the writing thread."""
+        self._loop.call_soon_threadsafe(self._delivery.wake)
+
+    def _on_assignments(self, message: monitor_pb2.Assignments) -> None:
+        try:
+            assignments = wire.assignments(message)
+            self._home.store_assignments(message.SerializeToString())
+        except ValueError as error:
+            log.error("assignments_refused", reason=str(error))
+            return
+        except FatalError as error:  # a full disk, maybe: measuring goes on
+            log.error("assignments_not_stored", reason=str(error))
+        probe_loop, probing = self._probing.result()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the agent is stopping
+            probe_loop.call_soon_threadsafe(probing.assign, assignments)
+
+    def _remembered_assignments(self) -> list[Assignment]:
+        """Return what was to be probed when the process last ran."""
+        try:
+            encoded = self._home.assignments()
+            return wire.assignments(monitor_pb2.Assignments.FromString(encoded))
+        except (DecodeError, ValueError) as error:
+            log.error("assignments_unreadable", reason=str(error))
+            return []

@@ -1,0 +1,110 @@
+"""What the agent measures and what it finds: plain values, no input or output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """Judgement of one result."""
+
+    UP = "up"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """What a customer configured, as far as a probe needs it.
+
+    ``slow_us``: an up result slower than this is degraded; None: never.
+    ``max_redirects``: 0 follows none, and a redirect's own status is judged.
+    """
+
+    id: int
+    url: str
+    interval_us: int = 60_000_000
+    timeout_us: int = 10_000_000
+    slow_us: int | None = None
+    max_redirects: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A monitor given to this agent; slot k is at ``k * interval_us + offset_us`` (Unix epoch)."""
+
+    monitor: Monitor
+    offset_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """How an exchange's time was spent, in microseconds.
+
+    None: not reached, or does not apply; 0: measured zero. The last phase that is not None is
+    where a failed exchange failed.
+    """
+
+    dns_us: int | None = None
+    connect_us: int | None = None
+    tls_us: int | None = None
+    send_us: int | None = None
+    wait_us: int | None = None
+    receive_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a result is not up: a stable code of docs/failures.md, and the library's own words."""
+
+    code: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its response on a connection of its own; one redirect hop.
+
+    The phases sum exactly to ``total_us``. Addresses are packed (4 or 16 bytes, network order);
+    empty: none. ``http_version`` is "1.0", "1.1", "2", "3"; empty: no response. ``body_bytes`` as
+    received, before decompression. ``rtt_us``: the kernel's, at the first writable event; None:
+    never connected. ``cert_expires_at_us``: the leaf's, Unix microseconds, also of
+    one that was refused; None: none was seen.
+    """
+
+    url: str
+    phases: Phases
+    total_us: int
+    http_status: int | None = None
+    http_version: str = ""
+    header_bytes: int = 0
+    body_bytes: int = 0
+    target_ip: bytes = b""
+    target_port: int = 0
+    local_ip: bytes = b""
+    rtt_us: int | None = None
+    cert_expires_at_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One slot's outcome; ``redirect_us`` + the last exchange's phases = ``total_us``, exactly.
+
+    ``exchanges``: at least one, in the order they were made; the result is about the last.
+    ``failure``: None exactly when the outcome is up. ``delay_us``: how late the probe began
+    against its slot, outside the total. ``lag_us``: longest time the loop was seen blocked
+    meanwhile. Instants are Unix microseconds by this machine's clock.
+    """
+
+    monitor_id: int
+    slot_at_us: int
+    started_at_us: int
+    outcome: Outcome
+    failure: Failure | None
+    exchanges: tuple[Exchange, ...]
+    redirect_us: int
+    total_us: int
+    delay_us: int = 0
+    lag_us: int = 0
+    suspect: bool = False

@@ -1,0 +1,146 @@
+"""Due -> probe -> sink, in the probing thread's loop, which does nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from agent.result import Assignment, Monitor, Result
+from agent.schedule import Clock, Schedule, Slot, SystemClock
+
+# How long a stepped wall clock or a new assignment may go unnoticed.
+LOOK_EVERY_S = 1.0
+REPORT_EVERY_S = 10.0
+GRACE_S = 5.0
+
+log = structlog.get_logger()
+
+
+class Probe(Protocol):
+    """What ``agent.probe.Prober.probe`` is."""
+
+    def __call__(self, monitor: Monitor, *, slot_at_us: int, delay_us: int) -> Awaitable[Result]:
+        """Probe once; a target's failure is a result."""
+
+
+class Runner:
+    """Probes every assigned monitor at its slots until stopped.
+
+    ``sink`` takes each result; ``is_ready``: whether it could take another. ``missed`` counts
+    slots that were due and not run (all for the reason `overloaded`), by what stood in the way:
+    "late", "in_flight", "overlap" (the monitor's last probe is still running), "spool".
+    """
+
+    def __init__(
+        self,
+        probe: Probe,
+        sink: Callable[[Result], None],
+        *,
+        is_ready: Callable[[], bool] = lambda: True,
+        max_in_flight: int = 200,
+        clock: Clock | None = None,
+    ) -> None:
+        self.missed: Counter[str] = Counter()
+        self._probe = probe
+        self._sink = sink
+        self._is_ready = is_ready
+        self._max_in_flight = max_in_flight
+        self._schedule = Schedule(clock or SystemClock())
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._awake = asyncio.Event()
+        self._is_stopping = False
+        self._failure: BaseException | None = None
+        self._reported_at = time.monotonic()
+        self._reported: Counter[str] = Counter()
+
+    def assign(self, assignments: Sequence[Assignment]) -> None:
+        """Replace what is probed. Call in the loop's thread."""
+        self._schedule.assign(assignments)
+        self._awake.set()
+        log.info("monitors_assigned", monitors=len(assignments))
+
+    def stop(self) -> None:
+        """Make ``run`` return when the probes in flight are done, or soon. In the loop's thread."""
+        self._is_stopping = True
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Probe until stopped. Raises: whatever a bug raised in a probe or the sink."""
+        while not self._is_stopping and self._failure is None:
+            for slot in self._schedule.due():
+                self._start(slot)
+            self._report()
+            await self._sleep()
+        await self._finish()
+        self._report(at_once=True)
+        if self._failure is not None:
+            raise self._failure
+
+    def _start(self, slot: Slot) -> None:
+        monitor_id = slot.assignment.monitor.id
+        if monitor_id in self._running:
+            self.missed["overlap"] += 1
+        elif len(self._running) >= self._max_in_flight:
+            self.missed["in_flight"] += 1
+        elif not self._is_ready():
+            self.missed["spool"] += 1
+        else:
+            task = asyncio.create_task(self._probe_slot(slot))
+            self._running[monitor_id] = task
+            task.add_done_callback(lambda task: self._done(monitor_id, task))
+
+    async def _probe_slot(self, slot: Slot) -> None:
+        delay_us = max(0, self._schedule.now_us() - slot.at_us)
+        monitor = slot.assignment.monitor
+        result = await self._probe(monitor, slot_at_us=slot.at_us, delay_us=delay_us)
+        self._sink(result)
+        log.debug(
+            "probe_done",
+            monitor_id=monitor.id,
+            outcome=result.outcome.value,
+            failure=result.failure.code if result.failure else None,
+            total_us=result.total_us,
+        )
+
+    def _done(self, monitor_id: int, task: asyncio.Task[None]) -> None:
+        del self._running[monitor_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = error
+            self._awake.set()
+
+    async def _sleep(self) -> None:
+        """Wait for the next slot, or for something to happen."""
+        wait_us = self._schedule.wait_us()
+        wait_s = LOOK_EVERY_S if wait_us is None else min(LOOK_EVERY_S, wait_us / 1e6)
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._awake.wait()
+        except TimeoutError:
+            return
+        self._awake.clear()
+
+    async def _finish(self) -> None:
+        """Let what is in flight come to its end, but not for long."""
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running.values(), timeout=GRACE_S)
+        for task in late:
+            task.cancel()
+        if late:
+            log.info("probes_cancelled", probes=len(late))
+            await asyncio.wait(late)
+
+    def _report(self, *, at_once: bool = False) -> None:
+        """Say now and then how many slots were not run, and why."""
+        self.missed["late"] = self._schedule.missed
+        if not at_once and time.monotonic() - self._reported_at < REPORT_EVERY_S:
+            return
+        news = self.missed - self._reported
+        if news:
+            log.warning("slots_missed", reason="overloaded", **news)
+        self._reported_at, self._reported = time.monotonic(), self.missed.copy()

@@ -1,0 +1,273 @@
+"""Delivers the spool: one gRPC stream to a collector, results out, acks and assignments in.
+
+Incarnations go in order, each after Hello and Welcome; only an ack deletes. A lost connection
+costs nothing but time: the next Welcome says where to go on. The collector answers in the order
+it was asked, so an Ack or Gap is always about the incarnation of the last Welcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+import structlog
+
+from agent.channel import explain
+from agent.errors import TransientError
+from agent.spool import Incarnation, Spool
+from vantage.v1 import delivery_pb2, monitor_pb2
+
+log = structlog.get_logger()
+
+Call = grpc.aio.StreamStreamCall[delivery_pb2.AgentMessage, delivery_pb2.CollectorMessage]
+
+
+class FencedError(TransientError):
+    """Someone else delivers results under this incarnation: it must not be used any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much at once, how long to wait."""
+
+    batch_results: int = 1000
+    batch_bytes: int = 512 * 1024
+    batches_in_flight: int = 4
+    heartbeat_s: float = 2.0
+    ack_timeout_s: float = 15.0
+    first_retry_s: float = 0.2
+    last_retry_s: float = 10.0
+
+
+class Stream:
+    """One connection, from its first Hello to its end.
+
+    ``is_useful``: the collector has welcomed an incarnation on it.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        spool: Spool,
+        *,
+        collector: str,
+        version: str,
+        pace: Pace,
+        on_assignments: Callable[[monitor_pb2.Assignments], None],
+    ) -> None:
+        self.is_useful = False
+        self.batches = self.results = 0
+        self._call = call
+        self._spool = spool
+        self._collector = collector
+        self._version = version
+        self._pace = pace
+        self._on_assignments = on_assignments
+        self._incarnation: Incarnation | None = None
+        self._is_welcomed = False
+        self._is_writing = False
+        self._next_seq = 0
+        self._in_flight: deque[int] = deque()
+        self._heartbeat_at = self._progress_at = time.monotonic()
+        self._awake = asyncio.Event()
+        self._ending = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look at the spool: something was appended."""
+        self._awake.set()
+
+    def end(self) -> None:
+        """Make ``run`` return."""
+        self._ending.set()
+
+    async def run(self) -> None:
+        """Deliver until the connection ends, or ``end`` is called.
+
+        Raises: TransientError, FencedError among them; FatalError.
+        """
+        try:
+            await _first_of(self._receive(), self._send(), self._watch(), self._ended())
+        except grpc.aio.AioRpcError as error:
+            raise explain(error, self._collector) from error
+        finally:
+            self._call.cancel()
+
+    async def _receive(self) -> None:
+        # Never under a timeout: cancelling a read ends the whole call.
+        while isinstance(message := await self._call.read(), delivery_pb2.CollectorMessage):
+            self._handle(message)
+            self._awake.set()
+        raise TransientError(f"The collector at {self._collector} ended the stream.")
+
+    async def _send(self) -> None:
+        while True:
+            self._awake.clear()
+            message = self._next_message()
+            if message is None:
+                await self._sleep()
+                continue
+            self._is_writing = True
+            try:
+                await self._call.write(message)
+            except asyncio.InvalidStateError:
+                # The call is over; _receive learns why.
+                await asyncio.Event().wait()
+            self._is_writing = False
+
+    async def _ended(self) -> None:
+        await self._ending.wait()
+
+    async def _sleep(self) -> None:
+        """Wait for something to send, or for the next heartbeat."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._heartbeat_at - time.monotonic()):
+                await self._awake.wait()
+
+    async def _watch(self) -> None:
+        """End a connection whose collector owes an answer and gives none."""
+        limit_s = self._pace.ack_timeout_s
+        while time.monotonic() - self._progress_at < limit_s:
+            await asyncio.sleep(limit_s / 20)
+            if self._is_welcomed and not self._is_writing and not self._in_flight:
+                self._progress_at = time.monotonic()
+        raise TransientError(
+            f"The collector at {self._collector} has acknowledged nothing for {limit_s:g} s."
+        )
+
+    def _next_message(self) -> delivery_pb2.AgentMessage | None:
+        if self._incarnation is None:
+            return self._hello()
+        if time.monotonic() >= self._heartbeat_at:
+            return self._heartbeat()
+        if not self._is_welcomed:
+            return None
+        if self._incarnation.is_delivered:
+            return self._close(self._incarnation)
+        return self._batch(self._incarnation)
+
+    def _hello(self) -> delivery_pb2.AgentMessage:
+        self._incarnation = self._spool.incarnations[0]
+        self._is_welcomed = False
+        self._in_flight.clear()
+        hello = delivery_pb2.Hello(incarnation=self._incarnation.id, version=self._version)
+        return delivery_pb2.AgentMessage(hello=hello)
+
+    def _heartbeat(self) -> delivery_pb2.AgentMessage:
+        self._heartbeat_at = time.monotonic() + self._pace.heartbeat_s
+        heartbeat = delivery_pb2.Heartbeat(
+            sent_at_us=time.time_ns() // 1000, backlog=self._spool.backlog
+        )
+        return delivery_pb2.AgentMessage(heartbeat=heartbeat)
+
+    def _batch(self, incarnation: Incarnation) -> delivery_pb2.AgentMessage | None:
+        if len(self._in_flight) >= self._pace.batches_in_flight:
+            return None
+        first_seq = self._next_seq
+        payloads = self._spool.read(
+            incarnation,
+            first_seq,
+            max_results=self._pace.batch_results,
+            max_bytes=self._pace.batch_bytes,
+        )
+        if not payloads:
+            # Damage may just have ended the incarnation: then there is a Close to send.
+            return self._close(incarnation) if incarnation.is_delivered else None
+        self._next_seq += len(payloads)
+        self._in_flight.append(self._next_seq - 1)
+        self.batches += 1
+        self.results += len(payloads)
+        log.debug("batch_sent", first_seq=first_seq, results=len(payloads))
+        return delivery_pb2.AgentMessage(
+            batch=delivery_pb2.Batch(first_seq=first_seq, results=payloads)
+        )
+
+    def _close(self, incarnation: Incarnation) -> delivery_pb2.AgentMessage:
+        self._spool.remove(incarnation)
+        self._incarnation = None
+        return delivery_pb2.AgentMessage(close=delivery_pb2.Close(incarnation=incarnation.id))
+
+    def _handle(self, message: delivery_pb2.CollectorMessage) -> None:
+        match message.WhichOneof("message"):
+            case "welcome":
+                self._welcome(message.welcome)
+            case "ack":
+                self._ack(message.ack.high_water)
+            case "gap":
+                self._gap(message.gap.high_water)
+            case "fenced":
+                raise FencedError("Another connection delivers this agent's results.")
+            case "assignments":
+                self._on_assignments(message.assignments)
+            case _:
+                log.warning("message_ignored", remedy="Update this agent: its collector is newer.")
+
+    def _welcome(self, welcome: delivery_pb2.Welcome) -> None:
+        incarnation, high_water = self._incarnation, welcome.high_water
+        if incarnation is None or welcome.incarnation != incarnation.id:
+            raise TransientError(
+                f"The collector at {self._collector} welcomed an incarnation not announced to it."
+            )
+        if not incarnation.is_sealed and high_water > incarnation.last_seq:
+            raise FencedError("The collector holds results of this incarnation not made here.")
+        if high_water + 1 < incarnation.first_kept:
+            raise TransientError(
+                f"The collector at {self._collector} has lost results it had acknowledged: it holds"
+                f" {high_water} of incarnation {incarnation.id.hex()}, and results before"
+                f" {incarnation.first_kept} are deleted here. Was its database restored?"
+            )
+        log.info(
+            "incarnation_welcomed",
+            collector=self._collector,
+            incarnation=incarnation.id.hex(),
+            high_water=high_water,
+            backlog=self._spool.backlog,
+        )
+        self.is_useful = self._is_welcomed = True
+        self._next_seq = high_water + 1
+        self._progress(incarnation, high_water)
+
+    def _ack(self, high_water: int) -> None:
+        if self._incarnation is None or not self._is_welcomed:
+            return
+        if high_water >= self._next_seq:
+            raise TransientError(
+                f"The collector at {self._collector} acknowledged result {high_water},"
+                f" but only {self._next_seq - 1} were sent."
+            )
+        if high_water > self._incarnation.acked:
+            self._progress(self._incarnation, high_water)
+        while self._in_flight and self._in_flight[0] <= high_water:
+            self._in_flight.popleft()
+
+    def _gap(self, high_water: int) -> None:
+        """Go back to what the collector lacks."""
+        if self._incarnation is None or not self._is_welcomed:
+            return
+        log.warning("stream_rewound", sent=self._next_seq - 1, high_water=high_water)
+        self._ack(high_water)
+        self._in_flight.clear()
+        self._next_seq = high_water + 1
+
+    def _progress(self, incarnation: Incarnation, high_water: int) -> None:
+        self._progress_at = time.monotonic()
+        self._spool.ack(incarnation, high_water)
+
+
+async def _first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run all until one ends; cancel the others; end as it ended."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in done:
+        task.result()

@@ -1,0 +1,191 @@
+"""A result as a person reads it in a terminal, and as a program reads it. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from textwrap import wrap
+
+from agent.phases import last_phase
+from agent.result import Exchange, Failure, Outcome, Result
+
+_PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_LABEL_WIDTH = 21
+_DAY_US = 86_400_000_000
+
+
+def waterfall(result: Result, *, width: int = 80) -> str:
+    """Draw every exchange and its phases on one time scale, with the verdict below.
+
+    Plain text. A bar's ends are drawn to an eighth of a column, its beginning to a half.
+    """
+    scale = _Scale(result.total_us, max(10, width - _LABEL_WIDTH))
+    lines: list[str] = []
+    for number, (exchange, begins_us) in enumerate(_placed(result), start=1):
+        lines += [_clip(_heading(number, exchange), width)]
+        lines += [_clip(f"   {line}", width) for line in _facts(exchange, result.started_at_us)]
+        lines += _bars(exchange, begins_us, scale)
+        lines.append("")
+    lines.append(_clip(_verdict(result), width))
+    if result.failure is not None:
+        lines += wrap(_told(result.failure, result), width)
+    if result.suspect:
+        lines += wrap(
+            f"suspect: the probing loop was blocked for {_ms(result.lag_us)}; "
+            "times may be too long by as much",
+            width,
+        )
+    return "\n".join(lines)
+
+
+def as_json(result: Result) -> dict[str, object]:
+    """Return the result under the names of the columns of vantage.results.
+
+    Addresses are text, instants ISO 8601 in UTC. ``exchanges``: all of them, named as in
+    vantage.exchanges.
+    """
+    last = result.exchanges[-1]
+    return {
+        "slot_at": _instant(result.slot_at_us),
+        "started_at": _instant(result.started_at_us),
+        "monitor_id": result.monitor_id,
+        "outcome": str(result.outcome),
+        "failure": str(result.failure.code) if result.failure else None,
+        "detail": (result.failure.detail or None) if result.failure else None,
+        "total_us": result.total_us,
+        "redirect_us": result.redirect_us,
+        **_columns(last),
+        "cert_expires_at": _instant(last.cert_expires_at_us),
+        "redirects": len(result.exchanges) - 1,
+        "delay_us": result.delay_us,
+        "lag_us": result.lag_us,
+        "suspect": result.suspect,
+        "exchanges": [
+            {"hop": hop, "total_us": exchange.total_us, **_columns(exchange)}
+            for hop, exchange in enumerate(result.exchanges, start=1)
+        ],
+    }
+
+
+def _columns(exchange: Exchange) -> dict[str, object]:
+    return {
+        "url": exchange.url,
+        **{f"{phase}_us": getattr(exchange.phases, f"{phase}_us") for phase in _PHASES},
+        "http_status": exchange.http_status,
+        "http_version": exchange.http_version or None,
+        "header_bytes": exchange.header_bytes,
+        "body_bytes": exchange.body_bytes,
+        "target_ip": _address(exchange.target_ip),
+        "target_port": exchange.target_port,
+        "local_ip": _address(exchange.local_ip),
+        "rtt_us": exchange.rtt_us,
+    }
+
+
+def _placed(result: Result) -> list[tuple[Exchange, int]]:
+    """Each exchange with when it began: one after another, the last after ``redirect_us``."""
+    placed = []
+    begins_us = 0
+    for exchange in result.exchanges[:-1]:
+        placed.append((exchange, begins_us))
+        begins_us += exchange.total_us
+    return [*placed, (result.exchanges[-1], result.redirect_us)]
+
+
+class _Scale:
+    """Microseconds to eighths of a column."""
+
+    def __init__(self, total_us: int, columns: int) -> None:
+        self._total_us = max(1, total_us)
+        self._columns = columns
+
+    def bar(self, begins_us: int, ends_us: int) -> str:
+        begin, end = self._eighths(begins_us), self._eighths(ends_us)
+        end = max(end, min(begin + 1, self._columns * 8))
+        begin = min(begin, end - 1)
+        first, last = begin // 8, (end - 1) // 8
+        if first == last:
+            # Less than a column: no character begins and ends inside one, so the width is kept.
+            return " " * first + _EIGHTHS[end - begin]
+        head = "▐" if begin % 8 >= 4 else "█"
+        return " " * first + head + "█" * (last - first - 1) + _EIGHTHS[end - last * 8]
+
+    def _eighths(self, us: int) -> int:
+        return round(us * self._columns * 8 / self._total_us)
+
+
+def _bars(exchange: Exchange, begins_us: int, scale: _Scale) -> list[str]:
+    lines = []
+    for phase in _PHASES:
+        spent_us = getattr(exchange.phases, f"{phase}_us")
+        if spent_us is not None:
+            bar = scale.bar(begins_us, begins_us + spent_us)
+            lines.append(f"   {phase:<7}{_ms(spent_us):>10} {bar}")
+            begins_us += spent_us
+    lines.append(f"   {'total':<7}{_ms(exchange.total_us):>10}")
+    return lines
+
+
+def _heading(number: int, exchange: Exchange) -> str:
+    status = "no response" if exchange.http_status is None else f"{exchange.http_status}"
+    protocol = f" HTTP/{exchange.http_version}" if exchange.http_version else ""
+    return f"{number}. {exchange.url}  {status}{protocol}"
+
+
+def _facts(exchange: Exchange, at_us: int) -> list[str]:
+    where = _address(exchange.target_ip)
+    host = f"[{where}]" if where and ":" in where else where
+    facts = [
+        f"{host}:{exchange.target_port}" if host else "no address",
+        f"from {_address(exchange.local_ip)}" if exchange.local_ip else "",
+        f"round trip {_ms(exchange.rtt_us)}" if exchange.rtt_us is not None else "",
+    ]
+    sizes = ""
+    if exchange.http_status is not None:
+        sizes = f"headers {exchange.header_bytes} bytes, body {exchange.body_bytes} bytes"
+    certificate = ""
+    if exchange.cert_expires_at_us is not None:
+        days = (exchange.cert_expires_at_us - at_us) // _DAY_US
+        certificate = (
+            f"certificate expires in {days} days"
+            if days >= 0
+            else f"certificate expired {-days} days ago"
+        )
+    lines = [", ".join(filter(None, facts)), ", ".join(filter(None, (sizes, certificate)))]
+    return [line for line in lines if line]
+
+
+def _verdict(result: Result) -> str:
+    parts = [f"{result.outcome} in {_ms(result.total_us)}"]
+    followed = len(result.exchanges) - 1
+    if followed:
+        noun = "redirect" if followed == 1 else "redirects"
+        parts.append(f"{_ms(result.redirect_us)} of it in {followed} {noun}")
+    return ", ".join(parts)
+
+
+def _told(failure: Failure, result: Result) -> str:
+    phase = last_phase(result.exchanges[-1].phases)
+    where = f" in phase {phase}" if result.outcome is Outcome.DOWN and phase else ""
+    return f"{failure.code}{where}" + (f": {failure.detail}" if failure.detail else "")
+
+
+def _ms(us: int) -> str:
+    return f"{us / 1000:.1f} ms"
+
+
+def _clip(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _address(packed: bytes) -> str | None:
+    return str(ip_address(packed)) if packed else None
+
+
+def _instant(us: int | None) -> str | None:
+    if us is None:
+        return None
+    seconds, fraction = divmod(us, 1_000_000)
+    at = datetime.fromtimestamp(seconds, UTC).replace(microsecond=fraction)
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,220 @@
+"""The report centre in a browser: what a person does, and what it looks like."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import keep_picture, sign_in
+from tests.support import seed
+from tests.support.report_centre import Centre
+
+NewPage = Callable[..., Page]
+CHECKOUT = "Checkout · cart page"
+REDIRECTED = "Old shop, redirected"
+
+
+def test_signing_in_and_out(new_page: NewPage) -> None:
+    page = new_page(signed_in=False)
+    page.goto("/m/1?range=1h")
+    expect(page).to_have_url(re.compile(r"/sign-in\?next="))
+    page.get_by_label("Email address").fill(seed.EMAIL)
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_have_text("The email address or the password is wrong.")
+    page.get_by_label("Password").fill(seed.PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(re.compile(r"/m/1\?range=1h$"))
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.goto("/")
+    expect(page).to_have_url(re.compile(r"/sign-in$"))
+
+
+def test_the_overview_says_what_is_wrong(new_page: NewPage) -> None:
+    page = new_page()
+    expect(page.get_by_role("heading", level=1)).to_have_text("2 of 6 monitors have a problem")
+    first = page.locator(".monitors > li").first
+    expect(first).to_contain_text(CHECKOUT)
+    expect(first).to_contain_text("Down from 1 of 5 locations")
+    expect(first).to_contain_text(re.compile(r"Singapore: TCP connect timed out, since .*CET"))
+    expect(page.locator("#live")).to_contain_text("Live")
+    keep_picture(page, "overview", for_the_readme=True)
+    page.get_by_label("Filter").fill("cdn")
+    expect(page.locator(".monitors > li")).to_have_count(1)
+    expect(page).to_have_url(re.compile(r"q=cdn"))
+    page.get_by_label("Filter").fill("nothing like it")
+    expect(page.get_by_text("name or address contains")).to_be_visible()
+
+
+def test_the_monitors_page(new_page: NewPage, centre: Centre) -> None:
+    page = new_page()
+    page.get_by_role("link", name=CHECKOUT).click()
+    expect(page.locator("#verdicts")).to_contain_text("Down from 1 of 5 locations")
+    expect(page.locator("#verdicts")).to_contain_text(
+        re.compile(r"of 7,\d{3} checks passed; 40 missing")
+    )
+    expect(page.locator("#verdicts")).to_contain_text("81 days")
+    expect(page.locator("canvas")).to_have_count(5)
+    assert page.evaluate(_DRAWN_COLOURS) == [True] * 5
+    page.locator(".chart .u-over").nth(2).hover()
+    expect(page.locator("#readout")).to_contain_text(re.compile(r"São Paulo, .* ms total \(DNS"))
+    keep_picture(page, "monitor-page", for_the_readme=True)
+
+
+# Whether each chart shows its waiting phase's colour somewhere.
+_DRAWN_COLOURS = """() => {
+  const wanted = getComputedStyle(document.documentElement).getPropertyValue("--wait").trim();
+  return [...document.querySelectorAll("canvas")].map((canvas) => {
+    const context = canvas.getContext("2d");
+    const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+    const [r, g, b] = [1, 3, 5].map((at) => parseInt(wanted.slice(at, at + 2), 16));
+    for (let at = 0; at < data.length; at += 4) {
+      if (data[at] === r && data[at + 1] === g && data[at + 2] === b) return true;
+    }
+    return false;
+  });
+}"""
+
+
+def test_a_new_result_appears_without_a_reload(new_page: NewPage, centre: Centre) -> None:
+    page = new_page()
+    monitor_id = centre.monitor("Home page")
+    page.goto(f"/m/{monitor_id}")
+    expect(page.locator("#live")).to_contain_text("Live")
+    page.evaluate("() => { window.isTheSamePage = true; }")
+    row = page.locator("#locations tr", has_text="Frankfurt")
+    began = time.monotonic()
+    centre.new_result("Home page", "fra", 4_321_000)
+    expect(row).to_contain_text("4,321 ms", timeout=10_000)
+    took = time.monotonic() - began
+    expect(page.locator("#recent tbody tr").first).to_contain_text("4,321 ms")
+    assert page.evaluate("() => window.isTheSamePage")
+    # It takes a fraction of a second; the bound leaves room for a busy machine.
+    assert took < 5
+
+
+def test_the_overview_is_live_too(new_page: NewPage, centre: Centre) -> None:
+    page = new_page()
+    expect(page.locator("#live")).to_contain_text("Live")
+    page.evaluate("() => { window.isTheSamePage = true; }")
+    line = page.locator(".monitors > li", has_text="Health check")
+    expect(line.locator(".last")).to_contain_text("ago")
+    centre.new_result("Health check", "fra", 55_000)
+    expect(line.locator(".last")).to_contain_text(re.compile(r"\b[0-5] s ago"), timeout=10_000)
+    assert page.evaluate("() => window.isTheSamePage")
+
+
+def test_from_a_point_to_its_waterfall(new_page: NewPage, centre: Centre) -> None:
+    page = new_page()
+    page.goto(f"/m/{centre.monitor(REDIRECTED)}")
+    expect(page.locator("canvas")).to_have_count(5)
+    chart = page.get_by_role("slider", name="Frankfurt")
+    chart.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(chart).to_have_attribute("aria-valuetext", re.compile(r"^Frankfurt, .* ms total"))
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/r/.*Z/fra"))
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Up from Frankfurt in")
+    waterfall = page.get_by_role("table").first
+    expect(waterfall.locator("tr.hop")).to_have_count(3)
+    expect(waterfall).to_contain_text("http://old-shop.example.com/")
+    expect(waterfall.locator("tfoot")).to_contain_text("ms")
+    expect(page.get_by_role("heading", name="The same slot elsewhere")).to_be_visible()
+    keep_picture(page, "result-page")
+    page.get_by_role("link", name="Previous").click()
+    page.get_by_role("link", name="Next").click()
+    expect(page).to_have_url(re.compile(r"/r/.*Z/fra"))
+
+
+def test_a_failed_result_says_where_it_failed(new_page: NewPage, centre: Centre) -> None:
+    page = new_page()
+    page.goto(f"/m/{centre.monitor(CHECKOUT)}?loc=sin")
+    page.locator("#recent tbody a").first.click()
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_contain_text("TCP connect timed out from Singapore")
+    failed = page.locator(".waterfall tr", has_text="failed here")
+    expect(failed).to_contain_text("TCP connect")
+    expect(page.locator(".waterfall tr", has_text="TLS handshake")).to_contain_text("not reached")
+
+
+def test_dragging_zooms_and_escape_resets(new_page: NewPage, centre: Centre) -> None:
+    page = new_page()
+    page.goto(f"/m/{centre.monitor(CHECKOUT)}")
+    expect(page.locator("canvas")).to_have_count(5)
+    box = page.locator(".chart .u-over").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 60, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 160, box["y"] + 50, steps=5)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"from=.*Z&to=.*Z"))
+    expect(page.locator("#verdicts")).to_contain_text(re.compile(r"Availability, \d+ h"))
+    page.get_by_role("slider", name="Frankfurt").focus()
+    page.keyboard.press("Escape")
+    expect(page.locator("#verdicts")).to_contain_text("Availability, 24 h")
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"from="))
+    expect(page.locator("#verdicts")).not_to_contain_text("Availability, 24 h")
+
+
+@pytest.mark.parametrize("path", ["/", "/m/{checkout}", "/m/{checkout}/latest"])
+def test_a_phone_needs_no_sideways_scrolling(new_page: NewPage, centre: Centre, path: str) -> None:
+    page = new_page(width=390)
+    page.goto(path.removesuffix("/latest").format(checkout=centre.monitor(CHECKOUT)))
+    if path.endswith("latest"):
+        page.locator("#recent tbody a").first.click()
+        page.wait_for_url("**/r/**")
+    elif path != "/":
+        expect(page.locator("canvas")).to_have_count(5)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    keep_picture(page, f"phone-{'overview' if path == '/' else path.rsplit('/')[-1].strip('{}')}")
+
+
+def test_dark_mode(new_page: NewPage, centre: Centre) -> None:
+    page = new_page(color_scheme="dark")
+    page.goto(f"/m/{centre.monitor(CHECKOUT)}")
+    expect(page.locator("canvas")).to_have_count(5)
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(13, 17, 22)"
+    assert page.evaluate(_DRAWN_COLOURS) == [True] * 5
+    keep_picture(page, "monitor-page-dark")
+
+
+def test_times_are_local_and_utc_on_request(new_page: NewPage, centre: Centre) -> None:
+    page = new_page()
+    page.goto(f"/m/{centre.monitor(CHECKOUT)}")
+    expect(page.locator("footer")).to_contain_text("Times in Europe/Berlin")
+    local = page.locator("#locations tbody time").first
+    utc = (local.get_attribute("datetime") or "")[11:13]
+    expect(local).to_have_text(re.compile(rf"^{(int(utc) + 1) % 24:02d}:"))
+    page.get_by_role("link", name="Use UTC").click()
+    expect(page.locator("footer")).to_contain_text("Times in UTC")
+    expect(page.locator("#locations tbody time").first).to_have_text(re.compile(rf"^{utc}:|^\d"))
+    expect(page.locator("#verdicts")).to_contain_text("UTC")
+
+
+def test_everything_can_be_read_without_scripts(new_page: NewPage, centre: Centre) -> None:
+    page = new_page(java_script_enabled=False)
+    page.get_by_role("link", name=CHECKOUT).click()
+    expect(page.locator("svg.plot .phase")).to_have_count(25)
+    expect(page.locator("#verdicts")).to_contain_text("UTC")
+    keep_picture(page, "monitor-page-without-scripts")
+    page.get_by_role("link", name="1 h").click()
+    expect(page.locator("#verdicts")).to_contain_text("Availability, 1 h")
+    page.locator("#recent tbody a").first.click()
+    expect(page.get_by_role("heading", name="Waterfall")).to_be_visible()
+
+
+def test_another_accounts_monitor_is_not_there(new_page: NewPage, centre: Centre) -> None:
+    page = new_page(signed_in=False)
+    sign_in(page, email=seed.OTHER_EMAIL)
+    expect(page.get_by_role("heading", level=1)).to_have_text("The monitor is up")
+    answer = page.goto(f"/m/{centre.monitor(CHECKOUT)}")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not found")

@@ -1,0 +1,367 @@
+"""vantage-agent as a real process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from agent.home import Home
+from agent.spool import Spool
+from tests.support.delivery_server import DeliveryServer
+from vantage.v1 import monitor_pb2, result_pb2
+
+COMMAND = [sys.executable, "-m", "agent"]
+
+
+def agent(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+async def agent_beside(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
+    """Run while this loop serves."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, *arguments, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    output, errors = await asyncio.wait_for(process.communicate(stdin.encode()), 60)
+    assert process.returncode is not None
+    return process.returncode, output.decode(), errors.decode()
+
+
+@asynccontextmanager
+async def running(home: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    with (home / "log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND,
+            "run",
+            f"--home={home}",
+            "--allow-network=127.0.0.0/8",
+            *arguments,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def until(condition: Callable[[], object], what: str, limit_s: float = 30) -> None:
+    try:
+        async with asyncio.timeout(limit_s):
+            while not condition():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        pytest.fail(f"not in {limit_s} s: {what}")
+
+
+async def ended(process: asyncio.subprocess.Process, limit_s: float = 20) -> int:
+    return await asyncio.wait_for(process.wait(), limit_s)
+
+
+def events(home: Path) -> list[dict[str, object]]:
+    """The log; every line of it is JSON."""
+    lines = (home / "log").read_text().splitlines()
+    return [json.loads(line) for line in lines if not line.startswith("Error: ")]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[DeliveryServer]:
+    async with DeliveryServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def target() -> AsyncIterator[str]:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            status = b"503 No" if b"/down" in head else b"200 OK"
+            writer.write(b"HTTP/1.1 %b\r\nContent-Length: 2\r\n\r\nok" % status)
+            await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listener:
+        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
+
+
+def assign(server: DeliveryServer, url: str, monitors: int, interval_us: int = 1_000_000) -> None:
+    del server.assignments.assignments[:]
+    for number in range(monitors):
+        monitor = monitor_pb2.Monitor(
+            id=number + 1, url=url, interval_us=interval_us, timeout_us=1_000_000
+        )
+        offset_us = number * interval_us // monitors
+        server.assignments.assignments.add(monitor=monitor, offset_us=offset_us)
+
+
+def results(server: DeliveryServer) -> list[result_pb2.Result]:
+    return [result_pb2.Result.FromString(payload) for payload in server.results]
+
+
+async def test_joined_and_run_it_delivers_what_it_measures(
+    server: DeliveryServer, target: str, tmp_path: Path
+) -> None:
+    assign(server, target, 20)
+    code, output, errors = await agent_beside(
+        "join", "-", f"--home={tmp_path}", "--name=one", stdin=server.token + "\n"
+    )
+    assert (code, errors) == (0, "")
+    assert "Joined as agent" in output
+    assert server.names == ["one"]
+    async with running(tmp_path) as process:
+        await until(lambda: len(server.results) > 40, "results")
+        process.terminate()
+        assert await ended(process) == 0
+    assert Counter(result.outcome for result in results(server)).keys() == {result_pb2.OUTCOME_UP}
+    slots = Counter((result.monitor_id, result.slot_at_us) for result in results(server))
+    assert set(slots.values()) == {1}
+    names = [event["event"] for event in events(tmp_path)]
+    assert names[-1] == "agent_stopped"
+    assert "batch_sent" not in names  # debug only
+    assert all(
+        event["agent_id"] == Home(tmp_path).identity().agent_id for event in events(tmp_path)
+    )
+
+
+async def test_stopping_waits_for_probes_in_flight_and_delivers_them(
+    server: DeliveryServer, tmp_path: Path
+) -> None:
+    asked = 0
+
+    async def think(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.readuntil(b"\r\n\r\n")
+        asked += 1
+        await asyncio.sleep(0.8)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        writer.close()
+
+    server.enrol(Home(tmp_path))
+    async with await asyncio.start_server(think, "127.0.0.1", 0) as slow:
+        url = f"http://127.0.0.1:{slow.sockets[0].getsockname()[1]}/"
+        assign(server, url, 5, 2_000_000)
+        async with running(tmp_path) as process:
+            await until(lambda: asked, "a request")
+            process.send_signal(signal.SIGINT)
+            assert await ended(process) == 0
+    assert [result.outcome for result in results(server)] == [result_pb2.OUTCOME_UP] * asked
+
+
+async def test_killed_in_the_middle_nothing_durable_is_lost_and_nothing_doubled(
+    server: DeliveryServer, target: str, tmp_path: Path
+) -> None:
+    assign(server, target, 200)
+    server.enrol(Home(tmp_path))
+    server.orders.silent_streams = 1  # the first start can deliver nothing for good
+    durable: dict[bytes, list[bytes]] = {}
+    for number in range(4):
+        async with running(tmp_path) as process:
+            wanted = len(server.results) + 100 if number else 0
+            await until(
+                lambda wanted=wanted: len(server.results) >= wanted and on_disk(tmp_path),
+                "results",
+            )
+            await asyncio.sleep(0.7)
+            process.kill()
+            await ended(process)
+        spool = Spool(tmp_path / "spool")
+        for incarnation in spool.incarnations[:-1]:
+            first = incarnation.acked + 1
+            found = spool.read(incarnation, first, max_results=10**6, max_bytes=10**9)
+            durable.setdefault(incarnation.id, [])[first - 1 :] = found
+    server.assignments.Clear()
+    (tmp_path / "assignments.bin").unlink()
+    async with running(tmp_path) as process:
+        await until(lambda: set(server.closed) >= durable.keys(), "the old ones delivered")
+        process.terminate()
+        assert await ended(process) == 0
+    assert sum(map(len, durable.values())) > 300
+    for identity, expected in durable.items():
+        assert server.stored[identity] == expected  # numbered without a hole, from 1
+    assert server.counts["gaps"] == 0
+    slots = Counter((result.monitor_id, result.slot_at_us) for result in results(server))
+    assert set(slots.values()) == {1}
+
+
+def on_disk(home: Path) -> bool:
+    return any(path.stat().st_size for path in home.glob("spool/*/*.seg"))
+
+
+async def test_it_goes_on_measuring_while_the_collector_is_away(
+    server: DeliveryServer, target: str, tmp_path: Path
+) -> None:
+    assign(server, target, 20)
+    server.enrol(Home(tmp_path))
+    async with running(tmp_path) as process:
+        await until(lambda: server.results, "a result")
+        process.kill()
+        await ended(process)
+    await server.stop()
+    async with running(tmp_path) as process:
+        await until(lambda: len(list(tmp_path.glob("spool/*/*.seg"))) == 2, "a second incarnation")
+        await asyncio.sleep(1)
+        await server.start()
+        await until(lambda: len(server.stored) == 2, "both delivered")
+        process.terminate()
+        assert await ended(process) == 0
+
+
+async def test_a_revoked_agent_says_so_and_stops(server: DeliveryServer, tmp_path: Path) -> None:
+    import grpc
+
+    server.orders.refusal = (grpc.StatusCode.PERMISSION_DENIED, "This agent was revoked.")
+    server.enrol(Home(tmp_path))
+    async with running(tmp_path) as process:
+        assert await ended(process) == 1
+    last = (tmp_path / "log").read_text().splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert last.endswith("refuses this agent: This agent was revoked.")
+
+
+async def test_a_bug_in_a_thread_ends_the_process(
+    server: DeliveryServer, target: str, tmp_path: Path
+) -> None:
+    """A result that cannot be encoded is none of anybody's business but ours."""
+    assign(server, target, 1)
+    server.enrol(Home(tmp_path))
+    program = (
+        "from agent import cli, wire\n"
+        "def encode(result): raise ZeroDivisionError('a bug')\n"
+        "wire.encode = encode\n"
+        f"cli.main(['run', '--home={tmp_path}'])\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 70
+    crash = json.loads(errors.splitlines()[-1])
+    assert crash["event"] == "agent_crashed"
+    assert "ZeroDivisionError: a bug" in crash["exception"]
+
+
+async def test_joining_again_needs_replace_and_keeps_old_results(
+    server: DeliveryServer, tmp_path: Path
+) -> None:
+    former = server.enrol(Home(tmp_path))
+    Spool(Home(tmp_path).claim_spool(former.agent_id)).append([b"undelivered"])
+    code, _, errors = await agent_beside("join", server.token, f"--home={tmp_path}")
+    assert code == 1
+    assert errors.startswith("Error: ")
+    assert "already an agent's home" in errors
+    assert "--replace" in errors
+    code, output, _ = await agent_beside("join", server.token, f"--home={tmp_path}", "--replace")
+    assert code == 0
+    assert f"spool-of-{former.agent_id}" in output
+    assert Home(tmp_path).identity().agent_id != former.agent_id
+
+
+async def test_a_second_agent_in_the_same_home_is_refused(
+    server: DeliveryServer, tmp_path: Path
+) -> None:
+    server.enrol(Home(tmp_path))
+    async with running(tmp_path) as process:
+        await until(lambda: server.hellos, "a connection")
+        code, _, errors = await agent_beside("run", f"--home={tmp_path}")
+        assert code == 1
+        assert f"already running (pid {process.pid})" in errors
+
+
+async def test_a_spool_of_another_agent_is_refused(server: DeliveryServer, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    Spool(home.claim_spool("someone-else")).append([b"result"])
+    server.enrol(home)
+    code, _, errors = await agent_beside("run", f"--home={tmp_path}")
+    assert code == 1
+    assert "holds results of agent someone-else" in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["join"], 2, "Give the token"),
+        (["join", "nonsense"], 1, "The token has no @"),
+        (["join", "--token-file", "/nonexistent"], 1, "/nonexistent cannot be read"),
+        (["run"], 1, "is no agent's home yet"),
+        (["run", "--collector", "host"], 2, "not HOST:PORT"),
+        (["run", "--allow-network", "10.0.0.1/8"], 2, "has host bits set"),
+        (["run", "--source-address", "here"], 2, "'here' does not appear to be"),
+        (["run", "--spool-limit", "1X"], 2, "write it like 500M"),
+        (["run", "--trust-ca", "/nonexistent"], 2, "/nonexistent"),
+        (["probe", "ftp://x/"], 2, "ftp"),
+        (["probe", "not a url"], 2, "not a url"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    arguments: list[str], code: int, words: str, tmp_path: Path
+) -> None:
+    done = agent(*arguments, VANTAGE_AGENT_HOME=str(tmp_path))
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unwritable_home_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = agent("run", f"--home={tmp_path}/file/home")
+    assert done.returncode == 1
+    assert "Cannot write to" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_option_of_run_reads_the_environment() -> None:
+    shown = " ".join(agent("run", "--help").stdout.split())
+    names = "HOME COLLECTOR ALLOW_NETWORK SOURCE_ADDRESS TRUST_CA MAX_IN_FLIGHT SPOOL_LIMIT"
+    for name in [*names.split(), "LOG_LEVEL"]:
+        assert f"VANTAGE_AGENT_{name}" in shown.replace("_ ", "_")
+    assert "VANTAGE_TOKEN" in agent("join", "--help").stdout
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = (
+        "import sys\nfrom agent.cli import main\n"
+        "main(['run', '--help'], standalone_mode=False)\n"
+        "print(sorted({'grpc', 'pycurl', 'cryptography', 'dns', 'structlog'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_version() -> None:
+    assert agent("--version").stdout.startswith("vantage-agent, version ")
+
+
+async def test_one_probe_is_shown(target: str) -> None:
+    code, output, errors = await agent_beside("probe", target)
+    assert (code, errors) == (0, "")
+    assert "200" in output
+    code, output, _ = await agent_beside("probe", target + "down", "--json")
+    assert code == 1
+    assert json.loads(output)["outcome"] == "down"
+    code, output, _ = await agent_beside("probe", target, "--json", "--slow", "0")
+    assert code == 0

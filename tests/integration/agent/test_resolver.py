@@ -1,0 +1,212 @@
+"""The resolver against a real server on loopback, over UDP and TCP."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import dns.rcode
+import pytest
+
+from agent.resolver import LookupFailed, Resolver
+from tests.support.dns_server import DnsServer, Zone, serve_dns
+
+BOTH = [socket.AF_INET6, socket.AF_INET]
+NAME = "target.example"
+
+
+def resolver(server: DnsServer, **options: Any) -> Resolver:
+    options.setdefault("families", BOTH)
+    options.setdefault("timeout_s", 0.3)
+    return Resolver(servers=[server.at], **options)
+
+
+async def addresses(asker: Resolver, name: str = NAME) -> list[str]:
+    answer = await asker.resolve(name, timeout_s=5)
+    return [str(address) for address in answer.addresses]
+
+
+async def test_both_families_are_asked_for_at_once() -> None:
+    zone = Zone({"A": ["192.0.2.1", "192.0.2.2"], "AAAA": ["2001:db8::1"]}, delay_s=0.05)
+    async with serve_dns({NAME: zone}) as server:
+        answer = await resolver(server).resolve(NAME, timeout_s=5)
+        assert str(answer.addresses[0]) == "2001:db8::1"
+        assert {str(a) for a in answer.addresses[1:]} == {"192.0.2.1", "192.0.2.2"}
+        assert 50_000 <= answer.elapsed_us < 95_000
+        assert sorted(kind for _, _, kind in server.queries) == ["A", "AAAA"]
+
+
+async def test_only_wanted_families_are_asked_for() -> None:
+    zone = Zone({"A": ["192.0.2.1"], "AAAA": ["2001:db8::1"]})
+    async with serve_dns({NAME: zone}) as server:
+        assert await addresses(resolver(server, families=[socket.AF_INET])) == ["192.0.2.1"]
+        assert [kind for _, _, kind in server.queries] == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "code"),
+    [
+        (Zone(rcode=dns.rcode.NXDOMAIN), "dns_nxdomain"),
+        (Zone({"MX": ["10 mail.example."]}), "dns_no_address"),
+        (Zone(rcode=dns.rcode.SERVFAIL), "dns_servfail"),
+        (Zone(rcode=dns.rcode.REFUSED), "dns_refused"),
+        (Zone(rcode=dns.rcode.NOTIMP), "dns_bad_answer"),
+        (Zone(silent=99), "dns_timeout"),
+        (Zone({"A": ["192.0.2.1"]}, is_garbled=True), "dns_timeout"),
+    ],
+)
+async def test_failures(zone: Zone, code: str) -> None:
+    async with serve_dns({NAME: zone}) as server:
+        with pytest.raises(LookupFailed) as raised:
+            await resolver(server, timeout_s=0.1).resolve(NAME, timeout_s=5)
+    assert raised.value.failure.code == code
+    assert NAME in raised.value.failure.detail
+
+
+async def test_a_server_that_is_not_there() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        port = unheard.getsockname()[1]
+    with pytest.raises(LookupFailed) as raised:
+        await Resolver(servers=[("127.0.0.1", port)]).resolve(NAME, timeout_s=5)
+    assert raised.value.failure.code == "dns_unreachable"
+    assert raised.value.elapsed_us < 1_000_000
+
+
+async def test_the_whole_time_is_limited() -> None:
+    async with serve_dns({NAME: Zone(silent=99)}) as server:
+        with pytest.raises(LookupFailed) as raised:
+            await resolver(server, timeout_s=5).resolve(NAME, timeout_s=0.2)
+    assert raised.value.failure.code == "dns_timeout"
+    assert 198_000 <= raised.value.elapsed_us < 300_000
+
+
+async def test_aliases_are_followed() -> None:
+    zones = {
+        NAME: Zone({"CNAME": ["two.example."]}),
+        "two.example": Zone({"CNAME": ["three.example."]}),
+        "three.example": Zone({"A": ["192.0.2.3"]}),
+    }
+    async with serve_dns(zones) as server:
+        assert await addresses(resolver(server)) == ["192.0.2.3"]
+
+
+async def test_an_alias_that_leads_nowhere_is_no_address() -> None:
+    async with serve_dns({NAME: Zone({"CNAME": ["two.example."]})}) as server:
+        with pytest.raises(LookupFailed) as raised:
+            await resolver(server).resolve(NAME, timeout_s=5)
+    assert raised.value.failure.code == "dns_no_address"
+
+
+async def test_a_truncated_answer_is_had_by_tcp() -> None:
+    many = [f"192.0.2.{number}" for number in range(1, 100)]
+    async with serve_dns({NAME: Zone({"A": many}, is_truncated=True)}) as server:
+        assert sorted(await addresses(resolver(server))) == sorted(many)
+        assert ("tcp", NAME, "A") in server.queries
+
+
+async def test_a_lost_query_is_sent_again() -> None:
+    async with serve_dns({NAME: Zone({"A": ["192.0.2.1"]}, silent=2)}) as server:
+        assert await addresses(resolver(server, timeout_s=0.1)) == ["192.0.2.1"]
+        assert len(server.queries) == 4
+
+
+@pytest.mark.parametrize("first", [Zone(rcode=dns.rcode.SERVFAIL), Zone(silent=99)])
+async def test_the_next_server_is_asked(first: Zone) -> None:
+    async with (
+        serve_dns({NAME: first}) as one,
+        serve_dns({NAME: Zone({"A": ["192.0.2.1"]})}) as two,
+    ):
+        asker = Resolver(servers=[one.at, two.at], timeout_s=0.1, families=BOTH)
+        assert await addresses(asker) == ["192.0.2.1"]
+
+
+async def test_a_late_family_is_waited_for_but_briefly() -> None:
+    records = {"A": ["192.0.2.1"], "AAAA": ["2001:db8::1"]}
+    zones = {
+        "soon.example": Zone(records, delays_s={"AAAA": 0.02}),
+        "late.example": Zone(records, delays_s={"AAAA": 0.25}),
+    }
+    async with serve_dns(zones) as server:
+        asker = resolver(server)
+        assert await addresses(asker, "soon.example") == ["2001:db8::1", "192.0.2.1"]
+        answer = await asker.resolve("late.example", timeout_s=5)
+        assert [str(a) for a in answer.addresses] == ["192.0.2.1"]
+        assert 48_000 <= answer.elapsed_us < 150_000
+
+
+async def test_forged_answers_are_passed_over() -> None:
+    """Right server, wrong question: as a guess at an answer would look."""
+
+    class Forging(DnsServer):
+        async def respond(self, wire: bytes, protocol: str) -> bytes | None:
+            honest = await super().respond(wire, protocol)
+            return bytes([wire[0] ^ 1]) + honest[1:] if honest else None
+
+    async with serve_dns({NAME: Zone({"A": ["192.0.2.1"]})}, kind=Forging) as server:
+        with pytest.raises(LookupFailed) as raised:
+            await resolver(server, timeout_s=0.1).resolve(NAME, timeout_s=5)
+    assert raised.value.failure.code == "dns_timeout"
+
+
+async def test_localhost_and_the_hosts_file_need_no_query(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("192.0.2.7 box box.example # the box\n2001:db8::7 box\n")
+    async with serve_dns({}) as server:
+        asker = resolver(server, hosts=hosts)
+        assert await addresses(asker, "localhost") == ["::1", "127.0.0.1"]
+        assert await addresses(asker, "www.localhost") == ["::1", "127.0.0.1"]
+        assert await addresses(asker, "BOX") == ["2001:db8::7", "192.0.2.7"]
+        assert await addresses(asker, "box.example") == ["192.0.2.7"]
+        assert (await asker.resolve("box", timeout_s=1)).elapsed_us == 0
+        hosts.write_text("192.0.2.8 box\n")
+        assert await addresses(asker, "box") == ["192.0.2.8"]
+        assert server.queries == []
+
+
+async def test_resolv_conf_says_where_and_how_to_search(tmp_path: Path) -> None:
+    conf = tmp_path / "resolv.conf"
+    conf.write_text("search corp.example\noptions ndots:2 timeout:1 attempts:1\n")
+    zones = {"web.corp.example": Zone({"A": ["192.0.2.1"]}), "a.b.c": Zone({"A": ["192.0.2.2"]})}
+    async with serve_dns(zones) as server:
+        asker = resolver(server, resolv_conf=conf, families=[socket.AF_INET])
+        assert await addresses(asker, "web") == ["192.0.2.1"]
+        assert await addresses(asker, "a.b.c") == ["192.0.2.2"]
+        assert [name for _, name, _ in server.queries] == ["web.corp.example", "a.b.c"]
+
+
+async def test_a_busy_loop_does_not_lengthen_the_answer() -> None:
+    """The kernel stamps the datagram; that we read it 150 ms later is not the server's doing."""
+    started, stop = threading.Event(), threading.Event()
+    found: list[DnsServer] = []
+
+    async def serving() -> None:
+        async with serve_dns({NAME: Zone({"A": ["192.0.2.1"]}, delay_s=0.04)}) as server:
+            found.append(server)
+            started.set()
+            await asyncio.to_thread(stop.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serving(),))
+    thread.start()
+    try:
+        await asyncio.to_thread(started.wait)
+        asking = asyncio.create_task(resolver(found[0]).resolve(NAME, timeout_s=5))
+        await asyncio.sleep(0.01)
+        time.sleep(0.2)  # noqa: ASYNC251 - blocking the loop is the point
+        assert 40_000 <= (await asking).elapsed_us < 100_000
+    finally:
+        stop.set()
+        thread.join()
+
+
+async def test_cancelling_a_lookup_closes_its_socket() -> None:
+    async with serve_dns({NAME: Zone(silent=99)}) as server:
+        asking = asyncio.create_task(resolver(server, timeout_s=5).resolve(NAME, timeout_s=5))
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking

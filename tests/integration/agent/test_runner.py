@@ -1,0 +1,188 @@
+"""The runner on a real loop: what is due is probed, and what is not run is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+from structlog.testing import capture_logs
+
+from agent import runner as runner_module
+from agent.probe import Prober
+from agent.result import Assignment, Exchange, Monitor, Outcome, Phases, Result
+from agent.runner import Runner
+
+FAST_US = 20_000
+
+
+def assignment(monitor_id: int, interval_us: int = FAST_US, url: str = "http://x/") -> Assignment:
+    return Assignment(Monitor(id=monitor_id, url=url, interval_us=interval_us), 0)
+
+
+class SlowTarget:
+    """Probes that take a given time; knows how many run at once."""
+
+    def __init__(self, duration_s: float = 0.0) -> None:
+        self.duration_s = duration_s
+        self.running = self.most = self.cancelled = 0
+
+    async def probe(self, monitor: Monitor, *, slot_at_us: int, delay_us: int) -> Result:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await asyncio.sleep(self.duration_s)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.running -= 1
+        started_at_us = slot_at_us + delay_us
+        exchange = Exchange(monitor.url, Phases(), 0)
+        return Result(
+            monitor.id, slot_at_us, started_at_us, Outcome.UP, None, (exchange,), 0, 0, delay_us
+        )
+
+
+async def until(condition: Callable[[], object], limit_s: float = 20) -> None:
+    async with asyncio.timeout(limit_s):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_real_target_is_probed_at_its_slots() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        await writer.drain()
+        writer.close()
+
+    results: list[Result] = []
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        from ipaddress import ip_network
+
+        prober = Prober(allow_networks=[ip_network("127.0.0.0/8")])
+        runner = Runner(prober.probe, results.append)
+        runner.assign([assignment(1, 100_000, url)])
+        running = asyncio.create_task(runner.run())
+        await until(lambda: len(results) >= 5)
+        runner.stop()
+        await running
+        await prober.close()
+    assert {result.outcome for result in results} == {Outcome.UP}
+    slots = [result.slot_at_us for result in results]
+    assert slots == sorted(set(slots))
+    assert all(slot % 100_000 == 0 for slot in slots)
+    for result in results:
+        assert 0 <= result.delay_us < 100_000
+        late_us = result.started_at_us - result.slot_at_us
+        assert abs(late_us - result.delay_us) < 100_000
+
+
+async def test_nothing_runs_without_assignments_and_they_may_come_later() -> None:
+    results: list[Result] = []
+    runner = Runner(SlowTarget().probe, results.append)
+    running = asyncio.create_task(runner.run())
+    await asyncio.sleep(0.05)
+    assert results == []
+    runner.assign([assignment(1)])
+    await until(lambda: results, 0.9)  # sooner than the runner would have looked by itself
+    runner.assign([])
+    await asyncio.sleep(0.05)
+    results.clear()
+    await asyncio.sleep(0.1)
+    assert results == []
+    runner.stop()
+    await running
+
+
+async def test_no_more_than_the_cap_run_at_once() -> None:
+    target = SlowTarget(0.05)
+    runner = Runner(target.probe, lambda _: None, max_in_flight=3)
+    runner.assign([assignment(number) for number in range(10)])
+    running = asyncio.create_task(runner.run())
+    await until(lambda: runner.missed["in_flight"] > 20)
+    runner.stop()
+    with capture_logs() as logs:
+        await running
+    assert target.most == 3
+    [event] = [entry for entry in logs if entry["event"] == "slots_missed"]
+    assert event["in_flight"] == runner.missed["in_flight"]
+    assert event["reason"] == "overloaded"
+
+
+async def test_a_monitor_never_overlaps_itself() -> None:
+    target = SlowTarget(0.1)
+    runner = Runner(target.probe, lambda _: None)
+    runner.assign([assignment(1)])
+    running = asyncio.create_task(runner.run())
+    await until(lambda: runner.missed["overlap"] > 5)
+    runner.stop()
+    await running
+    assert target.most == 1
+
+
+async def test_a_full_spool_pauses_probing() -> None:
+    target, results, is_ready = SlowTarget(), list[Result](), False
+    runner = Runner(target.probe, results.append, is_ready=lambda: is_ready)
+    runner.assign([assignment(1)])
+    running = asyncio.create_task(runner.run())
+    await until(lambda: runner.missed["spool"] > 3)
+    assert results == []
+    is_ready = True
+    await until(lambda: results)
+    runner.stop()
+    await running
+
+
+async def test_a_blocked_loop_is_followed_by_no_burst() -> None:
+    results: list[Result] = []
+    runner = Runner(SlowTarget().probe, results.append)
+    runner.assign([assignment(1)])
+    running = asyncio.create_task(runner.run())
+    await until(lambda: results)
+    before = len(results)
+    time.sleep(0.5)  # noqa: ASYNC251 - this is what blocks it
+    await until(lambda: len(results) > before)
+    assert len(results) - before <= 3
+    await until(lambda: runner.missed["late"] >= 20)
+    runner.stop()
+    await running
+
+
+async def test_stopping_waits_for_probes_in_flight() -> None:
+    results: list[Result] = []
+    target = SlowTarget(0.3)
+    runner = Runner(target.probe, results.append)
+    runner.assign([assignment(1)])
+    running = asyncio.create_task(runner.run())
+    await until(lambda: target.running)
+    runner.stop()
+    await running
+    assert len(results) == 1
+
+
+async def test_stopping_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module, "GRACE_S", 0.1)
+    target = SlowTarget(60)
+    runner = Runner(target.probe, lambda _: None)
+    runner.assign([assignment(1)])
+    running = asyncio.create_task(runner.run())
+    await until(lambda: target.running)
+    runner.stop()
+    async with asyncio.timeout(10):
+        await running
+    assert target.cancelled == 1
+
+
+async def test_a_bug_ends_the_runner() -> None:
+    async def broken(monitor: Monitor, *, slot_at_us: int, delay_us: int) -> Result:
+        raise ZeroDivisionError(monitor.id)
+
+    runner = Runner(broken, lambda _: None)
+    runner.assign([assignment(1)])
+    with pytest.raises(ZeroDivisionError):
+        async with asyncio.timeout(10):
+            await runner.run()

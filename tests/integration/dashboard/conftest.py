@@ -1,0 +1,104 @@
+"""A running report centre over three hours of results, and a client that is no browser."""
+
+from __future__ import annotations
+
+import http.client
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.support import seed
+from tests.support.database import Databases
+from tests.support.report_centre import Centre
+from tests.support.report_centre import centre as run_centre
+
+
+@pytest.fixture(scope="session")
+def running_centre(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Centre]:
+    home = tmp_path_factory.mktemp("report-centre")
+    with run_centre(databases, home, length=timedelta(hours=3)) as started:
+        yield started
+
+
+@pytest.fixture
+def centre(running_centre: Centre) -> Centre:
+    running_centre.catch_up()
+    return running_centre
+
+
+class Answer:
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+class Visitor:
+    """Asks for pages, with the cookie it was given, over connections of its own."""
+
+    def __init__(self, centre: Centre) -> None:
+        self.centre = centre
+        self.cookie = ""
+
+    def ask(
+        self, path: str, method: str = "GET", form: dict[str, str] | None = None, **headers: str
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.centre.port, timeout=20)
+        sent = {"Accept": "text/html", "Host": f"127.0.0.1:{self.centre.port}"}
+        if self.cookie:
+            sent["Cookie"] = self.cookie
+        if form is not None:
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            body = urlencode(form) if form is not None else None
+            connection.request(method, path, body, headers=sent)
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
+
+    def form_token(self, path: str = "/sign-in") -> str:
+        found = re.search(r'name="csrf" value="([^"]+)"', self.ask(path).text)
+        assert found
+        return found[1]
+
+    def sign_in(
+        self,
+        email: str = seed.EMAIL,
+        password: str = seed.PASSWORD,
+        path: str = "/sign-in",
+        **headers: str,
+    ) -> Answer:
+        form = {"email": email, "password": password, "csrf": self.form_token()}
+        answer = self.ask(path, "POST", form, **headers)
+        if given := answer.headers.get("set-cookie"):
+            self.cookie = given.split(";")[0]
+        return answer
+
+
+@pytest.fixture
+def stranger(centre: Centre) -> Visitor:
+    return Visitor(centre)
+
+
+@pytest.fixture
+def visitor(centre: Centre) -> Visitor:
+    visitor = Visitor(centre)
+    visitor.sign_in()
+    return visitor
+
+
+@pytest.fixture
+def other_visitor(centre: Centre) -> Visitor:
+    visitor = Visitor(centre)
+    visitor.sign_in(seed.OTHER_EMAIL)
+    return visitor

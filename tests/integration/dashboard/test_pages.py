@@ -1,0 +1,229 @@
+"""What pages and data hold, and what every answer carries."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from tests.integration.dashboard.conftest import Visitor
+from tests.support.report_centre import Centre
+
+PHASES = ("redirect", "dns", "connect", "tls", "wait", "receive")
+
+
+def test_every_answer_is_guarded(visitor: Visitor) -> None:
+    for path in ("/", "/healthz", "/nowhere", "/sign-in", "/m/1/series.json"):
+        headers = visitor.ask(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_pages_hold_no_inline_script_or_style(visitor: Visitor) -> None:
+    for path in ("/", "/m/1", "/sign-in"):
+        text = visitor.ask(path).text
+        assert not re.search(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son\w+=", text)
+
+
+@pytest.mark.parametrize("host", ["evil example", "a/b", ""])
+def test_a_malformed_host_is_refused(visitor: Visitor, host: str) -> None:
+    assert visitor.ask("/", Host=host).status == 400
+
+
+def test_pages_are_compressed_and_never_cached(visitor: Visitor) -> None:
+    answer = visitor.ask("/", Accept_Encoding="gzip")
+    assert answer.headers["content-encoding"] == "gzip"
+    assert b"have a problem" in gzip.decompress(answer.body)
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_scripts_are_cached_for_ever_under_an_address_of_their_own(visitor: Visitor) -> None:
+    found = re.search(r'src="(/static/\w+/app.js)"', visitor.ask("/").text)
+    assert found
+    answer = visitor.ask(found[1])
+    assert "immutable" in answer.headers["cache-control"]
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert visitor.ask("/static/0/../../settings.py").status == 404
+    assert visitor.ask("/static/0/%2e%2e/app.py").status == 404
+
+
+def test_availability_counts_what_the_table_holds(visitor: Visitor, centre: Centre) -> None:
+    monitor_id = centre.monitor("Checkout · cart page")
+    to_at = datetime.now(UTC) - timedelta(minutes=10)
+    from_at = to_at - timedelta(hours=1)
+    ((passed, checks),) = centre.execute(
+        """
+        SELECT count(*) FILTER (WHERE outcome <> 'down'), count(*) FROM vantage.results
+        WHERE monitor_id = %(monitor_id)s AND slot_at >= date_trunc('second', %(from_at)s)
+            AND slot_at < date_trunc('second', %(to_at)s)
+        """,
+        monitor_id=monitor_id,
+        from_at=from_at,
+        to_at=to_at,
+    )
+    span = f"from={from_at:%Y-%m-%dT%H:%M:%SZ}&to={to_at:%Y-%m-%dT%H:%M:%SZ}"
+    text = visitor.ask(f"/m/{monitor_id}?{span}").text
+    assert f"{passed} of {checks} checks passed; 0 missing" in text
+
+
+def test_missing_results_are_counted(visitor: Visitor, centre: Centre) -> None:
+    monitor_id = centre.monitor("Sign-in API")
+    gone = centre.execute(
+        """
+        DELETE FROM vantage.results WHERE monitor_id = %(monitor_id)s AND location = 'fra'
+            AND slot_at BETWEEN now() - INTERVAL '50 min' AND now() - INTERVAL '40 min'
+        RETURNING slot_at
+        """,
+        monitor_id=monitor_id,
+    )
+    assert f"{len(gone)} missing" in visitor.ask(f"/m/{monitor_id}?range=1h").text
+    answer = visitor.ask(f"/m/{monitor_id}/series.json?range=1h&loc=fra").body
+    assert 0 in json.loads(answer)["locations"][0]["checks"]
+
+
+def test_a_series_sums_up(visitor: Visitor, centre: Centre) -> None:
+    monitor_id = centre.monitor("Old shop, redirected")
+    series = json.loads(visitor.ask(f"/m/{monitor_id}/series.json?range=1h&points=60").body)
+    assert [place["location"] for place in series["locations"]] == [
+        "iad", "fra", "gru", "sin", "syd"
+    ]  # fmt: skip
+    assert series["bucket_s"] == 60
+    totals = 0
+    for place in series["locations"]:
+        for at, total in enumerate(place["total_us"]):
+            if total is not None:
+                totals += 1
+                assert total == sum(place[f"{phase}_us"][at] or 0 for phase in PHASES)
+    assert totals > 200
+
+
+@pytest.mark.parametrize("points", [10, 17, 60])
+def test_the_first_bucket_is_whole(visitor: Visitor, centre: Centre, points: int) -> None:
+    monitor_id = centre.monitor("Product pictures")
+    answer = visitor.ask(f"/m/{monitor_id}/series.json?range=1h&points={points}")
+    for place in json.loads(answer.body)["locations"]:
+        assert 0 not in place["checks"], place["location"]
+
+
+def test_data_comes_as_csv_too(visitor: Visitor, centre: Centre) -> None:
+    monitor_id = centre.monitor("Home page")
+    answer = visitor.ask(f"/m/{monitor_id}/series.csv?range=1h&loc=sin")
+    rows = list(csv.DictReader(answer.text.splitlines()))
+    assert len(rows) > 30
+    assert {row["location"] for row in rows} == {"sin"}
+    assert int(rows[0]["total_us"]) > 0
+    assert "attachment" in answer.headers["content-disposition"]
+
+
+@pytest.mark.parametrize("name", ["series", "heat"])
+def test_the_sql_that_made_the_data_makes_it(visitor: Visitor, centre: Centre, name: str) -> None:
+    monitor_id = centre.monitor("Product pictures")
+    to_at = datetime.now(UTC) - timedelta(minutes=5)
+    span = f"from={to_at - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}&to={to_at:%Y-%m-%dT%H:%M:%SZ}"
+    rows = list(csv.DictReader(visitor.ask(f"/m/{monitor_id}/{name}.csv?{span}").text.splitlines()))
+    statement = visitor.ask(f"/m/{monitor_id}/{name}.sql?{span}").text
+    with psycopg.connect(centre.database.url(role="vantage_reader")) as connection:
+        again = connection.execute(statement.encode()).fetchall()
+    assert len(again) == len(rows) > 20
+
+
+def test_nobody_sees_what_is_somebody_elses(
+    visitor: Visitor, other_visitor: Visitor, centre: Centre
+) -> None:
+    monitor_id = centre.monitor("Home page")
+    text = visitor.ask(f"/m/{monitor_id}").text
+    result = re.search(rf"/m/{monitor_id}/r/[^\"]+", text)
+    assert result
+    assert visitor.ask(result[0]).status == 200
+    for path in (f"/m/{monitor_id}", f"/m/{monitor_id}/series.json", result[0]):
+        assert other_visitor.ask(path).status == 404
+
+
+def test_the_dashboards_role_reads_views_only(centre: Centre) -> None:
+    with psycopg.connect(
+        centre.database.url(role="vantage_dashboard"), autocommit=True
+    ) as connection:
+        for table in ("results", "exchanges", "monitors", "users", "sessions", "accounts"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"SELECT FROM vantage.{table}".encode())
+        for view in ("results", "exchanges", "monitors", "latest", "locations"):
+            row = connection.execute(f"SELECT count(*) FROM report.{view}".encode()).fetchone()
+            assert row == (0,), view
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("range=2y", "is no range"),
+        ("from=yesterday", "is no date and time"),
+        ("from=2026-01-01&to=2026-06-01", "up to 31 days"),
+        ("from=2026-01-02&to=2026-01-01", "before it ends"),
+        ("from=9999-12-31T23:59:59-23:59", "is no date and time"),
+    ],
+)
+def test_an_unusable_range_gets_a_sentence(visitor: Visitor, query: str, sentence: str) -> None:
+    answer = visitor.ask(f"/m/1?{query}")
+    assert answer.status == 400
+    assert sentence in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/m/99999999999999999999",
+        "/m/1/r/yesterday/fra",
+        "/m/1/r/2020-01-01T00:00:00Z/fra",
+        "/m/1/r/2020-01-01T00:00:00Z/%00",
+        "/m/1/other.json",
+        "/m/1/series.xml",
+    ],
+)
+def test_what_is_not_there_is_not_found(visitor: Visitor, path: str) -> None:
+    assert visitor.ask(path).status == 404
+
+
+def test_an_empty_range_leads_to_the_last_result(visitor: Visitor, centre: Centre) -> None:
+    monitor_id = centre.monitor("Home page")
+    text = visitor.ask(f"/m/{monitor_id}?from=2026-01-01T00:00Z&to=2026-01-02T00:00Z").text
+    assert "No results in this range" in text
+    link = re.search(r'href="(\?from=[^"]+)">show it', text)
+    assert link
+    assert "checks passed" in visitor.ask(f"/m/{monitor_id}{link[1].replace('&amp;', '&')}").text
+
+
+def test_first_run(centre: Centre) -> None:
+    centre.execute(
+        """
+        WITH fresh AS (INSERT INTO vantage.accounts (name) VALUES ('Fresh') RETURNING id)
+        INSERT INTO vantage.users (account_id, email, name, password_hash)
+        SELECT fresh.id, 'fresh@example.com', 'Fresh', users.password_hash
+        FROM fresh, vantage.users WHERE email = 'demo@example.com'
+        """
+    )
+    visitor = Visitor(centre)
+    visitor.sign_in("fresh@example.com")
+    text = visitor.ask("/").text
+    assert "Nothing is watched yet" in text
+    assert "vantage monitor add" in text
+    centre.execute(
+        """
+        WITH fresh AS (
+            INSERT INTO vantage.monitors (account_id, name, url)
+            SELECT id, 'First', 'https://first.example/' FROM vantage.accounts WHERE name = 'Fresh'
+            RETURNING id)
+        INSERT INTO vantage.monitor_locations SELECT id, 'fra' FROM fresh
+        """
+    )
+    assert "Waiting for the first results…" in visitor.ask("/").text
+    text = visitor.ask(f"/m/{centre.monitor('First')}").text
+    assert "Waiting for the first result…" in text
+    assert "takes up to 60 s" in text
+    assert "missing" not in text

@@ -1,0 +1,112 @@
+"""vantage-dashboard as a program: how it starts, what it says when it cannot, how it ends."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+
+from tests.support.database import Database, Databases
+from tests.support.processes import free_port
+from tests.support.report_centre import serving
+from tests.support.seed import STATEMENTS
+
+
+def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dashboard", "serve", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_a_taken_port_gets_a_sentence(database: Database, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = serve(
+            f"--database={database.url(role='vantage_dashboard')}",
+            f"--port={port}",
+            f"--secret-file={tmp_path / 'secret'}",
+        )
+    assert done.returncode == 1
+    assert f"Port {port} of 127.0.0.1 cannot be listened on: Address already in use." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_unreachable_database_gets_a_sentence(tmp_path: Path) -> None:
+    url = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
+    done = serve(f"--database={url}", f"--secret-file={tmp_path / 'secret'}")
+    assert done.returncode == 1
+    assert "The database does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_database_without_a_schema_gets_a_sentence(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    done = serve(f"--database={empty_database.url()}", f"--secret-file={tmp_path / 'secret'}")
+    assert done.returncode == 1
+    assert "vantage-collector migrate" in done.stderr
+
+
+def test_an_unusable_secret_gets_a_sentence(database: Database, tmp_path: Path) -> None:
+    short = tmp_path / "secret"
+    short.write_text("short\n")
+    for path, reason in ((short, "fewer than 32"), (tmp_path / "no" / "such", "No such file")):
+        done = serve(f"--database={database.url()}", f"--secret-file={path}")
+        assert done.returncode == 1
+        assert reason in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_it_ends_at_once_though_a_stream_is_open(database: Database, tmp_path: Path) -> None:
+    with psycopg.connect(database.url()) as connection:
+        connection.execute(STATEMENTS["people"].encode(), {"password_hash": "x"})
+        connection.execute(
+            "INSERT INTO vantage.sessions SELECT sha256('token'), id, now(), now() + '1 h'"
+            " FROM vantage.users LIMIT 1"
+        )
+    with serving(database, tmp_path) as centre:
+        stream = http.client.HTTPConnection("127.0.0.1", centre.port, timeout=10)
+        stream.request("GET", "/live", headers={"Cookie": "vantage=token"})
+        response = stream.getresponse()
+        assert response.status == 200
+        assert response.readline().startswith(b"retry:")
+        began = time.monotonic()
+        assert centre.program.stop() == 0
+        assert time.monotonic() - began < 4
+        response.close()
+        stream.close()
+
+
+def test_it_outlives_its_database(databases: Databases, tmp_path: Path) -> None:
+    with databases.migrated() as database, serving(database, tmp_path) as centre:
+
+        def health() -> int:
+            connection = http.client.HTTPConnection("127.0.0.1", centre.port, timeout=20)
+            connection.request("GET", "/healthz")
+            status = connection.getresponse().status
+            connection.close()
+            return status
+
+        assert health() == 200
+        with psycopg.connect(database.server_url, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false".encode())
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                [database.name],
+            )
+            assert health() == 503
+            connection.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true".encode())
+        deadline = time.monotonic() + 20
+        while health() != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)

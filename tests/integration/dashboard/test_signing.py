@@ -1,0 +1,91 @@
+"""Who may come in, and how that is remembered."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.integration.dashboard.conftest import Visitor
+from tests.support import seed
+
+
+def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(stranger: Visitor) -> None:
+    answers = [
+        stranger.sign_in("same@example.org", "wrong"),
+        stranger.sign_in(seed.OTHER_EMAIL, "wrong"),
+    ]
+    assert [answer.status for answer in answers] == [401, 401]
+    bodies = [re.sub(r'value="[^"]*"', "", answer.text) for answer in answers]
+    assert bodies[0] == bodies[1]
+
+
+def test_too_many_tries_have_to_wait(stranger: Visitor) -> None:
+    statuses = [stranger.sign_in("eager@example.org", "wrong").status for _ in range(11)]
+    assert statuses == [401] * 10 + [429]
+    assert stranger.sign_in(seed.EMAIL).status == 303
+
+
+def test_the_cookie_on_loopback(stranger: Visitor) -> None:
+    given = stranger.sign_in().headers["set-cookie"]
+    assert given.startswith("vantage=")
+    assert "HttpOnly" in given
+    assert "SameSite=lax" in given
+    assert "Secure" not in given
+
+
+def test_the_cookie_over_https(stranger: Visitor) -> None:
+    given = stranger.sign_in(X_Forwarded_Proto="https", Host="report.example").headers["set-cookie"]
+    assert given.startswith("__Host-vantage=")
+    for claim in ("HttpOnly", "SameSite=lax", "Secure", "Path=/"):
+        assert claim in given
+    assert "Domain" not in given
+
+
+def test_plain_http_from_afar_gets_no_cookie(stranger: Visitor) -> None:
+    assert "over plain http" in stranger.ask("/sign-in", Host="report.example").text
+    assert "set-cookie" not in stranger.sign_in(Host="report.example").headers
+
+
+@pytest.mark.parametrize(
+    "following", ["//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nX: y", ""]
+)
+def test_signing_in_leads_nowhere_else(stranger: Visitor, following: str) -> None:
+    from urllib.parse import quote
+
+    answer = stranger.sign_in(path=f"/sign-in?next={quote(following)}")
+    assert answer.headers["location"] == "/"
+
+
+def test_signing_in_leads_back(stranger: Visitor) -> None:
+    path = stranger.ask("/m/1?range=1h").headers["location"]
+    assert stranger.sign_in(path=path).headers["location"] == "/m/1?range=1h"
+
+
+def test_forms_of_other_sites_are_refused(visitor: Visitor) -> None:
+    token = visitor.form_token("/")
+    assert visitor.ask("/sign-out", "POST", {}).status == 403
+    assert visitor.ask("/sign-out", "POST", {"csrf": "made.up"}).status == 403
+    form = {"csrf": token}
+    assert visitor.ask("/sign-out", "POST", form, Sec_Fetch_Site="cross-site").status == 403
+    assert visitor.ask("/sign-out", "POST", form, Origin="https://evil.example").status == 403
+    assert visitor.ask("/").status == 200
+
+
+def test_another_sessions_token_is_refused(visitor: Visitor, other_visitor: Visitor) -> None:
+    form = {"csrf": other_visitor.form_token("/")}
+    assert visitor.ask("/sign-out", "POST", form).status == 403
+
+
+def test_signing_out_ends_the_session_itself(visitor: Visitor) -> None:
+    token = visitor.form_token("/")
+    answer = visitor.ask("/sign-out", "POST", {"csrf": token})
+    assert answer.headers["location"] == "/sign-in"
+    # The browser would have dropped the cookie; a copy of it is worth nothing either.
+    assert visitor.ask("/").status == 303
+
+
+@pytest.mark.parametrize("path", ["/", "/m/1", "/m/1/series.json", "/live"])
+def test_nothing_is_shown_to_strangers(stranger: Visitor, path: str) -> None:
+    assert stranger.ask(path).status == 303
+    assert stranger.ask(path, Accept="*/*").status == 401

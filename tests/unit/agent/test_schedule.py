@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.result import Assignment, Monitor
+from agent.schedule import MAX_DELAY_US, Schedule
+
+SECOND = 1_000_000
+START = 1_795_000_000 * SECOND
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.wall = START
+        self.monotonic = 5 * SECOND
+
+    def wall_us(self) -> int:
+        return self.wall
+
+    def monotonic_us(self) -> int:
+        return self.monotonic
+
+    def pass_time(self, us: int) -> None:
+        self.wall += us
+        self.monotonic += us
+
+
+def assignment(monitor_id: int = 1, interval: int = SECOND, offset: int = 0) -> Assignment:
+    url = f"http://example.com/{monitor_id}"
+    return Assignment(Monitor(id=monitor_id, url=url, interval_us=interval), offset)
+
+
+def labels(schedule: Schedule) -> list[int]:
+    return [slot.at_us for slot in schedule.due()]
+
+
+def test_first_slot_is_the_next_one_and_labels_are_exact() -> None:
+    clock = Clock()
+    schedule = Schedule(clock)
+    schedule.assign([assignment(offset=300_000)])
+    assert schedule.due() == []
+    assert schedule.wait_us() == 300_000
+    clock.pass_time(300_700)
+    assert labels(schedule) == [START + 300_000]
+    assert labels(schedule) == []
+    assert schedule.wait_us() == 999_300
+
+
+def test_nothing_assigned_waits_for_ever() -> None:
+    assert Schedule(Clock()).wait_us() is None
+
+
+def test_a_slot_exactly_now_is_not_started_on() -> None:
+    schedule = Schedule(clock := Clock())
+    schedule.assign([assignment()])
+    assert schedule.due() == []
+    clock.pass_time(SECOND)
+    assert labels(schedule) == [START + SECOND]
+
+
+def test_slots_missed_while_blocked_are_counted_and_only_the_latest_runs() -> None:
+    schedule = Schedule(clock := Clock())
+    schedule.assign([assignment()])
+    clock.pass_time(5 * SECOND + 400_000)
+    assert labels(schedule) == [START + 5 * SECOND]
+    assert schedule.missed == 4
+
+
+def test_a_slot_too_late_for_its_delay_to_be_told_is_missed() -> None:
+    schedule = Schedule(clock := Clock())
+    schedule.assign([assignment(interval=24 * 3600 * SECOND, offset=SECOND)])
+    wait_us = schedule.wait_us()
+    assert wait_us is not None
+    clock.pass_time(wait_us + MAX_DELAY_US + 1)
+    assert schedule.due() == []
+    assert schedule.missed == 1
+
+
+def test_reassigning_keeps_the_rhythm_and_takes_the_new_definition() -> None:
+    schedule = Schedule(clock := Clock())
+    schedule.assign([assignment(1), assignment(2)])
+    clock.pass_time(SECOND + 10)  # both are due, not yet taken
+    changed = Assignment(Monitor(id=1, url="http://other.example/", interval_us=SECOND), 0)
+    schedule.assign([changed, assignment(3)])
+    slots = schedule.due()
+    assert [(slot.assignment, slot.at_us) for slot in slots] == [(changed, START + SECOND)]
+    clock.pass_time(SECOND)
+    assert {slot.assignment.monitor.id for slot in schedule.due()} == {1, 3}
+
+
+def test_a_step_forward_skips_without_a_burst() -> None:
+    schedule = Schedule(clock := Clock())
+    schedule.assign([assignment(i, offset=i * 1000) for i in range(1, 11)])
+    clock.wall += 3600 * SECOND + 500_000
+    assert schedule.due() == []
+    assert schedule.missed == 10 * 3601
+    clock.pass_time(SECOND)
+    assert len(schedule.due()) == 10
+
+
+@pytest.mark.parametrize("step_at_s", range(0, 120, 3))
+def test_a_small_step_back_runs_no_slot_twice(step_at_s: int) -> None:
+    schedule = Schedule(clock := Clock())
+    schedule.assign([assignment(interval=60 * SECOND)])
+    seen = []
+    for second in range(400):
+        if second == step_at_s:
+            clock.wall -= 5 * SECOND
+        seen += labels(schedule)
+        clock.pass_time(SECOND)
+    assert seen == sorted(set(seen))
+    assert len(seen) >= 6
+
+
+def test_after_a_long_step_back_it_goes_on_within_an_interval() -> None:
+    schedule = Schedule(clock := Clock())
+    schedule.assign([assignment(interval=60 * SECOND)])
+    clock.wall -= 24 * 3600 * SECOND
+    assert schedule.due() == []
+    wait_us = schedule.wait_us()
+    assert wait_us is not None
+    assert wait_us <= 60 * SECOND
+
+
+@given(
+    intervals=st.lists(st.integers(SECOND, 90 * SECOND), min_size=1, max_size=5),
+    data=st.data(),
+    pauses=st.lists(st.integers(0, 5 * SECOND), max_size=40),
+)
+def test_every_slot_runs_once_or_is_counted(
+    intervals: list[int], data: st.DataObject, pauses: list[int]
+) -> None:
+    assignments = [
+        assignment(i, interval, data.draw(st.integers(0, interval - 1)))
+        for i, interval in enumerate(intervals)
+    ]
+    schedule = Schedule(clock := Clock())
+    schedule.assign(assignments)
+    seen: Counter[tuple[int, int]] = Counter()
+    for pause in pauses:
+        clock.pass_time(pause)
+        for slot in schedule.due():
+            interval, offset = slot.assignment.monitor.interval_us, slot.assignment.offset_us
+            assert (slot.at_us - offset) % interval == 0
+            assert START < slot.at_us <= clock.wall
+            assert clock.wall - slot.at_us < interval
+            seen[slot.assignment.monitor.id, slot.at_us] += 1
+    schedule.due()
+    expected = sum(
+        (clock.wall - a.offset_us) // a.monitor.interval_us
+        - (START - a.offset_us) // a.monitor.interval_us
+        for a in assignments
+    )
+    assert set(seen.values()) <= {1}
+    assert len(seen) + schedule.missed == expected

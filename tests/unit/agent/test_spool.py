@@ -1,0 +1,323 @@
+"""The spool's rules on a real directory; no threads, no processes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from agent.segment import MAX_PAYLOAD_BYTES
+from agent.spool import Incarnation, Spool, SpoolError
+
+ALL = {"max_results": 10**6, "max_bytes": 10**9}
+
+
+def payloads(first: int, last: int) -> list[bytes]:
+    return [b"result %d " % seq + b"x" * (seq % 50) for seq in range(first, last + 1)]
+
+
+def drain(spool: Spool, incarnation: Incarnation, seq: int = 1) -> list[bytes]:
+    """Everything that can be read from ``seq`` on."""
+    found: list[bytes] = []
+    while part := spool.read(incarnation, seq + len(found), **ALL):
+        found += part
+    return found
+
+
+def files(directory: Path, pattern: str = "*/*.seg") -> list[Path]:
+    return sorted(directory.glob(pattern))
+
+
+def test_results_are_numbered_from_1_and_read_back(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.append(payloads(1, 3))
+    spool.append(payloads(4, 7))
+    assert spool.running.last_seq == spool.backlog == 7
+    assert drain(spool, spool.running) == payloads(1, 7)
+    assert drain(spool, spool.running, 6) == payloads(6, 7)
+    assert spool.read(spool.running, 8, **ALL) == []
+
+
+def test_reading_is_bounded_but_never_empty_handed(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.append([b"a" * 100, b"b" * 100, b"c" * MAX_PAYLOAD_BYTES, b"d"])
+    assert spool.read(spool.running, 1, max_results=1, max_bytes=10**6) == [b"a" * 100]
+    assert len(spool.read(spool.running, 1, max_results=9, max_bytes=250)) == 2
+    assert spool.read(spool.running, 3, max_results=9, max_bytes=5) == [b"c" * MAX_PAYLOAD_BYTES]
+    assert spool.read(spool.running, 1, max_results=9, max_bytes=5) == [b"a" * 100]
+
+
+def test_a_start_without_results_leaves_nothing_behind(tmp_path: Path) -> None:
+    Spool(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_start_is_a_new_incarnation_and_old_ones_are_sealed_in_order(tmp_path: Path) -> None:
+    identities = []
+    for _ in range(3):
+        spool = Spool(tmp_path)
+        spool.append(payloads(1, 5))
+        identities.append(spool.running.id)
+    spool = Spool(tmp_path)
+    assert len(set(identities)) == 3
+    assert [i.id for i in spool.incarnations[:-1]] == identities
+    assert all(i.is_sealed for i in spool.incarnations[:-1])
+    assert spool.backlog == 15
+    for incarnation in spool.incarnations[:-1]:
+        assert drain(spool, incarnation) == payloads(1, 5)
+
+
+def test_segments_rotate_and_acknowledged_ones_are_unlinked(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, segment_bytes=100)
+    for seq in range(1, 31):
+        spool.append(payloads(seq, seq))
+    before = len(files(tmp_path))
+    assert before > 5
+    spool.ack(spool.running, 15)
+    assert len(files(tmp_path)) < before
+    assert spool.running.first_kept <= 16
+    assert drain(spool, spool.running, 16) == payloads(16, 30)
+    spool.ack(spool.running, 30)
+    assert len(files(tmp_path)) == 1  # the one being written
+    spool.append(payloads(31, 40))
+    assert drain(spool, spool.running, 31) == payloads(31, 40)
+    assert spool.backlog == 10
+
+
+def test_sealed_and_delivered_incarnations_are_removed(tmp_path: Path) -> None:
+    Spool(tmp_path).append(payloads(1, 5))
+    spool = Spool(tmp_path)
+    old = spool.incarnations[0]
+    spool.ack(old, 4)
+    assert not old.is_delivered
+    spool.ack(old, 5)
+    assert old.is_delivered
+    spool.remove(old)
+    assert spool.incarnations == [spool.running]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_ack_beyond_what_a_sealed_incarnation_holds_delivers_it(tmp_path: Path) -> None:
+    Spool(tmp_path).append(payloads(1, 5))
+    spool = Spool(tmp_path)
+    spool.ack(spool.incarnations[0], 99)
+    assert spool.incarnations[0].is_delivered
+    assert spool.backlog == 0
+
+
+def test_renewing_seals_and_begins_anew(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.append(payloads(1, 5))
+    first = spool.running
+    spool.renew()
+    spool.append(payloads(1, 2))
+    assert first.is_sealed
+    assert spool.incarnations == [first, spool.running]
+    assert (first.last_seq, spool.running.last_seq) == (5, 2)
+    assert spool.running.id != first.id
+    assert first.directory.name < spool.running.directory.name
+
+
+def test_the_limit_makes_it_full_until_acks_free_room(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, segment_bytes=200, limit_bytes=1000)
+    seq = 0
+    while not spool.is_full:
+        seq += 1
+        spool.append(payloads(seq, seq))
+    assert spool.size_bytes == sum(path.stat().st_size for path in files(tmp_path))
+    spool.append(payloads(seq + 1, seq + 1))  # what is measured already is never refused
+    spool.ack(spool.running, seq)
+    assert not spool.is_full
+
+
+@pytest.mark.parametrize("bad", [b"", b"x" * (MAX_PAYLOAD_BYTES + 1)])
+def test_impossible_payloads_are_refused(tmp_path: Path, bad: bytes) -> None:
+    spool = Spool(tmp_path)
+    with pytest.raises(ValueError, match="payload"):
+        spool.append([b"good", bad])
+    spool.append([b"good"])
+    assert drain(spool, spool.running) == [b"good"]
+
+
+TAILS = {
+    "half a header": lambda frame: frame[:5],
+    "half a payload": lambda frame: frame[:-3],
+    "zeros": lambda frame: bytes(len(frame) * 3),
+    "garbage": lambda frame: random.Random(len(frame)).randbytes(5000),
+    "length beyond the file": lambda frame: b"\xff\xff\xff\x7f" + frame[4:],
+    "another frame, out of place": lambda frame: frame,
+}
+
+
+@pytest.mark.parametrize("kind", TAILS)
+def test_a_torn_tail_is_sealed_not_repaired(tmp_path: Path, kind: str) -> None:
+    Spool(tmp_path).append(payloads(1, 5))
+    [path] = files(tmp_path)
+    whole = path.read_bytes()
+    frame = whole[: 8 + len(payloads(1, 1)[0])]
+    path.write_bytes(whole + TAILS[kind](frame))
+    torn = path.read_bytes()
+    with capture_logs() as logs:
+        spool = Spool(tmp_path)
+    assert drain(spool, spool.incarnations[0]) == payloads(1, 5)
+    assert [entry["event"] for entry in logs] == ["spool_tail_sealed"]
+    spool.append(payloads(1, 2))
+    assert path.read_bytes() == torn
+    spool.ack(spool.incarnations[0], 5)
+    spool.remove(spool.incarnations[0])
+    assert not path.exists()
+
+
+@given(data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_any_cut_or_flip_in_the_last_file_leaves_a_true_prefix(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    directory = tmp_path_factory.mktemp("spool")
+    expected = data.draw(st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=30))
+    Spool(directory).append(expected)
+    [path] = files(directory)
+    content = bytearray(path.read_bytes())
+    at = data.draw(st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        del content[at:]
+    else:
+        content[at] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    ends = [sum(8 + len(p) for p in expected[: n + 1]) for n in range(len(expected))]
+    untouched = sum(end <= at for end in ends)
+    spool = Spool(directory)
+    assert drain(spool, spool.incarnations[0]) == expected[:untouched]
+
+
+def sealed_segments(directory: Path) -> list[Path]:
+    """30 results in several files of one sealed incarnation."""
+    spool = Spool(directory, segment_bytes=300)
+    for seq in range(1, 31):
+        spool.append(payloads(seq, seq))
+    return files(directory)
+
+
+def flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 0x10
+    path.write_bytes(content)
+
+
+def test_damage_in_the_middle_ends_the_incarnation_there_and_keeps_the_files(
+    tmp_path: Path,
+) -> None:
+    paths = sealed_segments(tmp_path)
+    damaged = paths[1]
+    flip(damaged, damaged.stat().st_size - 1)
+    last_good = int(paths[2].stem) - 2
+    spool = Spool(tmp_path)
+    old = spool.incarnations[0]
+    with capture_logs() as logs:
+        assert drain(spool, old) == payloads(1, last_good)
+    [event] = [entry for entry in logs if entry["event"] == "spool_frame_damaged"]
+    assert event["file"] == str(damaged)
+    assert event["undeliverable_results"] == 30 - last_good
+    assert "damaged" in event["remedy"]
+    assert not old.is_delivered
+    spool.ack(old, last_good)
+    assert old.is_delivered
+    spool.remove(old)
+    assert files(tmp_path) == []
+    kept = files(tmp_path, "*/*.damaged")
+    assert [path.name for path in kept] == [path.name + ".damaged" for path in paths[1:]]
+    assert Spool(tmp_path).incarnations[0].last_seq == 0  # nothing of it is taken up again
+
+
+def test_damage_is_found_again_after_a_restart_before_the_ack(tmp_path: Path) -> None:
+    paths = sealed_segments(tmp_path)
+    flip(paths[1], 9)
+    for _ in range(2):
+        spool = Spool(tmp_path)
+        good = drain(spool, spool.incarnations[0])
+        assert good == payloads(1, int(paths[1].stem) - 1)
+        spool.ack(spool.incarnations[0], 2)
+
+
+def test_a_missing_middle_file_is_damage_too(tmp_path: Path) -> None:
+    paths = sealed_segments(tmp_path)
+    paths[2].unlink()
+    spool = Spool(tmp_path)
+    with capture_logs() as logs:
+        good = drain(spool, spool.incarnations[0])
+    assert good == payloads(1, int(paths[2].stem) - 1)
+    assert logs[0]["event"] == "spool_frame_damaged"
+
+
+def test_a_flipped_frame_inside_the_last_file_is_set_aside_not_deleted(tmp_path: Path) -> None:
+    Spool(tmp_path).append(payloads(1, 10))
+    [path] = files(tmp_path)
+    flip(path, 8 + 3)
+    with capture_logs() as logs:
+        spool = Spool(tmp_path)
+    assert logs[0]["event"] == "spool_frame_damaged"
+    spool.ack(spool.incarnations[0], 0)
+    assert spool.incarnations[0].is_delivered
+    spool.remove(spool.incarnations[0])
+    assert files(tmp_path, "*/*.damaged")
+
+
+def test_damage_in_the_running_incarnation_replaces_it(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.append(payloads(1, 10))
+    running = spool.running
+    flip(files(tmp_path)[0], 8 + 3)
+    assert drain(spool, running) == []
+    assert running.is_sealed
+    assert spool.running is not running
+    spool.append(payloads(1, 3))
+    assert drain(spool, spool.running) == payloads(1, 3)
+
+
+class FailingDisk:
+    """fdatasync that fails when told to, as a disk with an error does: once, then well again."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.synced: list[int] = []
+
+    def __call__(self, descriptor: int) -> None:
+        self.synced.append(int(Path(f"/proc/self/fd/{descriptor}").readlink().stem))
+        if self.failures:
+            self.failures -= 1
+            raise OSError(errno.EIO, "Input/output error")
+        os.fdatasync(descriptor)
+
+
+def test_after_a_failed_sync_everything_goes_to_a_new_file(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    spool = Spool(tmp_path, sync=disk)
+    spool.append(payloads(1, 5))
+    disk.failures = 1
+    spool.append(payloads(6, 9))
+    spool.append(payloads(10, 12))
+    assert disk.synced == [1, 1, 6, 6]
+    assert drain(spool, spool.running) == payloads(1, 12)
+    reopened = Spool(tmp_path)
+    assert drain(reopened, reopened.incarnations[0]) == payloads(1, 12)
+
+
+def test_a_disk_that_goes_on_failing_loses_nothing_either(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    spool = Spool(tmp_path, sync=disk)
+    spool.append(payloads(1, 5))
+    spool.ack(spool.running, 5)
+    for _ in range(3):
+        disk.failures = 2
+        with pytest.raises(SpoolError, match="Input/output error"):
+            spool.append(payloads(6, 9))
+    assert spool.running.last_seq == 5
+    spool.append(payloads(6, 9))
+    assert drain(spool, spool.running, 6) == payloads(6, 9)
+    assert spool.backlog == 4

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent import wire
+from agent.result import Exchange, Failure, Outcome, Phases, Result
+from vantage.v1 import monitor_pb2, result_pb2
+
+# Zero often: it must never be taken for nothing.
+INT32 = st.just(0) | st.integers(0, 2**31 - 1)
+INT64 = st.just(0) | st.integers(0, 2**63 - 1)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+ADDRESS = st.one_of(st.just(b""), st.binary(min_size=4, max_size=4), st.binary(min_size=16))
+
+PHASES = st.builds(Phases, **{f.name: st.none() | INT32 for f in fields(Phases)})
+EXCHANGE = st.builds(
+    Exchange,
+    url=TEXT,
+    phases=PHASES,
+    total_us=INT32,
+    http_status=st.none() | INT32,
+    http_version=st.sampled_from(["", "1.0", "1.1", "2", "3"]),
+    header_bytes=INT32,
+    body_bytes=INT64,
+    target_ip=ADDRESS,
+    target_port=INT32,
+    local_ip=ADDRESS,
+    rtt_us=st.none() | INT32,
+    cert_expires_at_us=st.none() | INT64,
+)
+RESULT = st.builds(
+    Result,
+    monitor_id=INT32,
+    slot_at_us=INT64,
+    started_at_us=INT64,
+    outcome=st.sampled_from(Outcome),
+    failure=st.none() | st.builds(Failure, code=TEXT.filter(bool), detail=TEXT),
+    exchanges=st.lists(EXCHANGE, min_size=1, max_size=3).map(tuple),
+    redirect_us=INT32,
+    total_us=INT32,
+    delay_us=INT32,
+    lag_us=INT32,
+    suspect=st.booleans(),
+)
+
+
+def optional(message: object, name: str) -> object:
+    return getattr(message, name) if message.HasField(name) else None  # type: ignore[attr-defined]
+
+
+def exchange_of(message: result_pb2.Exchange) -> Exchange:
+    values = {f.name: getattr(message, f.name) for f in fields(Exchange)}
+    for name in ("http_status", "rtt_us", "cert_expires_at_us"):
+        values[name] = optional(message, name)
+    values["phases"] = Phases(
+        **{f.name: optional(message.phases, f.name) for f in fields(Phases)}  # type: ignore[arg-type]
+    )
+    return Exchange(**values)
+
+
+def result_of(message: result_pb2.Result) -> Result:
+    values = {f.name: getattr(message, f.name) for f in fields(Result)}
+    outcome = result_pb2.Outcome.Name(message.outcome)
+    values["outcome"] = Outcome(outcome.removeprefix("OUTCOME_").lower())
+    values["failure"] = Failure(message.failure, message.detail) if message.failure else None
+    values["exchanges"] = tuple(map(exchange_of, message.exchanges))
+    return Result(**values)
+
+
+@given(RESULT)
+def test_every_field_survives(result: Result) -> None:
+    assert result_of(result_pb2.Result.FromString(wire.encode(result))) == result
+
+
+def test_not_reached_differs_from_measured_zero() -> None:
+    exchange = Exchange("http://x/", Phases(dns_us=None, connect_us=0), 0, rtt_us=0)
+    result = Result(1, 2, 3, Outcome.UP, None, (exchange,), 0, 0)
+    message = result_pb2.Result.FromString(wire.encode(result)).exchanges[0]
+    assert not message.phases.HasField("dns_us")
+    assert message.phases.HasField("connect_us")
+    assert message.HasField("rtt_us")
+    assert not message.HasField("cert_expires_at_us")
+
+
+def test_half_a_surrogate_pair_is_replaced() -> None:
+    exchange = Exchange("http://x/\ud800", Phases(), 0)
+    failure = Failure("http_status", "\udfff")
+    result = Result(1, 2, 3, Outcome.DOWN, failure, (exchange,), 0, 0)
+    message = result_pb2.Result.FromString(wire.encode(result))
+    assert (message.detail, message.exchanges[0].url) == ("?", "http://x/?")
+
+
+def test_every_message_field_is_mapped() -> None:
+    names = {f.name for f in result_pb2.Result.DESCRIPTOR.fields}
+    assert names == {f.name for f in fields(Result)} | {"detail"}
+    names = {f.name for f in result_pb2.Exchange.DESCRIPTOR.fields}
+    assert names == {f.name for f in fields(Exchange)}
+
+
+@given(
+    monitor_id=INT32,
+    url=TEXT,
+    interval_us=st.integers(1, 2**40),
+    timeout_us=INT64,
+    slow_us=st.none() | INT64,
+    max_redirects=INT32,
+    data=st.data(),
+)
+def test_assignments_survive(
+    monitor_id: int,
+    url: str,
+    interval_us: int,
+    timeout_us: int,
+    slow_us: int | None,
+    max_redirects: int,
+    data: st.DataObject,
+) -> None:
+    offset_us = data.draw(st.integers(0, interval_us - 1))
+    message = monitor_pb2.Assignment(
+        monitor=monitor_pb2.Monitor(
+            id=monitor_id,
+            url=url,
+            interval_us=interval_us,
+            timeout_us=timeout_us,
+            slow_us=slow_us,
+            max_redirects=max_redirects,
+        ),
+        offset_us=offset_us,
+    )
+    [assignment] = wire.assignments(monitor_pb2.Assignments(assignments=[message]))
+    monitor = assignment.monitor
+    assert (monitor.id, monitor.url, monitor.interval_us) == (monitor_id, url, interval_us)
+    assert (monitor.timeout_us, monitor.slow_us) == (timeout_us, slow_us)
+    assert (monitor.max_redirects, assignment.offset_us) == (max_redirects, offset_us)
+
+
+@pytest.mark.parametrize(("interval_us", "offset_us"), [(0, 0), (-1, 0), (10, 10), (10, -1)])
+def test_an_impossible_rhythm_is_refused(interval_us: int, offset_us: int) -> None:
+    monitor = monitor_pb2.Monitor(id=7, interval_us=interval_us)
+    message = monitor_pb2.Assignment(monitor=monitor, offset_us=offset_us)
+    with pytest.raises(ValueError, match="monitor 7"):
+        wire.assignments(monitor_pb2.Assignments(assignments=[message]))

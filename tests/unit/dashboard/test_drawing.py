@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from dashboard import chart, heat_map, series
+from dashboard.rows import LocationStanding, SeriesRow, StripRow
+from dashboard.timespan import Timespan
+
+BEGIN = datetime(2026, 11, 23, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def standing(first_slot_at: datetime | None) -> LocationStanding:
+    return LocationStanding(
+        "fra", "Frankfurt", "up", None, None, None, None, None, None, first_slot_at, None, 0
+    )
+
+
+def row(minute: int, *, checks: int = 1, failed: int = 0, total_us: int = 600) -> SeriesRow:
+    at = BEGIN + minute * MINUTE
+    broken_at = at if failed else None
+    return SeriesRow(
+        "fra", at, checks, failed, broken_at, at, total_us, 0, None, total_us, None, None, None
+    )
+
+
+@pytest.fixture
+def drawn() -> series.Series:
+    """Ten minutes: not there yet, passed, missing, failed, passed again, too young."""
+    rows = [row(2), row(3), row(5, failed=1), row(6, checks=2, failed=1), row(7, total_us=900)]
+    return series.build(
+        rows,
+        [standing(BEGIN + 2 * MINUTE)],
+        Timespan(BEGIN, BEGIN + 10 * MINUTE),
+        MINUTE,
+        settled=BEGIN + 8 * MINUTE,
+    )
+
+
+def test_no_result_is_neither_zero_nor_down(drawn: series.Series) -> None:
+    (place,) = drawn.locations
+    assert place.checks == [None, None, 1, 1, 0, 1, 2, 1, None, None]
+    assert place.failed == [0, 0, 0, 0, 0, 1, 1, 0, 0, 0]
+    assert place.total_us == [None, None, 600, 600, None, None, 600, 900, None, None]
+    assert place.slot[5] == "2026-11-23T12:05:00.000000Z"
+    assert place.slot[4] is None
+
+
+def test_the_still_picture(drawn: series.Series) -> None:
+    (picture,) = chart.draw(drawn, same_scale=True)
+    assert (picture.none, picture.failed, picture.broken) == ([4], [5, 6], [5])
+    assert [level for _, level in picture.levels] == [0, 500, 1000]
+    ((name, outline),) = picture.outlines
+    assert name == "connect"
+    assert outline == "M2 140V56.0h1V56.0h1V140zM6 140V56.0h1V14.0h1V140z"
+
+
+@pytest.mark.parametrize("peak_us", [0, 1, 999, 1_000, 1_001, 84_000, 766_123, 10_000_000, 9**12])
+def test_ticks_reach_the_peak(peak_us: int) -> None:
+    ticks = chart.ticks(peak_us)
+    assert ticks[0] == 0
+    assert ticks[-1] >= peak_us
+    assert 3 <= len(ticks) <= 5
+    assert len({high - low for low, high in pairwise(ticks)}) == 1
+
+
+def test_six_steps() -> None:
+    steps = [heat_map.step(us) for us in (0, 50_000, 199_999, 200_000, 799_999, 800_000)]
+    assert steps == [0, 1, 2, 3, 4, 5]
+    assert len(heat_map.legend()) == 6
+
+
+def test_a_strip_hatches_only_what_was_due() -> None:
+    begins = [BEGIN + minute * MINUTE for minute in range(5)]
+    found = {
+        begins[1]: StripRow(1, begins[1], 5, 0, 0),
+        begins[3]: StripRow(1, begins[3], 5, 1, 2),
+    }
+    due = series.due(begins, MINUTE, begins[1], begins[4])
+    kinds = [cell.kind for cell in heat_map.strip(begins, found, due)]
+    assert kinds == ["future", "up", "none", "down", "future"]

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from starlette.requests import Request
+
+from dashboard import csrf, live
+from dashboard.attempts import TRIES, WINDOW_S, Attempts
+from dashboard.errors import Forbidden
+from dashboard.headers import HOST
+from dashboard.queries import statements
+from dashboard.settings import read_secret
+from dashboard.signing import local_path
+
+SECRET = b"s" * 32
+
+
+def request(**headers: str) -> Request:
+    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "method": "POST", "path": "/", "headers": raw})
+
+
+def test_a_token_holds_for_its_subject_only() -> None:
+    token = csrf.token(SECRET, "a")
+    assert token != csrf.token(SECRET, "a")
+    csrf.require(request(), token, SECRET, "a")
+    for given, secret, subject in (
+        (token, SECRET, "b"),
+        (token, b"t" * 32, "a"),
+        ("", SECRET, "a"),
+        ("ü.ü", SECRET, "a"),
+    ):
+        with pytest.raises(Forbidden):
+            csrf.require(request(), given, secret, subject)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": "same-site"},
+        {"origin": "https://evil.example", "host": "report.example"},
+        {"origin": "null", "host": "report.example"},
+    ],
+)
+def test_other_origins_are_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(Forbidden):
+        csrf.require(request(**headers), csrf.token(SECRET, "a"), SECRET, "a")
+
+
+def test_attempts_are_counted_in_a_sliding_window() -> None:
+    attempts = Attempts()
+    for second in range(TRIES):
+        assert attempts.wait_s("k", second) == 0
+        attempts.failed("k", second)
+    assert attempts.wait_s("k", 10) == WINDOW_S - 10
+    assert attempts.wait_s("other", 10) == 0
+    assert attempts.wait_s("k", WINDOW_S) == 0
+    attempts.failed("k", WINDOW_S)
+    attempts.succeeded("k")
+    assert attempts.wait_s("k", WINDOW_S) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("/m/1?range=1h", "/m/1?range=1h"),
+        ("", "/"),
+        ("m/1", "/"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("/a\\b", "/"),
+        ("/a\nb", "/"),
+        ("https://evil.example", "/"),
+    ],
+)
+def test_only_local_paths_are_followed(given: str, path: str) -> None:
+    assert local_path(given) == path
+
+
+@pytest.mark.parametrize("host", ["report.example", "127.0.0.1:8080", "[::1]:8080", "LOCALHOST"])
+def test_good_hosts(host: str) -> None:
+    assert HOST.fullmatch(host)
+
+
+@pytest.mark.parametrize("host", ["", "a b", "a/b", "a@b", "[::1", "a:b", "a:123456"])
+def test_bad_hosts(host: str) -> None:
+    assert not HOST.fullmatch(host)
+
+
+def test_the_secret_is_made_once_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    secret = read_secret(path)
+    assert len(secret) == 64
+    assert read_secret(path) == secret
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_text("short")
+    with pytest.raises(ValueError, match="5 bytes"):
+        read_secret(path)
+
+
+@pytest.mark.parametrize(
+    ("payload", "ids"),
+    [("", set()), ("7", {7}), ("7,12", {7, 12}), ("many", set())],
+)
+def test_payloads(payload: str, ids: set[int]) -> None:
+    assert live.monitor_ids(payload) == ids
+
+
+async def test_a_reader_gathers_what_happened() -> None:
+    reader = live.Reader()
+    reader.tell(frozenset({1}))
+    reader.tell(frozenset({2}))
+    assert await reader.wait() == {1, 2}
+    reader.tell(frozenset({1}))
+    reader.tell(live.ANY)
+    assert await reader.wait() == live.ANY
+    reader.close()
+    assert await reader.wait() is None
+
+
+def test_every_statement_reads_views_only() -> None:
+    assert len(statements()) > 15
+    for name, statement in statements().items():
+        tables = statement.replace("vantage.slots_between", "").replace("vantage.account_id", "")
+        assert "vantage." not in tables, name

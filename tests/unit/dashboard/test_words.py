@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from agent.failure import Code
+from dashboard import words
+
+NOW = datetime(2026, 11, 23, 13, 32, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("micros", "text"),
+    [
+        (None, "\N{EN DASH}"),
+        (0, "0.0 ms"),
+        (840, "0.8 ms"),
+        (9_949, "9.9 ms"),
+        (9_950, "10 ms"),
+        (1_113_400, "1,113 ms"),
+        (9_999_400, "9,999 ms"),
+        (9_999_900, "10.0 s"),
+        (10_000_000, "10.0 s"),
+        (61_240_000, "61.2 s"),
+    ],
+)
+def test_milliseconds_below_ten_seconds(micros: int | None, text: str) -> None:
+    assert words.duration(micros) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [
+        (7_149, 7_175, "99.63 %"),
+        (99_999, 100_000, "99.99 %"),
+        (1_000_000, 1_000_000, "100.00 %"),
+        (0, 3, "0.00 %"),
+        (0, 0, "\N{EN DASH}"),
+    ],
+)
+def test_shares_are_rounded_down(part: int, whole: int, text: str) -> None:
+    assert words.share(part, whole) == text
+
+
+def test_every_failure_of_the_agents_has_words() -> None:
+    assert {str(code) for code in Code} == set(words.CAUSES)
+
+
+def test_an_unknown_failure_stays_readable() -> None:
+    assert words.cause("quic_blocked") == "Quic blocked"
+    assert words.cause("http_status", 503) == "HTTP status 503"
+
+
+@pytest.mark.parametrize(
+    ("states", "sentence"),
+    [
+        ([], "Waiting for the first result…"),
+        (["waiting", "waiting"], "Waiting for the first result…"),
+        (["up"], "Up from its one location"),
+        (["up", "up", "up"], "Up from all 3 locations"),
+        (["up", "down", "slow", "up", "up"], "Down from 1 of 5 locations"),
+        (["up", "missing"], "No data from 1 of 2 locations"),
+        (["up", "waiting"], "Waiting for the first result from 1 of 2 locations"),
+    ],
+)
+def test_verdicts_name_their_denominator(states: list[str], sentence: str) -> None:
+    assert words.verdict(states) == sentence
+
+
+@pytest.mark.parametrize(
+    ("left", "text"),
+    [
+        (timedelta(days=81, hours=5), "81 days"),
+        (timedelta(days=1), "1 day"),
+        (timedelta(hours=23), "Less than a day"),
+        (timedelta(0), "Expired"),
+        (timedelta(days=-3), "Expired"),
+    ],
+)
+def test_days_left(left: timedelta, text: str) -> None:
+    assert words.days_left(NOW + left, NOW) == text
+
+
+def test_ago_is_never_negative() -> None:
+    assert words.ago(NOW + timedelta(seconds=3), NOW) == "0 s ago"
+    assert words.ago(NOW - timedelta(minutes=61), NOW) == "1 h ago"
+
+
+def test_accents_do_not_change_the_order() -> None:
+    assert sorted(["Sydney", "São Paulo", "ashburn"], key=words.order) == [
+        "ashburn", "São Paulo", "Sydney"
+    ]  # fmt: skip
