@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -82,11 +83,8 @@ def test_without_redirects_the_url_is_the_monitors() -> None:
 
 @given(st.binary(max_size=60))
 def test_any_bytes_decode_or_are_refused(payload: bytes) -> None:
-    try:
-        message = wire.decode(payload)
-        rows(message)
-    except wire.RefusedResult as refusal:
-        assert str(refusal)
+    with suppress(wire.RefusedResult):
+        rows(wire.decode(payload))
 
 
 def test_texts_are_cut_at_what_a_column_may_hold() -> None:
