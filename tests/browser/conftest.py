@@ -44,7 +44,9 @@ def centre(running_centre: Centre) -> Centre:
     return running_centre
 
 
-@pytest.fixture(scope="session")
+# Playwright's event loop runs in this thread for as long as it is there, and no other can: so it
+# must be gone before the asynchronous tests of other modules.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)

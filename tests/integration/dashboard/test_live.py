@@ -71,7 +71,7 @@ def test_listening_survives_the_loss_of_its_connection(visitor: Visitor, centre:
         ended = centre.execute(
             """
             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE datname = current_database() AND query ILIKE 'LISTEN%%'
+            WHERE datname = current_database() AND application_name = 'vantage-dashboard-live'
             """
         )
         assert ended == [(True,)]
