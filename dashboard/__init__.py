@@ -1,0 +1,1 @@
+"""The report centre: what customers see of their monitors."""

@@ -1,0 +1,136 @@
+"""The report centre as an ASGI application: its routes, and what it answers when it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from dashboard import errors, live, monitor, overview, result, signing, static
+from dashboard.attempts import Attempts
+from dashboard.db import Database
+from dashboard.headers import Guard
+from dashboard.passwords import Passwords
+from dashboard.rendering import page
+from dashboard.settings import Settings
+
+LOG = structlog.get_logger()
+
+ROUTES = [
+    Route("/", overview.show),
+    Route("/m/{monitor_id:int}", monitor.show),
+    Route("/m/{monitor_id:int}/{name}.{form}", monitor.data),
+    Route("/m/{monitor_id:int}/r/{slot}/{location}", result.show),
+    Route("/live", live.stream),
+    Route("/sign-in", signing.form),
+    Route("/sign-in", signing.sign_in, methods=["POST"]),
+    Route("/sign-out", signing.sign_out, methods=["POST"]),
+    Route("/static/{digest}/{name:path}", static.serve),
+]
+
+
+def make(settings: Settings) -> Starlette:
+    """Build the application; it opens the database when it starts."""
+    database = Database(settings.database)
+    app = Starlette(
+        routes=[*ROUTES, Route("/healthz", _healthz)],
+        middleware=[
+            Middleware(Guard, allowed_hosts=settings.allowed_hosts),
+            Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5),
+        ],
+        exception_handlers={
+            errors.BadRequest: _bad_request,
+            errors.DatabaseAway: _database_away,
+            errors.Forbidden: _forbidden,
+            errors.NotFound: _not_found,
+            errors.NotSignedIn: _not_signed_in,
+            HTTPException: _http_error,
+            Exception: _broken,
+        },
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    app.state.database = database
+    app.state.hub = live.Hub(database)
+    app.state.attempts = Attempts()
+    app.state.passwords = Passwords()
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    database: Database = app.state.database
+    await database.open()
+    listening = asyncio.create_task(app.state.hub.run())
+    try:
+        yield
+    finally:
+        listening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await listening
+        await database.close()
+
+
+async def _healthz(request: Request) -> Response:
+    """200 when the database answers."""
+    database: Database = request.app.state.database
+    try:
+        async with database.transaction() as reader:
+            await reader.run("health")
+    except errors.DatabaseAway as error:
+        return PlainTextResponse(f"{error}\n", 503)
+    return PlainTextResponse("ok\n")
+
+
+async def _not_signed_in(request: Request, _: Exception) -> Response:
+    """Pages lead to the form and back; everything else is told so."""
+    if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse("Sign in first.\n", 401)
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    following = "" if wanted == "/" else f"?next={quote(wanted, safe='/')}"
+    return RedirectResponse(f"/sign-in{following}", 303)
+
+
+async def _bad_request(request: Request, error: Exception) -> Response:
+    return _error(request, 400, "This address cannot be used", str(error))
+
+
+async def _forbidden(request: Request, error: Exception) -> Response:
+    return _error(request, 403, "That was not accepted", str(error))
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    return _error(request, 404, "Not found", str(error))
+
+
+async def _database_away(request: Request, error: Exception) -> Response:
+    LOG.error("database_away", reason=str(error))
+    message = "The database does not answer. Results are not lost: agents keep them until it does."
+    return _error(request, 503, "Nothing to show right now", message)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    title = "Not found" if status == 404 else "This request cannot be answered"
+    return _error(request, status, title, "There is no such page here.")
+
+
+async def _broken(request: Request, _: Exception) -> Response:
+    message = "The report centre could not make this page. Its log says why."
+    return _error(request, 500, "This page failed", message)
+
+
+def _error(request: Request, status: int, title: str, message: str) -> Response:
+    if "text/html" in request.headers.get("accept", ""):
+        return page(request, "error.html", status, title=title, message=message)
+    return PlainTextResponse(f"{message}\n", status)

@@ -1,0 +1,36 @@
+"""How often somebody tried to sign in and failed, in this process's memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+
+WINDOW_S = 300.0
+TRIES = 10
+REMEMBERED = 10_000
+
+
+class Attempts:
+    """Counts failures per key in a sliding window. The clock is a parameter."""
+
+    def __init__(self) -> None:
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def wait_s(self, key: str, now: float) -> float:
+        """Seconds until ``key`` may try again; 0: at once."""
+        failures = self._failures.get(key)
+        while failures and failures[0] <= now - WINDOW_S:
+            failures.popleft()
+        if not failures or len(failures) < TRIES:
+            return 0.0
+        return failures[0] + WINDOW_S - now
+
+    def failed(self, key: str, now: float) -> None:
+        """Remember a failure; the longest unseen keys are forgotten first."""
+        self._failures.setdefault(key, deque(maxlen=TRIES)).append(now)
+        self._failures.move_to_end(key)
+        while len(self._failures) > REMEMBERED:
+            self._failures.popitem(last=False)
+
+    def succeeded(self, key: str) -> None:
+        """Forget the failures of ``key``."""
+        self._failures.pop(key, None)

@@ -1,0 +1,147 @@
+"""The database as the report centre sees it: views and functions of schema ``report`` only.
+
+Every visit is one transaction whose account is set for it alone, so that a connection that goes
+back to the pool carries nobody's rights. psycopg's exceptions stop here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import AsyncClientCursor, AsyncConnection
+from psycopg.rows import class_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from dashboard.errors import DashboardError, DatabaseAway
+from dashboard.queries import statements
+
+Row = TypeVar("Row")
+
+POOL_SIZE = 10
+POOL_WAIT_S = 5.0
+CONNECT_WAIT_S = 5
+
+
+class Reader:
+    """Runs named statements inside one transaction."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def all(self, row: type[Row], name: str, **values: object) -> list[Row]:
+        """Every row of statement ``name``, as ``row`` built from its columns."""
+        async with self._connection.cursor(row_factory=class_row(row)) as cursor:
+            await cursor.execute(statements()[name], values)
+            return await cursor.fetchall()
+
+    async def one(self, row: type[Row], name: str, **values: object) -> Row | None:
+        """The first row of statement ``name``. None: there is none."""
+        rows = await self.all(row, name, **values)
+        return rows[0] if rows else None
+
+    async def run(self, name: str, **values: object) -> None:
+        """Run statement ``name`` for its effect."""
+        await self._connection.execute(statements()[name], values)
+
+    def text(self, name: str, **values: object) -> str:
+        """Statement ``name`` with its values written in, as one would paste it into psql."""
+        return AsyncClientCursor(self._connection).mogrify(statements()[name], values)
+
+
+class Database:
+    """A pool of connections that act as the report centre's own role."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._pool = AsyncConnectionPool(
+            conninfo,
+            min_size=1,
+            max_size=POOL_SIZE,
+            timeout=POOL_WAIT_S,
+            kwargs={
+                "application_name": "vantage-dashboard",
+                "autocommit": True,
+                "connect_timeout": CONNECT_WAIT_S,
+            },
+            configure=_become_dashboard,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+        )
+
+    async def open(self) -> None:
+        """Start filling the pool; does not wait for it."""
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Reader]:
+        """One transaction.
+
+        Raises: DatabaseAway where the database cannot be reached or the connection breaks.
+        """
+        try:
+            async with self._pool.connection() as connection, connection.transaction():
+                yield Reader(connection)
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            raise DatabaseAway(f"The database does not answer: {first_line(error)}") from error
+
+    async def listener(self) -> AsyncConnection[Any]:
+        """A connection of its own, for LISTEN.
+
+        Raises: DatabaseAway where the database cannot be reached.
+        """
+        try:
+            connection = await AsyncConnection.connect(
+                self._conninfo,
+                application_name="vantage-dashboard-live",
+                autocommit=True,
+                connect_timeout=CONNECT_WAIT_S,
+            )
+            await _become_dashboard(connection)
+        except psycopg.Error as error:
+            raise DatabaseAway(f"The database does not answer: {first_line(error)}") from error
+        return connection
+
+
+async def _become_dashboard(connection: AsyncConnection[Any]) -> None:
+    """Drop every right but the report centre's, whoever the URL signs in as."""
+    await connection.execute(statements()["become_dashboard"])
+    await connection.execute(statements()["bound_statements"])
+
+
+def require(conninfo: str) -> None:
+    """See that the database is there and ready.
+
+    Raises: DashboardError, whose message says what to do.
+    """
+    try:
+        with psycopg.connect(conninfo, connect_timeout=CONNECT_WAIT_S, autocommit=True) as seen:
+            row = seen.execute(statements()["readiness"]).fetchone()
+            if row is None or not row[0]:
+                raise DashboardError(
+                    "The database holds no Vantage schema of this version. "
+                    "Run `vantage-collector migrate` on it first."
+                )
+            seen.execute(statements()["become_dashboard"])
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise DashboardError(
+            "The database's user may not act as vantage_dashboard. Sign in as vantage_dashboard, "
+            "or grant that role to the user of --database."
+        ) from error
+    except psycopg.Error as error:
+        raise DashboardError(
+            f"The database does not answer: {first_line(error)}. "
+            "Check --database and that the server runs."
+        ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """Return what a driver said, without its hints and without a full stop."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

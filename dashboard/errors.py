@@ -1,0 +1,27 @@
+"""The report centre's own exceptions; the message names the thing, the value, the remedy."""
+
+from __future__ import annotations
+
+
+class DashboardError(Exception):
+    """Something an operator can put right; printed as one sentence, without a traceback."""
+
+
+class DatabaseAway(DashboardError):
+    """The database does not answer: a page says so, and the next request tries again."""
+
+
+class BadRequest(Exception):
+    """The address holds a value that cannot be used; the message is for the reader of the page."""
+
+
+class NotFound(Exception):
+    """There is no such thing, or it is not this account's: the answer is the same."""
+
+
+class NotSignedIn(Exception):
+    """The page needs a signed-in visitor."""
+
+
+class Forbidden(Exception):
+    """The request was not sent by our own page."""

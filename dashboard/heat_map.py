@@ -1,0 +1,101 @@
+"""Rows of cells over time: a monitor's heat map, and the day strip of the overview. Pure.
+
+The templates draw them; a cell's ``kind`` is its class in app.css.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from dashboard import words
+from dashboard.rows import HeatRow, LocationStanding, StripRow
+
+BOUNDS_US = (50_000, 100_000, 200_000, 400_000, 800_000)
+"""Upper bounds of the six steps but the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One bucket; ``title`` says what was in it."""
+
+    kind: str
+    title: str
+    begin: datetime
+    is_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A location's cells; ``label`` says them in short to those who do not see them."""
+
+    location: str
+    title: str
+    label: str
+    cells: list[Cell]
+
+
+def step(micros: int) -> int:
+    """Which of the six steps a median falls in, 0 to 5."""
+    return sum(micros >= bound for bound in BOUNDS_US)
+
+
+def legend() -> list[str]:
+    """The six steps in words."""
+    ms = [bound // 1000 for bound in BOUNDS_US]
+    between = [f"{low}\N{EN DASH}{high}" for low, high in pairwise(ms)]
+    return [f"< {ms[0]}", *between, f"≥ {ms[-1]} ms"]
+
+
+def row(
+    standing: LocationStanding,
+    begins: Sequence[datetime],
+    found: Mapping[datetime, HeatRow],
+    due: Sequence[bool],
+) -> Row:
+    """One location of the heat map."""
+    checks = sum(bucket.checks for bucket in found.values())
+    failed = sum(bucket.failed for bucket in found.values())
+    return Row(
+        standing.location,
+        standing.title,
+        f"{standing.title}: {failed:,} of {words.count(checks, 'check')} failed",
+        [
+            _heat(begin, found.get(begin), is_due=is_due)
+            for begin, is_due in zip(begins, due, strict=True)
+        ],
+    )
+
+
+def _heat(begin: datetime, bucket: HeatRow | None, *, is_due: bool) -> Cell:
+    if bucket is None:
+        return Cell("none" if is_due else "future", "No result", begin)
+    kind = "heat-none" if bucket.median_us is None else f"heat-{step(bucket.median_us)}"
+    checks = words.count(bucket.checks, "check")
+    title = f"median {words.duration(bucket.median_us)}, {checks}"
+    if bucket.failed:
+        title += f", {bucket.failed:,} failed"
+    return Cell(kind, title, begin, is_failed=bucket.failed > 0)
+
+
+def strip(
+    begins: Sequence[datetime], found: Mapping[datetime, StripRow], due: Sequence[bool]
+) -> list[Cell]:
+    """A monitor's day: the worst of every bucket."""
+    return [
+        _worst(begin, found.get(begin), is_due=is_due)
+        for begin, is_due in zip(begins, due, strict=True)
+    ]
+
+
+def _worst(begin: datetime, bucket: StripRow | None, *, is_due: bool) -> Cell:
+    if bucket is None:
+        return Cell("none" if is_due else "future", "No result", begin)
+    checks = words.count(bucket.checks, "check")
+    if bucket.failed:
+        return Cell("down", f"{bucket.failed:,} of {checks} failed", begin, is_failed=True)
+    if bucket.slow:
+        return Cell("slow", f"{bucket.slow:,} of {checks} slow", begin)
+    return Cell("up", f"{checks} passed", begin)

@@ -1,0 +1,262 @@
+"""A monitor's page: how it stands, how it has been, what it did last; and the same as data."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dashboard import chart, heat_map, series, timespan, view, words
+from dashboard.db import Reader
+from dashboard.errors import BadRequest, NotFound
+from dashboard.rendering import page
+from dashboard.rows import HeatRow, LocationStanding, Monitor, RecentRow, SeriesRow, SpanStats
+from dashboard.session import visit
+from dashboard.view import View
+
+POINTS = 240
+MOST_POINTS = 1_500
+HEAT_CELLS = 48
+RECENT = 12
+PATIENCE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One monitor as one address asks for it."""
+
+    monitor: Monitor
+    view: View
+    standings: list[LocationStanding]
+    settled_at: datetime
+    now: datetime
+
+    @property
+    def shown(self) -> list[LocationStanding]:
+        """The locations that the view asks for; all where it asks for none of these."""
+        wanted = [s for s in self.standings if s.location in self.view.locations]
+        return wanted or self.standings
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What every statement about the span needs."""
+        return {
+            "monitor_id": self.monitor.id,
+            "locations": [standing.location for standing in self.shown],
+            "from_at": self.view.span.from_at,
+            "to_at": self.view.span.to_at,
+        }
+
+    def bucket(self, points: int) -> timedelta:
+        """The width of a bucket for so many points."""
+        return self.view.span.bucket(self.monitor.interval_s, points)
+
+    def bucketed(self, width: timedelta) -> dict[str, Any]:
+        """The parameters of a statement with buckets: the first one is whole, or it would seem
+        that results are missing from it."""
+        from_at = timespan.floor(self.view.span.from_at, width)
+        return {**self.parameters, "from_at": from_at, "bucket": width}
+
+
+async def find(reader: Reader, monitor_id: int) -> Monitor:
+    """The account's monitor.
+
+    Raises: NotFound.
+    """
+    # Identities are 32 bits wide; a longer number is nobody's.
+    found = None
+    if monitor_id < 2**31:
+        found = await reader.one(Monitor, "monitor", monitor_id=monitor_id)
+    if found is None:
+        raise NotFound("There is no such monitor in your account.")
+    return found
+
+
+async def _scene(request: Request, reader: Reader) -> Scene:
+    now = datetime.now(UTC)
+    monitor = await find(reader, request.path_params["monitor_id"])
+    seen = view.parse(request.query_params, now)
+    settled = series.settled_at(seen.span, monitor, now)
+    standings = await reader.all(
+        LocationStanding,
+        "monitor_standings",
+        monitor_id=monitor.id,
+        from_at=seen.span.from_at,
+        settled_at=settled,
+    )
+    standings.sort(key=lambda standing: words.order(standing.title))
+    return Scene(monitor, seen, standings, settled, now)
+
+
+async def show(request: Request) -> Response:
+    """Answer ``/m/{id}``. A page that only refreshes itself draws its charts from the series."""
+    is_refresh = request.headers.get("x-vantage-refresh") == "yes"
+    async with visit(request) as (visitor, reader):
+        scene = await _scene(request, reader)
+        stats = await reader.all(
+            SpanStats, "monitor_stats", settled_at=scene.settled_at, **scene.parameters
+        )
+        recent = await reader.all(RecentRow, "recent", count=RECENT, **scene.parameters)
+        heat = await _heat(reader, scene)
+        charts = [] if is_refresh else await _charts(reader, scene)
+    by_location = {row.location: row for row in stats if row.location}
+    overall = next((row for row in stats if row.is_shown), None)
+    states = [standing.state for standing in scene.standings]
+    return page(
+        request,
+        "monitor.html",
+        visitor=visitor,
+        scene=scene,
+        monitor=scene.monitor,
+        view=scene.view,
+        standings=scene.standings,
+        verdict_sentence=words.verdict(states),
+        worst=words.worst(states),
+        overall=overall,
+        stats=by_location,
+        missing={s.location: _missing(by_location.get(s.location), [s]) for s in scene.standings},
+        missing_overall=_missing(overall, scene.shown),
+        certificate=certificate(scene.standings, scene.now),
+        titles={standing.location: standing.title for standing in scene.standings},
+        charts=charts,
+        heat=heat,
+        heat_width=scene.bucket(HEAT_CELLS),
+        chart_width=scene.bucket(POINTS),
+        legend=heat_map.legend(),
+        recent=recent,
+        last_at=max((s.slot_at for s in scene.standings if s.slot_at), default=None),
+        causes=_likely_causes(scene),
+        presets=timespan.PRESETS,
+        phases={name: words.PHASES[name] for name in series.PHASES},
+        outcome_states=words.OUTCOME_STATES,
+        around=_around,
+        heat_link=partial(_zoomed, scene.view),
+        redirected=any(name == "redirect" for drawn in charts for name, _ in drawn.outlines),
+    )
+
+
+def certificate(standings: Sequence[LocationStanding], now: datetime) -> dict[str, Any] | None:
+    """The one that expires first. None: no location has seen any."""
+    ends = [standing.cert_expires_at for standing in standings if standing.cert_expires_at]
+    if not ends:
+        return None
+    return {
+        "expires_at": min(ends),
+        "left": words.days_left(min(ends), now),
+        "is_soon": min(ends) - now < timedelta(days=14),
+        "is_same": len(set(ends)) == 1,
+        "seen_from": len(ends),
+    }
+
+
+def _missing(stats: SpanStats | None, standings: Sequence[LocationStanding]) -> int:
+    """Slots that were due long enough ago and have no result."""
+    return max(0, sum(s.due for s in standings) - (stats.settled if stats else 0))
+
+
+def _likely_causes(scene: Scene) -> list[tuple[str, datetime | None]]:
+    """Locations that have waited for a minute, and when an agent there was last heard of."""
+    if scene.now - scene.monitor.created_at < PATIENCE:
+        return []
+    return [
+        (standing.title, standing.last_seen_at)
+        for standing in scene.standings
+        if standing.state in ("waiting", "missing")
+    ]
+
+
+def _around(at: datetime) -> timespan.Timespan:
+    """A day that ends a little after ``at``."""
+    return timespan.Timespan(at - timedelta(hours=23), at + timedelta(hours=1))
+
+
+def _zoomed(seen: View, from_at: datetime, to_at: datetime, location: str) -> str:
+    """The view of one location between two instants."""
+    return seen.query(span=timespan.Timespan(from_at, to_at), locations=(location,))
+
+
+async def _charts(reader: Reader, scene: Scene) -> list[chart.Chart]:
+    drawn = await _series(reader, scene, POINTS)
+    return chart.draw(drawn, same_scale=scene.view.scale == "same")
+
+
+async def _series(reader: Reader, scene: Scene, points: int) -> series.Series:
+    width = scene.bucket(points)
+    rows = await reader.all(SeriesRow, "series", **scene.bucketed(width))
+    return series.build(rows, scene.shown, scene.view.span, width, scene.settled_at)
+
+
+async def _heat(reader: Reader, scene: Scene) -> list[heat_map.Row]:
+    width = scene.bucket(HEAT_CELLS)
+    rows = await reader.all(HeatRow, "heat", **scene.bucketed(width))
+    begins = timespan.buckets(scene.view.span, width)
+    return [
+        heat_map.row(
+            standing,
+            begins,
+            {row.bucket_at: row for row in rows if row.location == standing.location},
+            series.due(begins, width, standing.first_slot_at, scene.settled_at),
+        )
+        for standing in scene.shown
+    ]
+
+
+DATA = {"series": (SeriesRow, POINTS), "heat": (HeatRow, HEAT_CELLS)}
+"""What can be downloaded: a statement's name, its rows, how many buckets by default."""
+
+
+async def data(request: Request) -> Response:
+    """Answer ``/m/{id}/{name}.json``, ``.csv`` and ``.sql``: a chart's numbers."""
+    name, form = request.path_params["name"], request.path_params["form"]
+    if name not in DATA or form not in ("json", "csv", "sql"):
+        raise NotFound("There is no such data.")
+    shape, usual = DATA[name]
+    points = _points(request, usual)
+    async with visit(request) as (_, reader):
+        scene = await _scene(request, reader)
+        if name == "series" and form == "json":
+            drawn = await _series(reader, scene, points)
+            return _data(msgspec.json.encode(drawn), "application/json")
+        parameters = scene.bucketed(scene.bucket(points))
+        if form == "sql":
+            return _data(_for_readers(reader.text(name, **parameters)), "text/plain")
+        rows: list[Any] = await reader.all(shape, name, **parameters)
+    if form == "json":
+        return _data(msgspec.json.encode(rows), "application/json")
+    file = f"monitor-{scene.monitor.id}-{name}.csv"
+    return _data(_csv(shape, rows), "text/csv", f'attachment; filename="{file}"')
+
+
+def _for_readers(statement: str) -> bytes:
+    """The statement as SREs can run it: on the schema that `vantage psql` sees."""
+    return (statement.replace("report.", "vantage.") + ";\n").encode()
+
+
+def _csv(shape: type[Any], rows: Sequence[Any]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(field.name for field in fields(shape))
+    writer.writerows(asdict(row).values() for row in rows)
+    return text.getvalue().encode()
+
+
+def _data(content: bytes, media_type: str, disposition: str = "inline") -> Response:
+    headers = {"Cache-Control": "no-store", "Content-Disposition": disposition}
+    return Response(content, media_type=media_type, headers=headers)
+
+
+def _points(request: Request, usual: int) -> int:
+    text = request.query_params.get("points", "")
+    if not text:
+        return usual
+    if not text.isascii() or not text.isdigit() or not 10 <= int(text[:9]) <= MOST_POINTS:
+        raise BadRequest(f"points must lie between 10 and {MOST_POINTS:,}, not “{text}”.")
+    return int(text)

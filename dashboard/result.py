@@ -1,0 +1,117 @@
+"""One result's page: its verdict, its waterfall, its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dashboard import monitor, timespan, words
+from dashboard.errors import BadRequest, NotFound
+from dashboard.rendering import page
+from dashboard.rows import Hop, Monitor, Place, ResultRow, SameSlot
+from dashboard.session import visit
+
+PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A phase in the waterfall. ``length_us`` None: `note` says why there is none."""
+
+    phase: str
+    title: str
+    start_us: int
+    length_us: int | None
+    note: str
+    is_failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request of the waterfall. ``url`` was asked for; redirects come before the last."""
+
+    hop: int
+    url: str
+    http_status: int | None
+    start_us: int
+    total_us: int
+    bars: list[Bar]
+
+
+async def show(request: Request) -> Response:
+    """Answer ``/m/{id}/r/{slot}/{location}``."""
+    slot_at = _slot(request.path_params["slot"])
+    location = request.path_params["location"].replace("\0", "")
+    async with visit(request) as (visitor, reader):
+        watched = await monitor.find(reader, request.path_params["monitor_id"])
+        key = {"monitor_id": watched.id, "location": location, "slot_at": slot_at}
+        place = await reader.one(Place, "place", location=location)
+        found = await reader.one(ResultRow, "result", **key)
+        if place is None or found is None:
+            raise NotFound("There is no result of this monitor, location and time.")
+        hops = await reader.all(Hop, "hops", **key) if found.redirects else []
+        elsewhere = await reader.all(SameSlot, "same_slot", interval_s=watched.interval_s, **key)
+    return page(
+        request,
+        "result.html",
+        visitor=visitor,
+        monitor=watched,
+        place=place,
+        result=found,
+        state=words.OUTCOME_STATES[found.outcome],
+        sentence=sentence(watched, place, found),
+        exchanges=list(waterfall(watched, found, hops)),
+        elsewhere=sorted(elsewhere, key=lambda other: words.order(other.title)),
+        outcome_states=words.OUTCOME_STATES,
+        tz="UTC" if request.query_params.get("tz", "").upper() == "UTC" else "",
+    )
+
+
+def sentence(watched: Monitor, place: Place, found: ResultRow) -> str:
+    """The verdict."""
+    if found.failure is None:
+        return f"Up from {place.title} in {words.duration(found.total_us)}"
+    if found.outcome == "degraded":
+        limit = f", over the limit of {words.duration(watched.slow_us)}" if watched.slow_us else ""
+        return f"Slow from {place.title}: {words.duration(found.total_us)}{limit}"
+    return f"{words.cause(found.failure, found.http_status)} from {place.title}"
+
+
+def waterfall(watched: Monitor, found: ResultRow, hops: list[Hop]) -> Iterator[Exchange]:
+    """Every request in its order, each beginning where the one before it ended."""
+    start = 0
+    for hop in hops:
+        bars = list(_bars(hop, start, ""))
+        yield Exchange(hop.hop, hop.url, hop.http_status, start, hop.total_us, bars)
+        start += hop.total_us
+    # The last exchange begins after everything before it, even where a hop's row is gone.
+    start = found.redirect_us
+    yield Exchange(
+        len(hops) + 1,
+        found.url or watched.url,
+        found.http_status,
+        start,
+        found.total_us - start,
+        list(_bars(found, start, found.failed_phase or "")),
+    )
+
+
+def _bars(timed: Hop | ResultRow, start: int, failed: str) -> Iterator[Bar]:
+    lengths = {name: getattr(timed, f"{name}_us") for name in PHASES}
+    last = max((at for at, name in enumerate(PHASES) if lengths[name] is not None), default=-1)
+    for at, name in enumerate(PHASES):
+        length = lengths[name]
+        note = "" if length is not None else ("not needed" if at < last else "not reached")
+        yield Bar(name, words.PHASES[name], start, length, note, name == failed)
+        start += length or 0
+
+
+def _slot(text: str) -> datetime:
+    try:
+        return timespan.instant(text)
+    except BadRequest:
+        raise NotFound("There is no result of that time.") from None

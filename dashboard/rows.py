@@ -1,0 +1,228 @@
+"""One dataclass per shape of row that the statements of sql/*.sql give back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """What is watched. ``slow_us`` None: no limit."""
+
+    id: int
+    name: str
+    url: str
+    interval_s: int
+    timeout_us: int
+    slow_us: int | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A location. ``last_seen_at`` None: none of its agents ever connected."""
+
+    name: str
+    title: str
+    last_seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a monitor stands at a location; the newest result's values, None: there is none."""
+
+    monitor_id: int
+    location: str
+    title: str
+    state: str
+    slot_at: datetime | None
+    failure: str | None
+    http_status: int | None
+    total_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A location's first result, and since when it has been down. None: it is not."""
+
+    monitor_id: int
+    location: str
+    first_slot_at: datetime
+    failing_since_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LocationStanding:
+    """A `Standing` of one known monitor, with what its page needs besides.
+
+    ``due``: slots that should have a result in the page's span, counted from the first ever.
+    """
+
+    location: str
+    title: str
+    state: str
+    slot_at: datetime | None
+    failure: str | None
+    http_status: int | None
+    total_us: int | None
+    cert_expires_at: datetime | None
+    failing_since_at: datetime | None
+    first_slot_at: datetime | None
+    last_seen_at: datetime | None
+    due: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayStats:
+    """A day's figures of a monitor; ``location`` None: of all its locations together."""
+
+    monitor_id: int
+    location: str | None
+    checks: int
+    passed: int
+    median_us: int | None
+    p95_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StripRow:
+    """What happened to a monitor in one bucket, at all its locations."""
+
+    monitor_id: int
+    bucket_at: datetime
+    checks: int
+    failed: int
+    slow: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpanStats:
+    """A span's figures. ``location`` None: of all locations shown, or of all that are not.
+
+    ``is_shown`` None: it is one location's. ``settled``: checks no longer young.
+    """
+
+    location: str | None
+    is_shown: bool | None
+    checks: int
+    passed: int
+    settled: int
+    median_us: int | None
+    p95_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRow:
+    """A bucket's median passed result; where none passed, its first failed one."""
+
+    location: str
+    bucket_at: datetime
+    checks: int
+    failed: int
+    failed_slot_at: datetime | None
+    slot_at: datetime
+    total_us: int
+    redirect_us: int
+    dns_us: int | None
+    connect_us: int | None
+    tls_us: int | None
+    wait_us: int | None
+    receive_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeatRow:
+    """A bucket at a location; ``median_us`` None: nothing passed."""
+
+    location: str
+    bucket_at: datetime
+    checks: int
+    failed: int
+    median_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecentRow:
+    """A result in a list."""
+
+    slot_at: datetime
+    location: str
+    outcome: str
+    failure: str | None
+    http_status: int | None
+    total_us: int
+    suspect: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One redirect; phases in microseconds, None: not reached or not needed."""
+
+    hop: int
+    url: str
+    http_status: int | None
+    http_version: str | None
+    header_bytes: int
+    body_bytes: int
+    total_us: int
+    dns_us: int | None
+    connect_us: int | None
+    tls_us: int | None
+    send_us: int | None
+    wait_us: int | None
+    receive_us: int | None
+    target_ip: str | None
+    target_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """One result; the columns are explained in vantage.results."""
+
+    slot_at: datetime
+    started_at: datetime
+    received_at: datetime
+    location: str
+    outcome: str
+    failure: str | None
+    detail: str | None
+    failed_phase: str | None
+    http_status: int | None
+    http_version: str | None
+    header_bytes: int
+    body_bytes: int
+    total_us: int
+    redirect_us: int
+    dns_us: int | None
+    connect_us: int | None
+    tls_us: int | None
+    send_us: int | None
+    wait_us: int | None
+    receive_us: int | None
+    delay_us: int
+    lag_us: int
+    rtt_us: int | None
+    redirects: int
+    suspect: bool
+    url: str | None
+    target_ip: str | None
+    target_port: int
+    local_ip: str | None
+    cert_expires_at: datetime | None
+    agent_id: str
+    previous_at: datetime | None
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SameSlot:
+    """The same round's result at another location."""
+
+    location: str
+    title: str
+    slot_at: datetime
+    outcome: str
+    failure: str | None
+    http_status: int | None
+    total_us: int

@@ -1,0 +1,132 @@
+"""A monitor's phases over time, in buckets: what the charts draw and what can be downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from dashboard import timespan, words
+from dashboard.rows import LocationStanding, Monitor, SeriesRow
+from dashboard.timespan import Timespan
+
+PHASES = ("redirect", "dns", "connect", "tls", "wait", "receive")
+"""In the order of a chart's stack; `wait` holds `send` as well."""
+
+SETTLE_S = 30
+
+
+class LocationSeries(msgspec.Struct):
+    """One location's columns, a value per bucket.
+
+    ``checks``: results; 0: some were due and none came, None: none was due yet. Microseconds of
+    the bucket's median passed result; None: nothing passed, or the phase does not apply.
+    ``slot``: the result to open: the first failed one, else the median; None: there is none.
+    """
+
+    location: str
+    title: str
+    checks: list[int | None]
+    failed: list[int]
+    total_us: list[int | None]
+    redirect_us: list[int | None]
+    dns_us: list[int | None]
+    connect_us: list[int | None]
+    tls_us: list[int | None]
+    wait_us: list[int | None]
+    receive_us: list[int | None]
+    slot: list[str | None]
+
+    def phase(self, name: str) -> list[int | None]:
+        """The column of a phase."""
+        column: list[int | None] = getattr(self, f"{name}_us")
+        return column
+
+    @property
+    def peak_us(self) -> int:
+        """The longest total; 0: nothing passed."""
+        return max((total for total in self.total_us if total), default=0)
+
+
+class Series(msgspec.Struct):
+    """``times``: the buckets' begins, Unix seconds, evenly ``bucket_s`` apart."""
+
+    from_s: float
+    to_s: float
+    bucket_s: int
+    times: list[int]
+    locations: list[LocationSeries]
+
+    @property
+    def peak_us(self) -> int:
+        """The longest total of all locations; 0: nothing passed."""
+        return max((place.peak_us for place in self.locations), default=0)
+
+
+def settled_at(span: Timespan, monitor: Monitor, now: datetime) -> datetime:
+    """Before when a result of the span that is not there will hardly come any more."""
+    patience = timedelta(microseconds=monitor.timeout_us, seconds=SETTLE_S)
+    return max(span.from_at, min(span.to_at, now - patience))
+
+
+def build(
+    rows: Sequence[SeriesRow],
+    standings: Sequence[LocationStanding],
+    span: Timespan,
+    width: timedelta,
+    settled: datetime,
+) -> Series:
+    """Spread rows over the span's buckets."""
+    begins = timespan.buckets(span, width)
+    found = {(row.location, row.bucket_at): row for row in rows}
+    return Series(
+        from_s=span.from_at.timestamp(),
+        to_s=span.to_at.timestamp(),
+        bucket_s=round(width.total_seconds()),
+        times=[round(begin.timestamp()) for begin in begins],
+        locations=[
+            _location(
+                standing,
+                [found.get((standing.location, begin)) for begin in begins],
+                due(begins, width, standing.first_slot_at, settled),
+            )
+            for standing in standings
+        ],
+    )
+
+
+def due(
+    begins: Sequence[datetime],
+    width: timedelta,
+    first_slot_at: datetime | None,
+    settled: datetime,
+) -> list[bool]:
+    """Of which buckets a result should be there: between the first ever and the settled ones."""
+    return [
+        first_slot_at is not None and begin >= first_slot_at and begin + width <= settled
+        for begin in begins
+    ]
+
+
+def _location(
+    standing: LocationStanding, rows: Sequence[SeriesRow | None], expected: Sequence[bool]
+) -> LocationSeries:
+    passed = [row if row and row.checks > row.failed else None for row in rows]
+    return LocationSeries(
+        location=standing.location,
+        title=standing.title,
+        checks=[
+            row.checks if row else (0 if is_due else None)
+            for row, is_due in zip(rows, expected, strict=True)
+        ],
+        failed=[row.failed if row else 0 for row in rows],
+        total_us=[row.total_us if row else None for row in passed],
+        redirect_us=[row.redirect_us if row else None for row in passed],
+        dns_us=[row.dns_us if row else None for row in passed],
+        connect_us=[row.connect_us if row else None for row in passed],
+        tls_us=[row.tls_us if row else None for row in passed],
+        wait_us=[row.wait_us if row else None for row in passed],
+        receive_us=[row.receive_us if row else None for row in passed],
+        slot=[words.slot_name(row.failed_slot_at or row.slot_at) if row else None for row in rows],
+    )

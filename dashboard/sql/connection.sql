@@ -1,0 +1,17 @@
+-- What a connection runs before it serves anybody.
+
+-- become_dashboard --
+SET ROLE vantage_dashboard
+
+-- bound_statements --
+SET statement_timeout = '20s'
+
+-- readiness --
+SELECT to_regclass('report.latest') IS NOT NULL
+    AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'vantage_dashboard')
+
+-- health --
+SELECT 1 AS answer
+
+-- listen --
+LISTEN vantage_results

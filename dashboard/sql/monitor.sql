@@ -1,0 +1,121 @@
+-- One monitor over a span of time.
+
+-- monitor --
+SELECT
+    id,
+    name,
+    url,
+    interval_s,
+    timeout_us,
+    slow_us,
+    created_at
+FROM report.monitors
+WHERE id = %(monitor_id)s
+
+-- monitor_standings --
+SELECT
+    latest.location,
+    latest.title,
+    latest.state,
+    latest.slot_at,
+    latest.failure,
+    latest.http_status,
+    latest.total_us,
+    latest.cert_expires_at,
+    latest.failing_since_at,
+    latest.first_slot_at,
+    locations.last_seen_at,
+    CASE WHEN latest.first_slot_at IS NULL THEN 0
+        ELSE vantage.slots_between(
+            latest.monitor_id,
+            latest.location,
+            monitors.interval_s,
+            GREATEST(%(from_at)s, latest.first_slot_at),
+            %(settled_at)s)
+    END AS due
+FROM report.latest
+JOIN report.monitors ON monitors.id = latest.monitor_id
+JOIN report.locations ON locations.name = latest.location
+WHERE latest.monitor_id = %(monitor_id)s
+
+-- monitor_stats --
+-- One row per location, and one for the locations that are shown together (and for the others).
+SELECT
+    location,
+    location = ANY(%(locations)s) AS is_shown,
+    count(*) AS checks,
+    count(*) FILTER (WHERE outcome <> 'down') AS passed,
+    count(*) FILTER (WHERE slot_at < %(settled_at)s) AS settled,
+    percentile_disc(0.5) WITHIN GROUP (ORDER BY total_us) FILTER (WHERE outcome <> 'down') AS median_us,
+    percentile_disc(0.95) WITHIN GROUP (ORDER BY total_us) FILTER (WHERE outcome <> 'down') AS p95_us
+FROM report.results
+WHERE monitor_id = %(monitor_id)s
+    AND slot_at >= %(from_at)s
+    AND slot_at < %(to_at)s
+GROUP BY GROUPING SETS ((location), (is_shown))
+
+-- series --
+-- One row per location and bucket: its median result by total_us, among those that passed.
+WITH placed AS (
+    SELECT
+        results.*,
+        date_bin(%(bucket)s, slot_at, 'epoch') AS bucket_at,
+        count(*) OVER bucket AS checks,
+        count(*) FILTER (WHERE outcome = 'down') OVER bucket AS failed,
+        min(slot_at) FILTER (WHERE outcome = 'down') OVER bucket AS failed_slot_at,
+        row_number() OVER (bucket ORDER BY outcome = 'down', total_us, slot_at) AS place
+    FROM report.results
+    WHERE monitor_id = %(monitor_id)s
+        AND location = ANY(%(locations)s)
+        AND slot_at >= %(from_at)s
+        AND slot_at < %(to_at)s
+    WINDOW bucket AS (PARTITION BY location, date_bin(%(bucket)s, slot_at, 'epoch'))
+)
+SELECT
+    location,
+    bucket_at,
+    checks,
+    failed,
+    failed_slot_at,
+    slot_at,
+    total_us,
+    redirect_us,
+    dns_us,
+    connect_us,
+    tls_us,
+    send_us + wait_us AS wait_us,
+    receive_us
+FROM placed
+WHERE place = GREATEST(1, (checks - failed + 1) / 2)
+ORDER BY location, bucket_at
+
+-- heat --
+SELECT
+    location,
+    date_bin(%(bucket)s, slot_at, 'epoch') AS bucket_at,
+    count(*) AS checks,
+    count(*) FILTER (WHERE outcome = 'down') AS failed,
+    percentile_disc(0.5) WITHIN GROUP (ORDER BY total_us) FILTER (WHERE outcome <> 'down') AS median_us
+FROM report.results
+WHERE monitor_id = %(monitor_id)s
+    AND location = ANY(%(locations)s)
+    AND slot_at >= %(from_at)s
+    AND slot_at < %(to_at)s
+GROUP BY location, bucket_at
+
+-- recent --
+SELECT
+    slot_at,
+    location,
+    outcome::text AS outcome,
+    failure,
+    http_status,
+    total_us,
+    suspect
+FROM report.results
+WHERE monitor_id = %(monitor_id)s
+    AND location = ANY(%(locations)s)
+    AND slot_at >= %(from_at)s
+    AND slot_at < %(to_at)s
+ORDER BY slot_at DESC, location
+LIMIT %(count)s

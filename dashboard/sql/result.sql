@@ -1,0 +1,95 @@
+-- One result and its neighbours.
+
+-- result --
+SELECT
+    slot_at,
+    started_at,
+    received_at,
+    location,
+    outcome::text AS outcome,
+    failure,
+    detail,
+    failed_phase,
+    http_status,
+    http_version,
+    header_bytes,
+    body_bytes,
+    total_us,
+    redirect_us,
+    dns_us,
+    connect_us,
+    tls_us,
+    send_us,
+    wait_us,
+    receive_us,
+    delay_us,
+    lag_us,
+    rtt_us,
+    redirects,
+    suspect,
+    url,
+    host(target_ip) AS target_ip,
+    target_port,
+    host(local_ip) AS local_ip,
+    cert_expires_at,
+    agent_id::text AS agent_id,
+    report.slot_before(monitor_id, location, slot_at) AS previous_at,
+    report.slot_after(monitor_id, location, slot_at) AS next_at
+FROM report.results
+WHERE monitor_id = %(monitor_id)s
+    AND location = %(location)s
+    AND slot_at = %(slot_at)s
+ORDER BY received_at
+LIMIT 1
+
+-- hops --
+SELECT
+    hop,
+    url,
+    http_status,
+    http_version,
+    header_bytes,
+    body_bytes,
+    total_us,
+    dns_us,
+    connect_us,
+    tls_us,
+    send_us,
+    wait_us,
+    receive_us,
+    host(target_ip) AS target_ip,
+    target_port
+FROM report.exchanges
+WHERE monitor_id = %(monitor_id)s
+    AND location = %(location)s
+    AND slot_at = %(slot_at)s
+ORDER BY hop
+
+-- same_slot --
+-- Slots of one round lie less than an interval apart, so the nearest one is the same round's.
+SELECT DISTINCT ON (locations.title, results.location)
+    results.location,
+    locations.title,
+    results.slot_at,
+    results.outcome::text AS outcome,
+    results.failure,
+    results.http_status,
+    results.total_us
+FROM report.results
+JOIN report.locations ON locations.name = results.location
+WHERE results.monitor_id = %(monitor_id)s
+    AND results.location <> %(location)s
+    AND results.slot_at > %(slot_at)s - make_interval(secs => %(interval_s)s)
+    AND results.slot_at < %(slot_at)s + make_interval(secs => %(interval_s)s)
+ORDER BY
+    locations.title,
+    results.location,
+    abs(extract(epoch FROM results.slot_at - %(slot_at)s))
+
+-- place --
+SELECT
+    name,
+    title,
+    last_seen_at
+FROM report.locations
+WHERE name = %(location)s

@@ -1,0 +1,64 @@
+// Small conveniences of forms: the filter that works while typing, the range in local time.
+
+import { zone } from "./times.js";
+import { refresh } from "./refresh.js";
+
+/** Make the page's forms convenient. */
+export function prepareForms() {
+  const filter = document.getElementById("q");
+  if (filter instanceof HTMLInputElement) filterWhileTyping(filter);
+  document.addEventListener("toggle", (event) => {
+    const details = event.target;
+    const form = details instanceof HTMLDetailsElement && details.open ? details.querySelector("form") : null;
+    if (form) showLocal(form);
+  }, true);
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form instanceof HTMLFormElement && form.dataset.customRange !== undefined) sendUtc(form);
+  });
+  document.addEventListener("keydown", (event) => {
+    const open = document.querySelector(".range details[open]");
+    if (event.key === "Escape" && open instanceof HTMLDetailsElement) open.open = false;
+  });
+}
+
+/** @param {HTMLInputElement} input */
+function filterWhileTyping(input) {
+  let timer = 0;
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = window.setTimeout(() => {
+      const address = new URL(location.href);
+      address.searchParams.delete("page");
+      if (input.value.trim()) address.searchParams.set("q", input.value.trim());
+      else address.searchParams.delete("q");
+      history.replaceState(null, "", address);
+      refresh();
+    }, 150);
+  });
+}
+
+/** The inputs hold UTC when they come from the server. @param {HTMLFormElement} form */
+function showLocal(form) {
+  for (const input of instants(form)) {
+    const at = new Date(input.dataset.utc ?? "");
+    if (zone() === "UTC" || Number.isNaN(at.getTime())) continue;
+    const local = new Date(at.getTime() - at.getTimezoneOffset() * 60_000);
+    input.value = local.toISOString().slice(0, 16);
+  }
+}
+
+/** @param {HTMLFormElement} form */
+function sendUtc(form) {
+  if (zone() === "UTC") return;
+  for (const input of instants(form)) {
+    const at = new Date(input.value);
+    input.type = "hidden";
+    input.value = at.toISOString().replace(/\.\d+/, "");
+  }
+}
+
+/** @param {HTMLFormElement} form @returns {HTMLInputElement[]} */
+function instants(form) {
+  return [...form.querySelectorAll("input[data-utc]")].filter((input) => input instanceof HTMLInputElement);
+}

@@ -1,0 +1,89 @@
+// Brings the page up to date without a reload: the server draws it anew, and the regions that
+// differ are put in place. Focus stays where it was.
+
+import { rewriteTimes } from "./times.js";
+
+// At most one look in a while: a page that is costly to draw is drawn less often.
+const REST_MS = 500;
+const REST_FACTOR = 6;
+
+let isRunning = false;
+let isWanted = false;
+let restsUntil = 0;
+
+/** Draw the page for the current address anew, at once. Meanwhile, calls become one more. */
+export async function refresh() {
+  if (isRunning) {
+    isWanted = true;
+    return;
+  }
+  isRunning = true;
+  isWanted = false;
+  const began = performance.now();
+  try {
+    const answer = await fetch(location.href, { headers: { "X-Vantage-Refresh": "yes", Accept: "text/html" } });
+    if (answer.redirected) location.reload();
+    else if (answer.ok) replaceRegions(await answer.text());
+  } catch {
+    // The network is away; the stream's next message tries again.
+  } finally {
+    isRunning = false;
+    restsUntil = performance.now() + Math.max(REST_MS, REST_FACTOR * (performance.now() - began));
+  }
+  window.dispatchEvent(new CustomEvent("vantage:refreshed"));
+  if (isWanted) refreshSoon();
+}
+
+let timer = 0;
+
+/** Refresh as soon as the page has rested since the last time. */
+export function refreshSoon() {
+  clearTimeout(timer);
+  timer = window.setTimeout(refresh, Math.max(0, restsUntil - performance.now()));
+}
+
+/** @param {string} text */
+function replaceRegions(text) {
+  const fresh = new DOMParser().parseFromString(text, "text/html");
+  document.title = fresh.title;
+  rewriteTimes(fresh);
+  for (const region of document.querySelectorAll("[data-region]")) {
+    const next = fresh.getElementById(region.id);
+    if (!next || next.innerHTML === region.innerHTML) continue;
+    if (region.querySelector("details[open]")) continue;
+    const path = focusPath(region);
+    const scrolls = [...region.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
+    const known = slots(region);
+    region.className = next.className;
+    region.replaceChildren(...next.childNodes);
+    region.querySelectorAll(".scroll").forEach((box, at) => { box.scrollLeft = scrolls[at] ?? 0; });
+    restoreFocus(region, path);
+    for (const row of region.querySelectorAll("[data-slot]")) {
+      if (known.size && !known.has(row.getAttribute("data-slot"))) row.classList.add("fresh");
+    }
+  }
+}
+
+/** @param {Element} region */
+function slots(region) {
+  return new Set([...region.querySelectorAll("[data-slot]")].map((row) => row.getAttribute("data-slot")));
+}
+
+const FOCUSABLE = "a[href], button, input, summary, [tabindex]";
+
+/** Where the focus is: its address if it is a link, and its place.
+ * @param {Element} region */
+function focusPath(region) {
+  const active = document.activeElement;
+  if (!active || !region.contains(active)) return null;
+  return { href: active.getAttribute("href"), at: [...region.querySelectorAll(FOCUSABLE)].indexOf(active) };
+}
+
+/** @param {Element} region @param {ReturnType<typeof focusPath>} path */
+function restoreFocus(region, path) {
+  if (!path) return;
+  const all = [...region.querySelectorAll(FOCUSABLE)];
+  const same = path.href ? all.find((element) => element.getAttribute("href") === path.href) : null;
+  const target = same ?? all[path.at];
+  if (target instanceof HTMLElement) target.focus({ preventScroll: true });
+}

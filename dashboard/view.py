@@ -1,0 +1,51 @@
+"""The state of a monitor's page, all of it in the address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from dashboard import timespan
+from dashboard.timespan import Timespan
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """``locations``: only these; empty: all. ``scale``: same or own. ``tz``: UTC, or local."""
+
+    span: Timespan
+    locations: tuple[str, ...] = ()
+    scale: str = "same"
+    tz: str = ""
+
+    def query(self, **changes: Any) -> str:
+        """The query string of this view, changed."""
+        view = replace(self, **changes)
+        values = dict(view.span.query)
+        if view.locations:
+            values["loc"] = ",".join(view.locations)
+        if view.scale == "own":
+            values["scale"] = "own"
+        if view.tz:
+            values["tz"] = view.tz
+        return "?" + urlencode(values, safe=":,")
+
+    def preset(self, name: str) -> str:
+        """The query string of this view over a preset range."""
+        return self.query(span=replace(self.span, preset=name))
+
+
+def parse(query: Mapping[str, str], now: datetime) -> View:
+    """Read an address's parameters.
+
+    Raises: BadRequest where the span of time cannot be used.
+    """
+    return View(
+        span=timespan.parse(query, now),
+        locations=tuple(name for name in query.get("loc", "").split(",") if name),
+        scale="own" if query.get("scale") == "own" else "same",
+        tz="UTC" if query.get("tz", "").upper() == "UTC" else "",
+    )

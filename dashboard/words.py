@@ -1,0 +1,170 @@
+"""How numbers, causes and states are put into words. Pure; every page uses the same ones."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+NOTHING = "\N{EN DASH}"
+
+STATES = {
+    "up": "Up",
+    "slow": "Slow",
+    "down": "Down",
+    "missing": "No data",
+    "waiting": "Waiting",
+}
+"""A location's state and its word; the order of severity is `SEVERITY`."""
+
+SEVERITY = ("down", "slow", "missing", "waiting", "up")
+PROBLEMS = frozenset({"down", "slow", "missing"})
+
+OUTCOME_STATES = {"up": "up", "degraded": "slow", "down": "down"}
+
+PHASES = {
+    "redirect": "Redirects",
+    "dns": "DNS lookup",
+    "connect": "TCP connect",
+    "tls": "TLS handshake",
+    "send": "Sending the request",
+    "wait": "Waiting for first byte",
+    "receive": "Content transfer",
+}
+
+CAUSES = {
+    "address_forbidden": "Address not allowed by the agent",
+    "bad_encoding": "Response body cannot be decoded",
+    "body_too_large": "Response larger than the limit",
+    "connect_failed": "TCP connect failed",
+    "connect_refused": "TCP connection refused",
+    "connect_reset": "TCP connection reset",
+    "connect_timeout": "TCP connect timed out",
+    "connect_unreachable": "Network unreachable",
+    "dns_bad_answer": "DNS answer unusable",
+    "dns_no_address": "Host name has no address",
+    "dns_nxdomain": "Host name does not exist",
+    "dns_refused": "DNS server refused to answer",
+    "dns_servfail": "DNS server failed",
+    "dns_timeout": "DNS lookup timed out",
+    "dns_unreachable": "DNS server unreachable",
+    "empty_response": "Connection closed without a response",
+    "headers_too_large": "Response headers larger than the limit",
+    "http_protocol": "Response is not valid HTTP",
+    "http_status": "Unexpected HTTP status",
+    "other": "Failed",
+    "redirect_invalid": "Redirect leads nowhere usable",
+    "reset_receive": "Connection reset while receiving the response",
+    "reset_send": "Connection reset while sending the request",
+    "reset_wait": "Connection reset while waiting for the first byte",
+    "source_unavailable": "The agent could not open a connection",
+    "timeout_receive": "Timed out receiving the response",
+    "timeout_send": "Timed out sending the request",
+    "timeout_wait": "Timed out waiting for the first byte",
+    "tls_cert_expired": "Certificate has expired",
+    "tls_cert_invalid": "Certificate is invalid",
+    "tls_cert_name": "Certificate is for another name",
+    "tls_cert_not_yet_valid": "Certificate is not valid yet",
+    "tls_cert_self_signed": "Certificate is self-signed",
+    "tls_cert_untrusted": "Certificate is not trusted",
+    "tls_handshake": "TLS handshake failed",
+    "tls_reset": "Connection reset during the TLS handshake",
+    "tls_timeout": "TLS handshake timed out",
+    "too_many_redirects": "Too many redirects",
+    "too_slow": "Slower than the limit",
+    "truncated_body": "Response ended too early",
+    "url_invalid": "Address cannot be used",
+}
+
+
+def cause(failure: str, http_status: int | None = None) -> str:
+    """A failure code in words; a code that is newer than this page stays readable."""
+    if failure == "http_status" and http_status is not None:
+        return f"HTTP status {http_status}"
+    return CAUSES.get(failure, failure.replace("_", " ").capitalize())
+
+
+def duration(micros: int | None) -> str:
+    """Milliseconds below 10 s, then seconds."""
+    if micros is None:
+        return NOTHING
+    if micros < 9_950:
+        return f"{micros / 1000:.1f} ms"
+    if micros < 9_999_500:
+        return f"{round(micros / 1000):,} ms"
+    return f"{micros / 1_000_000:,.1f} s"
+
+
+def exact(micros: int | None) -> str:
+    """Milliseconds to a tenth, for one measurement's phases."""
+    return NOTHING if micros is None else f"{micros / 1000:,.1f} ms"
+
+
+def share(part: int, whole: int) -> str:
+    """Per cent, rounded down: 100.00 % means all of them."""
+    if not whole:
+        return NOTHING
+    hundredths = part * 10_000 // whole
+    return f"{hundredths // 100}.{hundredths % 100:02d} %"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """``1 check``, ``7,149 checks``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def amount(size: int) -> str:
+    """Bytes as they were counted."""
+    return f"{size:,} B"
+
+
+def span(length: timedelta) -> str:
+    """A length of time by its largest unit: ``24 h``, ``7 days``, ``5 min``."""
+    seconds = round(length.total_seconds())
+    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size * (2 if unit == "days" else 1):
+            return f"{seconds // size:,} {unit}"
+    return f"{seconds} s"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """How long before ``now``; never negative, clocks differ."""
+    return f"{span(max(now - at, timedelta()))} ago"
+
+
+def days_left(until: datetime, now: datetime) -> str:
+    """Whole days that remain, or since when none do."""
+    days = (until - now) // timedelta(days=1)
+    if until <= now:
+        return "Expired"
+    return "Less than a day" if days == 0 else count(days, "day")
+
+
+def slot_name(at: datetime) -> str:
+    """A slot as it stands in an address: exact to the microsecond."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def worst(states: Sequence[str]) -> str:
+    """The most severe of some locations' states. No location: waiting."""
+    return min(states, key=SEVERITY.index, default="waiting")
+
+
+def verdict(states: Sequence[str]) -> str:
+    """How a monitor stands over its locations, in one sentence with its denominator."""
+    state = worst(states)
+    number, total = states.count(state), len(states)
+    if state == "waiting":
+        if number == total:
+            return "Waiting for the first result…"
+        return f"Waiting for the first result from {number} of {total} locations"
+    verb = {"down": "Down", "slow": "Slow", "missing": "No data", "up": "Up"}[state]
+    if total == 1:
+        return f"{verb} from its one location"
+    return f"{verb} from {'all' if number == total else f'{number} of'} {total} locations"
+
+
+def order(title: str) -> str:
+    """What to sort names by: without regard to case and accents."""
+    plain = unicodedata.normalize("NFKD", title)
+    return "".join(c for c in plain if not unicodedata.combining(c)).casefold()
