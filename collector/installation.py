@@ -8,6 +8,7 @@ import os
 import secrets
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +26,10 @@ from collector.supervisor import Child
 
 ACCOUNT = "home"
 EMAIL = "you@localhost"
-LOCATIONS = {f"local-{number}": f"This machine, agent {number}" for number in (1, 2, 3)}
+LOCATIONS = {f"local-{number}": f"Local {number}" for number in (1, 2, 3)}
 INTERVAL_S = 10
 READY_S = 60.0
+RATE_OVER_S = 60
 # The operator chose the URLs; the machine's own and its networks' are fair targets here.
 ALLOWED_NETWORKS = (
     "127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7",
@@ -274,7 +276,7 @@ class Installation:
         """Show one line of status a second until told to stop, or the duration is over."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        last: tuple[float, int] | None = None
+        seen: deque[tuple[float, int]] = deque(maxlen=RATE_OVER_S)
         connection: db.AsyncConnection | None = None
         while not stopping.is_set():
             try:
@@ -286,10 +288,8 @@ class Installation:
             except (CollectorError, psycopg.OperationalError):
                 self.console.status("  The database does not answer; agents keep their results")
             else:
-                now = loop.time(), int(row["results"])
-                rate = (now[1] - last[1]) / (now[0] - last[0]) if last else 0.0
-                last = now
-                self.console.status(self.line(row["agents_online"], now[1], rate))
+                seen.append((loop.time(), int(row["results"])))
+                self.console.status(self.line(row["agents_online"], seen))
             if self.settings.duration_s is not None and (
                 loop.time() - began >= self.settings.duration_s
             ):
@@ -301,12 +301,14 @@ class Installation:
         if connection is not None:
             await connection.close()
 
-    def line(self, agents: int, results: int, rate: float) -> str:
+    def line(self, agents: int, seen: Sequence[tuple[float, int]]) -> str:
+        (first_s, first), (last_s, last) = seen[0], seen[-1]
+        per_minute = (last - first) / (last_s - first_s) * 60 if last_s > first_s else 0
         down = [child.name for child in self.children if not child.is_running]
         trouble = f"  restarting: {', '.join(down)} (see {self.logs})" if down else ""
         return (
-            f"  {agents} of {len(LOCATIONS)} agents online   {results:,} results   "
-            f"{rate:,.1f}/s   Ctrl-C stops{trouble}"
+            f"  {agents} of {len(LOCATIONS)} agents online   {last:,} results, "
+            f"{per_minute:,.0f} a minute   Ctrl-C stops{trouble}"
         )
 
     async def stop(self) -> None:

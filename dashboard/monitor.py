@@ -83,7 +83,7 @@ async def find(reader: Reader, monitor_id: int) -> Monitor:
 async def _scene(request: Request, reader: Reader) -> Scene:
     now = datetime.now(UTC)
     monitor = await find(reader, request.path_params["monitor_id"])
-    seen = view.parse(request.query_params, now)
+    seen = view.parse(request.query_params, now, monitor.created_at)
     settled = series.settled_at(seen.span, monitor, now)
     standings = await reader.all(
         LocationStanding,

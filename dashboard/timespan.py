@@ -10,10 +10,12 @@ from dashboard import words
 from dashboard.errors import BadRequest
 
 PRESETS = {
+    "15m": timedelta(minutes=15),
     "1h": timedelta(hours=1),
     "24h": timedelta(hours=24),
     "7d": timedelta(days=7),
 }
+DEFAULT = "24h"
 LONGEST = timedelta(days=31)
 SHORTEST = timedelta(minutes=1)
 
@@ -56,22 +58,30 @@ class Timespan:
         return timedelta(seconds=-(-wanted // DAY_S) * DAY_S)
 
 
-def parse(query: Mapping[str, str], now: datetime) -> Timespan:
-    """Read ``range``, or ``from`` and ``to``; 24 hours where there is none.
+def parse(query: Mapping[str, str], now: datetime, since: datetime | None = None) -> Timespan:
+    """Read ``range``, or ``from`` and ``to``. Where there is none: 24 hours, or the shortest preset
+    that holds everything since ``since``.
 
     Raises: BadRequest where they cannot be read or span too little or too much.
     """
     if query.get("from") or query.get("to"):
         return _between(query.get("from", ""), query.get("to", ""), now)
-    preset = query.get("range") or "24h"
+    preset = query.get("range") or _default(now, since)
     if preset not in PRESETS:
         raise BadRequest(f"“{preset}” is no range. Use one of {', '.join(PRESETS)}.")
     return Timespan(now - PRESETS[preset], now, preset)
 
 
+def _default(now: datetime, since: datetime | None) -> str:
+    if since is None:
+        return DEFAULT
+    holding = (name for name, length in PRESETS.items() if now - since <= length)
+    return min(next(holding, DEFAULT), DEFAULT, key=PRESETS.__getitem__)
+
+
 def _between(from_text: str, to_text: str, now: datetime) -> Timespan:
     to_at = instant(to_text) if to_text else now
-    from_at = instant(from_text) if from_text else to_at - PRESETS["24h"]
+    from_at = instant(from_text) if from_text else to_at - PRESETS[DEFAULT]
     if to_at - from_at < SHORTEST:
         raise BadRequest("The range must begin at least a minute before it ends.")
     if to_at - from_at > LONGEST:

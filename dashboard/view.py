@@ -38,13 +38,13 @@ class View:
         return self.query(span=replace(self.span, preset=name))
 
 
-def parse(query: Mapping[str, str], now: datetime) -> View:
-    """Read an address's parameters.
+def parse(query: Mapping[str, str], now: datetime, since: datetime | None = None) -> View:
+    """Read an address's parameters. ``since``: when what the page is about began; None: long ago.
 
     Raises: BadRequest where the span of time cannot be used.
     """
     return View(
-        span=timespan.parse(query, now),
+        span=timespan.parse(query, now, since),
         locations=tuple(name for name in query.get("loc", "").split(",") if name),
         scale="own" if query.get("scale") == "own" else "same",
         tz="UTC" if query.get("tz", "").upper() == "UTC" else "",

@@ -74,6 +74,10 @@ export function rewriteTimes(root) {
   for (const element of root.querySelectorAll("[data-zone-name]")) {
     element.textContent = zone().replaceAll("_", " ");
   }
+  // Whose own time is UTC has nothing to choose.
+  for (const element of root.querySelectorAll("[data-utc-link]")) {
+    if (element instanceof HTMLElement) element.hidden = zone() === "UTC";
+  }
 }
 
 setInterval(() => {

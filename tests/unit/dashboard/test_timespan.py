@@ -62,3 +62,22 @@ def test_a_view_is_what_its_address_says() -> None:
     assert seen.query() == "?range=7d&loc=fra,sin&scale=own&tz=UTC"
     assert seen.query(locations=(), scale="same", tz="") == "?range=7d"
     assert seen.preset("1h") == "?range=1h&loc=fra,sin&scale=own&tz=UTC"
+
+
+@pytest.mark.parametrize(
+    ("age", "preset"),
+    [
+        (timedelta(), "15m"),
+        (timedelta(minutes=15), "15m"),
+        (timedelta(minutes=16), "1h"),
+        (timedelta(hours=2), "24h"),
+        (timedelta(days=3), "24h"),
+        (timedelta(days=300), "24h"),
+    ],
+)
+def test_a_young_monitor_is_shown_over_its_whole_life(age: timedelta, preset: str) -> None:
+    assert timespan.parse({}, NOW, NOW - age).preset == preset
+
+
+def test_what_the_address_says_counts() -> None:
+    assert timespan.parse({"range": "7d"}, NOW, NOW).preset == "7d"
