@@ -1,0 +1,52 @@
+"""A base image like Debian's slim one, made from this machine's own mirror.
+
+Only Buildah needs it, on a machine that may not reach an image registry.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from collector.debian.mirror import machine_mirrors
+from collector.debian.signature import archive_keyrings
+from deploy.command import output, works
+
+IMAGE = "localhost/vantage-base"
+CODENAME = "trixie"
+# What Debian's own slim image leaves out.
+LEFT_OUT = ("doc", "info", "locale", "man")
+MAKE_S = 600
+
+
+def base_image() -> str:
+    """Return the image to build on: the one that BASE names, or ours, made where it is missing.
+
+    Raises: CommandError.
+    """
+    if named := os.environ.get("BASE"):
+        return named
+    if not works(["buildah", "inspect", "--type=image", IMAGE]):
+        with tempfile.TemporaryDirectory(prefix="vantage-base-") as folder:
+            tar = Path(folder, "base.tar")
+            _bootstrap(tar)
+            _import(tar)
+    return IMAGE
+
+
+def _bootstrap(tar: Path) -> None:
+    mirror = os.environ.get("VANTAGE_MIRROR") or next(iter(machine_mirrors()), None)
+    options = [f"--keyring={keyring}" for keyring in archive_keyrings()]
+    options += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in LEFT_OUT]
+    words = ["mmdebstrap", "--variant=minbase", *options, CODENAME, str(tar)]
+    output([*words, mirror] if mirror else words, timeout_s=MAKE_S)
+
+
+def _import(tar: Path) -> None:
+    container = output(["buildah", "from", "scratch"])
+    try:
+        output(["buildah", "add", "--quiet", container, str(tar), "/"], timeout_s=MAKE_S)
+        output(["buildah", "commit", "--quiet", container, IMAGE], timeout_s=MAKE_S)
+    finally:
+        output(["buildah", "rm", container])

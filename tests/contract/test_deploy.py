@@ -1,0 +1,94 @@
+"""What stands in deploy/ and the Dockerfiles agrees with the programs it runs."""
+
+from __future__ import annotations
+
+import re
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from agent.cli import main as agent
+from collector.cli import main as collector
+from collector.operator.main import main as operator
+from dashboard.cli import main as dashboard
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "deploy" / "compose.yaml"
+NAMING_VARIABLES = [
+    "Dockerfile.agent",
+    "Dockerfile.collector",
+    "deploy/compose.yaml",
+    "deploy/proof.py",
+    "deploy/setup.sh",
+    "deploy/systemd/vantage-agent.service",
+    "docs/operations.md",
+]
+# Not of a program: of compose.yaml itself, and the beginning of names that are put together.
+OTHERS = {"VANTAGE_EMAIL", "VANTAGE_AGENT_", "VANTAGE_"}
+
+
+def variables(command: click.Command, prefix: str | None) -> Iterator[str]:
+    prefix = command.context_settings.get("auto_envvar_prefix", prefix)
+    for parameter in command.params:
+        if isinstance(parameter.envvar, str):
+            yield parameter.envvar
+        elif prefix and parameter.name:
+            yield f"{prefix}_{parameter.name.upper()}"
+    if isinstance(command, click.Group):
+        for name, sub in command.commands.items():
+            yield from variables(sub, f"{prefix}_{name.upper()}" if prefix else None)
+
+
+@pytest.mark.parametrize("path", NAMING_VARIABLES)
+def test_every_variable_is_one_that_a_program_reads(path: str) -> None:
+    known = {name for program in (agent, collector, dashboard, operator)
+             for name in variables(program, None)}  # fmt: skip
+    named = set(re.findall(r"VANTAGE_[A-Z_]*", (ROOT / path).read_text()))
+    assert named - OTHERS <= known
+
+
+def test_only_the_dashboard_is_published_and_only_to_this_machine() -> None:
+    published = [
+        line.strip()
+        for line in COMPOSE.read_text().splitlines()
+        if re.search(r"\bports:", line) and not line.strip().startswith("#")
+    ]
+    assert published == ['ports: ["127.0.0.1:8080:8080"]']
+
+
+def test_the_database_image_is_pinned() -> None:
+    assert re.search(
+        r"image: timescale/timescaledb:\d+\.\d+\.\d+-pg\d+$", COMPOSE.read_text(), re.M
+    )
+
+
+def make_secrets(directory: Path) -> dict[str, str]:
+    subprocess.run([ROOT / "deploy" / "secrets.sh", directory], check=True, capture_output=True)
+    return {path.name: path.read_text() for path in directory.iterdir()}
+
+
+def test_secrets_are_the_ones_compose_mounts_and_are_made_once(tmp_path: Path) -> None:
+    directory = tmp_path / "secrets"
+    made = make_secrets(directory)
+    assert made.keys() == set(re.findall(r"file: secrets/([a-z-]+)", COMPOSE.read_text()))
+    assert len(set(made.values())) == len(made)
+    assert all(re.fullmatch("[0-9a-f]{32}", secret) for secret in made.values())
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert make_secrets(directory) == made
+
+
+@pytest.mark.parametrize("dockerfile", ["Dockerfile.agent", "Dockerfile.collector"])
+def test_an_image_copies_only_its_own_folders(dockerfile: str) -> None:
+    lines = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / dockerfile).read_text(), re.M)
+    copied = {name for line in lines for name in line.split() if (ROOT / name).is_dir()}
+    packages = {"agent"} if dockerfile == "Dockerfile.agent" else {"collector", "dashboard"}
+    assert copied == {"proto", *packages}
+
+
+@pytest.mark.parametrize("dockerfile", ["Dockerfile.agent", "Dockerfile.collector"])
+def test_an_image_does_not_run_as_root(dockerfile: str) -> None:
+    assert re.findall(r"^USER (.+)$", (ROOT / dockerfile).read_text(), re.M) == ["10001"]
