@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NoReturn
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import grpc
 import psycopg
@@ -21,13 +22,31 @@ log = structlog.get_logger()
 NAME_MAX = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """What both services need: who signs, where agents are kept, where they shall deliver."""
+
+    authority: Authority
+    pool: db.Pool
+    delivery_address: str
+
+    def answer(
+        self, certificate: bytes, agent_id: UUID, location: str
+    ) -> enrolment_pb2.Certificate:
+        return enrolment_pb2.Certificate(
+            certificate=certificate,
+            authority=self.authority.pem,
+            agent_id=str(agent_id),
+            location=location,
+            delivery_address=self.delivery_address,
+        )
+
+
 class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):
     """Spends tokens. Served without client certificates, on a listener of its own."""
 
-    def __init__(self, authority: Authority, pool: db.Pool, delivery_address: str) -> None:
-        self.authority = authority
-        self.pool = pool
-        self.delivery_address = delivery_address
+    def __init__(self, issuer: Issuer) -> None:
+        self.issuer = issuer
 
     async def Enrol(
         self,
@@ -37,8 +56,8 @@ class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):
         agent_id = uuid4()
         statements = db.queries("enrolment")
         try:
-            certificate, expires_at = self.authority.issue_agent(request.csr, agent_id)
-            async with self.pool.connection(5) as connection, connection.transaction():
+            certificate, expires_at = self.issuer.authority.issue_agent(request.csr, agent_id)
+            async with self.issuer.pool.connection(5) as connection, connection.transaction():
                 cursor = await connection.execute(
                     statements["spend_token"], {"secret_hash": secret_hash(request.secret)}
                 )
@@ -64,22 +83,14 @@ class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):
                 "The token is unknown, spent or expired. Make a new one with: vantage agent token",
             )
         log.info("agent_enrolled", agent_id=str(agent_id), location=token["location"])
-        return enrolment_pb2.Certificate(
-            certificate=certificate,
-            authority=self.authority.pem,
-            agent_id=str(agent_id),
-            location=token["location"],
-            delivery_address=self.delivery_address,
-        )
+        return self.issuer.answer(certificate, agent_id, token["location"])
 
 
 class Renewal(enrolment_pb2_grpc.RenewalServicer):
     """Gives an enrolled agent its next certificate. Served with client certificates."""
 
-    def __init__(self, authority: Authority, pool: db.Pool, delivery_address: str) -> None:
-        self.authority = authority
-        self.pool = pool
-        self.delivery_address = delivery_address
+    def __init__(self, issuer: Issuer) -> None:
+        self.issuer = issuer
 
     async def Renew(
         self,
@@ -88,8 +99,8 @@ class Renewal(enrolment_pb2_grpc.RenewalServicer):
     ) -> enrolment_pb2.Certificate:
         peer = await Peer.of(context)
         try:
-            certificate, expires_at = self.authority.issue_agent(request.csr, peer.agent_id)
-            async with self.pool.connection(5) as connection:
+            certificate, expires_at = self.issuer.authority.issue_agent(request.csr, peer.agent_id)
+            async with self.issuer.pool.connection(5) as connection:
                 cursor = await connection.execute(
                     db.queries("enrolment")["renew_agent"],
                     {"agent_id": peer.agent_id, "expires_at": expires_at},
@@ -104,13 +115,7 @@ class Renewal(enrolment_pb2_grpc.RenewalServicer):
                 grpc.StatusCode.PERMISSION_DENIED, "This agent is unknown or was revoked."
             )
         log.info("certificate_renewed", agent_id=str(peer.agent_id))
-        return enrolment_pb2.Certificate(
-            certificate=certificate,
-            authority=self.authority.pem,
-            agent_id=str(peer.agent_id),
-            location=agent["location"],
-            delivery_address=self.delivery_address,
-        )
+        return self.issuer.answer(certificate, peer.agent_id, agent["location"])
 
 
 async def database_away(context: grpc.aio.ServicerContext) -> NoReturn:  # type: ignore[type-arg]

@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from collector import authority, db
 from collector.assignments import Assignments, Probed
-from collector.enrolment import Enrolment, Renewal
+from collector.enrolment import Enrolment, Issuer, Renewal
 from collector.errors import CollectorError, FatalError
 from collector.ingest import Committer
 from collector.service import Delivery
@@ -103,24 +103,25 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
             tasks.create_task(assignments.run(), name="assignments"),
         ]
         identity = Identity(issuer)
+        issuing = Issuer(issuer, pool, settings.advertise)
         delivery = grpc.aio.server(options=OPTIONS)
         delivery_pb2_grpc.add_DeliveryServicer_to_server(
             Delivery(pool, committer, assignments), delivery
         )
-        enrolment_pb2_grpc.add_RenewalServicer_to_server(
-            Renewal(issuer, pool, settings.advertise), delivery
-        )
+        enrolment_pb2_grpc.add_RenewalServicer_to_server(Renewal(issuing), delivery)
         enrolment = grpc.aio.server(options=OPTIONS)
-        enrolment_pb2_grpc.add_EnrolmentServicer_to_server(
-            Enrolment(issuer, pool, settings.advertise), enrolment
-        )
+        enrolment_pb2_grpc.add_EnrolmentServicer_to_server(Enrolment(issuing), enrolment)
         listen(delivery, settings.listen, identity.credentials(require_client=True))
         listen(enrolment, settings.enrolment_listen, identity.credentials(require_client=False))
         await asyncio.gather(delivery.start(), enrolment.start())
         log.info("collector_started", listen=settings.listen, enrolment=settings.enrolment_listen)
         ready()
-        await stopping.wait()
-        await asyncio.gather(delivery.stop(GRACE_S), enrolment.stop(GRACE_S))
+        try:
+            await stopping.wait()
+        finally:
+            # Also when a background task failed: a process whose gRPC servers outlive their loop
+            # never ends, and keeps its ports.
+            await asyncio.gather(delivery.stop(GRACE_S), enrolment.stop(GRACE_S))
         for task in background:
             task.cancel()
     log.info("collector_stopped")
