@@ -289,7 +289,7 @@ class Installation:
                 self.console.status("  The database does not answer; agents keep their results")
             else:
                 seen.append((loop.time(), int(row["results"])))
-                self.console.status(self.line(row["agents_online"], seen))
+                self.console.status(self.line(row["agents_online"], row["agents"], seen))
             if self.settings.duration_s is not None and (
                 loop.time() - began >= self.settings.duration_s
             ):
@@ -301,13 +301,13 @@ class Installation:
         if connection is not None:
             await connection.close()
 
-    def line(self, agents: int, seen: Sequence[tuple[float, int]]) -> str:
+    def line(self, online: int, agents: int, seen: Sequence[tuple[float, int]]) -> str:
         (first_s, first), (last_s, last) = seen[0], seen[-1]
         per_minute = (last - first) / (last_s - first_s) * 60 if last_s > first_s else 0
         down = [child.name for child in self.children if not child.is_running]
         trouble = f"  restarting: {', '.join(down)} (see {self.logs})" if down else ""
         return (
-            f"  {agents} of {len(LOCATIONS)} agents online   {last:,} results, "
+            f"  {online} of {agents} agents online   {last:,} results, "
             f"{per_minute:,.0f} a minute   Ctrl-C stops{trouble}"
         )
 
