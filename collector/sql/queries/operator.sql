@@ -115,6 +115,7 @@ RETURNING name
 -- status --
 SELECT
     COALESCE((SELECT sum(high_water) FROM vantage.incarnations), 0)::bigint AS results,
+    (SELECT count(*) FROM vantage.agents WHERE revoked_at IS NULL) AS agents,
     (SELECT count(*) FROM vantage.agents
      WHERE revoked_at IS NULL AND last_seen_at > now() - INTERVAL '15 seconds') AS agents_online
 
