@@ -18,6 +18,8 @@ BEGIN
     END LOOP;
     BEGIN
         CREATE ROLE vantage_views NOLOGIN;
+        -- An owner who is no superuser must be able to hand the views over.
+        GRANT vantage_views TO CURRENT_USER;
     EXCEPTION WHEN duplicate_object OR unique_violation THEN
         NULL;
     END;
