@@ -9,6 +9,7 @@ Source: IANA special-purpose address registries (RFC 6890 and its updates).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 Address = IPv4Address | IPv6Address
@@ -66,9 +67,14 @@ class Guard:
 
     def __init__(self, allow: Sequence[Network] = ()) -> None:
         self._allow = tuple(allow)
+        # An address is judged twice for every probe of it, and the verdict never changes.
+        self._verdict = lru_cache(maxsize=4096)(self._judge)
 
     def refusal(self, address: Address) -> str | None:
         """Say why ``address`` must not be touched, with the remedy; None: it may be."""
+        return self._verdict(address)
+
+    def _judge(self, address: Address) -> str | None:
         bare = _undress(address)
         place = _forbidden_place(bare)
         if place is None or any(bare in n or address in n for n in self._allow):

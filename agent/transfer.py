@@ -1,29 +1,24 @@
 """One exchange by libcurl: a connection of its own, one request, one response, its marks.
 
-The engine is pycurl's ``AsyncCurlMulti`` on the running loop (libcurl's multi-socket interface;
-no select(), no threads). Easy handles are pooled; connections, names and TLS sessions never are: a
-monitor measures what a new visitor sees.
+Easy handles are pooled; connections, names and TLS sessions never are: a monitor measures what a
+new visitor sees. What drives them is in agent.multi.
 
 A callback must not raise: libcurl would report error 23 and the exception only reach stderr.
 
-When ``rtt_us`` is read: libcurl calls nothing of ours between a connection's completion and the end
-of its TLS handshake, so our duplicate of each socket is watched for its first writable event. What
-is sent in the same turn of the loop (a request, a ClientHello) cannot have been acknowledged yet:
-the kernel's smoothed estimate still is the one sample that the SYN gave. Only a loop blocked for
-longer than the round trip itself could mix in another; ``lag_us`` tells.
+``rtt_us`` is read at a connection's first event, before libcurl answers it: nothing else has been
+sent, so the kernel's smoothed estimate still is the one sample that the SYN gave.
 
 Source: curl_easy_setopt(3), tcp(7); the layout of TCP_INFO is include/uapi/linux/tcp.h.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import socket
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
@@ -31,9 +26,14 @@ from typing import Any
 
 import pycurl
 
+from agent import request as requests
+from agent.content import Content
 from agent.failure import CurlError
 from agent.guard import Address, Guard
+from agent.multi import Connection, Ended, Multi
 from agent.phases import Marks
+from agent.readiness import Waits, unwaited
+from agent.result import Request
 from agent.url import Target
 
 # Both as received and once decompressed.
@@ -57,6 +57,14 @@ _TCP_ESTABLISHED = 1
 _RTT = struct.Struct("=68xI")
 _BYTES_RECEIVED = struct.Struct("=128xQ")
 
+# A connection is asked how much it brought once in so many turns; no turn brings a megabyte.
+_TURNS_UNASKED = 8
+
+# How far a transfer has come, by its marks.
+_CONNECTING, _SECURING, _WAITING, _RECEIVING = range(4)
+
+PLAIN = Request()
+
 # RESOLVE entries live in the multi handle; each is replaced before it is used, and a second later
 # is only memory.
 _NAMES_AGE_S = 1
@@ -68,8 +76,8 @@ class Transfer:
 
     ``error``: None: a whole response was received. ``refusal``: the guard's words, if it refused
     an address. ``is_too_large``: we ended it, for bringing more than MAX_WIRE_BYTES.
-    ``location``: where a redirect leads, absolute; empty: no redirect. The others are as in
-    Exchange.
+    ``location``: where a redirect leads, absolute; empty: no redirect. ``content``: None: it was
+    not to be kept. The others are as in Exchange.
     """
 
     marks: Marks
@@ -85,6 +93,7 @@ class Transfer:
     rtt_us: int | None
     cert_expires_at_us: int | None
     location: str
+    content: Content | None
 
 
 class Engine:
@@ -95,62 +104,73 @@ class Engine:
         self._authorities = authorities
         self._source_address = source_address
         self._idle: list[_Handle] = []
-        self._multi = pycurl.AsyncCurlMulti()
-        self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_NOTHING)
+        self._multi = Multi()
 
     async def exchange(
-        self, target: Target, addresses: Sequence[Address], timeout_us: int
+        self,
+        target: Target,
+        addresses: Sequence[Address],
+        timeout_us: int,
+        request: Request = PLAIN,
+        content: Content | None = None,
     ) -> Transfer:
-        """GET ``target``, connecting to whichever of ``addresses`` answers first."""
+        """Make ``request`` of ``target``, at whichever of ``addresses`` answers first.
+
+        ``content``: keeps what the response brings; None: nobody needs it.
+        """
         handle = self._idle.pop() if self._idle else self._new_handle()
-        handle.prepare(target, addresses, timeout_us)
-        error: CurlError | None = None
+        handle.prepare(target, addresses, timeout_us, request, content)
         try:
-            await self._multi.perform(handle.curl)
-        except pycurl.error as raised:
-            error = handle.error(raised)
+            ended = await self._multi.perform(handle.curl)
         except BaseException:
-            # Cancelled. The multi handle would let go of it only on the loop's next turn, and
-            # closing it before that leaves its future pending for ever.
-            with contextlib.suppress(RuntimeError, pycurl.error):
-                self._multi.remove_handle(handle.curl)
             handle.close()
             raise
-        transfer = handle.finish(error, is_tls=target.is_tls)
+        transfer = handle.finish(ended, is_tls=target.is_tls)
         self._idle.append(handle)
         return transfer
 
     async def close(self) -> None:
         """End what is in flight (it is cancelled) and free every handle."""
-        await self._multi.aclose()
+        self._multi.close()
         while self._idle:
             self._idle.pop().close()
 
     def _new_handle(self) -> _Handle:
-        return _Handle(self._guard, self._authorities, self._source_address)
+        return _Handle(self._multi, self._guard, self._authorities, self._source_address)
 
 
 class _Handle:
     """A pooled easy handle, and what its callbacks see during one transfer."""
 
     __slots__ = (
+        "_connections",
+        "_content",
         "_guard",
-        "_loop",
-        "_sockets",
+        "_last_wait_us",
+        "_multi",
+        "_request",
+        "_stage",
         "_tried",
+        "_turns",
+        "_waits",
         "curl",
         "is_too_large",
         "refusal",
         "rtt_us",
     )
 
-    def __init__(self, guard: Guard, authorities: Path, source_address: str | None) -> None:
+    def __init__(
+        self, multi: Multi, guard: Guard, authorities: Path, source_address: str | None
+    ) -> None:
+        self._multi = multi
         self._guard = guard
-        self._loop = asyncio.get_running_loop()
-        self._sockets: list[socket.socket] = []
+        self._connections: list[Connection] = []
         self.curl = _easy_handle(authorities, source_address)
         self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
-        self.curl.setopt(pycurl.XFERINFOFUNCTION, self._on_progress)
+        self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._on_opened)
+        self._content: Content | None = None
+        self._request = PLAIN
+        requests.apply(self.curl, PLAIN)
         self._forget()
 
     def _forget(self) -> None:
@@ -158,38 +178,66 @@ class _Handle:
         self.refusal: str | None = None
         self.rtt_us: int | None = None
         self.is_too_large = False
+        self._turns = 0
+        self._stage = _CONNECTING
+        self._waits = Waits()
+        self._last_wait_us = 0
 
-    def prepare(self, target: Target, addresses: Sequence[Address], timeout_us: int) -> None:
+    def prepare(
+        self,
+        target: Target,
+        addresses: Sequence[Address],
+        timeout_us: int,
+        request: Request,
+        content: Content | None,
+    ) -> None:
         self._forget()
         curl = self.curl
+        if request != self._request:
+            requests.apply(curl, request)
+            self._request = request
+        if content is not None:
+            curl.setopt(pycurl.HEADERFUNCTION, content.on_header)
+            curl.setopt(pycurl.WRITEFUNCTION, content.on_body)
+            self._content = content
         curl.setopt(pycurl.URL, target.url)
         curl.setopt(pycurl.TIMEOUT_MS, max(1, -(-timeout_us // 1000)))
         if target.address is None:
             joined = ",".join(f"[{a}]" if a.version == 6 else str(a) for a in addresses)
             curl.setopt(pycurl.RESOLVE, [f"+{target.host}:{target.port}:{joined}"])
 
-    def error(self, raised: pycurl.error) -> CurlError:
-        number, message = raised.args[0], raised.args[1]
+    def _error(self, ended: Ended) -> CurlError | None:
+        if not ended.number:
+            return None
         return CurlError(
-            number,
-            message or self.curl.errstr(),
+            ended.number,
+            ended.message or self.curl.errstr(),
             os_errno=self.curl.getinfo(pycurl.OS_ERRNO),
             verify_result=self.curl.getinfo(pycurl.SSL_VERIFYRESULT),
         )
 
-    def finish(self, error: CurlError | None, *, is_tls: bool) -> Transfer:
-        self._close_sockets()
+    def _marks(self, ended: Ended) -> Marks:
+        """Read libcurl's marks; those of a whole transfer without the waits that were ours."""
+        info = self.curl.getinfo
+        marks = Marks(
+            connected=info(pycurl.CONNECT_TIME_T),
+            secured=info(pycurl.APPCONNECT_TIME_T),
+            sent=info(pycurl.POSTTRANSFER_TIME_T),
+            first_byte=info(pycurl.STARTTRANSFER_TIME_T),
+            total=info(pycurl.TOTAL_TIME_T),
+        )
+        if ended.number:
+            return marks
+        self._waits.total = min(ended.waited_us, self._last_wait_us)
+        return unwaited(marks, self._waits)
+
+    def finish(self, ended: Ended, *, is_tls: bool) -> Transfer:
+        self._let_go_of_sockets()
         info = self.curl.getinfo
         status = info(pycurl.RESPONSE_CODE)
         return Transfer(
-            marks=Marks(
-                connected=info(pycurl.CONNECT_TIME_T),
-                secured=info(pycurl.APPCONNECT_TIME_T),
-                sent=info(pycurl.POSTTRANSFER_TIME_T),
-                first_byte=info(pycurl.STARTTRANSFER_TIME_T),
-                total=info(pycurl.TOTAL_TIME_T),
-            ),
-            error=error,
+            marks=self._marks(ended),
+            error=self._error(ended),
             refusal=self.refusal,
             is_too_large=self.is_too_large,
             http_status=status or None,
@@ -201,10 +249,19 @@ class _Handle:
             rtt_us=self.rtt_us,
             cert_expires_at_us=_leaf_expiry(self.curl) if is_tls else None,
             location=_location(self.curl),
+            content=self._let_go(),
         )
 
+    def _let_go(self) -> Content | None:
+        """Return what was kept; an idle handle shall neither add to it nor hold it in memory."""
+        content, self._content = self._content, None
+        if content is not None:
+            self.curl.setopt(pycurl.HEADERFUNCTION, None)
+            self.curl.setopt(pycurl.WRITEFUNCTION, _discard)
+        return content
+
     def close(self) -> None:
-        self._close_sockets()
+        self._let_go_of_sockets()
         self.curl.close()
 
     def _open_socket(self, _purpose: int, wanted: Any) -> socket.socket | int:
@@ -214,37 +271,67 @@ class _Handle:
         """
         host = wanted.addr[0]
         self._tried = host
-        self.refusal = self._guard.refusal(ip_address(host.partition("%")[0]))
+        self.refusal = self._guard.refusal(_address(host))
         if self.refusal is not None:
             return int(pycurl.SOCKET_BAD)
         try:
             opened = socket.socket(wanted.family, wanted.socktype, wanted.protocol)
         except OSError:
             return int(pycurl.SOCKET_BAD)
-        self._sockets.append(opened)
-        self._loop.add_writer(opened, self._on_writable, opened)
+        self._connections.append(Connection(opened, self))
         return opened
 
-    def _on_writable(self, opened: socket.socket) -> None:
+    def _on_opened(self, descriptor: int, _purpose: int) -> int:
+        """Learn the descriptor of the socket just made, which is libcurl's own."""
+        self._multi.expect(descriptor, self._connections[-1])
+        return int(pycurl.SOCKOPT_OK)
+
+    def on_ready(self, connection: Connection) -> None:
         """Read the round trip that the SYN took, once; see the module's docstring."""
-        self._loop.remove_writer(opened)
-        info = opened.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_BYTES)
-        if info[0] == _TCP_ESTABLISHED and self.rtt_us is None:
-            (self.rtt_us,) = _RTT.unpack_from(info)
+        self._pass_stages(0)
+        if self.rtt_us is None:
+            info = _tcp_info(connection)
+            if info[0] == _TCP_ESTABLISHED:
+                (self.rtt_us,) = _RTT.unpack_from(info)
 
-    def _on_progress(self, *_sizes: int) -> int:
-        """Ask the kernel how much the connection brought; anything but 0 ends the transfer."""
-        for each in self._sockets:
-            info = each.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_BYTES)
-            if len(info) == _TCP_INFO_BYTES and _BYTES_RECEIVED.unpack(info)[0] > MAX_WIRE_BYTES:
-                self.is_too_large = True
-        return int(self.is_too_large)
+    def on_acted(self, connection: Connection, waited_us: int) -> None:
+        self._last_wait_us = self._pass_stages(waited_us)
+        self._turns += 1
+        if self._turns % _TURNS_UNASKED == 0 and _bytes_received(connection) > MAX_WIRE_BYTES:
+            self.is_too_large = True
+            self._multi.end(self.curl, Ended(pycurl.E_ABORTED_BY_CALLBACK, "", 0))
 
-    def _close_sockets(self) -> None:
-        while self._sockets:
-            opened = self._sockets.pop()
-            self._loop.remove_writer(opened)
-            opened.close()
+    def _pass_stages(self, waited_us: int) -> int:
+        """Note the wait of the event that made the marks which are new.
+
+        Return what of it may be the total's too: what held the peer up is taken out only once.
+        """
+        getinfo, waits = self.curl.getinfo, self._waits
+        if self._stage == _CONNECTING:
+            if not getinfo(pycurl.CONNECT_TIME_T):
+                return waited_us
+            self._stage, waits.connected, waited_us = _SECURING, waited_us, 0
+        if self._stage == _SECURING and getinfo(pycurl.APPCONNECT_TIME_T):
+            self._stage, waits.secured, waited_us = _WAITING, waited_us, 0
+        if self._stage != _RECEIVING and getinfo(pycurl.STARTTRANSFER_TIME_T):
+            self._stage, waits.first_byte = _RECEIVING, waited_us
+        return waited_us
+
+    def _let_go_of_sockets(self) -> None:
+        while self._connections:
+            connection = self._connections.pop()
+            connection.observer = None
+            connection.duplicate.close()
+
+
+def _tcp_info(connection: Connection) -> bytes:
+    info: bytes = connection.duplicate.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_BYTES)
+    return info
+
+
+def _bytes_received(connection: Connection) -> int:
+    info = _tcp_info(connection)
+    return int(_BYTES_RECEIVED.unpack(info)[0]) if len(info) == _TCP_INFO_BYTES else 0
 
 
 def _easy_handle(authorities: Path, source_address: str | None) -> Any:
@@ -262,13 +349,10 @@ def _easy_handle(authorities: Path, source_address: str | None) -> Any:
         (pycurl.FORBID_REUSE, 1),
         (pycurl.DNS_CACHE_TIMEOUT, _NAMES_AGE_S),
         (pycurl.SSL_SESSIONID_CACHE, 0),
-        (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS),
-        (pycurl.ACCEPT_ENCODING, ""),
         (pycurl.USERAGENT, _USER_AGENT),
         (pycurl.CAINFO, str(authorities)),
         (pycurl.OPT_CERTINFO, 1),
         (pycurl.MAXFILESIZE_LARGE, MAX_BODY_BYTES),
-        (pycurl.NOPROGRESS, 0),
         (pycurl.WRITEFUNCTION, _discard),
     ):
         curl.setopt(option, value)
@@ -281,8 +365,14 @@ def _discard(_body: bytes) -> None:
     """Take the body and keep none of it."""
 
 
-def _packed(address: str) -> bytes:
-    return ip_address(address.partition("%")[0]).packed if address else b""
+@lru_cache(maxsize=4096)
+def _address(text: str) -> Address:
+    """Read what libcurl or the kernel wrote; the same addresses come again and again."""
+    return ip_address(text.partition("%")[0])
+
+
+def _packed(text: str) -> bytes:
+    return _address(text).packed if text else b""
 
 
 def _location(curl: Any) -> str:
@@ -300,6 +390,7 @@ def _leaf_expiry(curl: Any) -> int | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def _instant_us(text: str) -> int | None:
     """Read libcurl's "Nov 23 22:47:00 2026 GMT"."""
     try:

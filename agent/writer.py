@@ -13,6 +13,9 @@ from agent.spool import Spool, SpoolError
 GROUP_MAX = 5_000
 BACKLOG_MAX = 10_000
 RETRY_S = 1.0
+# A pause between two writes: a thread woken for every result takes the interpreter from the one
+# that probes, which costs both more than the write.
+GATHER_S = 0.005
 
 log = structlog.get_logger()
 
@@ -47,6 +50,7 @@ class Writer:
             group, is_open = self._next_group()
             if group:
                 self._write(group)
+                self._closing.wait(GATHER_S)
 
     def _next_group(self) -> tuple[list[bytes], bool]:
         """Wait for a result and take those that came with it; False: there are no more."""

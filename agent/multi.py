@@ -1,0 +1,265 @@
+"""libcurl's transfers on the running loop, at the price of one descriptor, and with honest times.
+
+libcurl's sockets are in an epoll of our own; only that epoll is in the loop. So the loop wakes
+once for all that is ready, and it is known *when* each socket was seen ready: libcurl stamps a
+mark when its code runs, which under load is long after the packet came. After every action that
+took long the epoll is asked again, so that what became ready meanwhile is stamped now and not
+when its turn comes. A socket is registered for one event at a time, and again after libcurl has
+acted on it: what waits in our queue is never reported twice.
+
+Descriptors are used again as soon as they are closed; an event is therefore queued with the
+Connection it was seen on, and dropped if the descriptor is another one's by then.
+
+After SLICE_NS the loop gets its turn, and the queue goes on in the next.
+
+Source: curl_multi_socket_action(3), CURLMOPT_NOTIFYFUNCTION(3), epoll(7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections import deque
+from dataclasses import dataclass
+from time import monotonic_ns
+from typing import Any, Protocol
+
+import pycurl
+
+SLICE_NS = 2_000_000
+# An action that took longer than this is followed by a look at what became ready meanwhile.
+_LONG_NS = 100_000
+_EVENTS_MAX = 1024
+# A timer that comes this much too early is as good as punctual: libcurl counts milliseconds.
+_PUNCTUAL_NS = 500_000
+
+_READABLE, _WRITABLE = select.EPOLLIN, select.EPOLLOUT
+_BROKEN = select.EPOLLERR | select.EPOLLHUP
+_EVENTS_OF = {
+    pycurl.POLL_REMOVE: 0,
+    pycurl.POLL_NONE: 0,
+    pycurl.POLL_IN: _READABLE,
+    pycurl.POLL_OUT: _WRITABLE,
+    pycurl.POLL_INOUT: _READABLE | _WRITABLE,
+}
+# What libcurl is told of each combination of epoll's events.
+_ACTION_OF = [
+    (pycurl.CSELECT_IN if events & _READABLE else 0)
+    | (pycurl.CSELECT_OUT if events & _WRITABLE else 0)
+    | (pycurl.CSELECT_ERR if events & _BROKEN else 0)
+    for events in range(32)
+]
+
+
+class Observer(Protocol):
+    """Whoever wants to know what happens on a connection; ``curl``: whose transfer it is."""
+
+    curl: Any
+
+    def on_ready(self, connection: Connection) -> None:
+        """Called before libcurl acts on an event."""
+
+    def on_acted(self, connection: Connection, waited_us: int) -> None:
+        """Called after it acted on an event that had been seen ``waited_us`` before."""
+
+
+class Connection:
+    """A socket of libcurl's; ``duplicate``: ours of the same socket.
+
+    ``observer`` is to be taken away when its transfer is over: libcurl may be closing the
+    connection for a while yet, and its handle be used for another.
+    """
+
+    __slots__ = ("duplicate", "is_armed", "observer", "wanted")
+
+    def __init__(self, duplicate: Any, observer: Observer | None) -> None:
+        self.duplicate = duplicate
+        self.observer = observer
+        # The events libcurl waits for; 0: the socket is not in the epoll.
+        self.wanted = 0
+        self.is_armed = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a transfer ended; ``number``: libcurl's, 0: well.
+
+    ``waited_us``: how long the event that ended it had been seen ready; 0 if that was a timer or
+    another connection's.
+    """
+
+    number: int
+    message: str
+    waited_us: int
+
+
+class Multi:
+    """Runs any number of easy handles on the running loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ended: dict[Any, asyncio.Future[Ended]] = {}
+        self._connections: dict[int, Connection] = {}
+        self._queue: deque[tuple[int, int, int, Connection]] = deque()
+        self._has_news = False
+        self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._timer_ns = 0
+        self._due_ns: int | None = None
+        self._continuing: asyncio.Handle | None = None
+        self._epoll = select.epoll()
+        self._loop.add_reader(self._epoll.fileno(), self._on_ready)
+        self._multi = pycurl.CurlMulti()
+        for option, value in (
+            (pycurl.M_SOCKETFUNCTION, self._on_interest),
+            (pycurl.M_TIMERFUNCTION, self._on_timer),
+            (pycurl.M_NOTIFYFUNCTION, self._on_news),
+            (pycurl.M_PIPELINING, pycurl.PIPE_NOTHING),
+        ):
+            self._multi.setopt(option, value)
+        self._multi.notify_enable(pycurl.M_NOTIFY_INFO_READ)
+
+    async def perform(self, curl: Any) -> Ended:
+        """Transfer; cancelled, the handle is free at once."""
+        ended: asyncio.Future[Ended] = self._loop.create_future()
+        self._ended[curl] = ended
+        self._multi.add_handle(curl)
+        try:
+            return await ended
+        finally:
+            if self._ended.pop(curl, None) is not None:
+                self._multi.remove_handle(curl)
+
+    def expect(self, descriptor: int, connection: Connection) -> None:
+        """Report what happens on a socket that libcurl has just opened to its observer."""
+        self._connections[descriptor] = connection
+
+    def end(self, curl: Any, ended: Ended) -> None:
+        """End a transfer before its time; not from within a callback of libcurl's."""
+        future = self._ended.pop(curl, None)
+        if future is not None:
+            self._multi.remove_handle(curl)
+            if not future.done():
+                future.set_result(ended)
+
+    def close(self) -> None:
+        """Cancel what is in flight and let go of everything."""
+        if self._epoll.closed:
+            return
+        while self._ended:
+            curl, future = self._ended.popitem()
+            self._multi.remove_handle(curl)
+            future.cancel()
+        self._multi.close()
+        self._loop.remove_reader(self._epoll.fileno())
+        for handle in (self._timer, self._continuing):
+            if handle is not None:
+                handle.cancel()
+        self._epoll.close()
+        self._queue.clear()
+
+    def _on_interest(self, what: int, descriptor: int, _multi: Any, _socket: Any) -> None:
+        """Take note that libcurl waits for other events on a socket, or is about to close it."""
+        connection = self._connections.get(descriptor)
+        if connection is None:
+            connection = self._connections[descriptor] = Connection(None, None)
+        wanted = _EVENTS_OF[what]
+        if not wanted:
+            if connection.wanted:
+                self._epoll.unregister(descriptor)
+        elif connection.wanted:
+            self._epoll.modify(descriptor, wanted | select.EPOLLONESHOT)
+        else:
+            self._epoll.register(descriptor, wanted | select.EPOLLONESHOT)
+        connection.wanted = wanted
+        connection.is_armed = True
+        if what == pycurl.POLL_REMOVE:
+            del self._connections[descriptor]
+
+    def _on_ready(self) -> None:
+        """Have libcurl act on what is ready, for a slice of time."""
+        began_ns = looked_ns = self._look()
+        while self._queue:
+            self._act(*self._queue.popleft())
+            if monotonic_ns() - looked_ns > _LONG_NS:
+                looked_ns = self._look()
+                if looked_ns - began_ns > SLICE_NS:
+                    break
+        if self._queue and self._continuing is None:
+            self._continuing = self._loop.call_soon(self._continue)
+
+    def _continue(self) -> None:
+        self._continuing = None
+        self._on_ready()
+
+    def _look(self) -> int:
+        """Queue what has become ready, and return the time at which that was seen."""
+        seen = self._epoll.poll(0, _EVENTS_MAX)
+        now_ns = monotonic_ns()
+        for descriptor, events in seen:
+            connection = self._connections[descriptor]
+            connection.is_armed = False
+            self._queue.append((descriptor, events, now_ns, connection))
+        return now_ns
+
+    def _act(self, descriptor: int, events: int, seen_ns: int, connection: Connection) -> None:
+        if self._connections.get(descriptor) is not connection:
+            return
+        waited_us = (monotonic_ns() - seen_ns) // 1000
+        observer = connection.observer
+        if observer is not None:
+            observer.on_ready(connection)
+        self._multi.socket_action(descriptor, _ACTION_OF[events])
+        if observer is not None:
+            observer.on_acted(connection, waited_us)
+        if self._has_news:
+            self._tell(observer and observer.curl, waited_us)
+        if connection.wanted and not connection.is_armed:
+            self._epoll.modify(descriptor, connection.wanted | select.EPOLLONESHOT)
+            connection.is_armed = True
+
+    def _on_timer(self, timeout_ms: int) -> None:
+        """Keep the one time at which libcurl wants to act; -1: none.
+
+        It mostly moves away, so a timer that is too early is left to find that out itself.
+        """
+        if timeout_ms < 0:
+            self._due_ns = None
+            return
+        self._due_ns = monotonic_ns() + timeout_ms * 1_000_000
+        if self._timer is None or self._due_ns < self._timer_ns:
+            self._arm_timer(timeout_ms / 1000)
+
+    def _arm_timer(self, wait_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_ns = monotonic_ns() + int(wait_s * 1e9)
+        if wait_s:
+            self._timer = self._loop.call_later(wait_s, self._on_time)
+        else:
+            self._timer = self._loop.call_soon(self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        if self._due_ns is None:
+            return
+        early_ns = self._due_ns - monotonic_ns()
+        if early_ns > _PUNCTUAL_NS:
+            self._arm_timer(early_ns / 1e9)
+            return
+        self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        if self._has_news:
+            self._tell(None, 0)
+
+    def _on_news(self, _what: int, _curl: Any) -> None:
+        self._has_news = True
+
+    def _tell(self, acted: Any, waited_us: int) -> None:
+        """Let those know whose transfers have ended; only that of ``acted`` by the event itself."""
+        self._has_news = False
+        left = 1
+        while left:
+            left, done, failed = self._multi.info_read()
+            for curl in done:
+                self.end(curl, Ended(0, "", waited_us if curl is acted else 0))
+            for curl, number, message in failed:
+                self.end(curl, Ended(number, message, 0))

@@ -1,0 +1,44 @@
+"""Takes out of a transfer's marks what the agent itself held it up. Pure.
+
+libcurl stamps a mark when its code runs. The engine knows when each socket was seen ready, and so
+how long it *waited* for its turn; for the event that made a mark, the mark is late by that much.
+A socket is seen ready no sooner than it is, so a correction never takes away more than the error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.phases import Marks
+
+
+@dataclass(slots=True)
+class Waits:
+    """How long the event that made each mark had been waiting, in microseconds; 0: not at all."""
+
+    connected: int = 0
+    secured: int = 0
+    first_byte: int = 0
+    total: int = 0
+
+
+def unwaited(marks: Marks, waits: Waits) -> Marks:
+    """Return the marks of a whole transfer as they were, had every event been acted on at once.
+
+    Until the request is sent the peer waits for us: what held up the connection or the handshake
+    held up everything after it, and is taken out of every later mark. The response comes at its
+    own pace: what held up its first byte or its last is taken out of that mark alone. Each wait is
+    thus taken out of one phase, and the phases still sum exactly to the total.
+
+    A handshake of several round trips (TLS 1.2) is corrected for its last event only.
+    """
+    held = waits.connected
+    connected = max(1, marks.connected - held)
+    held += waits.secured
+    return Marks(
+        connected=connected,
+        secured=marks.secured and max(connected, marks.secured - held),
+        sent=marks.sent - held,
+        first_byte=marks.first_byte - held - waits.first_byte,
+        total=marks.total - held - waits.total,
+    )

@@ -1,0 +1,131 @@
+"""How much memory the agent takes: idle, and with probes in flight that nobody answers.
+
+    python -m bench.footprint [--in-flight N] [--json]
+
+The agent is the shipped program, joined to a collector over mutual TLS, each time started anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import ssl
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvloop
+
+from agent.home import Home
+from bench.table import conditions, show
+from bench.target import free_port, wait_for
+from tests.support.certificates import TestAuthority
+from tests.support.delivery_server import DeliveryServer
+from vantage.v1 import monitor_pb2
+
+SETTLING_S = 4.0
+INTERVAL_US = 4_000_000
+TIMEOUT_US = 60_000_000
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--in-flight", type=int, default=1000)
+    parser.add_argument("--json", action="store_true", help="print JSON, and no table")
+    options = parser.parse_args()
+    beside = conditions()
+    with tempfile.TemporaryDirectory() as name:
+        authority = TestAuthority(Path(name))
+        leaf = authority.issue("127.0.0.1")
+        http, https = free_port(), free_port()
+        program = [sys.executable, "-m", "bench.footprint", "serve", str(http), str(https)]
+        program += [str(leaf.certificate), str(leaf.key)]
+        silent = await asyncio.create_subprocess_exec(*program)
+        try:
+            wait_for(https)
+            idle = await _resident_mb(authority.path, "", 0)
+            rows: list[tuple[object, ...]] = [("idle, connected", 0, idle, None)]
+            for url in (f"http://127.0.0.1:{http}/", f"https://127.0.0.1:{https}/"):
+                resident = await _resident_mb(authority.path, url, options.in_flight)
+                each = (resident - idle) / options.in_flight * 1000
+                rows.append(
+                    (f"{url.partition(':')[0]} in flight", options.in_flight, resident, each)
+                )
+        finally:
+            silent.terminate()
+            await silent.wait()
+    headings = ("agent", "probes", "RSS, MB", "MB per 1,000")
+    if options.json:
+        found = [dict(zip(headings, row, strict=True)) for row in rows]
+        print(json.dumps({"beside": beside, "rows": found}))
+        return
+    show(f"Memory of the agent: {beside}", headings, rows)
+
+
+async def _resident_mb(authority: Path, url: str, monitors: int) -> float:
+    """Run an agent until it has come to rest; return what it then takes."""
+    async with DeliveryServer() as collector:
+        for number in range(monitors):
+            monitor = monitor_pb2.Monitor(
+                id=number + 1, url=url, interval_us=INTERVAL_US, timeout_us=TIMEOUT_US
+            )
+            offset_us = number * INTERVAL_US // monitors
+            collector.assignments.assignments.add(monitor=monitor, offset_us=offset_us)
+        async with _agent(collector, authority, max(1, monitors)) as (process, log):
+            await asyncio.sleep(SETTLING_S + INTERVAL_US / 1e6 * 1.5 * bool(monitors))
+            in_flight = _connections(process.pid) if monitors else 0
+            if process.returncode is not None or in_flight < monitors * 0.99:
+                raise SystemExit(f"{in_flight} of {monitors} are in flight: {log.read_text()}")
+            return _rss_mb(process.pid)
+
+
+def _rss_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    (line,) = (each for each in status.splitlines() if each.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+@asynccontextmanager
+async def _agent(
+    collector: DeliveryServer, authority: Path, max_in_flight: int
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, Path]]:
+    with tempfile.TemporaryDirectory() as name:
+        home, log = Path(name), Path(name) / "log"
+        collector.enrol(Home(home))
+        options = [f"--home={home}", "--allow-network=127.0.0.0/8", f"--trust-ca={authority}"]
+        with log.open("wb") as errors:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "agent", "run", *options,
+                f"--max-in-flight={max_in_flight}", stderr=errors,
+            )  # fmt: skip
+        try:
+            yield process, log
+        finally:
+            process.kill()
+            await process.wait()
+
+
+def _connections(pid: int) -> int:
+    """Sockets of libcurl's: each probe has one, and ours is a duplicate of it."""
+    links = [each.readlink() for each in Path(f"/proc/{pid}/fd").iterdir()]
+    return sum(str(each).startswith("socket:") for each in links) // 2
+
+
+async def _serve(http: int, https: int, certificate: str, key: str) -> None:
+    """Accept, shake hands, and never answer."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    loop = asyncio.get_running_loop()
+    await loop.create_server(asyncio.Protocol, "127.0.0.1", http, backlog=4096)
+    await loop.create_server(asyncio.Protocol, "127.0.0.1", https, ssl=context, backlog=4096)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["serve"]:
+        uvloop.run(_serve(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]))
+    else:
+        asyncio.run(main())
