@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from agent.errors import AgentError, FatalError
+from agent.expectation import expectation_options
 from agent.home import Home, default_path
 
 if TYPE_CHECKING:
-    from agent.result import Monitor, Result
+    from agent.result import Assertion, Monitor, Request, Result
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -247,6 +248,7 @@ def run(
 )
 @click.option("--slow", type=click.FloatRange(min=0), help="Seconds from which it is degraded.")
 @trust_ca_setting
+@expectation_options
 def probe(
     url: str,
     as_json: bool,
@@ -254,10 +256,13 @@ def probe(
     max_redirects: int,
     slow: float | None,
     trust_ca: Path | None,
+    request: Request,
+    ip_version: int,
+    assertions: tuple[Assertion, ...],
 ) -> None:
     """Probe URL once and show how its time was spent. Any address is allowed.
 
-    Exit code 0: up or degraded; 1: down; 2: not a usable URL.
+    Exit code 0: up or degraded; 1: down; 2: not a usable URL or option.
     """
     import json
 
@@ -277,6 +282,9 @@ def probe(
         timeout_us=round(timeout * 1e6),
         slow_us=None if slow is None else round(slow * 1e6),
         max_redirects=max_redirects,
+        request=request,
+        ip_version=ip_version,
+        assertions=assertions,
     )
     result = uvloop.run(_probe_once(monitor, trust_ca))
     if as_json:

@@ -5,21 +5,28 @@ A target's failure is data, never an exception. Only cancellation leaves ``probe
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
+from agent.assertion import Finding, Found, is_slow, judge, needs_content
 from agent.authorities import Authorities
+from agent.content import Content
 from agent.failure import Code, curl_failure, status_failure
 from agent.guard import Address, Guard
 from agent.lag import LagWatcher, is_suspect
 from agent.phases import last_phase, phases
+from agent.request import redirected
 from agent.resolver import LookupFailed, Resolver
-from agent.result import Exchange, Failure, Monitor, Outcome, Phases, Result
+from agent.result import Exchange, Failure, Monitor, Outcome, Phases, Request, Result
 from agent.transfer import MAX_WIRE_BYTES, Engine, Transfer
 from agent.url import Target, check_url, target_of
+
+# The database keeps 2048 characters.
+_DETAIL_MAX = 2000
 
 
 class Prober:
@@ -51,13 +58,12 @@ class Prober:
         """Probe ``monitor`` once. ``slot_at_us``: when it was due; None: now."""
         started_at_us = time.time_ns() // 1000
         with self._lag.watch() as watch:
-            exchanges, redirect_us, failure = await self._follow(monitor)
+            exchanges, redirect_us, failure, content = await self._follow(monitor)
         total_us = redirect_us + exchanges[-1].total_us
-        outcome = Outcome.UP if failure is None else Outcome.DOWN
-        if failure is None and monitor.slow_us is not None and total_us > monitor.slow_us:
-            outcome = Outcome.DEGRADED
-            detail = f"{total_us / 1000:.1f} ms, the limit is {monitor.slow_us / 1000:.1f} ms"
-            failure = Failure(Code.TOO_SLOW, detail)
+        outcome = Outcome.DOWN
+        if failure is None:
+            found = Found(exchanges[-1], content, total_us, redirect_us, started_at_us)
+            outcome, failure = _verdict(await _findings(monitor, found))
         return Result(
             monitor_id=monitor.id,
             slot_at_us=started_at_us if slot_at_us is None else slot_at_us,
@@ -77,32 +83,46 @@ class Prober:
         await self._engine.close()
         self._authorities.close()
 
-    async def _follow(self, monitor: Monitor) -> tuple[list[Exchange], int, Failure | None]:
-        """Make exchanges until one is not a redirect; also return the time before the last."""
+    async def _follow(
+        self, monitor: Monitor
+    ) -> tuple[list[Exchange], int, Failure | None, Content]:
+        """Make exchanges until one is not a redirect.
+
+        Also return the time before the last, and what was kept of its response.
+        """
         began_us = time.perf_counter_ns() // 1000
         exchanges: list[Exchange] = []
         redirect_us = 0
-        url = monitor.url
+        url, request = monitor.url, monitor.request
+        keeps = needs_content(monitor.assertions)
         while True:
+            content = Content() if keeps else None
             exchange, failure, location = await self._exchange(
-                url, monitor.timeout_us - redirect_us
+                url, monitor.timeout_us - redirect_us, request, monitor.ip_version, content
             )
             exchanges.append(exchange)
             if failure is None and location and monitor.max_redirects:
-                url, failure = _next_url(location, len(exchanges), monitor.max_redirects)
+                url, request, failure = _next(location, request, exchanges, monitor.max_redirects)
                 if failure is None:
                     redirect_us = time.perf_counter_ns() // 1000 - began_us
                     continue
-            return exchanges, redirect_us, failure
+            return exchanges, redirect_us, failure, content or Content()
 
-    async def _exchange(self, url: str, timeout_us: int) -> tuple[Exchange, Failure | None, str]:
+    async def _exchange(
+        self,
+        url: str,
+        timeout_us: int,
+        request: Request,
+        ip_version: int,
+        content: Content | None,
+    ) -> tuple[Exchange, Failure | None, str]:
         """Make one exchange; also return where it redirects to, empty: nowhere."""
         try:
             target = target_of(url)
         except ValueError as error:
             return Exchange(url, Phases(), 0), Failure(Code.URL_INVALID, str(error)), ""
         try:
-            addresses, dns_us = await self._look_up(target, timeout_us)
+            addresses, dns_us = await self._look_up(target, timeout_us, ip_version)
         except LookupFailed as error:
             return _unconnected(target, error.elapsed_us), error.failure, ""
         refusals = {address: self._guard.refusal(address) for address in addresses}
@@ -111,17 +131,52 @@ class Prober:
             failure = Failure(Code.ADDRESS_FORBIDDEN, refusals[addresses[0]] or "")
             return _unconnected(target, dns_us, addresses[0]), failure, ""
         left_us = timeout_us - (dns_us or 0)
-        transfer = await self._engine.exchange(target, permitted, left_us)
+        transfer = await self._engine.exchange(target, permitted, left_us, request, content)
         exchange = _exchange_of(target, dns_us, transfer)
         return exchange, _failure(transfer, exchange), transfer.location
 
     async def _look_up(
-        self, target: Target, timeout_us: int
+        self, target: Target, timeout_us: int, ip_version: int
     ) -> tuple[Sequence[Address], int | None]:
-        if target.address is not None:
-            return (target.address,), None
-        answer = await self._resolver.resolve(target.host, timeout_s=max(timeout_us, 1000) / 1e6)
-        return answer.addresses, answer.elapsed_us
+        if target.address is None:
+            timeout_s = max(timeout_us, 1000) / 1e6
+            only = _FAMILY_OF[ip_version]
+            answer = await self._resolver.resolve(target.host, timeout_s=timeout_s, only=only)
+            return answer.addresses, answer.elapsed_us
+        if ip_version and target.address.version != ip_version:
+            detail = f"{target.address} is no IPv{ip_version} address"
+            raise LookupFailed(Failure(Code.DNS_NO_ADDRESS, detail), None)
+        return (target.address,), None
+
+
+_FAMILY_OF = {0: None, 4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+async def _findings(monitor: Monitor, found: Found) -> list[Finding]:
+    """Hold the response against all that is expected of it; it is whole, and its times stand."""
+    assertions = monitor.assertions
+    if is_slow(assertions, found.content):
+        findings = await asyncio.to_thread(judge, assertions, found)
+    else:
+        findings = judge(assertions, found)
+    status = found.exchange.http_status or 0
+    if not 200 <= status < 400 and all(each.kind != "status" for each in assertions):
+        failure = status_failure(status)
+        findings.insert(0, Finding(Code.HTTP_STATUS, failure.detail))
+    if monitor.slow_us is not None and found.total_us > monitor.slow_us:
+        detail = f"{found.total_us / 1000:.1f} ms, the limit is {monitor.slow_us / 1000:.1f} ms"
+        findings.append(Finding(Code.TOO_SLOW, detail, degrades=True))
+    return findings
+
+
+def _verdict(findings: Sequence[Finding]) -> tuple[Outcome, Failure | None]:
+    """Name the result after the first of the gravest findings; tell them all, the gravest first."""
+    if not findings:
+        return Outcome.UP, None
+    findings = sorted(findings, key=lambda finding: finding.degrades)
+    outcome = Outcome.DEGRADED if findings[0].degrades else Outcome.DOWN
+    detail = "; ".join(finding.detail for finding in findings)
+    return outcome, Failure(findings[0].code, detail[:_DETAIL_MAX])
 
 
 def _families(source_address: str | None) -> tuple[socket.AddressFamily, ...] | None:
@@ -132,14 +187,20 @@ def _families(source_address: str | None) -> tuple[socket.AddressFamily, ...] | 
     return (socket.AF_INET if is_v4 else socket.AF_INET6,)
 
 
-def _next_url(location: str, followed: int, limit: int) -> tuple[str, Failure | None]:
-    if followed > limit:
+def _next(
+    location: str, request: Request, exchanges: Sequence[Exchange], limit: int
+) -> tuple[str, Request, Failure | None]:
+    """Return where a redirect leads and what is asked there, or why it is not followed."""
+    if len(exchanges) > limit:
         detail = f"the limit is {limit}; the next would lead to {location}"
-        return "", Failure(Code.TOO_MANY_REDIRECTS, detail)
+        return "", request, Failure(Code.TOO_MANY_REDIRECTS, detail)
+    hop = exchanges[-1]
     try:
-        return check_url(location), None
+        url = check_url(location)
+        request = redirected(request, hop.http_status, target_of(hop.url), target_of(url))
     except ValueError as error:
-        return "", Failure(Code.REDIRECT_INVALID, str(error))
+        return "", request, Failure(Code.REDIRECT_INVALID, str(error))
+    return url, request, None
 
 
 def _unconnected(target: Target, dns_us: int | None, address: Address | None = None) -> Exchange:
@@ -170,7 +231,7 @@ def _exchange_of(target: Target, dns_us: int | None, transfer: Transfer) -> Exch
 
 
 def _failure(transfer: Transfer, exchange: Exchange) -> Failure | None:
-    """Judge one exchange; a redirect is no failure."""
+    """Tell why there is no whole response; what it says is judged later."""
     if transfer.is_too_large:
         detail = f"more than {MAX_WIRE_BYTES} bytes arrived, framing included"
         return Failure(Code.BODY_TOO_LARGE, detail)
@@ -179,7 +240,6 @@ def _failure(transfer: Transfer, exchange: Exchange) -> Failure | None:
         if transfer.refusal is not None and phase == "connect":
             return Failure(Code.ADDRESS_FORBIDDEN, transfer.refusal)
         return curl_failure(transfer.error, phase)
-    status = transfer.http_status
-    if status is None:
+    if transfer.http_status is None:
         return Failure(Code.HTTP_PROTOCOL, "the response has no status")
-    return None if 200 <= status < 400 else status_failure(status)
+    return None

@@ -58,9 +58,12 @@ class Answer:
 
 
 class LookupFailed(Exception):
-    """The name has no usable address; ``failure`` says why."""
+    """There is no usable address; ``failure`` says why.
 
-    def __init__(self, failure: Failure, elapsed_us: int) -> None:
+    ``elapsed_us``: None: it was no name, and nobody was asked.
+    """
+
+    def __init__(self, failure: Failure, elapsed_us: int | None) -> None:
         super().__init__(failure.detail)
         self.failure = failure
         self.elapsed_us = elapsed_us
@@ -94,16 +97,19 @@ class Resolver:
         self._routed: tuple[socket.AddressFamily, ...] = ()
         self._routed_until = 0.0
 
-    async def resolve(self, name: str, *, timeout_s: float) -> Answer:
-        """Look ``name`` up within ``timeout_s``.
+    async def resolve(
+        self, name: str, *, timeout_s: float, only: socket.AddressFamily | None = None
+    ) -> Answer:
+        """Look ``name`` up within ``timeout_s``; ``only``: this family, whatever is routed.
 
         Raises: LookupFailed.
         """
         self._refresh()
-        local = self._local(name)
+        local = self._local(name, only)
         if local:
             return Answer(local, 0)
-        candidates = map(self._questions, self._conf.candidates(name))
+        families = self._asked() if only is None else (only,)
+        candidates = (self._questions(each, families) for each in self._conf.candidates(name))
         first = next(candidates)
         began_ns = time.monotonic_ns()
         replies: Replies = {}
@@ -127,10 +133,10 @@ class Resolver:
         if text is not None:
             self._host_table = parse_hosts(text)
 
-    def _local(self, name: str) -> tuple[Address, ...]:
+    def _local(self, name: str, only: socket.AddressFamily | None) -> tuple[Address, ...]:
         """Addresses that need no query: localhost's (RFC 6761), and the hosts file's."""
         key = name.lower().rstrip(".")
-        families = self._families or tuple(_FAMILY_OF.values())
+        families = (only,) if only else self._families or tuple(_FAMILY_OF.values())
         if key == "localhost" or key.endswith(".localhost"):
             found = _LOOPBACK
         else:
@@ -161,14 +167,14 @@ class Resolver:
                     return replies
         return replies
 
-    def _questions(self, name: str) -> Questions:
+    def _questions(self, name: str, families: Sequence[socket.AddressFamily]) -> Questions:
         """Word the queries about ``name``; none when it is too long with its search suffix."""
         with contextlib.suppress(dns.exception.DNSException):
             absolute = dns.name.from_text(name)
             return {
                 kind: dns.message.make_query(absolute, kind)
                 for kind, family in _FAMILY_OF.items()
-                if family in self._asked()
+                if family in families
             }
         return {}
 

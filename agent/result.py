@@ -15,11 +15,46 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a server.
+
+    ``headers``: (name, value), sent as they are. ``http_version``: "1.1" or "2", and no other is
+    spoken; empty: what both sides agree on. ``is_insecure``: the certificate is not verified.
+    ``is_uncompressed``: no compressed body is asked for.
+    """
+
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    http_version: str = ""
+    is_insecure: bool = False
+    is_uncompressed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """One thing that must be true of a response; docs/monitors.md explains every kind.
+
+    ``name``: the header, JSON path or phase it is about. ``at_least``, ``at_most``: bounds, both
+    inclusive, in bytes, days or microseconds as the kind says; None: no bound. ``degrades``: not
+    met, the result is degraded and not down.
+    """
+
+    kind: str
+    name: str = ""
+    expected: str = ""
+    at_least: int | None = None
+    at_most: int | None = None
+    degrades: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Monitor:
     """What a customer configured, as far as a probe needs it.
 
     ``slow_us``: an up result slower than this is degraded; None: never.
-    ``max_redirects``: 0 follows none, and a redirect's own status is judged.
+    ``max_redirects``: 0 follows none, and a redirect's own status is judged. ``ip_version``: 4 or
+    6, the only family that is looked up and connected to; 0: any. ``assertions``: all must hold.
     """
 
     id: int
@@ -28,6 +63,9 @@ class Monitor:
     timeout_us: int = 10_000_000
     slow_us: int | None = None
     max_redirects: int = 10
+    request: Request = Request()
+    ip_version: int = 0
+    assertions: tuple[Assertion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +132,8 @@ class Result:
     ``exchanges``: at least one, in the order they were made; the result is about the last.
     ``failure``: None exactly when the outcome is up. ``delay_us``: how late the probe began
     against its slot, outside the total. ``lag_us``: longest time the loop was seen blocked
-    meanwhile. Instants are Unix microseconds by this machine's clock.
+    meanwhile. ``is_extra``: a person asked for it, outside the schedule; its slot is when. Instants
+    are Unix microseconds by this machine's clock.
     """
 
     monitor_id: int
@@ -108,3 +147,4 @@ class Result:
     delay_us: int = 0
     lag_us: int = 0
     suspect: bool = False
+    is_extra: bool = False

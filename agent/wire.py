@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agent.result import Assignment, Exchange, Monitor, Outcome, Result
+from agent.request import check_request
+from agent.result import Assertion, Assignment, Exchange, Monitor, Outcome, Request, Result
 from vantage.v1 import monitor_pb2, result_pb2
 
 _OUTCOMES = {
@@ -30,13 +31,14 @@ def encode(result: Result) -> bytes:
         delay_us=result.delay_us,
         lag_us=result.lag_us,
         suspect=result.suspect,
+        is_extra=result.is_extra,
     ).SerializeToString()
 
 
 def assignments(message: monitor_pb2.Assignments) -> list[Assignment]:
     """Read what the collector wants probed.
 
-    Raises: ValueError naming the monitor whose interval cannot be scheduled.
+    Raises: ValueError naming the monitor that cannot be scheduled or requested.
     """
     return list(_assignments(message.assignments))
 
@@ -49,6 +51,8 @@ def _assignments(messages: Iterable[monitor_pb2.Assignment]) -> Iterable[Assignm
                 f"monitor {monitor.id} has interval_us={monitor.interval_us}"
                 f" and offset_us={message.offset_us}; 0 <= offset_us < interval_us must hold"
             )
+        if monitor.ip_version not in (0, 4, 6):
+            raise ValueError(f"monitor {monitor.id} has ip_version={monitor.ip_version}; 0, 4 or 6")
         yield Assignment(
             monitor=Monitor(
                 id=monitor.id,
@@ -57,9 +61,40 @@ def _assignments(messages: Iterable[monitor_pb2.Assignment]) -> Iterable[Assignm
                 timeout_us=monitor.timeout_us,
                 slow_us=monitor.slow_us if monitor.HasField("slow_us") else None,
                 max_redirects=monitor.max_redirects,
+                request=_request(monitor),
+                ip_version=monitor.ip_version,
+                assertions=tuple(map(_assertion, monitor.assertions)),
             ),
             offset_us=message.offset_us,
         )
+
+
+def _request(monitor: monitor_pb2.Monitor) -> Request:
+    message = monitor.request
+    request = Request(
+        method=message.method or "GET",
+        headers=tuple((header.name, header.value) for header in message.headers),
+        body=message.body,
+        http_version=message.http_version,
+        is_insecure=message.is_insecure,
+        is_uncompressed=message.is_uncompressed,
+    )
+    try:
+        check_request(request)
+    except ValueError as error:
+        raise ValueError(f"monitor {monitor.id}: {error}") from error
+    return request
+
+
+def _assertion(message: monitor_pb2.Assertion) -> Assertion:
+    return Assertion(
+        kind=message.kind,
+        name=message.name,
+        expected=message.expected,
+        at_least=message.at_least if message.HasField("at_least") else None,
+        at_most=message.at_most if message.HasField("at_most") else None,
+        degrades=message.degrades,
+    )
 
 
 def _exchange(exchange: Exchange) -> result_pb2.Exchange:

@@ -34,6 +34,17 @@ PHASES = {
 
 CAUSES = {
     "address_forbidden": "Address not allowed by the agent",
+    "assertion_body": "Response body not as expected",
+    "assertion_certificate": "Certificate ends too soon",
+    "assertion_header": "Response header not as expected",
+    "assertion_http_version": "Unexpected HTTP version",
+    "assertion_json": "JSON value not as expected",
+    "assertion_limit": "Slower than a limit",
+    "assertion_network": "Address in none of the expected networks",
+    "assertion_size": "Response size not as expected",
+    "assertion_status": "Unexpected HTTP status",
+    "assertion_unsupported": "The agent cannot judge an expectation",
+    "assertion_url": "Redirects end elsewhere",
     "bad_encoding": "Response body cannot be decoded",
     "body_too_large": "Response larger than the limit",
     "connect_failed": "TCP connect failed",

@@ -10,8 +10,10 @@ import click
 
 from collector.operator.account import account
 from collector.operator.agent import agent
+from collector.operator.duration import Duration
 from collector.operator.location import location
-from collector.operator.monitor import Duration, monitor
+from collector.operator.monitor import monitor
+from collector.operator.run import run
 from collector.operator.target import home_option, local_database
 from collector.options import database_option, speaks_plainly
 
@@ -24,6 +26,7 @@ def main() -> None:
 
 for group in (account, agent, location, monitor):
     main.add_command(group)
+monitor.add_command(run)
 
 
 @main.command()

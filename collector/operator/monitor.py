@@ -7,30 +7,22 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import click
+from psycopg.types.json import Jsonb
 
 from collector import db
+from collector.assertion import Assertion, check_assertions
 from collector.errors import CollectorError
+from collector.operator import definition
 from collector.operator.account import account_id
+from collector.operator.duration import Duration
+from collector.operator.expectation import expectation_options
+from collector.operator.request import request_options
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
+from collector.request import Request, check_request
 
-DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
-SECONDS = {"ms": 0.001, None: 1, "s": 1, "m": 60, "h": 3600}
 URL_MAX = 2048
-
-
-class Duration(click.ParamType[float]):
-    """A duration such as 500ms, 30s, 5m or 1h (a bare number: seconds), as seconds."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: object, ctx: click.Context | None) -> float:
-        if isinstance(value, int | float):
-            return float(value)
-        match = DURATION.fullmatch(str(value))
-        if match is None:
-            raise click.BadParameter(f"{value!r} is not a duration, such as 500ms, 30s, 5m or 1h.")
-        return float(match[1]) * SECONDS[match[2]]
+PLAIN = Request()
 
 
 @click.group()
@@ -51,6 +43,8 @@ def monitor() -> None:
 @click.option(
     "--max-redirects", type=click.IntRange(0, 50), default=10, show_default=True, help="0: none."
 )
+@request_options
+@expectation_options
 @on_database
 def add(
     target: str,
@@ -62,8 +56,14 @@ def add(
     slow: float | None,
     max_redirects: int,
     url: str,
+    request: Request,
+    assertions: Sequence[Assertion],
 ) -> None:
-    """Watch URL from every location, or from those named only."""
+    """Watch URL from every location, or from those named only.
+
+    What is not as expected makes a result down; only --slow, --limit and --cert-days degrade it.
+    docs/monitors.md explains every option.
+    """
     with db.session(url) as connection:
         monitor_id = add_monitor(
             connection,
@@ -75,6 +75,8 @@ def add(
             timeout_s=timeout,
             slow_s=slow,
             max_redirects=max_redirects,
+            request=request,
+            assertions=assertions,
         )
     click.echo(f"Watching {target} as monitor {monitor_id}.")
 
@@ -90,12 +92,17 @@ def add_monitor(
     timeout_s: float = 10,
     slow_s: float | None = None,
     max_redirects: int = 10,
+    request: Request = PLAIN,
+    assertions: Sequence[Assertion] = (),
 ) -> int:
     """Insert a monitor at the named locations, or at all there are and will be; return its id.
 
-    Raises: CollectorError for a URL, a duration or a location that cannot be.
+    Raises: CollectorError for a URL, a duration, a request, an assertion or a location that cannot
+    be.
     """
     check_url(url)
+    check_request(request)
+    check_assertions(assertions)
     if interval_s != int(interval_s) or not 1 <= interval_s <= 86400:
         raise CollectorError(f"The interval is {interval_s:g} s: 1 s to 24 h in whole seconds.")
     if not 0.1 <= timeout_s <= 60:
@@ -122,6 +129,14 @@ def add_monitor(
             "timeout_us": round(timeout_s * 1_000_000),
             "slow_us": None if slow_s is None else round(slow_s * 1_000_000),
             "max_redirects": max_redirects,
+            "method": request.method,
+            "headers": Jsonb([{"name": name, "value": value} for name, value in request.headers]),
+            "body": request.body,
+            "ip_version": request.ip_version,
+            "http_version": request.http_version,
+            "is_insecure": request.is_insecure,
+            "is_uncompressed": request.is_uncompressed,
+            "assertions": Jsonb(list(assertions)),
             "is_everywhere": not locations,
         },
     ).fetchone()
@@ -166,6 +181,19 @@ def list_(as_json: bool, url: str) -> None:
     with db.session(url) as connection:
         rows = connection.execute(db.queries("operator")["monitors"]).fetchall()
     show(rows, ["id", "name", "url", "interval_s", "locations", "account"], as_json=as_json)
+
+
+@monitor.command("show")
+@click.argument("monitor_id", metavar="ID", type=int)
+@json_option
+@on_database
+def show_(monitor_id: int, as_json: bool, url: str) -> None:
+    """Show everything about one monitor."""
+    with db.session(url) as connection:
+        row = connection.execute(db.queries("operator")["monitor"], {"id": monitor_id}).fetchone()
+    if row is None:
+        raise CollectorError(f"There is no monitor {monitor_id}. See: vantage monitor list")
+    click.echo(definition.as_json(row) if as_json else definition.as_text(row))
 
 
 @monitor.command("remove")

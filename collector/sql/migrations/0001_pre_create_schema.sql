@@ -31,7 +31,8 @@ COMMENT ON SCHEMA vantage IS 'Vantage: what is measured, from where, and every r
 
 CREATE TYPE vantage.outcome AS ENUM ('up', 'degraded', 'down');
 COMMENT ON TYPE vantage.outcome IS
-    'Judgement of one result: up; degraded (up, but slower than the monitor''s limit); down.';
+    'Judgement of one result: up; degraded (it answers, but is slower than the monitor''s limit or '
+    'fails an assertion that degrades only); down.';
 
 -- Accounts and people ---------------------------------------------------------------------------
 
@@ -104,6 +105,15 @@ CREATE TABLE vantage.monitors (
     timeout_us integer NOT NULL DEFAULT 10000000 CHECK (timeout_us BETWEEN 100000 AND 60000000),
     slow_us integer CHECK (slow_us > 0),
     max_redirects smallint NOT NULL DEFAULT 10 CHECK (max_redirects BETWEEN 0 AND 50),
+    method text NOT NULL DEFAULT 'GET'
+        CHECK (method IN ('GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS')),
+    headers jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(headers) = 'array'),
+    body bytea CHECK (length(body) BETWEEN 1 AND 65536),
+    ip_version smallint CHECK (ip_version IN (4, 6)),
+    http_version text CHECK (http_version IN ('1.1', '2')),
+    is_insecure boolean NOT NULL DEFAULT false,
+    is_uncompressed boolean NOT NULL DEFAULT false,
+    assertions jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(assertions) = 'array'),
     is_everywhere boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT now(),
     removed_at timestamptz
@@ -120,6 +130,23 @@ COMMENT ON COLUMN vantage.monitors.slow_us IS
     'An up result whose total_us exceeds this is degraded. NULL: no limit.';
 COMMENT ON COLUMN vantage.monitors.max_redirects IS
     'Redirects followed. 0: none; then a redirect''s own status is judged.';
+COMMENT ON COLUMN vantage.monitors.method IS 'Method of the request.';
+COMMENT ON COLUMN vantage.monitors.headers IS
+    'Headers added to the request: [{"name": "Accept", "value": "text/html"}, ...]. Stored as they '
+    'are, not encrypted; never sent to another origin than the URL''s.';
+COMMENT ON COLUMN vantage.monitors.body IS
+    'Body of the request. NULL: none. Never sent to another origin than the URL''s.';
+COMMENT ON COLUMN vantage.monitors.ip_version IS
+    'The only family that is looked up and connected to, 4 or 6. NULL: any.';
+COMMENT ON COLUMN vantage.monitors.http_version IS
+    '1.1 or 2, and no other is spoken. NULL: what server and agent agree on.';
+COMMENT ON COLUMN vantage.monitors.is_insecure IS 'The server''s certificate is not verified.';
+COMMENT ON COLUMN vantage.monitors.is_uncompressed IS 'No compressed body is asked for.';
+COMMENT ON COLUMN vantage.monitors.assertions IS
+    'What must be true of the response: [{"kind": "status", "expected": "200-299"}, ...]. By kind '
+    'also "name", "at_least", "at_most"; "degrades": true makes a failing one degraded instead of '
+    'down. Every kind is explained in docs/monitors.md. Without one of kind status, a final status '
+    'outside 200 to 399 is down.';
 COMMENT ON COLUMN vantage.monitors.is_everywhere IS
     'It is probed from every location, those added later included.';
 COMMENT ON COLUMN vantage.monitors.created_at IS 'When the monitor was added.';
@@ -256,6 +283,7 @@ CREATE TABLE vantage.results (
     http_status smallint,
     redirects smallint NOT NULL,
     suspect boolean NOT NULL,
+    is_extra boolean NOT NULL DEFAULT false,
     location text NOT NULL,
     failure text,
     detail text,
@@ -311,11 +339,14 @@ COMMENT ON COLUMN vantage.results.redirects IS
     'Redirects followed; their exchanges are in vantage.exchanges.';
 COMMENT ON COLUMN vantage.results.suspect IS
     'The agent was too busy for the numbers to be trusted; never pages anyone.';
+COMMENT ON COLUMN vantage.results.is_extra IS
+    'A person asked for it, outside the schedule: slot_at is when. Counts for no availability.';
 COMMENT ON COLUMN vantage.results.location IS 'vantage.locations.name.';
 COMMENT ON COLUMN vantage.results.failure IS
     'Why it is down or degraded, a code of docs/failures.md. NULL: up.';
 COMMENT ON COLUMN vantage.results.detail IS
-    'The failure in libcurl''s or the resolver''s own words. NULL: nothing to add.';
+    'The failure in libcurl''s or the resolver''s own words, or what was expected and found. '
+    'NULL: nothing to add.';
 COMMENT ON COLUMN vantage.results.http_version IS '1.0, 1.1, 2 or 3. NULL: no response.';
 COMMENT ON COLUMN vantage.results.url IS
     'Where the redirects ended. NULL: none was followed, it is the monitor''s URL.';

@@ -100,6 +100,14 @@ SELECT
     monitors.timeout_us,
     monitors.slow_us,
     monitors.max_redirects,
+    monitors.method,
+    monitors.headers,
+    monitors.body,
+    monitors.ip_version,
+    monitors.http_version,
+    monitors.is_insecure,
+    monitors.is_uncompressed,
+    monitors.assertions,
     vantage.slot_offset_us(monitors.id, chosen.location, monitors.interval_s) AS offset_us
 FROM chosen
 JOIN vantage.monitors ON monitors.id = chosen.monitor_id

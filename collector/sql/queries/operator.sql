@@ -70,11 +70,42 @@ ORDER BY monitors.id
 
 -- add_monitor --
 INSERT INTO vantage.monitors (
-    account_id, name, url, interval_s, timeout_us, slow_us, max_redirects, is_everywhere)
+    account_id, name, url, interval_s, timeout_us, slow_us, max_redirects, method, headers, body,
+    ip_version, http_version, is_insecure, is_uncompressed, assertions, is_everywhere)
 VALUES (
     %(account_id)s, %(name)s, %(url)s, %(interval_s)s, %(timeout_us)s, %(slow_us)s,
-    %(max_redirects)s, %(is_everywhere)s)
+    %(max_redirects)s, %(method)s, %(headers)s, %(body)s, %(ip_version)s, %(http_version)s,
+    %(is_insecure)s, %(is_uncompressed)s, %(assertions)s, %(is_everywhere)s)
 RETURNING id
+
+-- monitor --
+SELECT
+    monitors.id,
+    monitors.name,
+    accounts.name AS account,
+    monitors.url,
+    monitors.method,
+    monitors.headers,
+    monitors.body,
+    monitors.ip_version,
+    monitors.http_version,
+    monitors.is_insecure,
+    monitors.is_uncompressed,
+    monitors.max_redirects,
+    monitors.interval_s,
+    monitors.timeout_us,
+    monitors.slow_us,
+    monitors.assertions,
+    monitors.is_everywhere,
+    ARRAY(
+        SELECT location FROM vantage.monitor_locations
+        WHERE monitor_locations.monitor_id = monitors.id
+        ORDER BY location) AS locations,
+    monitors.created_at
+FROM vantage.monitors
+JOIN vantage.accounts ON accounts.id = monitors.account_id
+WHERE monitors.id = %(id)s
+    AND monitors.removed_at IS NULL
 
 -- add_monitor_location --
 INSERT INTO vantage.monitor_locations (monitor_id, location)
@@ -126,3 +157,25 @@ WHERE id = %(id)s
     AND location = %(location)s
     AND revoked_at IS NULL
     AND certificate_expires_at > now() + INTERVAL '1 hour'
+
+-- run_now --
+SELECT pg_notify('vantage_run_now', %(payload)s)
+
+-- extra_results --
+SELECT
+    location,
+    outcome::text AS outcome,
+    failure,
+    detail,
+    http_status,
+    dns_us,
+    connect_us,
+    tls_us,
+    wait_us,
+    receive_us,
+    total_us
+FROM vantage.results
+WHERE monitor_id = %(monitor_id)s
+    AND slot_at = %(requested_at)s
+    AND is_extra
+ORDER BY location

@@ -103,7 +103,8 @@ SELECT
         WHEN results.tls_us IS NOT NULL THEN 'tls'
         WHEN results.connect_us IS NOT NULL THEN 'connect'
         WHEN results.dns_us IS NOT NULL THEN 'dns'
-    END AS failed_phase
+    END AS failed_phase,
+    results.is_extra
 FROM vantage.results
 JOIN vantage.monitors ON monitors.id = results.monitor_id
 WHERE monitors.account_id = vantage.current_account();

@@ -62,6 +62,7 @@ class CollectorMessage(_message.Message):
     GAP_FIELD_NUMBER: _builtins.int
     FENCED_FIELD_NUMBER: _builtins.int
     ASSIGNMENTS_FIELD_NUMBER: _builtins.int
+    RUN_NOW_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome: ...
     @_builtins.property
@@ -72,6 +73,8 @@ class CollectorMessage(_message.Message):
     def fenced(self) -> Global___Fenced: ...
     @_builtins.property
     def assignments(self) -> _monitor_pb2.Assignments: ...
+    @_builtins.property
+    def run_now(self) -> Global___RunNow: ...
     def __init__(
         self,
         *,
@@ -80,12 +83,13 @@ class CollectorMessage(_message.Message):
         gap: Global___Gap | None = ...,
         fenced: Global___Fenced | None = ...,
         assignments: _monitor_pb2.Assignments | None = ...,
+        run_now: Global___RunNow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignments", b"assignments", "fenced", b"fenced", "gap", b"gap", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignments", b"assignments", "fenced", b"fenced", "gap", b"gap", "message", b"message", "run_now", b"run_now", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignments", b"assignments", "fenced", b"fenced", "gap", b"gap", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignments", b"assignments", "fenced", b"fenced", "gap", b"gap", "message", b"message", "run_now", b"run_now", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "ack", "gap", "fenced", "assignments"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "ack", "gap", "fenced", "assignments", "run_now"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -252,6 +256,31 @@ class Close(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Close: _TypeAlias = Close  # noqa: Y015
+
+@_typing.final
+class RunNow(_message.Message):
+    """Probe one of the assigned monitors at once, besides its schedule; an unknown one is ignored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MONITOR_ID_FIELD_NUMBER: _builtins.int
+    REQUESTED_AT_US_FIELD_NUMBER: _builtins.int
+    monitor_id: _builtins.int
+    requested_at_us: _builtins.int
+    """What the result's slot_at_us shall be: the same at every location that was asked."""
+    def __init__(
+        self,
+        *,
+        monitor_id: _builtins.int = ...,
+        requested_at_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["monitor_id", b"monitor_id", "requested_at_us", b"requested_at_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunNow: _TypeAlias = RunNow  # noqa: Y015
 
 @_typing.final
 class Heartbeat(_message.Message):

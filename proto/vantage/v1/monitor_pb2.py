@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18vantage/v1/monitor.proto\x12\nvantage.v1\"\x84\x01\n\x07Monitor\x12\n\n\x02id\x18\x01 \x01(\x05\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x13\n\x0binterval_us\x18\x03 \x01(\x03\x12\x12\n\ntimeout_us\x18\x04 \x01(\x03\x12\x14\n\x07slow_us\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rmax_redirects\x18\x06 \x01(\x05\x42\n\n\x08_slow_us\"E\n\nAssignment\x12$\n\x07monitor\x18\x01 \x01(\x0b\x32\x13.vantage.v1.Monitor\x12\x11\n\toffset_us\x18\x02 \x01(\x03\":\n\x0b\x41ssignments\x12+\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32\x16.vantage.v1.Assignmentb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18vantage/v1/monitor.proto\x12\nvantage.v1\"\xe9\x01\n\x07Monitor\x12\n\n\x02id\x18\x01 \x01(\x05\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x13\n\x0binterval_us\x18\x03 \x01(\x03\x12\x12\n\ntimeout_us\x18\x04 \x01(\x03\x12\x14\n\x07slow_us\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rmax_redirects\x18\x06 \x01(\x05\x12$\n\x07request\x18\x07 \x01(\x0b\x32\x13.vantage.v1.Request\x12\x12\n\nip_version\x18\x08 \x01(\x05\x12)\n\nassertions\x18\t \x03(\x0b\x32\x15.vantage.v1.AssertionB\n\n\x08_slow_us\"\x90\x01\n\x07Request\x12\x0e\n\x06method\x18\x01 \x01(\t\x12#\n\x07headers\x18\x02 \x03(\x0b\x32\x12.vantage.v1.Header\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x14\n\x0chttp_version\x18\x04 \x01(\t\x12\x13\n\x0bis_insecure\x18\x05 \x01(\x08\x12\x17\n\x0fis_uncompressed\x18\x06 \x01(\x08\"%\n\x06Header\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\x91\x01\n\tAssertion\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08\x65xpected\x18\x03 \x01(\t\x12\x15\n\x08\x61t_least\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x07\x61t_most\x18\x05 \x01(\x03H\x01\x88\x01\x01\x12\x10\n\x08\x64\x65grades\x18\x06 \x01(\x08\x42\x0b\n\t_at_leastB\n\n\x08_at_most\"E\n\nAssignment\x12$\n\x07monitor\x18\x01 \x01(\x0b\x32\x13.vantage.v1.Monitor\x12\x11\n\toffset_us\x18\x02 \x01(\x03\":\n\x0b\x41ssignments\x12+\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32\x16.vantage.v1.Assignmentb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,9 +32,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vantage.v1.monitor_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MONITOR']._serialized_start=41
-  _globals['_MONITOR']._serialized_end=173
-  _globals['_ASSIGNMENT']._serialized_start=175
-  _globals['_ASSIGNMENT']._serialized_end=244
-  _globals['_ASSIGNMENTS']._serialized_start=246
-  _globals['_ASSIGNMENTS']._serialized_end=304
+  _globals['_MONITOR']._serialized_end=274
+  _globals['_REQUEST']._serialized_start=277
+  _globals['_REQUEST']._serialized_end=421
+  _globals['_HEADER']._serialized_start=423
+  _globals['_HEADER']._serialized_end=460
+  _globals['_ASSERTION']._serialized_start=463
+  _globals['_ASSERTION']._serialized_end=608
+  _globals['_ASSIGNMENT']._serialized_start=610
+  _globals['_ASSIGNMENT']._serialized_end=679
+  _globals['_ASSIGNMENTS']._serialized_start=681
+  _globals['_ASSIGNMENTS']._serialized_end=739
 # @@protoc_insertion_point(module_scope)

@@ -30,6 +30,9 @@ class Monitor(_message.Message):
     TIMEOUT_US_FIELD_NUMBER: _builtins.int
     SLOW_US_FIELD_NUMBER: _builtins.int
     MAX_REDIRECTS_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    IP_VERSION_FIELD_NUMBER: _builtins.int
+    ASSERTIONS_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     url: _builtins.str
     """Absolute http or https URL, as the customer typed it."""
@@ -43,6 +46,16 @@ class Monitor(_message.Message):
     """Redirects followed before the result fails with too_many_redirects. 0: none is followed,
     and a redirect's own status is judged.
     """
+    ip_version: _builtins.int
+    """4 or 6: only addresses of this family are looked up and connected to. 0: any."""
+    @_builtins.property
+    def request(self) -> Global___Request:
+        """Absent: GET, nothing added."""
+
+    @_builtins.property
+    def assertions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Assertion]:
+        """All must hold. Without one of kind "status", a final status outside 200 to 399 is down."""
+
     def __init__(
         self,
         *,
@@ -52,16 +65,134 @@ class Monitor(_message.Message):
         timeout_us: _builtins.int = ...,
         slow_us: _builtins.int | None = ...,
         max_redirects: _builtins.int = ...,
+        request: Global___Request | None = ...,
+        ip_version: _builtins.int = ...,
+        assertions: _abc.Iterable[Global___Assertion] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_slow_us", b"_slow_us", "slow_us", b"slow_us"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_slow_us", b"_slow_us", "request", b"request", "slow_us", b"slow_us"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_slow_us", b"_slow_us", "id", b"id", "interval_us", b"interval_us", "max_redirects", b"max_redirects", "slow_us", b"slow_us", "timeout_us", b"timeout_us", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_slow_us", b"_slow_us", "assertions", b"assertions", "id", b"id", "interval_us", b"interval_us", "ip_version", b"ip_version", "max_redirects", b"max_redirects", "request", b"request", "slow_us", b"slow_us", "timeout_us", b"timeout_us", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__slow_us: _TypeAlias = _typing.Literal["slow_us"]  # noqa: Y015
     _WhichOneofArgType__slow_us: _TypeAlias = _typing.Literal["_slow_us", b"_slow_us"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__slow_us) -> _WhichOneofReturnType__slow_us | None: ...
 
 Global___Monitor: _TypeAlias = Monitor  # noqa: Y015
+
+@_typing.final
+class Request(_message.Message):
+    """What is asked of the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    HTTP_VERSION_FIELD_NUMBER: _builtins.int
+    IS_INSECURE_FIELD_NUMBER: _builtins.int
+    IS_UNCOMPRESSED_FIELD_NUMBER: _builtins.int
+    method: _builtins.str
+    """GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS; empty: GET."""
+    body: _builtins.bytes
+    http_version: _builtins.str
+    """"1.1" or "2": no other version is spoken; empty: what server and client agree on."""
+    is_insecure: _builtins.bool
+    """The server's certificate is not verified."""
+    is_uncompressed: _builtins.bool
+    """No compressed body is asked for."""
+    @_builtins.property
+    def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Header]:
+        """Sent as they are, and never to another origin: a redirect that leaves scheme, host and port of
+        the monitor's URL leaves them behind.
+        """
+
+    def __init__(
+        self,
+        *,
+        method: _builtins.str = ...,
+        headers: _abc.Iterable[Global___Header] | None = ...,
+        body: _builtins.bytes = ...,
+        http_version: _builtins.str = ...,
+        is_insecure: _builtins.bool = ...,
+        is_uncompressed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "headers", b"headers", "http_version", b"http_version", "is_insecure", b"is_insecure", "is_uncompressed", b"is_uncompressed", "method", b"method"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Request: _TypeAlias = Request  # noqa: Y015
+
+@_typing.final
+class Header(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    value: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Header: _TypeAlias = Header  # noqa: Y015
+
+@_typing.final
+class Assertion(_message.Message):
+    """One thing that must be true of a response; docs/monitors.md explains every kind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    AT_MOST_FIELD_NUMBER: _builtins.int
+    DEGRADES_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """An agent that does not know it says so: assertion_unsupported."""
+    name: _builtins.str
+    """The header, JSON path or phase that it is about, where the kind has one."""
+    expected: _builtins.str
+    """What is looked for, where the kind is about text."""
+    at_least: _builtins.int
+    """Bounds, both inclusive: bytes, days or microseconds, as the kind says. Absent: no bound."""
+    at_most: _builtins.int
+    degrades: _builtins.bool
+    """Not met, the result is degraded. False: down."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        name: _builtins.str = ...,
+        expected: _builtins.str = ...,
+        at_least: _builtins.int | None = ...,
+        at_most: _builtins.int | None = ...,
+        degrades: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_at_least", b"_at_least", "_at_most", b"_at_most", "at_least", b"at_least", "at_most", b"at_most"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_at_least", b"_at_least", "_at_most", b"_at_most", "at_least", b"at_least", "at_most", b"at_most", "degrades", b"degrades", "expected", b"expected", "kind", b"kind", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__at_least: _TypeAlias = _typing.Literal["at_least"]  # noqa: Y015
+    _WhichOneofArgType__at_least: _TypeAlias = _typing.Literal["_at_least", b"_at_least"]  # noqa: Y015
+    _WhichOneofReturnType__at_most: _TypeAlias = _typing.Literal["at_most"]  # noqa: Y015
+    _WhichOneofArgType__at_most: _TypeAlias = _typing.Literal["_at_most", b"_at_most"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__at_least) -> _WhichOneofReturnType__at_least | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__at_most) -> _WhichOneofReturnType__at_most | None: ...
+
+Global___Assertion: _TypeAlias = Assertion  # noqa: Y015
 
 @_typing.final
 class Assignment(_message.Message):

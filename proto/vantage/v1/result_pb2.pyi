@@ -28,7 +28,7 @@ class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome.Value
     OUTCOME_UNSPECIFIED: _Outcome.ValueType  # 0
     OUTCOME_UP: _Outcome.ValueType  # 1
     OUTCOME_DEGRADED: _Outcome.ValueType  # 2
-    """Up, and slower than the monitor's limit."""
+    """It answers, but is slower than the monitor's limit or fails an assertion that only degrades."""
     OUTCOME_DOWN: _Outcome.ValueType  # 3
 
 class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper): ...
@@ -36,7 +36,7 @@ class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper): ...
 OUTCOME_UNSPECIFIED: Outcome.ValueType  # 0
 OUTCOME_UP: Outcome.ValueType  # 1
 OUTCOME_DEGRADED: Outcome.ValueType  # 2
-"""Up, and slower than the monitor's limit."""
+"""It answers, but is slower than the monitor's limit or fails an assertion that only degrades."""
 OUTCOME_DOWN: Outcome.ValueType  # 3
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
@@ -197,6 +197,7 @@ class Result(_message.Message):
     DELAY_US_FIELD_NUMBER: _builtins.int
     LAG_US_FIELD_NUMBER: _builtins.int
     SUSPECT_FIELD_NUMBER: _builtins.int
+    IS_EXTRA_FIELD_NUMBER: _builtins.int
     monitor_id: _builtins.int
     slot_at_us: _builtins.int
     """The slot, and when the probe began, by the agent's clock: microseconds after the epoch."""
@@ -205,7 +206,9 @@ class Result(_message.Message):
     failure: _builtins.str
     """A code of docs/failures.md; empty: none."""
     detail: _builtins.str
-    """libcurl's or the resolver's own words about the failure; empty: none."""
+    """libcurl's or the resolver's own words about the failure, or what was expected and found;
+    empty: none.
+    """
     redirect_us: _builtins.int
     """Everything before the last exchange."""
     total_us: _builtins.int
@@ -215,6 +218,8 @@ class Result(_message.Message):
     """Longest time the probing loop was seen blocked during this probe."""
     suspect: _builtins.bool
     """The lag exceeds the stated share of the measurement (docs/accuracy.md): not to be trusted."""
+    is_extra: _builtins.bool
+    """Asked for by a person, outside the schedule: slot_at_us is when it was asked for."""
     @_builtins.property
     def exchanges(self) -> _containers.RepeatedCompositeFieldContainer[Global___Exchange]:
         """In the order they were made; the last is the one the result is about. At least one."""
@@ -234,10 +239,11 @@ class Result(_message.Message):
         delay_us: _builtins.int = ...,
         lag_us: _builtins.int = ...,
         suspect: _builtins.bool = ...,
+        is_extra: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay_us", b"delay_us", "detail", b"detail", "exchanges", b"exchanges", "failure", b"failure", "lag_us", b"lag_us", "monitor_id", b"monitor_id", "outcome", b"outcome", "redirect_us", b"redirect_us", "slot_at_us", b"slot_at_us", "started_at_us", b"started_at_us", "suspect", b"suspect", "total_us", b"total_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay_us", b"delay_us", "detail", b"detail", "exchanges", b"exchanges", "failure", b"failure", "is_extra", b"is_extra", "lag_us", b"lag_us", "monitor_id", b"monitor_id", "outcome", b"outcome", "redirect_us", b"redirect_us", "slot_at_us", b"slot_at_us", "started_at_us", b"started_at_us", "suspect", b"suspect", "total_us", b"total_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

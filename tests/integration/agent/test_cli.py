@@ -313,6 +313,16 @@ async def test_a_spool_of_another_agent_is_refused(server: DeliveryServer, tmp_p
         (["run", "--trust-ca", "/nonexistent"], 2, "/nonexistent"),
         (["probe", "ftp://x/"], 2, "ftp"),
         (["probe", "not a url"], 2, "not a url"),
+        (["probe", "http://x/", "--method=BREW"], 2, "'BREW' is none of GET, HEAD"),
+        (["probe", "http://x/", "--header=A"], 2, "write 'Name: value'"),
+        (["probe", "http://x/", "--status=2xx"], 2, "write them like 200-299,304"),
+        (["probe", "http://x/", "--expect-header=:"], 2, "'Name ~ regex'"),
+        (["probe", "http://x/", "--matches=("], 2, "missing ): ("),
+        (["probe", "http://x/", "--json-path=$..a=1"], 2, "not supported"),
+        (["probe", "http://x/", "--json-path=$.a"], 2, "write it like '$.status=ok'"),
+        (["probe", "http://x/", "--cert-days=soon"], 2, "such as 14 or 3:down"),
+        (["probe", "http://x/", "--limit=wait"], 2, "like total=800ms"),
+        (["probe", "http://x/", "--limit=naps=1s"], 2, "'naps' is none of total"),
     ],
 )
 def test_bad_input_is_one_sentence(
@@ -365,3 +375,17 @@ async def test_one_probe_is_shown(target: str) -> None:
     assert json.loads(output)["outcome"] == "down"
     code, output, _ = await agent_beside("probe", target, "--json", "--slow", "0")
     assert code == 0
+
+
+async def test_one_probe_is_held_against_what_is_expected(target: str) -> None:
+    asked = ["--method=put", "--body=x", "--header=A: b", "--ip-version=4", "--http-version=1.1"]
+    holds = ["--status=200", "--contains=ok", "--matches=^o", "--expect-header=Content-Length: 2"]
+    limits = ["--limit=total=10s:down", "--limit=wait=1ms:degraded", "--no-compression"]
+    code, output, errors = await agent_beside("probe", target, *asked, *holds, *limits)
+    assert (code, errors) == (0, "")
+    code, output, _ = await agent_beside("probe", target, "--json", "--json-path=$.a=1")
+    assert code == 1
+    assert json.loads(output)["failure"] == "assertion_json"
+    code, output, _ = await agent_beside("probe", target, "--json", "--cert-days=3")
+    assert code == 0
+    assert json.loads(output)["outcome"] == "degraded"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner, Result
 
+from collector import db
+from collector.assignments import assignment
 from collector.operator.main import main
 from tests.support.collector import fetch
 from tests.support.database import Database
+from vantage.v1 import monitor_pb2
 
 
 class Vantage:
@@ -54,6 +58,174 @@ def test_a_monitor_is_added_listed_and_removed(vantage: Vantage) -> None:
     assert json.loads(vantage("monitor", "list", "--json").output) == []
     again = vantage("monitor", "remove", "1")
     assert (again.exit_code, "vantage monitor list" in again.output) == (1, True)
+
+
+EVERY_OPTION = [
+    "--method=put",
+    "--header=Accept: text/html",
+    "--header=X-Empty:",
+    "--body={}",
+    "--ip-version=6",
+    "--http-version=2",
+    "--insecure",
+    "--no-compression",
+    "--status=200-204,304",
+    "--expect-http-version=2",
+    "--expect-header=Content-Type",
+    "--expect-header=Server: a ~ b: c",
+    "--expect-header=Via ~ ^1\\.1 ",
+    "--contains=Grüße",
+    "--matches=(?i)ok$",
+    "--json-path=$['a=b'][0]=ok",
+    "--json-path=$.count=3",
+    "--min-bytes=1",
+    "--max-bytes=2000",
+    "--cert-days=14",
+    "--final-url=https://www.a.example/",
+    "--network=2001:db8::/32",
+    "--limit=total=800ms",
+    "--limit=wait=2s:down",
+]
+ASSERTIONS = [
+    {"kind": "status", "expected": "200-204,304"},
+    {"kind": "http_version", "expected": "2"},
+    {"kind": "header_present", "name": "Content-Type"},
+    {"kind": "header_equals", "name": "Server", "expected": "a ~ b: c"},
+    {"kind": "header_matches", "name": "Via", "expected": "^1\\.1"},
+    {"kind": "body_contains", "expected": "Grüße"},
+    {"kind": "body_matches", "expected": "(?i)ok$"},
+    {"kind": "json_equals", "name": "$['a=b'][0]", "expected": '"ok"'},
+    {"kind": "json_equals", "name": "$.count", "expected": "3"},
+    {"kind": "size", "at_least": 1, "at_most": 2000},
+    {"kind": "cert_days", "at_least": 14, "degrades": True},
+    {"kind": "url", "expected": "https://www.a.example/"},
+    {"kind": "network", "expected": "2001:db8::/32"},
+    {"kind": "limit", "name": "total", "at_most": 800_000, "degrades": True},
+    {"kind": "limit", "name": "wait", "at_most": 2_000_000, "degrades": False},
+]
+
+
+def assigned(vantage: Vantage) -> list[monitor_pb2.Monitor]:
+    """What an agent at fra is told."""
+    enrol = (
+        "INSERT INTO vantage.agents (id, location, name, certificate_expires_at)"
+        " VALUES (%s, 'fra', 'one', now()) RETURNING id"
+    )
+    [row] = fetch(vantage.url, enrol, [uuid4()])
+    rows = fetch(vantage.url, db.queries("delivery")["assignments"], {"agent_ids": [row["id"]]})
+    return [assignment(row).monitor for row in rows]
+
+
+def test_every_option_is_stored_shown_and_told_to_agents(vantage: Vantage) -> None:
+    vantage("location", "add", "fra")
+    added = vantage("monitor", "add", "https://a.example/", *EVERY_OPTION)
+    assert added.exit_code == 0, added.output
+    shown = json.loads(vantage("monitor", "show", "1", "--json").output)
+    headers = [{"name": "Accept", "value": "text/html"}, {"name": "X-Empty", "value": ""}]
+    assert shown["assertions"] == ASSERTIONS
+    assert shown["headers"] == headers
+    assert (shown["method"], shown["body"]) == ("PUT", "{}")
+    assert (shown["ip_version"], shown["http_version"]) == (6, "2")
+    assert (shown["is_insecure"], shown["is_uncompressed"]) == (True, True)
+    [monitor] = assigned(vantage)
+    assert monitor.request == monitor_pb2.Request(
+        method="PUT",
+        headers=[monitor_pb2.Header(**header) for header in headers],
+        body=b"{}",
+        http_version="2",
+        is_insecure=True,
+        is_uncompressed=True,
+    )
+    assert monitor.ip_version == 6
+    assert list(monitor.assertions) == [monitor_pb2.Assertion(**each) for each in ASSERTIONS]
+
+
+def test_a_plain_monitor_is_told_as_one(vantage: Vantage) -> None:
+    vantage("location", "add", "fra")
+    vantage("monitor", "add", "http://a.example/")
+    [monitor] = assigned(vantage)
+    assert monitor.request == monitor_pb2.Request(method="GET")
+    assert (monitor.ip_version, list(monitor.assertions)) == (0, [])
+
+
+def test_a_body_from_a_file_makes_a_post(vantage: Vantage, tmp_path: Path) -> None:
+    vantage("location", "add", "fra")
+    (tmp_path / "body").write_bytes(b"\x00\xffbinary")
+    vantage("monitor", "add", "http://a.example/", f"--body-file={tmp_path}/body")
+    [monitor] = assigned(vantage)
+    assert (monitor.request.method, monitor.request.body) == ("POST", b"\x00\xffbinary")
+    assert json.loads(vantage("monitor", "show", "1", "--json").output)["body"] == "\x00\\xffbinary"
+
+
+def test_a_monitor_is_shown_to_people(vantage: Vantage) -> None:
+    vantage("location", "add", "fra")
+    vantage("monitor", "add", "https://a.example/", "--header=A: b", "--limit=wait=300ms")
+    lines = vantage("monitor", "show", "1").output.splitlines()
+    assert "URL              https://a.example/" in lines
+    assert "HEADERS          A: b" in lines
+    assert "ASSERTIONS       limit wait at most 300000 us (else degraded)" in lines
+    assert "BODY             -" in lines
+    missing = vantage("monitor", "show", "2")
+    assert (missing.exit_code, "vantage monitor list" in missing.output) == (1, True)
+
+
+def test_a_row_nobody_can_use_is_told(vantage: Vantage) -> None:
+    vantage("location", "add", "fra")
+    vantage("monitor", "add", "http://a.example/")
+    for broken in ('[{"kind": 3}]', '[{"colour": "red"}]', "[1]"):
+        change = "UPDATE vantage.monitors SET assertions = %s::jsonb RETURNING id"
+        fetch(vantage.url, change, [broken])
+        with pytest.raises((ValueError, TypeError, AttributeError)):
+            assigned(vantage)
+
+
+def bad(*options: str) -> list[str]:
+    return ["monitor", "add", "http://a.example", *options]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (bad("--method=BREW"), "'BREW' is not one of"),
+        (bad("--method=HEAD", "--body=x"), "A HEAD request has no body"),
+        (bad("--body="), "The body has 0 bytes"),
+        (bad("--body=x", "--body-file=/dev/null"), "give one of them"),
+        (bad("--body-file=/nonexistent"), "/nonexistent"),
+        (bad("--header=Accept"), "has no colon"),
+        (bad("--header=Content-Length: 3"), "cannot be set"),
+        (bad("--header=A: \x01"), "holds what cannot be sent"),
+        (bad("--header=A B: c"), "is no header name"),
+        (bad("--status=2xx"), "such as 200-299,304"),
+        (bad("--status=99"), "such as 200-299,304"),
+        (bad("--expect-header=: x"), "write 'Name', 'Name: value'"),
+        (bad("--expect-header=A ~ ("), "missing ): ("),
+        (bad("--expect-header=A:"), "a text of 1 to 1000 characters"),
+        (bad("--contains="), "a text of 1 to 1000 characters"),
+        (bad("--contains=" + "x" * 1001), "a text of 1 to 1000 characters"),
+        (bad("--matches=(a)\\1"), "invalid escape sequence"),
+        (bad("--matches=" + "\\pL" * 9), "instructions"),
+        (bad("--json-path=status=ok"), "wildcards and filters are not supported"),
+        (bad("--json-path=$.a[*]=ok"), "wildcards and filters are not supported"),
+        (bad("--json-path=$.a"), "write a path to one value"),
+        (bad("--min-bytes=3", "--max-bytes=2"), "at least 3 and at most 2"),
+        (bad("--max-bytes=-1"), "a whole number from 0 on"),
+        (bad("--cert-days=soon"), "such as 14 or 3:down"),
+        (bad("--limit=total"), "such as 500ms"),
+        (bad("--limit=thinking=3s"), "'thinking' is none of total, redirect, dns"),
+        (bad("--limit=wait=3s:sideways"), "such as 500ms"),
+        (bad("--final-url=www.a.example"), "begin with http:// or https://"),
+        (bad("--network=10.0.0.1/8"), "has host bits set"),
+        (bad("--expect-http-version=2.0"), "1.0, 1.1, 2, 3"),
+        (bad(*["--contains=x"] * 51), "51 assertions; the limit is 50"),
+    ],
+)
+def test_a_bad_definition_is_answered_before_anything_is_stored(
+    vantage: Vantage, arguments: list[str], sentence: str
+) -> None:
+    result = vantage(*arguments)
+    assert result.exit_code != 0
+    assert sentence in " ".join(result.output.split())
+    assert json.loads(vantage("monitor", "list", "--json").output) == []
 
 
 def test_lists_are_readable(vantage: Vantage) -> None:

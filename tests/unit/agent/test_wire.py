@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import wire
-from agent.result import Exchange, Failure, Outcome, Phases, Result
+from agent.result import Assertion, Exchange, Failure, Monitor, Outcome, Phases, Request, Result
 from vantage.v1 import monitor_pb2, result_pb2
 
 # Zero often: it must never be taken for nothing.
@@ -45,6 +45,7 @@ RESULT = st.builds(
     delay_us=INT32,
     lag_us=INT32,
     suspect=st.booleans(),
+    is_extra=st.booleans(),
 )
 
 
@@ -99,6 +100,100 @@ def test_every_message_field_is_mapped() -> None:
     assert names == {f.name for f in fields(Result)} | {"detail"}
     names = {f.name for f in result_pb2.Exchange.DESCRIPTOR.fields}
     assert names == {f.name for f in fields(Exchange)}
+
+
+ASSERTION = st.builds(
+    Assertion,
+    kind=TEXT,
+    name=TEXT,
+    expected=TEXT,
+    at_least=st.none() | INT64,
+    at_most=st.none() | INT64,
+    degrades=st.booleans(),
+)
+REQUEST = st.builds(
+    Request,
+    method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
+    headers=st.lists(st.tuples(st.just("X-A"), st.just("ü") | st.just("")), max_size=2).map(tuple),
+    body=st.binary(max_size=20),
+    http_version=st.sampled_from(["", "1.1", "2"]),
+    is_insecure=st.booleans(),
+    is_uncompressed=st.booleans(),
+)
+
+
+@given(REQUEST, st.lists(ASSERTION, max_size=3).map(tuple), st.sampled_from([0, 4, 6]))
+def test_what_is_asked_and_expected_survives(
+    request: Request, assertions: tuple[Assertion, ...], ip_version: int
+) -> None:
+    message = monitor_pb2.Monitor(
+        id=7,
+        interval_us=1,
+        request=monitor_pb2.Request(
+            method=request.method,
+            headers=[monitor_pb2.Header(name=n, value=v) for n, v in request.headers],
+            body=request.body,
+            http_version=request.http_version,
+            is_insecure=request.is_insecure,
+            is_uncompressed=request.is_uncompressed,
+        ),
+        ip_version=ip_version,
+        assertions=[
+            monitor_pb2.Assertion(**{f.name: getattr(each, f.name) for f in fields(Assertion)})
+            for each in assertions
+        ],
+    )
+    encoded = monitor_pb2.Assignments(assignments=[monitor_pb2.Assignment(monitor=message)])
+    decoded = monitor_pb2.Assignments.FromString(encoded.SerializeToString())
+    [assignment] = wire.assignments(decoded)
+    monitor = assignment.monitor
+    assert (monitor.request, monitor.assertions) == (request, assertions)
+    assert monitor.ip_version == ip_version
+
+
+def test_an_older_collector_asks_for_a_plain_get() -> None:
+    message = monitor_pb2.Assignment(monitor=monitor_pb2.Monitor(id=7, interval_us=1))
+    [assignment] = wire.assignments(monitor_pb2.Assignments(assignments=[message]))
+    assert assignment.monitor.request == Request()
+    assert assignment.monitor.assertions == ()
+
+
+def test_every_field_of_a_monitor_is_mapped() -> None:
+    for message, ours in (
+        (monitor_pb2.Monitor, Monitor),
+        (monitor_pb2.Request, Request),
+        (monitor_pb2.Assertion, Assertion),
+    ):
+        names = {field.name for field in message.DESCRIPTOR.fields}
+        assert names == {field.name for field in fields(ours)}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"method": "BREW"},
+        {"http_version": "3"},
+        {"method": "HEAD", "body": b"x"},
+        {"headers": [{"name": "A", "value": "x\r\nB: y"}]},
+        {"headers": [{"name": "Content-Length", "value": "1"}]},
+    ],
+    ids=str,
+)
+def test_a_request_that_cannot_be_made_is_refused(asked: dict[str, object]) -> None:
+    request = monitor_pb2.Request(**asked)  # type: ignore[arg-type]
+    message = monitor_pb2.Assignment(
+        monitor=monitor_pb2.Monitor(id=7, interval_us=1, request=request)
+    )
+    with pytest.raises(ValueError, match="monitor 7: "):
+        wire.assignments(monitor_pb2.Assignments(assignments=[message]))
+
+
+@pytest.mark.parametrize("ip_version", [-1, 5])
+def test_a_family_that_is_none_is_refused(ip_version: int) -> None:
+    monitor = monitor_pb2.Monitor(id=7, interval_us=1, ip_version=ip_version)
+    message = monitor_pb2.Assignment(monitor=monitor)
+    with pytest.raises(ValueError, match="monitor 7 has ip_version"):
+        wire.assignments(monitor_pb2.Assignments(assignments=[message]))
 
 
 @given(

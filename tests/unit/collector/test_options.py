@@ -6,7 +6,8 @@ import click
 import pytest
 
 from collector.errors import CollectorError
-from collector.operator.monitor import Duration, check_url
+from collector.operator.duration import Duration
+from collector.operator.monitor import check_url
 from collector.options import Address, read_secret
 
 

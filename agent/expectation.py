@@ -1,0 +1,176 @@
+"""Options of ``vantage-agent probe``: what is asked, and what must be true of the response.
+
+The names are those of ``vantage monitor add``; docs/monitors.md explains them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
+from typing import Any
+
+import click
+
+from agent.result import Assertion, Request
+
+_SECONDS = {"ms": 0.001, "": 1, "s": 1, "m": 60}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|)")
+_HEADER = re.compile(r"\s*([^\s:~]+)\s*(?:([:~])\s*(.*?))?\s*", re.DOTALL)
+
+_OPTIONS = (
+    click.option("--method", help="[default: GET, or POST with a body]"),
+    click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Repeatable."),
+    click.option("--body", default="", help="Text to send."),
+    click.option("--ip-version", type=click.Choice(["4", "6"]), help="[default: both]"),
+    click.option("--http-version", type=click.Choice(["1.1", "2"]), help="[default: negotiated]"),
+    click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
+    click.option("--no-compression", is_flag=True, help="Ask for no compressed body."),
+    click.option("--status", metavar="SET", help="Such as 200-299,304.  [default: 200-399]"),
+    click.option(
+        "--expect-header",
+        "headers_expected",
+        multiple=True,
+        metavar="'NAME[: VALUE]'",
+        help="Present; equal to VALUE; or 'NAME ~ REGEX', matching. Repeatable.",
+    ),
+    click.option("--contains", multiple=True, metavar="TEXT", help="In the body. Repeatable."),
+    click.option("--matches", multiple=True, metavar="REGEX", help="In the body. Repeatable."),
+    click.option(
+        "--json-path",
+        "json_paths",
+        multiple=True,
+        metavar="PATH=VALUE",
+        help="Such as '$.status=ok'; VALUE is JSON, or text. Repeatable.",
+    ),
+    click.option("--cert-days", metavar="DAYS[:down]", help="Left at least, else degraded."),
+    click.option(
+        "--limit",
+        "limits",
+        multiple=True,
+        metavar="PHASE=DURATION[:down]",
+        help="Slower is degraded, or down. Repeatable.",
+    ),
+)
+
+
+def expectation_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options; the command gets ``request``, ``ip_version`` and ``assertions``."""
+
+    @wraps(command)
+    def with_expectations(
+        *,
+        method: str | None,
+        headers: Sequence[str],
+        body: str,
+        ip_version: str | None,
+        http_version: str | None,
+        insecure: bool,
+        no_compression: bool,
+        status: str | None,
+        headers_expected: Sequence[str],
+        contains: Sequence[str],
+        matches: Sequence[str],
+        json_paths: Sequence[str],
+        cert_days: str | None,
+        limits: Sequence[str],
+        **rest: Any,
+    ) -> Any:
+        try:
+            request = Request(
+                method=(method or ("POST" if body else "GET")).upper(),
+                headers=tuple(map(_sent, headers)),
+                body=body.encode("utf-8", "surrogateescape"),
+                http_version=http_version or "",
+                is_insecure=insecure,
+                is_uncompressed=no_compression,
+            )
+            assertions = (
+                *_expected("status", status),
+                *map(_header, headers_expected),
+                *_expected("body_contains", *contains),
+                *_expected("body_matches", *matches),
+                *map(_json, json_paths),
+                *map(_certificate, filter(None, [cert_days])),
+                *map(_limit, limits),
+            )
+            _check(request, assertions)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        family = int(ip_version or 0)
+        return command(request=request, ip_version=family, assertions=assertions, **rest)
+
+    for option in reversed(_OPTIONS):
+        with_expectations = option(with_expectations)
+    return with_expectations
+
+
+def _check(request: Request, assertions: Sequence[Assertion]) -> None:
+    # libcurl and RE2 are for probing only, and --help is quick.
+    from agent.assertion import check_assertion
+    from agent.request import check_request
+
+    check_request(request)
+    for assertion in assertions:
+        check_assertion(assertion)
+
+
+def _sent(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise ValueError(f"--header {text!r} has no colon; write 'Name: value'.")
+    return name.strip(), value.strip()
+
+
+def _expected(kind: str, *texts: str | None) -> Iterator[Assertion]:
+    return (Assertion(kind, expected=text) for text in texts if text is not None)
+
+
+def _header(text: str) -> Assertion:
+    match = _HEADER.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            f"--expect-header {text!r}: write 'Name', 'Name: value' or 'Name ~ regex'."
+        )
+    name, sign, value = match.groups()
+    if sign is None:
+        return Assertion("header_present", name)
+    return Assertion("header_equals" if sign == ":" else "header_matches", name, value)
+
+
+def _json(text: str) -> Assertion:
+    """Read PATH=VALUE; a name within brackets may hold an equals sign."""
+    match = re.fullmatch(r"""((?:[^='"]|'[^']*'|"[^"]*")+)=(.*)""", text, re.DOTALL)
+    if match is None:
+        raise ValueError(f"--json-path {text!r}: write it like '$.status=ok'.")
+    path, value = match.groups()
+    try:
+        json.loads(value)
+    except ValueError:
+        value = json.dumps(value)
+    return Assertion("json_equals", path, value)
+
+
+def _certificate(text: str) -> Assertion:
+    days, degrades = _severity(text)
+    if not days.isdecimal():
+        raise ValueError(f"--cert-days {text!r}: write whole days, such as 14 or 3:down.")
+    return Assertion("cert_days", at_least=int(days), degrades=degrades)
+
+
+def _limit(text: str) -> Assertion:
+    phase, _, rest = text.partition("=")
+    duration, degrades = _severity(rest)
+    match = _DURATION.fullmatch(duration)
+    if match is None:
+        raise ValueError(f"--limit {text!r}: write it like total=800ms or wait=2s:down.")
+    most = round(float(match[1]) * _SECONDS[match[2]] * 1_000_000)
+    return Assertion("limit", phase.strip(), at_most=most, degrades=degrades)
+
+
+def _severity(text: str) -> tuple[str, bool]:
+    """Take :down or :degraded off the end; return whether not meeting it degrades only."""
+    if text.endswith(":down"):
+        return text.removesuffix(":down"), False
+    return text.removesuffix(":degraded"), True
