@@ -14,7 +14,7 @@ from agent.errors import FatalError, TransientError
 from agent.home import Home
 from agent.spool import Spool
 from agent.stream import FencedError, Pace, Stream
-from vantage.v1 import delivery_pb2_grpc, monitor_pb2
+from vantage.v1 import delivery_pb2, delivery_pb2_grpc, monitor_pb2
 
 log = structlog.get_logger()
 
@@ -30,6 +30,7 @@ class Delivery:
         collector: str,
         version: str,
         on_assignments: Callable[[monitor_pb2.Assignments], None],
+        on_run_now: Callable[[delivery_pb2.RunNow], None],
         pace: Pace | None = None,
     ) -> None:
         self._home = home
@@ -37,6 +38,7 @@ class Delivery:
         self._collector = collector
         self._version = version
         self._on_assignments = on_assignments
+        self._on_run_now = on_run_now
         self._pace = pace or Pace()
         self._retry_s = self._pace.first_retry_s
         self._stream: Stream | None = None
@@ -76,6 +78,7 @@ class Delivery:
                 version=self._version,
                 pace=self._pace,
                 on_assignments=self._on_assignments,
+                on_run_now=self._on_run_now,
             )
             try:
                 await stream.run()

@@ -30,7 +30,7 @@ from agent.result import Assignment, Result
 from agent.runner import Runner
 from agent.spool import LIMIT_BYTES, Spool
 from agent.writer import Writer
-from vantage.v1 import monitor_pb2
+from vantage.v1 import delivery_pb2, monitor_pb2
 
 DRAIN_S = 3.0
 
@@ -79,6 +79,7 @@ class Agent:
             collector=collector,
             version=importlib.metadata.version("vantage-monitor"),
             on_assignments=self._on_assignments,
+            on_run_now=self._on_run_now,
         )
 
     async def run(self) -> None:
@@ -205,6 +206,13 @@ class Agent:
         probe_loop, probing = self._probing.result()
         with contextlib.suppress(RuntimeError):  # the loop is closed: the agent is stopping
             probe_loop.call_soon_threadsafe(probing.assign, assignments)
+
+    def _on_run_now(self, message: delivery_pb2.RunNow) -> None:
+        probe_loop, probing = self._probing.result()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the agent is stopping
+            probe_loop.call_soon_threadsafe(
+                probing.run_now, message.monitor_id, message.requested_at_us
+            )
 
     def _remembered_assignments(self) -> list[Assignment]:
         """Return what was to be probed when the process last ran."""

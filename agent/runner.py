@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
 
 from agent.result import Assignment, Monitor, Result
-from agent.schedule import Clock, Schedule, Slot, SystemClock
+from agent.schedule import MAX_DELAY_US, Clock, Schedule, Slot, SystemClock
 
 # How long a stepped wall clock or a new assignment may go unnoticed.
 LOOK_EVERY_S = 1.0
@@ -52,6 +53,7 @@ class Runner:
         self._max_in_flight = max_in_flight
         self._schedule = Schedule(clock or SystemClock())
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._extra: set[asyncio.Task[None]] = set()
         self._awake = asyncio.Event()
         self._is_stopping = False
         self._failure: BaseException | None = None
@@ -63,6 +65,16 @@ class Runner:
         self._schedule.assign(assignments)
         self._awake.set()
         log.info("monitors_assigned", monitors=len(assignments))
+
+    def run_now(self, monitor_id: int, requested_at_us: int) -> None:
+        """Probe an assigned monitor besides its schedule. Call in the loop's thread."""
+        monitor = self._schedule.monitor(monitor_id)
+        if monitor is None or self._is_stopping or not self._is_ready():
+            log.info("run_now_ignored", monitor_id=monitor_id)
+            return
+        task = asyncio.create_task(self._probe_extra(monitor, requested_at_us))
+        self._extra.add(task)
+        task.add_done_callback(self._extra_done)
 
     def stop(self) -> None:
         """Make ``run`` return when the probes in flight are done, or soon. In the loop's thread."""
@@ -107,8 +119,20 @@ class Runner:
             total_us=result.total_us,
         )
 
+    async def _probe_extra(self, monitor: Monitor, requested_at_us: int) -> None:
+        delay_us = min(max(0, self._schedule.now_us() - requested_at_us), MAX_DELAY_US)
+        result = await self._probe(monitor, slot_at_us=requested_at_us, delay_us=delay_us)
+        self._sink(replace(result, is_extra=True))
+
+    def _extra_done(self, task: asyncio.Task[None]) -> None:
+        self._extra.discard(task)
+        self._note_bug(task)
+
     def _done(self, monitor_id: int, task: asyncio.Task[None]) -> None:
         del self._running[monitor_id]
+        self._note_bug(task)
+
+    def _note_bug(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failure = error
             self._awake.set()
@@ -126,9 +150,10 @@ class Runner:
 
     async def _finish(self) -> None:
         """Let what is in flight come to its end, but not for long."""
-        if not self._running:
+        in_flight = {*self._running.values(), *self._extra}
+        if not in_flight:
             return
-        _, late = await asyncio.wait(self._running.values(), timeout=GRACE_S)
+        _, late = await asyncio.wait(in_flight, timeout=GRACE_S)
         for task in late:
             task.cancel()
         if late:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.result import Assignment
+from agent.result import Assignment, Monitor
 
 STEP_US = 1_000_000
 # A probe's delay must fit an int32 of microseconds, however long the interval.
@@ -65,6 +65,11 @@ class Schedule:
     def now_us(self) -> int:
         """Microseconds after the Unix epoch, in steps only where the wall clock stepped."""
         return self._wall_us + self._clock.monotonic_us() - self._monotonic_us
+
+    def monitor(self, monitor_id: int) -> Monitor | None:
+        """Return an assigned monitor; None: it is not assigned."""
+        assignment = self._assignments.get(monitor_id)
+        return assignment.monitor if assignment else None
 
     def assign(self, assignments: Iterable[Assignment]) -> None:
         """Replace what is scheduled. A monitor whose slots stay the same keeps its rhythm; any

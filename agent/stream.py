@@ -43,7 +43,7 @@ class Pace:
     heartbeat_s: float = 2.0
     ack_timeout_s: float = 15.0
     first_retry_s: float = 0.2
-    last_retry_s: float = 10.0
+    last_retry_s: float = 5.0
 
 
 class Stream:
@@ -61,6 +61,7 @@ class Stream:
         version: str,
         pace: Pace,
         on_assignments: Callable[[monitor_pb2.Assignments], None],
+        on_run_now: Callable[[delivery_pb2.RunNow], None],
     ) -> None:
         self.is_useful = False
         self.batches = self.results = 0
@@ -70,6 +71,7 @@ class Stream:
         self._version = version
         self._pace = pace
         self._on_assignments = on_assignments
+        self._on_run_now = on_run_now
         self._incarnation: Incarnation | None = None
         self._is_welcomed = False
         self._is_writing = False
@@ -205,6 +207,8 @@ class Stream:
                 raise FencedError("Another connection delivers this agent's results.")
             case "assignments":
                 self._on_assignments(message.assignments)
+            case "run_now":
+                self._on_run_now(message.run_now)
             case _:
                 log.warning("message_ignored", remedy="Update this agent: its collector is newer.")
 
@@ -268,6 +272,8 @@ async def _first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
-    for task in done:
-        task.result()
+        # Several may fail at once; each error must be looked at, or asyncio complains in the log.
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if task in done:
+            task.result()

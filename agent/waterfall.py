@@ -61,6 +61,7 @@ def as_json(result: Result) -> dict[str, object]:
         "delay_us": result.delay_us,
         "lag_us": result.lag_us,
         "suspect": result.suspect,
+        "is_extra": result.is_extra,
         "exchanges": [
             {"hop": hop, "total_us": exchange.total_us, **_columns(exchange)}
             for hop, exchange in enumerate(result.exchanges, start=1)

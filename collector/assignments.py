@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 import psycopg
@@ -16,6 +17,7 @@ from psycopg.rows import DictRow
 from collector import db
 from collector.errors import TransientError
 from vantage.v1 import monitor_pb2
+from vantage.v1.delivery_pb2 import CollectorMessage, RunNow
 
 log = structlog.get_logger()
 
@@ -45,23 +47,46 @@ class Probed:
         return self.by_location.get(location, frozenset())
 
 
-class Subscription:
-    """One stream's assignments: the newest wins, an unchanged one is not sent again."""
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A person wants a monitor probed now; ``locations`` empty: from all of its own."""
 
-    def __init__(self) -> None:
+    monitor_id: int
+    requested_at_us: int
+    locations: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, payload: str) -> RunRequest:
+        """Read what the statement ``run_now`` announces: ``id microseconds[ location,...]``.
+
+        Raises: ValueError.
+        """
+        monitor_id, requested_at_us, locations = payload.split(" ", 2)
+        return cls(
+            int(monitor_id), int(requested_at_us), frozenset(filter(None, locations.split(",")))
+        )
+
+
+class Subscription:
+    """What one stream shall be told: of assignments the newest, if it is news; every request."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location
         self.newest: monitor_pb2.Assignments | None = None
-        self.changed = asyncio.Event()
+        self.messages: asyncio.Queue[CollectorMessage] = asyncio.Queue()
 
     def offer(self, assignments: monitor_pb2.Assignments) -> None:
         if assignments != self.newest:
             self.newest = assignments
-            self.changed.set()
+            self.messages.put_nowait(CollectorMessage(assignments=assignments))
 
-    async def next(self) -> monitor_pb2.Assignments:
-        await self.changed.wait()
-        self.changed.clear()
-        assert self.newest is not None  # noqa: S101 - offer sets both
-        return self.newest
+    def request(self, run: RunRequest) -> None:
+        """Pass a request on to an agent that it concerns."""
+        if run.locations and self.location not in run.locations:
+            return
+        if self.newest and any(a.monitor.id == run.monitor_id for a in self.newest.assignments):
+            run_now = RunNow(monitor_id=run.monitor_id, requested_at_us=run.requested_at_us)
+            self.messages.put_nowait(CollectorMessage(run_now=run_now))
 
 
 class Assignments:
@@ -70,11 +95,12 @@ class Assignments:
     def __init__(self, url: str) -> None:
         self.url = url
         self.subscriptions: defaultdict[UUID, set[Subscription]] = defaultdict(set)
+        self.runs: list[RunRequest] = []
         self.wake = asyncio.Event()
 
     @contextmanager
-    def subscribe(self, agent_id: UUID) -> Iterator[Subscription]:
-        subscription = Subscription()
+    def subscribe(self, agent_id: UUID, location: str) -> Iterator[Subscription]:
+        subscription = Subscription(location)
         self.subscriptions[agent_id].add(subscription)
         self.wake.set()
         try:
@@ -90,6 +116,7 @@ class Assignments:
             try:
                 async with await db.connect(self.url) as listener:
                     await listener.execute("LISTEN vantage_assignments")
+                    await listener.execute("LISTEN vantage_run_now")
                     async with asyncio.TaskGroup() as tasks:
                         tasks.create_task(self.listen(listener))
                         tasks.create_task(self.look())
@@ -98,7 +125,12 @@ class Assignments:
                 await asyncio.sleep(RETRY_S)
 
     async def listen(self, listener: db.AsyncConnection) -> None:
-        async for _ in listener.notifies():
+        async for told in listener.notifies():
+            if told.channel == "vantage_run_now":
+                try:
+                    self.runs.append(RunRequest.parse(told.payload))
+                except ValueError:
+                    log.warning("run_request_ignored", payload=told.payload)
             self.wake.set()
         raise TransientError("The connection that listens for changes has ended.")
 
@@ -106,12 +138,21 @@ class Assignments:
         async with await db.connect(self.url) as connection:
             while True:
                 self.wake.clear()
+                # Requests wait for what they may be about: a monitor added just before.
+                runs, self.runs = self.runs, []
                 if self.subscriptions:
                     await self.push(connection)
+                for run in runs:
+                    self.pass_on(run)
                 try:
                     await asyncio.wait_for(self.wake.wait(), LOOK_EVERY_S)
                 except TimeoutError:
                     continue
+
+    def pass_on(self, run: RunRequest) -> None:
+        for subscriptions in self.subscriptions.values():
+            for subscription in subscriptions:
+                subscription.request(run)
 
     async def push(self, connection: db.AsyncConnection) -> None:
         """Read what every subscribed agent shall probe, and offer it to its streams."""
@@ -121,14 +162,22 @@ class Assignments:
         )
         by_agent = {agent_id: monitor_pb2.Assignments() for agent_id in agent_ids}
         async for row in cursor:
-            by_agent[row["agent_id"]].assignments.append(assignment(row))
+            try:
+                by_agent[row["agent_id"]].assignments.append(assignment(row))
+            except (ValueError, TypeError, AttributeError) as error:
+                # Written by other means than ours; the others must not wait for it.
+                log.error("monitor_unusable", monitor_id=row["id"], reason=str(error))
         for agent_id, assignments in by_agent.items():
             for subscription in self.subscriptions.get(agent_id, ()):
                 subscription.offer(assignments)
 
 
 def assignment(row: DictRow) -> monitor_pb2.Assignment:
-    """Turn a row of the statement ``assignments`` into its message."""
+    """Turn a row of the statement ``assignments`` into its message.
+
+    Raises: ValueError, TypeError or AttributeError where headers or assertions are not as
+    documented.
+    """
     return monitor_pb2.Assignment(
         monitor=monitor_pb2.Monitor(
             id=row["id"],
@@ -137,6 +186,16 @@ def assignment(row: DictRow) -> monitor_pb2.Assignment:
             timeout_us=row["timeout_us"],
             slow_us=row["slow_us"],
             max_redirects=row["max_redirects"],
+            request=monitor_pb2.Request(
+                method=row["method"],
+                headers=[monitor_pb2.Header(**header) for header in row["headers"]],
+                body=row["body"] or b"",
+                http_version=row["http_version"] or "",
+                is_insecure=row["is_insecure"],
+                is_uncompressed=row["is_uncompressed"],
+            ),
+            ip_version=row["ip_version"] or 0,
+            assertions=[monitor_pb2.Assertion(**each) for each in row["assertions"]],
         ),
         offset_us=row["offset_us"],
     )

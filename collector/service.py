@@ -56,7 +56,7 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
         with structlog.contextvars.bound_contextvars(agent_id=str(peer.agent_id)):
             try:
                 agent = await self.agent(peer)
-                with self.assignments.subscribe(peer.agent_id) as subscription:
+                with self.assignments.subscribe(peer.agent_id, agent["location"]) as subscription:
                     stream = Stream(self, peer, agent["location"], context)
                     log.info("stream_opened", location=agent["location"], peer=context.peer())
                     await stream.serve(requests, subscription)
@@ -212,12 +212,14 @@ class Stream:
 
     async def assign(self, subscription: Subscription) -> None:
         while True:
-            assignments = await subscription.next()
-            await self.send(CollectorMessage(assignments=assignments))
+            await self.send(await subscription.messages.get())
 
     async def send(self, message: CollectorMessage) -> None:
         async with self.writing:  # gRPC takes one write at a time
-            await self.context.write(message)
+            try:
+                await self.context.write(message)
+            except grpc.aio.InternalError as error:  # the connection broke: nobody to tell
+                raise StreamDone from error
 
 
 def revoked() -> StreamError:

@@ -52,6 +52,7 @@ FROM report.results
 WHERE monitor_id = %(monitor_id)s
     AND slot_at >= %(from_at)s
     AND slot_at < %(to_at)s
+    AND NOT is_extra
 GROUP BY GROUPING SETS ((location), (is_shown))
 
 -- series --
@@ -69,6 +70,7 @@ WITH placed AS (
         AND location = ANY(%(locations)s)
         AND slot_at >= %(from_at)s
         AND slot_at < %(to_at)s
+        AND NOT is_extra
     WINDOW bucket AS (PARTITION BY location, date_bin(%(bucket)s, slot_at, 'epoch'))
 )
 SELECT
@@ -101,6 +103,7 @@ WHERE monitor_id = %(monitor_id)s
     AND location = ANY(%(locations)s)
     AND slot_at >= %(from_at)s
     AND slot_at < %(to_at)s
+    AND NOT is_extra
 GROUP BY location, bucket_at
 
 -- recent --

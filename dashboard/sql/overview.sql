@@ -46,6 +46,7 @@ FROM report.results
 WHERE monitor_id = ANY(%(monitor_ids)s)
     AND slot_at >= %(from_at)s
     AND slot_at < %(to_at)s
+    AND NOT is_extra
 GROUP BY GROUPING SETS ((monitor_id, location), (monitor_id))
 
 -- day_strip --
@@ -59,6 +60,7 @@ FROM report.results
 WHERE monitor_id = ANY(%(monitor_ids)s)
     AND slot_at >= %(from_at)s
     AND slot_at < %(to_at)s
+    AND NOT is_extra
 GROUP BY monitor_id, bucket_at
 
 -- places --

@@ -135,7 +135,12 @@ async def test_renewal_when_two_thirds_are_over_loses_nothing(
     before = server.enrol(home, age=timedelta(days=5))
     spool = Spool(home.claim_spool(before.agent_id))
     delivery = Delivery(
-        home, spool, collector=server.address, version="test", on_assignments=lambda _: None
+        home,
+        spool,
+        collector=server.address,
+        version="test",
+        on_assignments=lambda _: None,
+        on_run_now=lambda _: None,
     )
     delivering = asyncio.create_task(delivery.run())
     while not server.hellos:

@@ -124,6 +124,36 @@ async def test_a_monitor_never_overlaps_itself() -> None:
     assert target.most == 1
 
 
+async def test_a_monitor_is_probed_at_once_when_asked_for() -> None:
+    """Besides its schedule, beyond the cap, and while its own slot is being run."""
+    target, results = SlowTarget(0.05), list[Result]()
+    runner = Runner(target.probe, results.append, max_in_flight=1)
+    runner.assign([assignment(1, 86_400_000_000)])
+    running = asyncio.create_task(runner.run())
+    asked_at_us = time.time_ns() // 1000 - 1_000
+    runner.run_now(1, asked_at_us)
+    runner.run_now(1, asked_at_us + 1)
+    runner.run_now(99, asked_at_us)
+    await until(lambda: len(results) == 2)
+    runner.stop()
+    await running
+    assert [result.slot_at_us - asked_at_us for result in results] == [0, 1]
+    assert all(result.is_extra for result in results)
+    assert results[0].delay_us >= 1_000
+
+
+async def test_stopping_waits_for_a_probe_that_was_asked_for() -> None:
+    results: list[Result] = []
+    runner = Runner(SlowTarget(0.2).probe, results.append)
+    runner.assign([assignment(1, 86_400_000_000)])
+    running = asyncio.create_task(runner.run())
+    runner.run_now(1, 0)
+    await asyncio.sleep(0.01)
+    runner.stop()
+    await running
+    assert [result.is_extra for result in results] == [True]
+
+
 async def test_a_full_spool_pauses_probing() -> None:
     target, results, is_ready = SlowTarget(), list[Result](), False
     runner = Runner(target.probe, results.append, is_ready=lambda: is_ready)

@@ -20,7 +20,7 @@ from agent.home import Home
 from agent.spool import Spool
 from agent.stream import Pace
 from tests.support.delivery_server import LIFE, DeliveryServer
-from vantage.v1 import monitor_pb2
+from vantage.v1 import delivery_pb2, monitor_pb2
 
 PACE = Pace(
     batch_results=10,
@@ -50,6 +50,7 @@ class Agent:
     home: Home
     pace: Pace = PACE
     assigned: list[monitor_pb2.Assignments] = field(default_factory=list)
+    runs: list[delivery_pb2.RunNow] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.spool = self.open_spool()
@@ -68,6 +69,7 @@ class Agent:
             collector=self.server.address,
             version="test",
             on_assignments=self.assigned.append,
+            on_run_now=self.runs.append,
             pace=self.pace,
         )
         task = asyncio.create_task(delivery.run())

@@ -1,0 +1,105 @@
+"""A person asks for a result now, and has one from every location in seconds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from collector.operator.account import add_account
+from collector.operator.location import add_location
+from collector.operator.monitor import add_monitor
+from tests.support.collector import fetch, running_collector
+from tests.support.counting import CountingTarget, counting_target
+from tests.support.database import Database
+from tests.support.processes import Program, running, wait_until
+
+# So rare that no scheduled result comes in between.
+DAY_S = 86_400
+
+
+@pytest.fixture
+def target() -> Iterator[CountingTarget]:
+    with counting_target() as target:
+        yield target
+
+
+@pytest.fixture
+def url(database: Database, target: CountingTarget, tmp_path: Path) -> Iterator[str]:
+    url = database.url(role="vantage_collector")
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        account_id = add_account(connection, "customer", "c@example.com", "a-password")
+        for name in ("a", "b", "nobody"):
+            add_location(connection, name=name, title=name)
+        add_monitor(
+            connection,
+            account_id=account_id,
+            url=target.url("/"),
+            interval_s=DAY_S,
+            timeout_s=1,
+            locations=["a", "b"],
+        )
+    with ExitStack() as stack:
+        collector = stack.enter_context(running_collector(url, tmp_path))
+        for name in ("a", "b"):
+            home = tmp_path / name
+            join = [sys.executable, "-m", "agent", "join", collector.token(name), f"--home={home}"]
+            subprocess.run(join, check=True, capture_output=True, timeout=30)
+            agent = Program(
+                "agent",
+                ["run", f"--home={home}", "--allow-network=127.0.0.0/8"],
+                tmp_path / f"{name}.log",
+            )
+            ready = lambda agent=agent: '"monitors": 1' in agent.said()  # noqa: E731
+            stack.enter_context(running(agent, ready=ready, what=f"agent {name}"))
+        wait_until(lambda: len(fetch(url, "SELECT FROM vantage.agents")) == 2, what="two agents")
+        yield url
+
+
+def monitor_run(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "collector.operator", "monitor", "run", *arguments]
+    return subprocess.run(
+        [*command, f"--database={url}"], capture_output=True, text=True, timeout=30
+    )
+
+
+def test_every_location_answers_at_once_with_the_same_slot(
+    url: str, target: CountingTarget
+) -> None:
+    ran = monitor_run(url, "1", "--json")
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    assert [(row["location"], row["outcome"]) for row in found] == [("a", "up"), ("b", "up")]
+    assert target.answered["/"] == 2
+    rows = fetch(url, "SELECT DISTINCT slot_at, is_extra FROM vantage.results")
+    assert [row["is_extra"] for row in rows] == [True]
+
+
+def test_one_location_may_be_asked_and_the_table_is_readable(url: str) -> None:
+    ran = monitor_run(url, "1", "--location=b")
+    head, row = ran.stdout.splitlines()
+    assert head.split()[:3] == ["LOCATION", "OUTCOME", "STATUS"]
+    assert row.split()[:3] == ["b", "up", "200"]
+    [count] = fetch(url, "SELECT count(*) AS n FROM vantage.results")
+    assert count["n"] == 1
+
+
+def test_what_cannot_be_run_is_said(url: str) -> None:
+    assert "no monitor 9" in monitor_run(url, "9").stderr
+    assert "not probed from 'nobody'" in monitor_run(url, "1", "--location=nobody").stderr
+
+
+def test_a_location_that_is_silent_is_named(url: str, database: Database) -> None:
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        connection.execute("INSERT INTO vantage.monitor_locations VALUES (1, 'nobody')")
+    ran = monitor_run(url, "1")
+    assert ran.returncode == 1
+    assert "from nobody" in ran.stderr
+    assert "vantage agent list" in ran.stderr
