@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
+import psycopg
 import structlog
 from psycopg.errors import UndefinedTable
 from psycopg.rows import dict_row
@@ -18,7 +19,7 @@ from psycopg_pool import AsyncConnectionPool
 from collector import authority, db
 from collector.assignments import Assignments, Probed
 from collector.enrolment import Enrolment, Issuer, Renewal
-from collector.errors import CollectorError, FatalError
+from collector.errors import CollectorError, FatalError, TransientError
 from collector.ingest import Committer
 from collector.service import Delivery
 from vantage.v1 import delivery_pb2_grpc, enrolment_pb2_grpc
@@ -140,6 +141,8 @@ async def introduce(database: str, issuer: authority.Authority) -> None:
             )
     except UndefinedTable as error:
         raise FatalError(db.NO_SCHEMA) from error
+    except psycopg.OperationalError as error:
+        raise TransientError(f"The database does not answer: {db.first_line(error)}") from error
 
 
 def listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ from vantage.v1 import (
     result_pb2,
 )
 
+BEGAN_S = int(time.time())
 COLLECTOR_NAME = (("grpc.ssl_target_name_override", "collector.vantage.internal"),)
 
 
@@ -91,7 +92,9 @@ def configure(url: str, *, locations: Sequence[str] = ("a",), monitors: int = 1)
         ]
 
 
-def fetch(url: str, statement: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+def fetch(
+    url: str, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+) -> list[dict[str, Any]]:
     with psycopg.connect(url, row_factory=dict_row) as connection:
         return connection.execute(statement, parameters).fetchall()  # type: ignore[arg-type]
 
@@ -201,8 +204,8 @@ def new_incarnation() -> bytes:
 
 
 def result(monitor_id: int, slot: int, **changes: Any) -> bytes:
-    """Encode a sound result of slot ``slot`` (seconds before now), with changes."""
-    slot_at_us = (int(time.time()) - slot) * 1_000_000
+    """Encode a sound result of slot ``slot`` (seconds before the test began), with changes."""
+    slot_at_us = (BEGAN_S - slot) * 1_000_000
     message = result_pb2.Result(
         monitor_id=monitor_id,
         slot_at_us=slot_at_us,
