@@ -1,0 +1,76 @@
+"""A long fault campaign: real agents, collectors and a database under a seeded schedule of faults.
+
+Exit code 0: nothing lost, doubled, invented or stuck, and drained in time; 1: see the table.
+
+    python -m bench.faults --faults 10000 --minutes 60 --seed 7
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from collector.private_server import default_cache, ensure_server
+from collector.progress import silent
+from tests.support.faults.campaign import Campaign, Report
+from tests.support.faults.system import Shape
+
+# About what the agents need to connect again between two faults.
+SECONDS_A_FAULT = 0.15
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--faults", type=click.IntRange(min=10), default=1_000, help="How many.")
+@click.option("--minutes", type=float, help="How long.  [default: as the number of faults needs]")
+@click.option("--seed", type=int, default=1, help="The same seed deals the same faults.")
+@click.option("--agents", type=click.IntRange(min=1), default=5, help="Each in its own location.")
+@click.option("--monitors", type=click.IntRange(min=1), default=16, help="Each agent's, every 1 s.")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Directory for the logs.  [default: a new one]",
+)
+def main(
+    faults: int, minutes: float | None, seed: int, agents: int, monitors: int, keep: Path | None
+) -> None:
+    """Run one campaign and judge its history."""
+    seconds = faults * SECONDS_A_FAULT if minutes is None else 60 * minutes
+    directory = keep or Path(tempfile.mkdtemp(prefix="vantage-faults-"))
+    directory.mkdir(parents=True, exist_ok=True)
+    server = ensure_server(
+        cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
+    )
+    shape = Shape(agents=agents, monitors=monitors)
+    campaign = Campaign.random(seed, faults=faults, seconds=seconds, shape=shape)
+    click.echo(f"Seed {seed}, about {seconds:.0f} s; logs in {directory}", err=True)
+    report = campaign.run(server, directory, progress)
+    click.echo(err=True)
+    click.echo(table(report))
+    sys.exit(1 if report.problems else 0)
+
+
+def progress(report: Report) -> None:
+    click.echo(f"\r{report.seconds:7.0f} s {report.hit.total():7} faults", nl=False, err=True)
+
+
+def table(report: Report) -> str:
+    verdict = report.verdict
+    lines = [f"{'fault':38}{'hit':>8}{'missed':>8}"]
+    for kind in sorted(report.hit.keys() | report.missed.keys()):
+        lines.append(f"{kind:38}{report.hit[kind]:8}{report.missed[kind]:8}")
+    lines.append(f"{'all':38}{report.hit.total():8}{report.missed.total():8}")
+    lines.append("")
+    for name in ("durable", "stored", "quarantined", "lost", "doubled", "invented", "stuck"):
+        lines.append(f"{name:38}{getattr(verdict, name):8}")
+    drained = "never" if report.drain_s is None else f"{report.drain_s:.2f} s"
+    lines.append(f"{'drained after the last fault':38}{drained:>8}")
+    lines += ["", *(f"PROBLEM: {problem}" for problem in report.problems)]
+    return "\n".join(lines).rstrip()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""A campaign: faults in their lanes while results flow, then time to drain, then the verdict."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from collector.postgres import Server
+from tests.support.faults.history import Verdict, judge, undelivered
+from tests.support.faults.injection import inject
+from tests.support.faults.members import supervised
+from tests.support.faults.schedule import Fault, plan
+from tests.support.faults.system import Shape, System, running_system
+from tests.support.processes import wait_until
+
+DRAIN_AIM_S = 10.0
+
+Progress = Callable[["Report"], None]
+
+
+@dataclass
+class Report:
+    """``hit`` and ``missed``: faults by tier and kind. ``drain_s``: None: never.
+
+    ``deaths``, ``tracebacks``: which process ended by itself, which logged an error of a bug.
+
+    ``unspooled``: answered by the target, never durable; only a kill may do that, at most one a
+    monitor.
+    """
+
+    hit: Counter[str] = field(default_factory=Counter)
+    missed: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    drain_s: float | None = None
+    verdict: Verdict = field(default_factory=Verdict)
+    deaths: list[str] = field(default_factory=list)
+    tracebacks: list[str] = field(default_factory=list)
+    unspooled: int = 0
+    unspooled_at_most: int = 0
+
+    @property
+    def problems(self) -> list[str]:
+        found = [f"{count} {name}" for name, count in self.verdict.faults.items()]
+        if self.drain_s is None:
+            found.append("never drained")
+        elif self.drain_s > DRAIN_AIM_S:
+            found.append(f"drained {self.drain_s:.1f} s after the last fault")
+        if self.unspooled > self.unspooled_at_most:
+            found.append(f"{self.unspooled} measured and never durable")
+        return [*found, *self.deaths, *self.tracebacks, *self.verdict.examples]
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """``lanes``: see schedule. ``seed``: of what the faults themselves choose at random.
+
+    ``limit_s``: when it ends though faults are left, because nothing moves.
+    """
+
+    seed: int
+    lanes: Mapping[str, Sequence[Fault]]
+    shape: Shape
+    limit_s: float
+    drain_limit_s: float = 40.0
+
+    @classmethod
+    def random(cls, seed: int, *, faults: int, seconds: float, shape: Shape) -> Campaign:
+        """Make one that deals about ``faults`` faults in about ``seconds``."""
+        lanes = plan(seed, faults, seconds, shape.agents)
+        return cls(seed, lanes, shape, limit_s=2 * seconds + 20)
+
+    def run(
+        self, server: Server, directory: Path, progress: Progress = lambda report: None
+    ) -> Report:
+        report = Report()
+        with running_system(server, directory, self.shape) as system:
+            with supervised(system.members, system.look):
+                wait_until(lambda: _flows(system), what="results of every agent")
+                self._attack(system, report, progress)
+                report.drain_s = _drain(system, self.drain_limit_s)
+            for agent in system.agents:
+                agent.member.program.stop()
+            system.look()
+            report.verdict = judge(system)
+            report.deaths = [death for member in system.members for death in member.deaths]
+            report.tracebacks = [
+                f"{member.program.log.name} holds a traceback"
+                for member in system.members
+                if "Traceback" in member.program.said()
+            ]
+            self._count_unspooled(system, report)
+        return report
+
+    def _attack(self, system: System, report: Report, progress: Progress) -> None:
+        began = time.monotonic()
+        deadline = began + self.limit_s
+        errors: list[BaseException] = []
+        threads = [
+            threading.Thread(
+                target=self._lane,
+                args=(system, lane, faults, deadline, report, errors),
+            )
+            for lane, faults in self.lanes.items()
+        ]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            time.sleep(0.2)
+            report.seconds = time.monotonic() - began
+            progress(report)
+        if errors:
+            raise errors[0]
+
+    def _lane(
+        self,
+        system: System,
+        lane: str,
+        faults: Sequence[Fault],
+        deadline: float,
+        report: Report,
+        errors: list[BaseException],
+    ) -> None:
+        dice = random.Random(f"{self.seed} {lane}")
+        tier = lane.partition(" ")[0]
+        for fault in faults:
+            time.sleep(fault.wait_s)
+            if time.monotonic() > deadline:
+                return
+            try:
+                is_hit = inject(system, lane, fault, dice)
+            except BaseException as error:
+                error.add_note(f"in lane {lane}: {fault}")
+                errors.append(error)
+                return
+            (report.hit if is_hit else report.missed)[f"{tier} {fault.kind}"] += 1
+
+    def _count_unspooled(self, system: System, report: Report) -> None:
+        """Poison was never measured: it must not hide what was measured and lost."""
+        made_up = sum(28 for agent in system.agents for _ in range(len(agent.poison) // 8))
+        answered = system.target.answered.total()
+        report.unspooled = answered - (report.verdict.durable - made_up)
+        kills = sum(agent.member.kills for agent in system.agents)
+        report.unspooled_at_most = kills * self.shape.monitors
+
+
+def _flows(system: System) -> bool:
+    """Tell whether something of every agent is stored."""
+    firsts = {
+        agent.agent_id: dict.fromkeys(agent.witness.last_seqs(), 1) for agent in system.agents
+    }
+    return all(firsts.values()) and not undelivered(system, firsts)
+
+
+def _drain(system: System, limit_s: float) -> float | None:
+    """Return how long it took until all that was durable now is stored."""
+    began = time.monotonic()
+    system.look()
+    wanted = {agent.agent_id: agent.witness.last_seqs() for agent in system.agents}
+    while time.monotonic() - began < limit_s:
+        if not undelivered(system, wanted):
+            return time.monotonic() - began
+        time.sleep(0.1)
+    return None

@@ -1,0 +1,150 @@
+"""What was made durable against what is stored: every result once, nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from tests.support.faults.system import Agent, System
+from tests.support.faults.witness import Frame
+from vantage.v1.result_pb2 import Result
+
+# What tells one result from any other. A slot is run once, so this much is more than enough.
+Key = tuple[int, int, int, int, int]
+
+STORED = """
+    SELECT monitor_id,
+        (extract(epoch FROM slot_at) * 1000000)::bigint,
+        (extract(epoch FROM started_at) * 1000000)::bigint,
+        total_us,
+        delay_us
+    FROM vantage.results
+    WHERE agent_id = %s
+"""
+QUARANTINED = "SELECT incarnation, seq, payload FROM vantage.quarantine WHERE agent_id = %s"
+HIGH_WATERS = "SELECT incarnation, high_water FROM vantage.incarnations WHERE agent_id = %s"
+
+
+@dataclass
+class Verdict:
+    """Counts of results; all but the first three must be 0.
+
+    ``stuck``: not stored, and still in the agent's spool. ``misjudged``: sound ones in quarantine,
+    or bad ones stored. ``overcounted``: incarnations whose high water is not their last result.
+    """
+
+    durable: int = 0
+    stored: int = 0
+    quarantined: int = 0
+    lost: int = 0
+    doubled: int = 0
+    invented: int = 0
+    stuck: int = 0
+    misjudged: int = 0
+    overcounted: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def faults(self) -> dict[str, int]:
+        names = ("lost", "doubled", "invented", "stuck", "misjudged", "overcounted")
+        return {name: count for name in names if (count := getattr(self, name))}
+
+
+def judge(system: System) -> Verdict:
+    """Compare when nothing runs any more."""
+    verdict = Verdict()
+    with psycopg.connect(system.url) as connection:
+        for agent in system.agents:
+            _judge_rows(verdict, agent, connection)
+            _judge_quarantine(verdict, agent, connection)
+            _judge_high_waters(verdict, agent, connection)
+    return verdict
+
+
+def undelivered(system: System, wanted: dict[str, dict[str, int]]) -> int:
+    """Count results that were durable (agent -> incarnation's place -> last one) and are not
+    acknowledged yet.
+    """
+    missing = 0
+    with psycopg.connect(system.url) as connection:
+        for agent_id, last_seqs in wanted.items():
+            stored = _high_waters(connection, agent_id)
+            for place, seq in last_seqs.items():
+                incarnation = bytes.fromhex(place.partition("-")[2])
+                missing += max(0, seq - stored.get(incarnation, 0))
+    return missing
+
+
+def _judge_rows(verdict: Verdict, agent: Agent, connection: psycopg.Connection) -> None:
+    stored = Counter(_rows(connection, agent.agent_id))
+    durable: Counter[Key] = Counter()
+    for frame in agent.witness.frames():
+        verdict.durable += 1
+        if frame.payload in agent.poison:
+            continue
+        key = _key(frame.payload)
+        durable[key] += 1
+        if durable[key] > stored[key]:
+            kind = "stuck" if agent.witness.is_kept(frame) else "lost"
+            _count(verdict, kind, f"{kind}: {frame.place}/{frame.seq} {key}")
+    verdict.stored += stored.total()
+    for key, count in stored.items():
+        if count > durable[key]:
+            kind = "doubled" if durable[key] else "invented"
+            for _ in range(count - durable[key]):
+                _count(verdict, kind, f"{kind}: {agent.agent_id} {key}")
+
+
+def _judge_quarantine(verdict: Verdict, agent: Agent, connection: psycopg.Connection) -> None:
+    frames = agent.witness.frames()
+    bad = {(f.incarnation, f.seq): f.payload for f in frames if f.payload in agent.poison}
+    refused: dict[tuple[bytes, int], bytes] = {}
+    for incarnation, seq, payload in connection.execute(QUARANTINED, [agent.agent_id]):
+        refused[incarnation, seq] = payload
+    verdict.quarantined += len(refused)
+    for place in bad.items() ^ refused.items():
+        _count(verdict, "misjudged", f"misjudged: {place}")
+
+
+def _judge_high_waters(verdict: Verdict, agent: Agent, connection: psycopg.Connection) -> None:
+    last_seqs: dict[bytes, int] = {}
+    for frame in agent.witness.frames():
+        last_seqs[frame.incarnation] = frame.seq
+    for incarnation, high_water in _high_waters(connection, agent.agent_id).items():
+        if high_water > last_seqs.get(incarnation, 0):
+            _count(verdict, "overcounted", f"overcounted: {incarnation.hex()} at {high_water}")
+
+
+def _rows(connection: psycopg.Connection, agent_id: str) -> Iterator[Key]:
+    with connection.cursor(name="stored") as cursor:
+        cursor.itersize = 10_000
+        yield from cursor.execute(STORED, [agent_id])
+
+
+def _high_waters(connection: psycopg.Connection, agent_id: str) -> dict[bytes, int]:
+    rows: list[Any] = connection.execute(HIGH_WATERS, [agent_id]).fetchall()
+    return {bytes(incarnation): high_water for incarnation, high_water in rows}
+
+
+def _key(payload: bytes) -> Key:
+    message = Result.FromString(payload)
+    return (
+        message.monitor_id,
+        message.slot_at_us,
+        message.started_at_us,
+        message.total_us,
+        message.delay_us,
+    )
+
+
+def _count(verdict: Verdict, kind: str, example: str) -> None:
+    setattr(verdict, kind, getattr(verdict, kind) + 1)
+    if len(verdict.examples) < 20:
+        verdict.examples.append(example)
+
+
+__all__ = ["Frame", "Verdict", "judge", "undelivered"]

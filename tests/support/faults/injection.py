@@ -1,0 +1,144 @@
+"""How each kind of fault is done to a running system. Each returns whether it hit something."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+
+from agent.segment import Segment
+from tests.support.collector import exchange, result
+from tests.support.faults.proxy import Link, Way
+from tests.support.faults.schedule import Fault
+from tests.support.faults.system import TMPFS_BYTES, Agent, System, resize
+from vantage.v1 import result_pb2
+
+AFTER_FULL_S = 10
+# How old a connection is when a fault strikes: in the handshake, at the hello, delivering.
+AGES_S = (0.0, 0.05, 0.1, 0.2, 0.3)
+
+NETWORK: dict[str, Callable[[Link, float], bool]] = {
+    "cut": lambda link, _: link.cut(),
+    "cut_within_batch": lambda link, _: link.cut_within(Way.UP),
+    "cut_within_answer": lambda link, _: link.cut_within(Way.DOWN),
+    "cut_before_batch": lambda link, _: link.cut_before(Way.UP),
+    "cut_before_answer": lambda link, _: link.cut_before(Way.DOWN),
+    "half_close_up": lambda link, _: link.half_close(Way.UP),
+    "half_close_down": lambda link, _: link.half_close(Way.DOWN),
+    "corrupt_up": lambda link, _: link.corrupt(Way.UP),
+    "corrupt_down": lambda link, _: link.corrupt(Way.DOWN),
+    "stall": lambda link, length_s: link.stall(length_s),
+    "stall_long": lambda link, length_s: link.stall(length_s),
+    "slow": lambda link, length_s: link.slow(length_s),
+    "refuse": lambda link, length_s: link.refuse(length_s),
+}
+
+
+def inject(system: System, lane: str, fault: Fault, dice: random.Random) -> bool:
+    """Do ``fault`` to what ``lane`` is about."""
+    tier, _, number = lane.partition(" ")
+    match tier:
+        case "network":
+            return network(system, system.agents[int(number)].link, fault, dice)
+        case "agent":
+            return on_agent(system, system.agents[int(number)], fault, dice)
+        case "collector":
+            return on_collector(system, dice.choice([*system.collectors]), fault)
+        case _:
+            kill = fault.kind == "kill"
+            return (system.database.crash if kill else system.database.freeze)(fault.length_s)
+
+
+def network(system: System, link: Link, fault: Fault, dice: random.Random) -> bool:
+    link.wait_used(for_s=dice.choice(AGES_S))
+    if fault.kind == "swap":
+        return link.swap(system.other(link.target))
+    return NETWORK[fault.kind](link, fault.length_s)
+
+
+def on_agent(system: System, agent: Agent, fault: Fault, dice: random.Random) -> bool:
+    match fault.kind:
+        case "kill":
+            return agent.member.crash(fault.length_s)
+        case "kill_with_collector":
+            return kill_with_collector(system, agent, fault.length_s)
+        case "poison":
+            return agent.member.crash(0, lambda: poison(agent, system.monitors, dice))
+        case "full_disk":
+            return fill_disk(agent, fault.length_s)
+        case _:
+            return agent.member.freeze(fault.length_s)
+
+
+def kill_with_collector(system: System, agent: Agent, after_s: float) -> bool:
+    """Kill an agent; then its collector, when the agent delivers what it had left behind."""
+    with agent.member.busy:
+        agent.member.crash(0)
+        deadline = time.monotonic() + 5
+        while not agent.link.is_used() and time.monotonic() < deadline:
+            time.sleep(0.02)
+    time.sleep(after_s)
+    return system.collectors[agent.link.target].crash(0.2)
+
+
+def on_collector(system: System, port: int, fault: Fault) -> bool:
+    member = system.collectors[port]
+    if fault.kind == "kill":
+        return member.crash(fault.length_s)
+    if fault.kind == "freeze":
+        return member.freeze(fault.length_s)
+
+    def lead_away() -> None:
+        for agent in system.agents:
+            if agent.link.target == port:
+                agent.link.swap(system.other(port))
+
+    return member.freeze(fault.length_s, lead_away)
+
+
+def fill_disk(agent: Agent, length_s: float) -> bool:
+    """Leave no free block; then wait until the agent writes again what it kept in memory."""
+    if agent.disk is None:
+        return False
+    with agent.member.busy:
+        usage = os.statvfs(agent.disk)
+        resize(agent.disk, (usage.f_blocks - usage.f_bfree) * usage.f_frsize)
+        time.sleep(length_s)
+        resize(agent.disk, TMPFS_BYTES)
+        size_before, deadline = written(agent), time.monotonic() + AFTER_FULL_S
+        while written(agent) == size_before:
+            assert time.monotonic() < deadline, "after a full disk the agent wrote nothing again"
+            time.sleep(0.05)
+    return True
+
+
+def written(agent: Agent) -> int:
+    return sum(path.stat().st_size for path in agent.witness.directory.glob("*/*.seg"))
+
+
+def poison(agent: Agent, monitors: list[int], dice: random.Random) -> None:
+    """Leave an incarnation in the spool as a mad agent would: bad results among sound ones."""
+    sound = [result(dice.choice(monitors), dice.randrange(3_600)) for _ in range(20)]
+    bad = [
+        b"\xff" * dice.randint(1, 50),
+        result(dice.choice(monitors), 1, total_us=7),
+        result(dice.choice(monitors), 1, slot_at_us=2**62),
+        result(dice.choice(monitors), 1, slot_at_us=-1),
+        result(dice.choice(monitors), 1, outcome=result_pb2.OUTCOME_UNSPECIFIED),
+        result(dice.choice(monitors), 1, exchanges=[]),
+        result(2**31 - 1, 1),
+        result(
+            dice.choice(monitors), 1, exchanges=[exchange(target_port=-1, http_status=2**31 - 1)]
+        ),
+    ]
+    payloads = [*sound, *bad]
+    dice.shuffle(payloads)
+    agent.poison.update(bad)
+    orders = [int(place.name[:10]) for place in agent.spool.glob("*-*")]
+    identity = dice.randbytes(16)
+    place = agent.spool / f"{max(orders, default=0) + 1:010d}-{identity.hex()}"
+    place.mkdir()
+    segment = Segment.create(place, identity, 1)
+    segment.append(payloads, os.fdatasync)
+    segment.close()

@@ -1,0 +1,116 @@
+"""What the agents made durable, seen from outside: a second name for every segment file.
+
+An agent unlinks what is acknowledged; the frames stay under the witness's name. The frames are
+read by code of the harness's own, so that a fault in the agent's reader cannot hide itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+HEADER = struct.Struct("<II")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One durable result. ``place``: the name of its incarnation's directory."""
+
+    place: str
+    seq: int
+    payload: bytes
+
+    @property
+    def incarnation(self) -> bytes:
+        return bytes.fromhex(self.place.partition("-")[2])
+
+
+class Witness:
+    """Watches one spool; ``look`` often, and always before a dead agent is started again."""
+
+    def __init__(self, spool: Path, directory: Path) -> None:
+        self.spool = spool
+        self.directory = directory
+        directory.mkdir(parents=True)
+        self._seen: dict[Path, int] = {}
+        self._looking = threading.Lock()
+
+    def look(self) -> None:
+        """Give every segment that is there a second name.
+
+        A file that takes the place of an unlinked one of the same name holds the same results:
+        the first could not be written to its end, on a full disk.
+        """
+        for segment in self.spool.glob("*/*.seg"):
+            with self._looking, _unless_gone_or_full():
+                inode = segment.stat().st_ino
+                if self._seen.get(segment) == inode:
+                    continue
+                link = self.directory / segment.relative_to(self.spool)
+                link.parent.mkdir(exist_ok=True)
+                link.unlink(missing_ok=True)
+                os.link(segment, link)
+                self._seen[segment] = inode
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield every durable result, in the order in which it became so."""
+        for place in sorted(self.directory.iterdir()):
+            yield from _frames_of(place)
+
+    def last_seqs(self) -> dict[str, int]:
+        """Return the number of each incarnation's last durable result, by its directory."""
+        return {frame.place: frame.seq for frame in self.frames()}
+
+    def is_kept(self, frame: Frame) -> bool:
+        """Tell whether the agent still has the file that holds a frame."""
+        segments = (self.spool / frame.place).glob("*.seg*")
+        firsts = sorted(int(path.name.partition(".")[0]) for path in segments)
+        return bool(firsts) and firsts[0] <= frame.seq
+
+
+@contextmanager
+def _unless_gone_or_full() -> Iterator[None]:
+    """Pass over a file acknowledged meanwhile; one without room for a second name waits."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOSPC):
+            raise
+
+
+def _frames_of(place: Path) -> Iterator[Frame]:
+    paths = sorted(place.iterdir())
+    limits = [int(path.stem) for path in paths] + [2**63]
+    if limits[0] != 1:
+        raise AssertionError(f"{place} was seen too late: its first file begins at {limits[0]}")
+    incarnation = bytes.fromhex(place.name.partition("-")[2])
+    for path, (first, following) in zip(paths, pairwise(limits), strict=True):
+        seq = first
+        for payload in _payloads(path.read_bytes(), incarnation, first):
+            if seq == following:
+                break
+            yield Frame(place.name, seq, payload)
+            seq += 1
+        if following != 2**63 and seq != following:
+            raise AssertionError(f"{path} ends before {seq}, the next begins at {following}")
+
+
+def _payloads(data: bytes, incarnation: bytes, seq: int) -> Iterator[bytes]:
+    """Read frames as the agent's docs state them, to the first that is torn."""
+    start = 0
+    while len(data) - start >= HEADER.size:
+        length, checksum = HEADER.unpack_from(data, start)
+        payload = data[start + HEADER.size : start + HEADER.size + length]
+        if len(payload) < length or zlib.crc32(b"%b%d%b" % (incarnation, seq, payload)) != checksum:
+            return
+        yield payload
+        start += HEADER.size + length
+        seq += 1
