@@ -22,6 +22,7 @@ from agent.segment import FrameDamagedError, Segment, Sync, sync_directory
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 LIMIT_BYTES = 1024 * 1024 * 1024
+SEGMENTS_MIN = 8
 
 _DIRECTORY = re.compile(r"(\d{10})-([0-9a-f]{32})")
 
@@ -201,7 +202,8 @@ class Spool:
         sync: Sync = os.fdatasync,
     ) -> None:
         self._directory = directory
-        self._segment_bytes = segment_bytes
+        # Only whole segments are deleted: a small limit needs small ones, or it is never left.
+        self._segment_bytes = min(segment_bytes, limit_bytes // SEGMENTS_MIN)
         self._limit_bytes = limit_bytes
         self._sync = sync
         self._appending = threading.Lock()

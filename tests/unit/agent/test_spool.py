@@ -321,3 +321,12 @@ def test_a_disk_that_goes_on_failing_loses_nothing_either(tmp_path: Path) -> Non
     spool.append(payloads(6, 9))
     assert drain(spool, spool.running, 6) == payloads(6, 9)
     assert spool.backlog == 4
+
+
+def test_a_small_limit_is_left_again_once_everything_is_acknowledged(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, limit_bytes=20_000)
+    while not spool.is_full:
+        spool.append([b"x" * 200])
+    spool.ack(spool.running, spool.running.last_seq)
+    assert not spool.is_full
+    assert spool.size_bytes < 20_000 / 2
