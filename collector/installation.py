@@ -88,10 +88,10 @@ class Installation:
     async def start(self) -> None:
         """Start every part, each when what it needs is ready."""
         self.logs.mkdir(exist_ok=True)
-        is_demo = await asyncio.to_thread(self.configure)
+        demo_port = await asyncio.to_thread(self.configure)
         ports = self.ports()
-        if is_demo is not None:
-            self.run("demo", "collector.demo", f"--port={is_demo}", f"--directory={self.demo}")
+        if demo_port is not None:
+            self.run("demo", "collector.demo", f"--port={demo_port}", f"--directory={self.demo}")
         await self.start_collector(ports)
         self.console.done("The collector is running")
         await asyncio.gather(*(self.start_agent(name, ports) for name in LOCATIONS))

@@ -44,7 +44,6 @@ EXCLUDED_PREFIX = "libllvm"  # the just-in-time compiler, 100 MB unpacked; jit i
 
 STAMP = "vantage.json"
 PARALLEL = 6
-HASH_CHUNK_BYTES = 1024 * 1024
 
 WRAPPER = """\
 #!/bin/sh

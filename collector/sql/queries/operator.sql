@@ -15,11 +15,6 @@ RETURNING id
 INSERT INTO vantage.users (account_id, email, name, password_hash)
 VALUES (%(account_id)s, %(email)s, %(name)s, %(password_hash)s)
 
--- set_password --
-UPDATE vantage.users
-SET password_hash = %(password_hash)s
-WHERE lower(email) = lower(%(email)s)
-
 -- locations --
 SELECT
     name,
