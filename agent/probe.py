@@ -15,14 +15,15 @@ from pathlib import Path
 from agent.assertion import Finding, Found, is_slow, judge, needs_content
 from agent.authorities import Authorities
 from agent.content import Content
-from agent.failure import Code, curl_failure, status_failure
+from agent.failure import Code, status_failure
 from agent.guard import Address, Guard
 from agent.lag import LagWatcher, is_suspect
-from agent.phases import last_phase, phases
 from agent.request import redirected
 from agent.resolver import LookupFailed, Resolver
 from agent.result import Exchange, Failure, Monitor, Outcome, Phases, Request, Result
-from agent.transfer import MAX_WIRE_BYTES, Engine, Transfer
+from agent.schemes.http import Http
+from agent.schemes.scheme import Exchanged, Scheme
+from agent.transfer import Engine
 from agent.url import Target, check_url, target_of
 
 # The database keeps 2048 characters.
@@ -48,7 +49,8 @@ class Prober:
         """Raises: FatalError when no certificate authorities are found, or trust_ca is unusable."""
         self._authorities = Authorities(trust_ca)
         self._guard = Guard(allow_networks)
-        self._engine = Engine(self._guard, self._authorities.path, source_address)
+        http = Http(Engine(self._guard, self._authorities.path, source_address))
+        self._schemes: dict[str, Scheme] = {"http": http, "https": http}
         self._resolver = resolver or Resolver(families=_families(source_address))
         self._lag = LagWatcher()
 
@@ -80,7 +82,8 @@ class Prober:
 
     async def close(self) -> None:
         """End what is in flight, and free everything."""
-        await self._engine.close()
+        for scheme in set(self._schemes.values()):
+            await scheme.close()
         self._authorities.close()
 
     async def _follow(
@@ -115,8 +118,8 @@ class Prober:
         request: Request,
         ip_version: int,
         content: Content | None,
-    ) -> tuple[Exchange, Failure | None, str]:
-        """Make one exchange; also return where it redirects to, empty: nowhere."""
+    ) -> Exchanged:
+        """Look the host up, ask the guard, and let the URL's scheme make one exchange."""
         try:
             target = target_of(url)
         except ValueError as error:
@@ -131,9 +134,8 @@ class Prober:
             failure = Failure(Code.ADDRESS_FORBIDDEN, refusals[addresses[0]] or "")
             return _unconnected(target, dns_us, addresses[0]), failure, ""
         left_us = timeout_us - (dns_us or 0)
-        transfer = await self._engine.exchange(target, permitted, left_us, request, content)
-        exchange = _exchange_of(target, dns_us, transfer)
-        return exchange, _failure(transfer, exchange), transfer.location
+        scheme = self._schemes[target.scheme]
+        return await scheme.exchange(target, permitted, dns_us, left_us, request, content)
 
     async def _look_up(
         self, target: Target, timeout_us: int, ip_version: int
@@ -211,35 +213,3 @@ def _unconnected(target: Target, dns_us: int | None, address: Address | None = N
         target_ip=address.packed if address else b"",
         target_port=target.port,
     )
-
-
-def _exchange_of(target: Target, dns_us: int | None, transfer: Transfer) -> Exchange:
-    return Exchange(
-        url=target.url,
-        phases=phases(transfer.marks, dns_us=dns_us, is_tls=target.is_tls),
-        total_us=(dns_us or 0) + transfer.marks.total,
-        http_status=transfer.http_status,
-        http_version=transfer.http_version,
-        header_bytes=transfer.header_bytes,
-        body_bytes=transfer.body_bytes,
-        target_ip=transfer.target_ip,
-        target_port=target.port,
-        local_ip=transfer.local_ip,
-        rtt_us=transfer.rtt_us,
-        cert_expires_at_us=transfer.cert_expires_at_us,
-    )
-
-
-def _failure(transfer: Transfer, exchange: Exchange) -> Failure | None:
-    """Tell why there is no whole response; what it says is judged later."""
-    if transfer.is_too_large:
-        detail = f"more than {MAX_WIRE_BYTES} bytes arrived, framing included"
-        return Failure(Code.BODY_TOO_LARGE, detail)
-    if transfer.error is not None:
-        phase = last_phase(exchange.phases)
-        if transfer.refusal is not None and phase == "connect":
-            return Failure(Code.ADDRESS_FORBIDDEN, transfer.refusal)
-        return curl_failure(transfer.error, phase)
-    if transfer.http_status is None:
-        return Failure(Code.HTTP_PROTOCOL, "the response has no status")
-    return None

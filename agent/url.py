@@ -28,6 +28,7 @@ class Target:
     """Where a normalised URL leads; ``address``: the host, when it is one and not a name."""
 
     url: str
+    scheme: str
     host: str
     port: int
     is_tls: bool
@@ -70,7 +71,7 @@ def target_of(url: str) -> Target:
         raise ValueError(
             f"The URL has {len(normal)} characters once encoded; the limit is {MAX_LENGTH}."
         )
-    return Target(normal, host, port, parts.scheme == "https", address)
+    return Target(normal, parts.scheme, host, port, parts.scheme == "https", address)
 
 
 def _split(url: str) -> SplitResult:

@@ -1,0 +1,69 @@
+"""http and https, by libcurl: a transfer -> an exchange, and why it is no whole response."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent.content import Content
+from agent.failure import Code, curl_failure
+from agent.guard import Address
+from agent.phases import last_phase, phases
+from agent.result import Exchange, Failure, Request
+from agent.schemes.scheme import Exchanged
+from agent.transfer import MAX_WIRE_BYTES, Engine, Transfer
+from agent.url import Target
+
+
+class Http:
+    """Speaks HTTP in whichever version is asked for."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def exchange(
+        self,
+        target: Target,
+        addresses: Sequence[Address],
+        dns_us: int | None,
+        timeout_us: int,
+        request: Request,
+        content: Content | None,
+    ) -> Exchanged:
+        transfer = await self._engine.exchange(target, addresses, timeout_us, request, content)
+        exchange = _exchange(target, dns_us, transfer)
+        return exchange, _failure(transfer, exchange), transfer.location
+
+    async def close(self) -> None:
+        await self._engine.close()
+
+
+def _exchange(target: Target, dns_us: int | None, transfer: Transfer) -> Exchange:
+    return Exchange(
+        url=target.url,
+        phases=phases(transfer.marks, dns_us=dns_us, is_tls=target.is_tls),
+        total_us=(dns_us or 0) + transfer.marks.total,
+        http_status=transfer.http_status,
+        http_version=transfer.http_version,
+        header_bytes=transfer.header_bytes,
+        body_bytes=transfer.body_bytes,
+        target_ip=transfer.target_ip,
+        target_port=target.port,
+        local_ip=transfer.local_ip,
+        rtt_us=transfer.rtt_us,
+        cert_expires_at_us=transfer.cert_expires_at_us,
+    )
+
+
+def _failure(transfer: Transfer, exchange: Exchange) -> Failure | None:
+    """Tell why there is no whole response; what it says is judged later."""
+    if transfer.is_too_large:
+        detail = f"more than {MAX_WIRE_BYTES} bytes arrived, framing included"
+        return Failure(Code.BODY_TOO_LARGE, detail)
+    if transfer.error is not None:
+        phase = last_phase(exchange.phases)
+        if transfer.refusal is not None and phase == "connect":
+            return Failure(Code.ADDRESS_FORBIDDEN, transfer.refusal)
+        return curl_failure(transfer.error, phase)
+    if transfer.http_status is None:
+        return Failure(Code.HTTP_PROTOCOL, "the response has no status")
+    return None
