@@ -25,6 +25,7 @@ from agent import enrolment, runner, wire
 from agent.delivery import Delivery
 from agent.errors import FatalError
 from agent.home import Home
+from agent.missed import Missed
 from agent.probe import Prober
 from agent.result import Assignment, Result
 from agent.runner import Runner
@@ -165,6 +166,7 @@ class Agent:
             prober.probe,
             self._on_result,
             is_ready=lambda: self._writer.is_ready,
+            on_missed=self._on_missed,
             max_in_flight=settings.max_in_flight,
         )
         probing.assign(self._remembered_assignments())
@@ -189,6 +191,10 @@ class Agent:
     def _on_result(self, result: Result) -> None:
         """Called in the probing thread."""
         self._writer.put(wire.encode(result))
+
+    def _on_missed(self, missed: Missed) -> None:
+        """Called in the probing thread."""
+        self._writer.put(wire.encode_missed(missed))
 
     def _on_durable(self) -> None:
         """Called in the writing thread."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import structlog
 
+from agent.missed import Ledger, Missed, Reason
 from agent.result import Assignment, Monitor, Result
 from agent.schedule import MAX_DELAY_US, Clock, Schedule, Slot, SystemClock
 
@@ -32,9 +33,8 @@ class Probe(Protocol):
 class Runner:
     """Probes every assigned monitor at its slots until stopped.
 
-    ``sink`` takes each result; ``is_ready``: whether it could take another. ``missed`` counts
-    slots that were due and not run (all for the reason `overloaded`), by what stood in the way:
-    "late", "in_flight", "overlap" (the monitor's last probe is still running), "spool".
+    ``sink`` takes each result; ``is_ready``: whether it could take another. ``on_missed`` is told
+    of every slot that was due and not run; ``missed`` counts them by reason.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Runner:
         sink: Callable[[Result], None],
         *,
         is_ready: Callable[[], bool] = lambda: True,
+        on_missed: Callable[[Missed], None] = lambda missed: None,
         max_in_flight: int = 200,
         clock: Clock | None = None,
     ) -> None:
@@ -50,6 +51,8 @@ class Runner:
         self._probe = probe
         self._sink = sink
         self._is_ready = is_ready
+        self._on_missed = on_missed
+        self._ledger = Ledger()
         self._max_in_flight = max_in_flight
         self._schedule = Schedule(clock or SystemClock())
         self._running: dict[int, asyncio.Task[None]] = {}
@@ -84,11 +87,16 @@ class Runner:
     async def run(self) -> None:
         """Probe until stopped. Raises: whatever a bug raised in a probe or the sink."""
         while not self._is_stopping and self._failure is None:
-            for slot in self._schedule.due():
+            slots = self._schedule.due()
+            for missed in self._schedule.take_missed():
+                self._note_missed(missed)
+            for slot in slots:
                 self._start(slot)
+            self._tell_missed()
             self._report()
             await self._sleep()
         await self._finish()
+        self._tell_missed(at_once=True)
         self._report(at_once=True)
         if self._failure is not None:
             raise self._failure
@@ -96,15 +104,24 @@ class Runner:
     def _start(self, slot: Slot) -> None:
         monitor_id = slot.assignment.monitor.id
         if monitor_id in self._running:
-            self.missed["overlap"] += 1
+            self._miss(slot, Reason.OVERLAP)
         elif len(self._running) >= self._max_in_flight:
-            self.missed["in_flight"] += 1
+            self._miss(slot, Reason.OVERLOADED, "too many probes were running")
         elif not self._is_ready():
-            self.missed["spool"] += 1
+            self._miss(slot, Reason.SPOOL_FULL)
         else:
+            self._ledger.ran(monitor_id)
             task = asyncio.create_task(self._probe_slot(slot))
             self._running[monitor_id] = task
-            task.add_done_callback(lambda task: self._done(monitor_id, task))
+            task.add_done_callback(lambda task: self._done(slot, task))
+
+    def _miss(self, slot: Slot, reason: Reason, detail: str = "") -> None:
+        monitor, at_us = slot.assignment.monitor, slot.at_us
+        self._note_missed(Missed(monitor.id, at_us, at_us, 1, monitor.interval_us, reason, detail))
+
+    def _note_missed(self, missed: Missed) -> None:
+        self.missed[missed.reason] += missed.slots
+        self._ledger.add(missed, time.monotonic_ns() // 1000)
 
     async def _probe_slot(self, slot: Slot) -> None:
         delay_us = max(0, self._schedule.now_us() - slot.at_us)
@@ -128,8 +145,10 @@ class Runner:
         self._extra.discard(task)
         self._note_bug(task)
 
-    def _done(self, monitor_id: int, task: asyncio.Task[None]) -> None:
-        del self._running[monitor_id]
+    def _done(self, slot: Slot, task: asyncio.Task[None]) -> None:
+        del self._running[slot.assignment.monitor.id]
+        if task.cancelled():
+            self._miss(slot, Reason.AGENT_STOPPED)
         self._note_bug(task)
 
     def _note_bug(self, task: asyncio.Task[None]) -> None:
@@ -160,12 +179,15 @@ class Runner:
             log.info("probes_cancelled", probes=len(late))
             await asyncio.wait(late)
 
+    def _tell_missed(self, *, at_once: bool = False) -> None:
+        for missed in self._ledger.take(None if at_once else time.monotonic_ns() // 1000):
+            self._on_missed(missed)
+
     def _report(self, *, at_once: bool = False) -> None:
         """Say now and then how many slots were not run, and why."""
-        self.missed["late"] = self._schedule.missed
         if not at_once and time.monotonic() - self._reported_at < REPORT_EVERY_S:
             return
         news = self.missed - self._reported
         if news:
-            log.warning("slots_missed", reason="overloaded", **news)
+            log.warning("slots_missed", **news)
         self._reported_at, self._reported = time.monotonic(), self.missed.copy()

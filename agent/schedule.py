@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from agent.missed import Missed, Reason
 from agent.result import Assignment, Monitor
 
 STEP_US = 1_000_000
@@ -54,8 +55,7 @@ class Schedule:
     """The next slot of every assigned monitor, soonest first; O(log n) a slot."""
 
     def __init__(self, clock: Clock) -> None:
-        self.missed = 0
-        """Slots that will never be run because they were noticed more than an interval late."""
+        self._missed: list[Missed] = []
         self._clock = clock
         self._assignments: dict[int, Assignment] = {}
         self._next_at: dict[int, int] = {}
@@ -97,14 +97,24 @@ class Schedule:
             next_at_us = _slot_after(assignment, now_us)
             interval_us = assignment.monitor.interval_us
             latest_us = next_at_us - interval_us
-            self.missed += (latest_us - at_us) // interval_us
-            if now_us - latest_us <= MAX_DELAY_US:
+            is_too_late = now_us - latest_us > MAX_DELAY_US
+            self._miss(
+                assignment,
+                at_us,
+                latest_us if is_too_late else latest_us - interval_us,
+                Reason.OVERLOADED,
+                "noticed more than an interval late",
+            )
+            if not is_too_late:
                 slots.append(Slot(assignment, latest_us))
-            else:
-                self.missed += 1
             self._next_at[monitor_id] = next_at_us
             heapq.heapreplace(self._heap, (next_at_us, monitor_id))
         return slots
+
+    def take_missed(self) -> list[Missed]:
+        """Return the slots that will never be run though they were due, each once."""
+        missed, self._missed = self._missed, []
+        return missed
 
     def wait_us(self) -> int | None:
         """How long until the next slot; 0: one is due; None: nothing is assigned."""
@@ -120,13 +130,22 @@ class Schedule:
             interval_us = assignment.monitor.interval_us
             next_at_us = _slot_after(assignment, now_us)
             planned_at_us = self._next_at[monitor_id]
-            self.missed += max(0, next_at_us - planned_at_us) // interval_us
+            self._miss(assignment, planned_at_us, next_at_us - interval_us, Reason.CLOCK_STEPPED)
             # A small step back must not run a slot twice: wait for the planned one, but never
             # longer than an interval.
             if planned_at_us <= next_at_us + interval_us:
                 next_at_us = max(next_at_us, planned_at_us)
             self._next_at[monitor_id] = next_at_us
         self._rebuild()
+
+    def _miss(
+        self, assignment: Assignment, from_us: int, to_us: int, reason: Reason, detail: str = ""
+    ) -> None:
+        if from_us <= to_us:
+            monitor = assignment.monitor
+            self._missed.append(
+                Missed.between(monitor.id, from_us, to_us, monitor.interval_us, reason, detail)
+            )
 
     def _anchor(self) -> None:
         self._wall_us = self._clock.wall_us()

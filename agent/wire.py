@@ -1,9 +1,10 @@
-"""Result -> encoded message, message -> Assignment: the agent's one field mapping."""
+"""Result or missed slots -> encoded message, message -> Assignment: the one field mapping."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from agent.missed import Missed
 from agent.request import check_request
 from agent.result import Assertion, Assignment, Exchange, Monitor, Outcome, Request, Result
 from vantage.v1 import monitor_pb2, result_pb2
@@ -32,6 +33,20 @@ def encode(result: Result) -> bytes:
         lag_us=result.lag_us,
         suspect=result.suspect,
         is_extra=result.is_extra,
+    ).SerializeToString()
+
+
+def encode_missed(missed: Missed) -> bytes:
+    """Encode missed slots as a vantage.v1.Result that holds nothing measured."""
+    return result_pb2.Result(
+        monitor_id=missed.monitor_id,
+        missed=result_pb2.MissedSlots(
+            from_slot_at_us=missed.from_us,
+            to_slot_at_us=missed.to_us,
+            slots=missed.slots,
+            reason=missed.reason.value,
+            detail=missed.detail,
+        ),
     ).SerializeToString()
 
 

@@ -103,6 +103,7 @@ class Group:
     high_waters: dict[tuple[UUID, bytes], DictRow]
     moved: dict[tuple[UUID, bytes], int] = field(default_factory=dict)
     rows: list[wire.Rows] = field(default_factory=list)
+    gaps: list[wire.Row] = field(default_factory=list)
     refused: list[dict[str, object]] = field(default_factory=list)
     answers: list[tuple[Batch, Answer]] = field(default_factory=list)
 
@@ -248,6 +249,7 @@ class Committer:
             await copy(cursor, "results", wire.RESULT_COLUMNS, [r.result for r in group.rows])
             exchanges = [row for r in group.rows for row in r.exchanges]
             await copy(cursor, "exchanges", wire.EXCHANGE_COLUMNS, exchanges)
+            await copy(cursor, "gaps", wire.GAP_COLUMNS, group.gaps)
             if group.refused:
                 await cursor.executemany(statements["quarantine"], group.refused)
             for key, new_high_water in group.moved.items():
@@ -264,6 +266,7 @@ class Committer:
             "group_committed",
             batches=len(batches),
             results=len(group.rows),
+            gaps=len(group.gaps),
             quarantined=len(group.refused),
             duration_ms=round((time.perf_counter() - began) * 1000, 1),
         )
@@ -281,15 +284,16 @@ class Committer:
                 reason = f"monitor {message.monitor_id} is not probed from {source.location}"
                 group.quarantine(source, seq, reason, payload)
                 continue
+            agent_id, location = source.agent_id, source.location
             try:
-                group.rows.append(
-                    wire.rows(
-                        message,
-                        agent_id=source.agent_id,
-                        location=source.location,
-                        now_us=now_us,
+                if message.HasField("missed"):
+                    group.gaps.append(
+                        wire.gap_row(message, agent_id=agent_id, location=location, now_us=now_us)
                     )
-                )
+                else:
+                    group.rows.append(
+                        wire.rows(message, agent_id=agent_id, location=location, now_us=now_us)
+                    )
             except wire.RefusedResult as refusal:
                 group.quarantine(source, seq, str(refusal), payload)
 

@@ -1,11 +1,14 @@
 """Message -> rows: the one mapping from vantage.v1.Result to the columns of the database.
 
+A Result with ``missed`` is a gap and no result.
+
 Whatever PostgreSQL would refuse is refused here first, with the reason in words, so that one bad
 result never spoils the COPY of the others.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -79,6 +82,17 @@ EXCHANGE_COLUMNS: dict[str, str] = {
     "target_ip": "inet",
     "local_ip": "inet",
 }
+GAP_COLUMNS: dict[str, str] = {
+    "from_slot_at": "int8",
+    "to_slot_at": "int8",
+    "monitor_id": "int4",
+    "slots": "int4",
+    "agent_id": "uuid",
+    "location": "text",
+    "reason": "text",
+    "detail": "text",
+}
+REASON = re.compile(r"[a-z][a-z_]{0,31}")
 
 OUTCOMES = {
     result_pb2.OUTCOME_UP: "up",
@@ -164,6 +178,32 @@ def rows(message: result_pb2.Result, *, agent_id: object, location: str, now_us:
         for hop, exchange in enumerate(message.exchanges[:-1], start=1)
     )
     return Rows(message.monitor_id, row, exchanges)
+
+
+def gap_row(message: result_pb2.Result, *, agent_id: object, location: str, now_us: int) -> Row:
+    """Turn a message with ``missed`` into a row of GAP_COLUMNS.
+
+    A reason that this version does not know is stored all the same: the agent may be newer.
+    Raises: RefusedResult.
+    """
+    missed = message.missed
+    from_slot_at = instant(missed.from_slot_at_us, now_us, "from_slot_at_us")
+    to_slot_at = instant(missed.to_slot_at_us, now_us, "to_slot_at_us")
+    span_s = (to_slot_at - from_slot_at) // 1_000_000
+    if not 1 <= missed.slots <= span_s + 1:
+        raise RefusedResult(f"{missed.slots} slots were missed within {span_s} s")
+    if not REASON.fullmatch(missed.reason):
+        raise RefusedResult(f"{missed.reason[:40]!r} is no reason")
+    return (
+        from_slot_at,
+        to_slot_at,
+        message.monitor_id,
+        missed.slots,
+        agent_id,
+        location,
+        missed.reason,
+        text(missed.detail, "detail"),
+    )
 
 
 def exchange_row(

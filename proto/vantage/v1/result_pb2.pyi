@@ -180,6 +180,43 @@ class Exchange(_message.Message):
 Global___Exchange: _TypeAlias = Exchange  # noqa: Y015
 
 @_typing.final
+class MissedSlots(_message.Message):
+    """Slots of one monitor that were due and that the agent did not run, nor ever will."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_SLOT_AT_US_FIELD_NUMBER: _builtins.int
+    TO_SLOT_AT_US_FIELD_NUMBER: _builtins.int
+    SLOTS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    from_slot_at_us: _builtins.int
+    """The first and the last of them, microseconds after the epoch by the agent's clock."""
+    to_slot_at_us: _builtins.int
+    slots: _builtins.int
+    """How many. Fewer than fit in between: the others were run."""
+    reason: _builtins.str
+    """A code of docs/gaps.md."""
+    detail: _builtins.str
+    """More about it in words; empty: nothing to add."""
+    def __init__(
+        self,
+        *,
+        from_slot_at_us: _builtins.int = ...,
+        to_slot_at_us: _builtins.int = ...,
+        slots: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "from_slot_at_us", b"from_slot_at_us", "reason", b"reason", "slots", b"slots", "to_slot_at_us", b"to_slot_at_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MissedSlots: _TypeAlias = MissedSlots  # noqa: Y015
+
+@_typing.final
 class Result(_message.Message):
     """One slot's outcome. redirect_us + the last exchange's phases = total_us, exactly."""
 
@@ -198,6 +235,7 @@ class Result(_message.Message):
     LAG_US_FIELD_NUMBER: _builtins.int
     SUSPECT_FIELD_NUMBER: _builtins.int
     IS_EXTRA_FIELD_NUMBER: _builtins.int
+    MISSED_FIELD_NUMBER: _builtins.int
     monitor_id: _builtins.int
     slot_at_us: _builtins.int
     """The slot, and when the probe began, by the agent's clock: microseconds after the epoch."""
@@ -224,6 +262,10 @@ class Result(_message.Message):
     def exchanges(self) -> _containers.RepeatedCompositeFieldContainer[Global___Exchange]:
         """In the order they were made; the last is the one the result is about. At least one."""
 
+    @_builtins.property
+    def missed(self) -> Global___MissedSlots:
+        """Present: this is no result but tells of slots without one, of monitor_id; nothing else counts."""
+
     def __init__(
         self,
         *,
@@ -240,10 +282,11 @@ class Result(_message.Message):
         lag_us: _builtins.int = ...,
         suspect: _builtins.bool = ...,
         is_extra: _builtins.bool = ...,
+        missed: Global___MissedSlots | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["missed", b"missed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay_us", b"delay_us", "detail", b"detail", "exchanges", b"exchanges", "failure", b"failure", "is_extra", b"is_extra", "lag_us", b"lag_us", "monitor_id", b"monitor_id", "outcome", b"outcome", "redirect_us", b"redirect_us", "slot_at_us", b"slot_at_us", "started_at_us", b"started_at_us", "suspect", b"suspect", "total_us", b"total_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay_us", b"delay_us", "detail", b"detail", "exchanges", b"exchanges", "failure", b"failure", "is_extra", b"is_extra", "lag_us", b"lag_us", "missed", b"missed", "monitor_id", b"monitor_id", "outcome", b"outcome", "redirect_us", b"redirect_us", "slot_at_us", b"slot_at_us", "started_at_us", b"started_at_us", "suspect", b"suspect", "total_us", b"total_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent import runner as runner_module
+from agent.missed import Missed
 from agent.probe import Prober
 from agent.result import Assignment, Exchange, Monitor, Outcome, Phases, Result
 from agent.runner import Runner
@@ -103,14 +104,13 @@ async def test_no_more_than_the_cap_run_at_once() -> None:
     runner = Runner(target.probe, lambda _: None, max_in_flight=3)
     runner.assign([assignment(number) for number in range(10)])
     running = asyncio.create_task(runner.run())
-    await until(lambda: runner.missed["in_flight"] > 20)
+    await until(lambda: runner.missed["overloaded"] > 20)
     runner.stop()
     with capture_logs() as logs:
         await running
     assert target.most == 3
     [event] = [entry for entry in logs if entry["event"] == "slots_missed"]
-    assert event["in_flight"] == runner.missed["in_flight"]
-    assert event["reason"] == "overloaded"
+    assert event["overloaded"] == runner.missed["overloaded"]
 
 
 async def test_a_monitor_never_overlaps_itself() -> None:
@@ -159,7 +159,7 @@ async def test_a_full_spool_pauses_probing() -> None:
     runner = Runner(target.probe, results.append, is_ready=lambda: is_ready)
     runner.assign([assignment(1)])
     running = asyncio.create_task(runner.run())
-    await until(lambda: runner.missed["spool"] > 3)
+    await until(lambda: runner.missed["spool_full"] > 3)
     assert results == []
     is_ready = True
     await until(lambda: results)
@@ -177,7 +177,7 @@ async def test_a_blocked_loop_is_followed_by_no_burst() -> None:
     time.sleep(0.5)  # noqa: ASYNC251 - this is what blocks it
     await until(lambda: len(results) > before)
     assert len(results) - before <= 3
-    await until(lambda: runner.missed["late"] >= 20)
+    await until(lambda: runner.missed["overloaded"] >= 20)
     runner.stop()
     await running
 
@@ -205,6 +205,34 @@ async def test_stopping_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) 
     async with asyncio.timeout(10):
         await running
     assert target.cancelled == 1
+
+
+async def test_every_slot_is_run_or_told_to_be_missed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many probes, one that overlaps itself, a blocked loop, an end in the middle."""
+    monkeypatch.setattr(runner_module, "GRACE_S", 0.05)
+
+    async def probe(monitor: Monitor, *, slot_at_us: int, delay_us: int) -> Result:
+        return await SlowTarget(0.2 if monitor.id == 1 else 0.01).probe(
+            monitor, slot_at_us=slot_at_us, delay_us=delay_us
+        )
+
+    results, told = list[Result](), list[Missed]()
+    runner = Runner(probe, results.append, on_missed=told.append, max_in_flight=2)
+    runner.assign([assignment(number) for number in range(1, 5)])
+    running = asyncio.create_task(runner.run())
+    await until(lambda: len(results) > 50)
+    time.sleep(0.3)  # noqa: ASYNC251 - this is what blocks it
+    await until(lambda: len(results) > 100)
+    runner.stop()
+    await running
+    assert {"overload", "overlap"} <= {missed.reason.value[:8] for missed in told}
+    for number in range(1, 5):
+        accounted = [result.slot_at_us for result in results if result.monitor_id == number]
+        for missed in told:
+            if missed.monitor_id == number:
+                accounted += range(missed.from_us, missed.to_us + 1, FAST_US)
+        assert sorted(accounted) == list(range(min(accounted), max(accounted) + 1, FAST_US))
+    assert sum(missed.slots for missed in told) == runner.missed.total()
 
 
 async def test_a_bug_ends_the_runner() -> None:

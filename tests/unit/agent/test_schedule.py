@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.missed import Reason
 from agent.result import Assignment, Monitor
 from agent.schedule import MAX_DELAY_US, Schedule
 
@@ -67,7 +68,10 @@ def test_slots_missed_while_blocked_are_counted_and_only_the_latest_runs() -> No
     schedule.assign([assignment()])
     clock.pass_time(5 * SECOND + 400_000)
     assert labels(schedule) == [START + 5 * SECOND]
-    assert schedule.missed == 4
+    [missed] = schedule.take_missed()
+    assert (missed.from_us, missed.to_us) == (START + SECOND, START + 4 * SECOND)
+    assert (missed.slots, missed.reason) == (4, Reason.OVERLOADED)
+    assert schedule.take_missed() == []
 
 
 def test_a_slot_too_late_for_its_delay_to_be_told_is_missed() -> None:
@@ -77,7 +81,7 @@ def test_a_slot_too_late_for_its_delay_to_be_told_is_missed() -> None:
     assert wait_us is not None
     clock.pass_time(wait_us + MAX_DELAY_US + 1)
     assert schedule.due() == []
-    assert schedule.missed == 1
+    assert [missed.slots for missed in schedule.take_missed()] == [1]
 
 
 def test_reassigning_keeps_the_rhythm_and_takes_the_new_definition() -> None:
@@ -97,7 +101,9 @@ def test_a_step_forward_skips_without_a_burst() -> None:
     schedule.assign([assignment(i, offset=i * 1000) for i in range(1, 11)])
     clock.wall += 3600 * SECOND + 500_000
     assert schedule.due() == []
-    assert schedule.missed == 10 * 3601
+    missed = schedule.take_missed()
+    assert [each.slots for each in missed] == [3601] * 10
+    assert {each.reason for each in missed} == {Reason.CLOCK_STEPPED}
     clock.pass_time(SECOND)
     assert len(schedule.due()) == 10
 
@@ -155,5 +161,9 @@ def test_every_slot_runs_once_or_is_counted(
         - (START - a.offset_us) // a.monitor.interval_us
         for a in assignments
     )
+    for missed in schedule.take_missed():
+        assert missed.slots == len(range(missed.from_us, missed.to_us + 1, missed.interval_us))
+        for at_us in range(missed.from_us, missed.to_us + 1, missed.interval_us):
+            seen[missed.monitor_id, at_us] += 1
     assert set(seen.values()) <= {1}
-    assert len(seen) + schedule.missed == expected
+    assert len(seen) == expected

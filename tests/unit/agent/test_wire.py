@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import wire
+from agent.missed import Missed, Reason
 from agent.result import Assertion, Exchange, Failure, Monitor, Outcome, Phases, Request, Result
 from vantage.v1 import monitor_pb2, result_pb2
 
@@ -97,7 +98,7 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
 
 def test_every_message_field_is_mapped() -> None:
     names = {f.name for f in result_pb2.Result.DESCRIPTOR.fields}
-    assert names == {f.name for f in fields(Result)} | {"detail"}
+    assert names == {f.name for f in fields(Result)} | {"detail", "missed"}
     names = {f.name for f in result_pb2.Exchange.DESCRIPTOR.fields}
     assert names == {f.name for f in fields(Exchange)}
 
@@ -239,3 +240,11 @@ def test_an_impossible_rhythm_is_refused(interval_us: int, offset_us: int) -> No
     message = monitor_pb2.Assignment(monitor=monitor, offset_us=offset_us)
     with pytest.raises(ValueError, match="monitor 7"):
         wire.assignments(monitor_pb2.Assignments(assignments=[message]))
+
+
+def test_missed_slots_are_told_in_place_of_a_result() -> None:
+    missed = Missed(7, 1_000_000, 9_000_000, 5, 2_000_000, Reason.OVERLAP, "why")
+    message = result_pb2.Result.FromString(wire.encode_missed(missed))
+    assert (message.monitor_id, message.missed.slots) == (7, 5)
+    assert (message.missed.from_slot_at_us, message.missed.to_slot_at_us) == (1_000_000, 9_000_000)
+    assert (message.missed.reason, message.missed.detail) == ("overlap", "why")

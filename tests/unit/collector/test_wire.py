@@ -90,3 +90,36 @@ def test_any_bytes_decode_or_are_refused(payload: bytes) -> None:
 def test_texts_are_cut_at_what_a_column_may_hold() -> None:
     message = sound(outcome=result_pb2.OUTCOME_DOWN, failure="other", detail="é" * 5000)
     assert named(rows(message).result, wire.RESULT_COLUMNS)["detail"] == "é" * wire.TEXT_MAX
+
+
+def gap_row(**changes: Any) -> dict[str, Any]:
+    fields = {"from_slot_at_us": NOW_US - 60_000_000, "to_slot_at_us": NOW_US, "slots": 61}
+    missed = result_pb2.MissedSlots(**{**fields, "reason": "overloaded", **changes})
+    message = result_pb2.Result(monitor_id=1, missed=missed)
+    row = wire.gap_row(message, agent_id="agent", location="fra", now_us=NOW_US)
+    return named(row, wire.GAP_COLUMNS)
+
+
+def test_missed_slots_become_a_gap() -> None:
+    row = gap_row()
+    assert row["to_slot_at"] - row["from_slot_at"] == 60_000_000
+    assert (row["slots"], row["reason"], row["detail"]) == (61, "overloaded", None)
+    assert gap_row(reason="of_a_newer_agent")["reason"] == "of_a_newer_agent"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"slots": 0},
+        {"slots": 62},
+        {"reason": ""},
+        {"reason": "Not a code"},
+        {"detail": "a\0b"},
+        {"to_slot_at_us": NOW_US - 61_000_000},
+        {"from_slot_at_us": -1},
+        {"to_slot_at_us": 2**62},
+    ],
+)
+def test_missed_slots_that_cannot_be_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(wire.RefusedResult):
+        gap_row(**changes)
