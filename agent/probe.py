@@ -9,6 +9,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
@@ -103,6 +104,8 @@ class Prober:
             exchange, failure, location = await self._exchange(
                 url, monitor.timeout_us - redirect_us, request, monitor.ip_version, content
             )
+            if redirect_us:
+                exchange = replace(exchange, start_us=redirect_us)
             exchanges.append(exchange)
             if failure is None and location and monitor.max_redirects:
                 url, request, failure = _next(location, request, exchanges, monitor.max_redirects)

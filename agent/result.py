@@ -14,6 +14,18 @@ class Outcome(StrEnum):
     DOWN = "down"
 
 
+class Role(StrEnum):
+    """What an exchange is to its result.
+
+    A hop is a step on the way of redirects; a pair was made over the other IP family at the same
+    time; a resource is part of the page that the document asks for.
+    """
+
+    HOP = "hop"
+    PAIR = "pair"
+    RESOURCE = "resource"
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is asked of a server.
@@ -102,13 +114,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its response on a connection of its own; one redirect hop.
+    """One request and its response.
 
     The phases sum exactly to ``total_us``. Addresses are packed (4 or 16 bytes, network order);
     empty: none. ``http_version`` is "1.0", "1.1", "2", "3"; empty: no response. ``body_bytes`` as
     received, before decompression. ``rtt_us``: the kernel's, at the first writable event; None:
     never connected. ``cert_expires_at_us``: the leaf's, Unix microseconds, also of
-    one that was refused; None: none was seen.
+    one that was refused; None: none was seen. ``start_us``: when it began, counted from the
+    result's start. ``outcome``, ``failure``: of a pair's last exchange and of a resource, which are
+    judged by themselves; None: no more than a part of what is judged.
     """
 
     url: str
@@ -123,13 +137,18 @@ class Exchange:
     local_ip: bytes = b""
     rtt_us: int | None = None
     cert_expires_at_us: int | None = None
+    role: Role = Role.HOP
+    start_us: int = 0
+    outcome: Outcome | None = None
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """One slot's outcome; ``redirect_us`` + the last exchange's phases = ``total_us``, exactly.
 
-    ``exchanges``: at least one, in the order they were made; the result is about the last.
+    ``exchanges``: at least one. Those of one role are in the order they were made; hops come after
+    all others, and the last hop is what the result is about.
     ``failure``: None exactly when the outcome is up. ``delay_us``: how late the probe began
     against its slot, outside the total. ``lag_us``: longest time the loop was seen blocked
     meanwhile. ``is_extra``: a person asked for it, outside the schedule; its slot is when. Instants

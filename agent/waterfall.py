@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from textwrap import wrap
 
 from agent.phases import last_phase
-from agent.result import Exchange, Failure, Outcome, Result
+from agent.result import Exchange, Failure, Outcome, Result, Role
 
 _PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -22,10 +22,10 @@ def waterfall(result: Result, *, width: int = 80) -> str:
     """
     scale = _Scale(result.total_us, max(10, width - _LABEL_WIDTH))
     lines: list[str] = []
-    for number, (exchange, begins_us) in enumerate(_placed(result), start=1):
+    for number, exchange in enumerate(result.exchanges, start=1):
         lines += [_clip(_heading(number, exchange), width)]
         lines += [_clip(f"   {line}", width) for line in _facts(exchange, result.started_at_us)]
-        lines += _bars(exchange, begins_us, scale)
+        lines += _bars(exchange, scale)
         lines.append("")
     lines.append(_clip(_verdict(result), width))
     if result.failure is not None:
@@ -57,7 +57,7 @@ def as_json(result: Result) -> dict[str, object]:
         "redirect_us": result.redirect_us,
         **_columns(last),
         "cert_expires_at": _instant(last.cert_expires_at_us),
-        "redirects": len(result.exchanges) - 1,
+        "redirects": _redirects(result),
         "delay_us": result.delay_us,
         "lag_us": result.lag_us,
         "suspect": result.suspect,
@@ -81,17 +81,9 @@ def _columns(exchange: Exchange) -> dict[str, object]:
         "target_port": exchange.target_port,
         "local_ip": _address(exchange.local_ip),
         "rtt_us": exchange.rtt_us,
+        "role": str(exchange.role),
+        "start_us": exchange.start_us,
     }
-
-
-def _placed(result: Result) -> list[tuple[Exchange, int]]:
-    """Each exchange with when it began: one after another, the last after ``redirect_us``."""
-    placed = []
-    begins_us = 0
-    for exchange in result.exchanges[:-1]:
-        placed.append((exchange, begins_us))
-        begins_us += exchange.total_us
-    return [*placed, (result.exchanges[-1], result.redirect_us)]
 
 
 class _Scale:
@@ -116,8 +108,9 @@ class _Scale:
         return round(us * self._columns * 8 / self._total_us)
 
 
-def _bars(exchange: Exchange, begins_us: int, scale: _Scale) -> list[str]:
+def _bars(exchange: Exchange, scale: _Scale) -> list[str]:
     lines = []
+    begins_us = exchange.start_us
     for phase in _PHASES:
         spent_us = getattr(exchange.phases, f"{phase}_us")
         if spent_us is not None:
@@ -159,11 +152,15 @@ def _facts(exchange: Exchange, at_us: int) -> list[str]:
 
 def _verdict(result: Result) -> str:
     parts = [f"{result.outcome} in {_ms(result.total_us)}"]
-    followed = len(result.exchanges) - 1
+    followed = _redirects(result)
     if followed:
         noun = "redirect" if followed == 1 else "redirects"
         parts.append(f"{_ms(result.redirect_us)} of it in {followed} {noun}")
     return ", ".join(parts)
+
+
+def _redirects(result: Result) -> int:
+    return sum(1 for exchange in result.exchanges if exchange.role is Role.HOP) - 1
 
 
 def _told(failure: Failure, result: Result) -> str:

@@ -6,13 +6,27 @@ from collections.abc import Iterable
 
 from agent.missed import Missed
 from agent.request import check_request
-from agent.result import Assertion, Assignment, Exchange, Monitor, Outcome, Request, Result
+from agent.result import (
+    Assertion,
+    Assignment,
+    Exchange,
+    Monitor,
+    Outcome,
+    Request,
+    Result,
+    Role,
+)
 from vantage.v1 import monitor_pb2, result_pb2
 
 _OUTCOMES = {
     Outcome.UP: result_pb2.OUTCOME_UP,
     Outcome.DEGRADED: result_pb2.OUTCOME_DEGRADED,
     Outcome.DOWN: result_pb2.OUTCOME_DOWN,
+}
+_ROLES = {
+    Role.HOP: result_pb2.EXCHANGE_ROLE_HOP,
+    Role.PAIR: result_pb2.EXCHANGE_ROLE_PAIR,
+    Role.RESOURCE: result_pb2.EXCHANGE_ROLE_RESOURCE,
 }
 
 
@@ -113,7 +127,7 @@ def _assertion(message: monitor_pb2.Assertion) -> Assertion:
 
 
 def _exchange(exchange: Exchange) -> result_pb2.Exchange:
-    phases = exchange.phases
+    phases, failure = exchange.phases, exchange.failure
     return result_pb2.Exchange(
         url=_text(exchange.url),
         phases=result_pb2.Phases(
@@ -134,6 +148,11 @@ def _exchange(exchange: Exchange) -> result_pb2.Exchange:
         local_ip=exchange.local_ip,
         rtt_us=exchange.rtt_us,
         cert_expires_at_us=exchange.cert_expires_at_us,
+        role=_ROLES[exchange.role],
+        start_us=exchange.start_us,
+        failure=failure.code if failure else "",
+        detail=_text(failure.detail) if failure else "",
+        outcome=_OUTCOMES[exchange.outcome] if exchange.outcome else result_pb2.OUTCOME_UNSPECIFIED,
     )
 
 

@@ -9,6 +9,8 @@ result never spoils the COPY of the others.
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -81,6 +83,11 @@ EXCHANGE_COLUMNS: dict[str, str] = {
     "http_version": "text",
     "target_ip": "inet",
     "local_ip": "inet",
+    "role": "text",
+    "start_us": "int4",
+    "outcome": "text",
+    "failure": "text",
+    "detail": "text",
 }
 GAP_COLUMNS: dict[str, str] = {
     "from_slot_at": "int8",
@@ -99,6 +106,12 @@ OUTCOMES = {
     result_pb2.OUTCOME_DEGRADED: "degraded",
     result_pb2.OUTCOME_DOWN: "down",
 }
+ROLES = {
+    result_pb2.EXCHANGE_ROLE_UNSPECIFIED: "hop",
+    result_pb2.EXCHANGE_ROLE_HOP: "hop",
+    result_pb2.EXCHANGE_ROLE_PAIR: "pair",
+    result_pb2.EXCHANGE_ROLE_RESOURCE: "resource",
+}
 
 Row = tuple[Any, ...]
 
@@ -109,7 +122,7 @@ class RefusedResult(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One result as the database takes it: its row, and one row per redirect before it."""
+    """One result as the database takes it: its row, and one per exchange besides the last hop."""
 
     monitor_id: int
     result: Row
@@ -144,7 +157,10 @@ def rows(message: result_pb2.Result, *, agent_id: object, location: str, now_us:
     if redirect_us + sum(filter(None, phases)) != total_us:
         raise RefusedResult("its phases do not sum to total_us")
     slot_at = instant(message.slot_at_us, now_us, "slot_at_us")
-    redirects = len(message.exchanges) - 1
+    exchanges = tuple(exchange_rows(message, slot_at, location))
+    redirects = sum(1 for exchange in message.exchanges if role(exchange) == "hop") - 1
+    if redirects < 0 or role(last) != "hop":
+        raise RefusedResult("its last exchange is no hop")
     row = (
         slot_at,
         instant(message.started_at_us, now_us, "started_at_us"),
@@ -172,10 +188,6 @@ def rows(message: result_pb2.Result, *, agent_id: object, location: str, now_us:
         text(last.url, "url") if redirects else None,
         address(last.target_ip),
         address(last.local_ip),
-    )
-    exchanges = tuple(
-        exchange_row(exchange, hop, slot_at, message.monitor_id, location)
-        for hop, exchange in enumerate(message.exchanges[:-1], start=1)
     )
     return Rows(message.monitor_id, row, exchanges)
 
@@ -206,14 +218,23 @@ def gap_row(message: result_pb2.Result, *, agent_id: object, location: str, now_
     )
 
 
+def exchange_rows(message: result_pb2.Result, slot_at: int, location: str) -> Iterator[Row]:
+    """Encode every exchange but the last hop, each role numbered from 1."""
+    numbers: Counter[str] = Counter()
+    for exchange in message.exchanges[:-1]:
+        numbers[role(exchange)] += 1
+        hop = numbers[role(exchange)]
+        yield exchange_row(exchange, hop, slot_at, message.monitor_id, location)
+
+
 def exchange_row(
     exchange: result_pb2.Exchange, hop: int, slot_at: int, monitor_id: int, location: str
 ) -> Row:
-    """Encode one redirect hop as a row of EXCHANGE_COLUMNS."""
+    """Encode one exchange as a row of EXCHANGE_COLUMNS."""
     phases = durations(exchange)
     total_us = count(exchange.total_us, "total_us")
     if sum(filter(None, phases)) != total_us:
-        raise RefusedResult(f"the phases of hop {hop} do not sum to its total_us")
+        raise RefusedResult(f"the phases of {role(exchange)} {hop} do not sum to its total_us")
     return (
         slot_at,
         count(exchange.body_bytes, "body_bytes"),
@@ -230,7 +251,20 @@ def exchange_row(
         text(exchange.http_version, "http_version"),
         address(exchange.target_ip),
         address(exchange.local_ip),
+        role(exchange),
+        count(exchange.start_us, "start_us"),
+        OUTCOMES.get(exchange.outcome),
+        text(exchange.failure, "failure"),
+        text(exchange.detail, "detail"),
     )
+
+
+def role(exchange: result_pb2.Exchange) -> str:
+    """Name what an exchange is to its result."""
+    name = ROLES.get(exchange.role)
+    if name is None:
+        raise RefusedResult(f"an exchange has the role {exchange.role}, which is unknown")
+    return name
 
 
 def durations(exchange: result_pb2.Exchange) -> tuple[int | None, ...]:

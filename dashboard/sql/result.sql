@@ -63,6 +63,7 @@ FROM report.exchanges
 WHERE monitor_id = %(monitor_id)s
     AND location = %(location)s
     AND slot_at = %(slot_at)s
+    AND role = 'hop'
 ORDER BY hop
 
 -- same_slot --

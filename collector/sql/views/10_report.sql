@@ -132,7 +132,12 @@ SELECT
     exchanges.url,
     exchanges.http_version,
     exchanges.target_ip,
-    exchanges.local_ip
+    exchanges.local_ip,
+    exchanges.role,
+    exchanges.start_us,
+    exchanges.outcome,
+    exchanges.failure,
+    exchanges.detail
 FROM vantage.exchanges
 JOIN vantage.monitors ON monitors.id = exchanges.monitor_id
 WHERE monitors.account_id = vantage.current_account();

@@ -40,6 +40,34 @@ OUTCOME_DEGRADED: Outcome.ValueType  # 2
 OUTCOME_DOWN: Outcome.ValueType  # 3
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
+class _ExchangeRole:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExchangeRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExchangeRole.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXCHANGE_ROLE_UNSPECIFIED: _ExchangeRole.ValueType  # 0
+    """As EXCHANGE_ROLE_HOP: from an agent that knows no other."""
+    EXCHANGE_ROLE_HOP: _ExchangeRole.ValueType  # 1
+    """A step on the way of redirects; the last one is what the result is about."""
+    EXCHANGE_ROLE_PAIR: _ExchangeRole.ValueType  # 2
+    """Made over the other IP family at the same time."""
+    EXCHANGE_ROLE_RESOURCE: _ExchangeRole.ValueType  # 3
+    """Part of the page that the document asks for."""
+
+class ExchangeRole(_ExchangeRole, metaclass=_ExchangeRoleEnumTypeWrapper):
+    """What an exchange is to its result."""
+
+EXCHANGE_ROLE_UNSPECIFIED: ExchangeRole.ValueType  # 0
+"""As EXCHANGE_ROLE_HOP: from an agent that knows no other."""
+EXCHANGE_ROLE_HOP: ExchangeRole.ValueType  # 1
+"""A step on the way of redirects; the last one is what the result is about."""
+EXCHANGE_ROLE_PAIR: ExchangeRole.ValueType  # 2
+"""Made over the other IP family at the same time."""
+EXCHANGE_ROLE_RESOURCE: ExchangeRole.ValueType  # 3
+"""Part of the page that the document asks for."""
+Global___ExchangeRole: _TypeAlias = ExchangeRole  # noqa: Y015
+
 @_typing.final
 class Phases(_message.Message):
     """How one exchange's time was spent, in microseconds. Absent: the phase was not reached or does
@@ -104,7 +132,7 @@ Global___Phases: _TypeAlias = Phases  # noqa: Y015
 
 @_typing.final
 class Exchange(_message.Message):
-    """One request and its response on a connection of its own: one redirect hop."""
+    """One request and its response."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -120,6 +148,11 @@ class Exchange(_message.Message):
     LOCAL_IP_FIELD_NUMBER: _builtins.int
     RTT_US_FIELD_NUMBER: _builtins.int
     CERT_EXPIRES_AT_US_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    START_US_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     url: _builtins.str
     total_us: _builtins.int
     http_status: _builtins.int
@@ -142,6 +175,16 @@ class Exchange(_message.Message):
     """End of validity of the server's leaf certificate, microseconds after the epoch, also of one that
     was refused. Absent: none was seen.
     """
+    role: Global___ExchangeRole.ValueType
+    start_us: _builtins.int
+    """When it began, counted from the result's start."""
+    failure: _builtins.str
+    """Of a pair's last exchange and of a resource, which are judged by themselves: a code of
+    docs/failures.md, and its detail; empty: none. A hop's are the result's.
+    """
+    detail: _builtins.str
+    outcome: Global___Outcome.ValueType
+    """Unspecified: it is no more than a part of what is judged."""
     @_builtins.property
     def phases(self) -> Global___Phases: ...
     def __init__(
@@ -159,10 +202,15 @@ class Exchange(_message.Message):
         local_ip: _builtins.bytes = ...,
         rtt_us: _builtins.int | None = ...,
         cert_expires_at_us: _builtins.int | None = ...,
+        role: Global___ExchangeRole.ValueType = ...,
+        start_us: _builtins.int = ...,
+        failure: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        outcome: Global___Outcome.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cert_expires_at_us", b"_cert_expires_at_us", "_http_status", b"_http_status", "_rtt_us", b"_rtt_us", "cert_expires_at_us", b"cert_expires_at_us", "http_status", b"http_status", "phases", b"phases", "rtt_us", b"rtt_us"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cert_expires_at_us", b"_cert_expires_at_us", "_http_status", b"_http_status", "_rtt_us", b"_rtt_us", "body_bytes", b"body_bytes", "cert_expires_at_us", b"cert_expires_at_us", "header_bytes", b"header_bytes", "http_status", b"http_status", "http_version", b"http_version", "local_ip", b"local_ip", "phases", b"phases", "rtt_us", b"rtt_us", "target_ip", b"target_ip", "target_port", b"target_port", "total_us", b"total_us", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cert_expires_at_us", b"_cert_expires_at_us", "_http_status", b"_http_status", "_rtt_us", b"_rtt_us", "body_bytes", b"body_bytes", "cert_expires_at_us", b"cert_expires_at_us", "detail", b"detail", "failure", b"failure", "header_bytes", b"header_bytes", "http_status", b"http_status", "http_version", b"http_version", "local_ip", b"local_ip", "outcome", b"outcome", "phases", b"phases", "role", b"role", "rtt_us", b"rtt_us", "start_us", b"start_us", "target_ip", b"target_ip", "target_port", b"target_port", "total_us", b"total_us", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cert_expires_at_us: _TypeAlias = _typing.Literal["cert_expires_at_us"]  # noqa: Y015
     _WhichOneofArgType__cert_expires_at_us: _TypeAlias = _typing.Literal["_cert_expires_at_us", b"_cert_expires_at_us"]  # noqa: Y015
@@ -260,7 +308,9 @@ class Result(_message.Message):
     """Asked for by a person, outside the schedule: slot_at_us is when it was asked for."""
     @_builtins.property
     def exchanges(self) -> _containers.RepeatedCompositeFieldContainer[Global___Exchange]:
-        """In the order they were made; the last is the one the result is about. At least one."""
+        """At least one. Those of one role are in the order they were made; hops come after all others,
+        and the last hop is the exchange that the result is about.
+        """
 
     @_builtins.property
     def missed(self) -> Global___MissedSlots:

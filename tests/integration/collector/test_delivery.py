@@ -43,11 +43,18 @@ async def test_a_result_is_stored_as_measured(collector: Collector) -> None:
         total_us=100,
         http_status=302,
     )
+    pair = exchange(
+        role=result_pb2.EXCHANGE_ROLE_PAIR,
+        start_us=5,
+        outcome=result_pb2.OUTCOME_DOWN,
+        failure="connect_refused",
+        detail="refused",
+    )
     last = exchange(url="https://127.0.0.1:1/to", cert_expires_at_us=4_102_444_800_000_000)
     async with stream(collector, agent) as delivery:
         assert await delivery.hello(new_incarnation()) == 0
         await delivery.batch(
-            1, [result(1, 60, exchanges=[hop, last], redirect_us=250, total_us=1_750)]
+            1, [result(1, 60, exchanges=[pair, hop, last], redirect_us=250, total_us=1_750)]
         )
         assert (await delivery.read("ack")).high_water == 1
     [row] = fetch(collector.url, "SELECT * FROM vantage.results")
@@ -60,7 +67,11 @@ async def test_a_result_is_stored_as_measured(collector: Collector) -> None:
     assert row["cert_expires_at"].isoformat() == "2100-01-01T00:00:00+00:00"
     assert row["url"] == "https://127.0.0.1:1/to"
     assert (row["started_at"] - row["slot_at"]).microseconds == 300
-    [hop_row] = fetch(collector.url, "SELECT * FROM vantage.exchanges")
+    pair_row, hop_row = fetch(collector.url, "SELECT * FROM vantage.exchanges ORDER BY role DESC")
+    assert (pair_row["role"], pair_row["hop"], pair_row["start_us"]) == ("pair", 1, 5)
+    assert (pair_row["outcome"], pair_row["failure"]) == ("down", "connect_refused")
+    assert (pair_row["detail"], pair_row["url"]) == ("refused", pair.url)
+    assert (hop_row["role"], hop_row["outcome"], hop_row["failure"]) == ("hop", None, None)
     assert (hop_row["hop"], hop_row["url"], hop_row["http_status"]) == (1, hop.url, 302)
     assert hop_row["slot_at"] == row["slot_at"]
 

@@ -34,6 +34,7 @@ LAST = Exchange(
     local_ip=bytes.fromhex("26064700000000000000000000001234"),
     rtt_us=9_800,
     cert_expires_at_us=SLOT_US + 40 * 86_400_000_000 + 1_000_000,
+    start_us=20_000,
 )
 UP = Result(
     monitor_id=7,

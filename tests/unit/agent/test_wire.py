@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from agent import wire
 from agent.missed import Missed, Reason
-from agent.result import Assertion, Exchange, Failure, Monitor, Outcome, Phases, Request, Result
+from agent.result import (
+    Assertion,
+    Exchange,
+    Failure,
+    Monitor,
+    Outcome,
+    Phases,
+    Request,
+    Result,
+    Role,
+)
 from vantage.v1 import monitor_pb2, result_pb2
 
 # Zero often: it must never be taken for nothing.
@@ -18,6 +28,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 ADDRESS = st.one_of(st.just(b""), st.binary(min_size=4, max_size=4), st.binary(min_size=16))
 
 PHASES = st.builds(Phases, **{f.name: st.none() | INT32 for f in fields(Phases)})
+FAILURE = st.none() | st.builds(Failure, code=TEXT.filter(bool), detail=TEXT)
 EXCHANGE = st.builds(
     Exchange,
     url=TEXT,
@@ -32,6 +43,10 @@ EXCHANGE = st.builds(
     local_ip=ADDRESS,
     rtt_us=st.none() | INT32,
     cert_expires_at_us=st.none() | INT64,
+    role=st.sampled_from(Role),
+    start_us=INT32,
+    outcome=st.none() | st.sampled_from(Outcome),
+    failure=FAILURE,
 )
 RESULT = st.builds(
     Result,
@@ -39,7 +54,7 @@ RESULT = st.builds(
     slot_at_us=INT64,
     started_at_us=INT64,
     outcome=st.sampled_from(Outcome),
-    failure=st.none() | st.builds(Failure, code=TEXT.filter(bool), detail=TEXT),
+    failure=FAILURE,
     exchanges=st.lists(EXCHANGE, min_size=1, max_size=3).map(tuple),
     redirect_us=INT32,
     total_us=INT32,
@@ -61,13 +76,20 @@ def exchange_of(message: result_pb2.Exchange) -> Exchange:
     values["phases"] = Phases(
         **{f.name: optional(message.phases, f.name) for f in fields(Phases)}  # type: ignore[arg-type]
     )
+    role = result_pb2.ExchangeRole.Name(message.role)
+    values["role"] = Role(role.removeprefix("EXCHANGE_ROLE_").lower())
+    values["outcome"] = outcome_of(message.outcome) if message.outcome else None
+    values["failure"] = Failure(message.failure, message.detail) if message.failure else None
     return Exchange(**values)
+
+
+def outcome_of(number: result_pb2.Outcome.ValueType) -> Outcome:
+    return Outcome(result_pb2.Outcome.Name(number).removeprefix("OUTCOME_").lower())
 
 
 def result_of(message: result_pb2.Result) -> Result:
     values = {f.name: getattr(message, f.name) for f in fields(Result)}
-    outcome = result_pb2.Outcome.Name(message.outcome)
-    values["outcome"] = Outcome(outcome.removeprefix("OUTCOME_").lower())
+    values["outcome"] = outcome_of(message.outcome)
     values["failure"] = Failure(message.failure, message.detail) if message.failure else None
     values["exchanges"] = tuple(map(exchange_of, message.exchanges))
     return Result(**values)
@@ -100,7 +122,7 @@ def test_every_message_field_is_mapped() -> None:
     names = {f.name for f in result_pb2.Result.DESCRIPTOR.fields}
     assert names == {f.name for f in fields(Result)} | {"detail", "missed"}
     names = {f.name for f in result_pb2.Exchange.DESCRIPTOR.fields}
-    assert names == {f.name for f in fields(Exchange)}
+    assert names == {f.name for f in fields(Exchange)} | {"detail"}
 
 
 ASSERTION = st.builds(

@@ -74,6 +74,45 @@ def test_redirects_become_hops_and_name_where_they_ended() -> None:
     assert [(e["hop"], e["url"]) for e in exchanges] == [(1, "http://x/0"), (2, "http://x/1")]
 
 
+def test_only_hops_are_redirects_and_every_role_is_numbered_by_itself() -> None:
+    hop, pair, resource = (
+        result_pb2.EXCHANGE_ROLE_HOP,
+        result_pb2.EXCHANGE_ROLE_PAIR,
+        result_pb2.EXCHANGE_ROLE_RESOURCE,
+    )
+    made = [
+        result_pb2.Exchange(role=pair, url="http://x/"),
+        result_pb2.Exchange(
+            role=pair, start_us=7, outcome=result_pb2.OUTCOME_DOWN, failure="other", detail="why"
+        ),
+        result_pb2.Exchange(role=resource, outcome=result_pb2.OUTCOME_UP),
+        result_pb2.Exchange(role=hop),
+        result_pb2.Exchange(role=hop, url="http://x/end"),
+    ]
+    converted = rows(sound(exchanges=made))
+    result = named(converted.result, wire.RESULT_COLUMNS)
+    assert (result["redirects"], result["url"]) == (1, "http://x/end")
+    exchanges = [named(row, wire.EXCHANGE_COLUMNS) for row in converted.exchanges]
+    found = [(e["role"], e["hop"], e["start_us"], e["outcome"], e["failure"]) for e in exchanges]
+    assert found == [
+        ("pair", 1, 0, None, None),
+        ("pair", 2, 7, "down", "other"),
+        ("resource", 1, 0, "up", None),
+        ("hop", 1, 0, None, None),
+    ]
+    assert exchanges[1]["detail"] == "why"
+
+
+@pytest.mark.parametrize(
+    ("roles", "reason"), [([2], "no hop"), ([1, 3], "no hop"), ([7, 1], "role 7")]
+)
+def test_the_last_exchange_must_be_a_hop_and_every_role_known(
+    roles: list[result_pb2.ExchangeRole.ValueType], reason: str
+) -> None:
+    with pytest.raises(wire.RefusedResult, match=reason):
+        rows(sound(exchanges=[result_pb2.Exchange(role=each) for each in roles]))
+
+
 def test_without_redirects_the_url_is_the_monitors() -> None:
     row = named(
         rows(sound(exchanges=[result_pb2.Exchange(url="http://x/")])).result, wire.RESULT_COLUMNS
