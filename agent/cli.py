@@ -177,9 +177,8 @@ def join(token: str | None, token_file: Path | None, home: Path, name: str, repl
 @setting(
     "max-in-flight",
     type=click.IntRange(1, 10_000),
-    default=200,
-    show_default=True,
-    help="Probes at one time; slots beyond are counted as missed.",
+    help="Probes at one time; slots beyond are told as missed."
+    "  [default: as many as leave it on time]",
 )
 @setting(
     "spool-limit",
@@ -201,7 +200,7 @@ def run(
     allow_network: tuple[Any, ...],
     source_address: str | None,
     trust_ca: Path | None,
-    max_in_flight: int,
+    max_in_flight: int | None,
     spool_limit: int,
     log_level: str,
 ) -> None:

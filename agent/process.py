@@ -40,14 +40,17 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What `vantage-agent run` was told. ``collector``: None: where the agent enrolled."""
+    """What `vantage-agent run` was told. ``collector``: None: where the agent enrolled.
+
+    ``max_in_flight``: None: as many as the probing thread has time for.
+    """
 
     home: Path
     collector: str | None = None
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     source_address: str | None = None
     trust_ca: Path | None = None
-    max_in_flight: int = 200
+    max_in_flight: int | None = None
     spool_limit_bytes: int = LIMIT_BYTES
 
 

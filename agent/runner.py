@@ -11,6 +11,7 @@ from typing import Protocol
 
 import structlog
 
+from agent.capacity import Capacity, most_here
 from agent.missed import Ledger, Missed, Reason
 from agent.result import Assignment, Monitor, Result
 from agent.schedule import MAX_DELAY_US, Clock, Schedule, Slot, SystemClock
@@ -34,7 +35,8 @@ class Runner:
     """Probes every assigned monitor at its slots until stopped.
 
     ``sink`` takes each result; ``is_ready``: whether it could take another. ``on_missed`` is told
-    of every slot that was due and not run; ``missed`` counts them by reason.
+    of every slot that was due and not run; ``missed`` counts them by reason. ``max_in_flight``:
+    probes at one time; None: as many as the thread has time for.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class Runner:
         *,
         is_ready: Callable[[], bool] = lambda: True,
         on_missed: Callable[[Missed], None] = lambda missed: None,
-        max_in_flight: int = 200,
+        max_in_flight: int | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.missed: Counter[str] = Counter()
@@ -53,7 +55,7 @@ class Runner:
         self._is_ready = is_ready
         self._on_missed = on_missed
         self._ledger = Ledger()
-        self._max_in_flight = max_in_flight
+        self.capacity = Capacity(max_in_flight, most=most_here())
         self._schedule = Schedule(clock or SystemClock())
         self._running: dict[int, asyncio.Task[None]] = {}
         self._extra: set[asyncio.Task[None]] = set()
@@ -105,7 +107,7 @@ class Runner:
         monitor_id = slot.assignment.monitor.id
         if monitor_id in self._running:
             self._miss(slot, Reason.OVERLAP)
-        elif len(self._running) >= self._max_in_flight:
+        elif not self.capacity.admits(len(self._running), self._schedule.now_us() - slot.at_us):
             self._miss(slot, Reason.OVERLOADED, "too many probes were running")
         elif not self._is_ready():
             self._miss(slot, Reason.SPOOL_FULL)
@@ -189,5 +191,5 @@ class Runner:
             return
         news = self.missed - self._reported
         if news:
-            log.warning("slots_missed", **news)
+            log.warning("slots_missed", probes_at_most=self.capacity.limit, **news)
         self._reported_at, self._reported = time.monotonic(), self.missed.copy()
