@@ -20,6 +20,7 @@ import grpc.aio
 import structlog
 
 from agent.channel import explain
+from agent.clock import ClockComparison
 from agent.errors import TransientError
 from agent.spool import Incarnation, Spool
 from vantage.v1 import delivery_pb2, monitor_pb2
@@ -65,6 +66,7 @@ class Stream:
     ) -> None:
         self.is_useful = False
         self.batches = self.results = 0
+        self.clock = ClockComparison()
         self._call = call
         self._spool = spool
         self._collector = collector
@@ -163,8 +165,13 @@ class Stream:
 
     def _heartbeat(self) -> delivery_pb2.AgentMessage:
         self._heartbeat_at = time.monotonic() + self._pace.heartbeat_s
+        reading = self.clock.reading()
         heartbeat = delivery_pb2.Heartbeat(
-            sent_at_us=time.time_ns() // 1000, backlog=self._spool.backlog
+            sent_at_us=time.time_ns() // 1000,
+            backlog=self._spool.backlog,
+            number=self.clock.ask(),
+            clock_offset_us=reading.offset_us if reading else None,
+            clock_uncertainty_us=reading.uncertainty_us if reading else None,
         )
         return delivery_pb2.AgentMessage(heartbeat=heartbeat)
 
@@ -209,6 +216,9 @@ class Stream:
                 self._on_assignments(message.assignments)
             case "run_now":
                 self._on_run_now(message.run_now)
+            case "heartbeat_reply":
+                reply = message.heartbeat_reply
+                self.clock.answer(reply.number, reply.received_at_us, reply.replied_at_us)
             case _:
                 log.warning("message_ignored", remedy="Update this agent: its collector is newer.")
 

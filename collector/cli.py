@@ -55,6 +55,13 @@ def main() -> None:
     help="host:port that agents are told to deliver to; without a host, the one they enrolled at.",
 )
 @click.option(
+    "--clock-bound",
+    type=click.FloatRange(min=0.01),
+    default=1.0,
+    show_envvar=True,
+    help="Seconds by which an agent's clock may be off before the agent is flagged.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
@@ -67,6 +74,7 @@ def serve(
     listen: str,
     enrolment_listen: str,
     advertise: str,
+    clock_bound: float,
     log_level: str,
 ) -> None:
     """Serve agents until SIGTERM or Ctrl-C."""
@@ -75,7 +83,9 @@ def serve(
     from collector import server
 
     log.configure(log_level)
-    settings = server.Settings(database, authority, listen, enrolment_listen, advertise)
+    settings = server.Settings(
+        database, authority, listen, enrolment_listen, advertise, clock_bound
+    )
     uvloop.run(server.serve(settings))
 
 

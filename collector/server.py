@@ -38,13 +38,17 @@ OPTIONS = [
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What ``vantage-collector serve`` was told. Addresses are host:port."""
+    """What ``vantage-collector serve`` was told. Addresses are host:port.
+
+    ``clock_bound_s``: an agent whose clock is off by more is flagged.
+    """
 
     database: str
     authority: Path
     listen: str
     enrolment_listen: str
     advertise: str
+    clock_bound_s: float = 1.0
 
 
 class Identity:
@@ -107,7 +111,7 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
         issuing = Issuer(issuer, pool, settings.advertise)
         delivery = grpc.aio.server(options=OPTIONS)
         delivery_pb2_grpc.add_DeliveryServicer_to_server(
-            Delivery(pool, committer, assignments), delivery
+            Delivery(pool, committer, assignments, clock_bound_s=settings.clock_bound_s), delivery
         )
         enrolment_pb2_grpc.add_RenewalServicer_to_server(Renewal(issuing), delivery)
         enrolment = grpc.aio.server(options=OPTIONS)

@@ -14,6 +14,7 @@ from psycopg_pool import PoolTimeout
 
 from collector import db, ingest
 from collector.assignments import Assignments, Subscription
+from collector.clock import AgentClock, now_us
 from collector.peer import Peer
 from vantage.v1 import delivery_pb2, delivery_pb2_grpc
 from vantage.v1.delivery_pb2 import AgentMessage, CollectorMessage
@@ -41,11 +42,17 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
     """Serves the streams of every agent that is connected to this collector."""
 
     def __init__(
-        self, pool: db.Pool, committer: ingest.Committer, assignments: Assignments
+        self,
+        pool: db.Pool,
+        committer: ingest.Committer,
+        assignments: Assignments,
+        *,
+        clock_bound_s: float = 1.0,
     ) -> None:
         self.pool = pool
         self.committer = committer
         self.assignments = assignments
+        self.clock_bound_us = round(clock_bound_s * 1e6)
 
     # The generated signature knows only servicers that yield; gRPC also takes ones that write.
     async def Deliver(  # type: ignore[override]
@@ -100,6 +107,7 @@ class Stream:
         self.context = context
         self.source: ingest.Source | None = None
         self.version: str | None = None
+        self.clock = AgentClock(delivery.clock_bound_us)
         self.writing = asyncio.Lock()
         self.answers: asyncio.Queue[asyncio.Future[ingest.Answer]] = asyncio.Queue(IN_FLIGHT_MAX)
 
@@ -119,11 +127,12 @@ class Stream:
                 helper.cancel()
 
     async def receive(self, message: AgentMessage) -> None:
+        received_at_us = now_us()
         match message.WhichOneof("message"):
             case "batch":
                 await self.batch(message.batch)
             case "heartbeat":
-                await self.heartbeat(message.heartbeat)
+                await self.heartbeat(message.heartbeat, received_at_us)
             case "hello":
                 await self.hello(message.hello)
             case "close":
@@ -146,7 +155,7 @@ class Stream:
             self.peer.agent_id, self.location, hello.incarnation, row["connection"]
         )
         self.version = hello.version[:64] or None
-        await self.beat(backlog=None)
+        await self.beat(delivery_pb2.Heartbeat(), backlog=None)
         await self.send(
             CollectorMessage(
                 welcome=delivery_pb2.Welcome(
@@ -180,16 +189,25 @@ class Stream:
             )
             self.source = None
 
-    async def heartbeat(self, heartbeat: delivery_pb2.Heartbeat) -> None:
+    async def heartbeat(self, heartbeat: delivery_pb2.Heartbeat, received_at_us: int) -> None:
         if self.peer.is_expired:
             raise StreamError(
                 grpc.StatusCode.UNAUTHENTICATED, "The agent's certificate has expired."
             )
-        await self.beat(backlog=heartbeat.backlog)
+        if heartbeat.number:  # an agent older than the reply sends none, and would not know it
+            reply = delivery_pb2.HeartbeatReply(
+                number=heartbeat.number, received_at_us=received_at_us, replied_at_us=now_us()
+            )
+            await self.send(CollectorMessage(heartbeat_reply=reply))
+        await self.beat(heartbeat, backlog=heartbeat.backlog)
 
-    async def beat(self, backlog: int | None) -> None:
+    async def beat(self, heartbeat: delivery_pb2.Heartbeat, *, backlog: int | None) -> None:
         seen = await self.delivery.fetch(
-            "heartbeat", agent_id=self.peer.agent_id, version=self.version, backlog=backlog
+            "heartbeat",
+            agent_id=self.peer.agent_id,
+            version=self.version,
+            backlog=backlog,
+            **self.clock.note(heartbeat),
         )
         if seen is None:
             raise revoked()

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import click
+from psycopg.rows import DictRow
 
 from collector import db, tokens
 from collector.errors import CollectorError
@@ -59,8 +60,20 @@ def list_(as_json: bool, url: str) -> None:
     """List agents, where they are and when they were last seen."""
     with db.session(url) as connection:
         rows = connection.execute(db.queries("operator")["agents"]).fetchall()
-    columns = ["id", "location", "name", "is_online", "last_seen_at", "backlog", "version"]
-    show(rows, [*columns, "revoked_at"], as_json=as_json)
+    if not as_json:
+        rows = [row | {"clock": clock(row)} for row in rows]
+    columns = ["id", "location", "name", "is_online", "last_seen_at", "backlog", "clock"]
+    show(rows, [*columns, "version", "revoked_at"], as_json=as_json)
+
+
+def clock(row: DictRow) -> str | None:
+    """Write how far an agent's clock is ahead, such as ``+1.2 ms ±0.4`` or ``-7,200.0 s OFF``."""
+    offset_us, uncertainty_us = row["clock_offset_us"], row["clock_uncertainty_us"]
+    if offset_us is None:
+        return None
+    if row["is_clock_off"]:
+        return f"{offset_us / 1e6:+,.1f} s OFF"
+    return f"{offset_us / 1000:+.1f} ms ±{uncertainty_us / 1000:.1f}"
 
 
 @agent.command("revoke")

@@ -23,14 +23,50 @@ WHERE agent_id = %(agent_id)s
     AND connection = %(connection)s
 
 -- heartbeat --
-UPDATE vantage.agents
-SET
-    last_seen_at = now(),
-    version = COALESCE(%(version)s, version),
-    backlog = COALESCE(%(backlog)s, backlog)
-WHERE id = %(agent_id)s
-    AND revoked_at IS NULL
-RETURNING id
+-- The agent's clock is noted anew when a connection begins, when the offset has moved by more than
+-- both readings are uncertain (and 10 ms), and every hour.
+WITH beaten AS (
+    UPDATE vantage.agents
+    SET
+        last_seen_at = now(),
+        version = COALESCE(%(version)s, version),
+        backlog = COALESCE(%(backlog)s, backlog),
+        clock_offset_us = COALESCE(%(clock_offset_us)s, clock_offset_us),
+        clock_uncertainty_us = COALESCE(%(clock_uncertainty_us)s, clock_uncertainty_us),
+        is_clock_off = COALESCE(%(is_clock_off)s, is_clock_off)
+    WHERE id = %(agent_id)s
+        AND revoked_at IS NULL
+    RETURNING
+        id,
+        clock_offset_us,
+        clock_uncertainty_us
+),
+noted AS (
+    INSERT INTO vantage.agent_clocks (agent_id, offset_us, uncertainty_us)
+    SELECT
+        beaten.id,
+        beaten.clock_offset_us,
+        beaten.clock_uncertainty_us
+    FROM beaten
+    LEFT JOIN LATERAL (
+        SELECT *
+        FROM vantage.agent_clocks
+        WHERE agent_clocks.agent_id = beaten.id
+        ORDER BY agent_clocks.measured_at DESC
+        LIMIT 1
+    ) AS newest ON true
+    WHERE %(clock_offset_us)s::bigint IS NOT NULL
+        AND (
+            %(is_first_reading)s
+            OR newest.measured_at IS NULL
+            OR newest.measured_at < now() - INTERVAL '1 hour'
+            OR abs(beaten.clock_offset_us - newest.offset_us)
+                > greatest(beaten.clock_uncertainty_us + newest.uncertainty_us, 10000)
+        )
+    ON CONFLICT DO NOTHING
+)
+SELECT id
+FROM beaten
 
 -- lock_high_waters --
 SELECT

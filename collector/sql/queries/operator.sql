@@ -124,6 +124,9 @@ SELECT
     agents.last_seen_at,
     agents.version,
     agents.backlog,
+    agents.clock_offset_us,
+    agents.clock_uncertainty_us,
+    agents.is_clock_off,
     agents.revoked_at IS NULL
         AND COALESCE(agents.last_seen_at > now() - INTERVAL '15 seconds', false) AS is_online
 FROM vantage.agents

@@ -63,6 +63,7 @@ class CollectorMessage(_message.Message):
     FENCED_FIELD_NUMBER: _builtins.int
     ASSIGNMENTS_FIELD_NUMBER: _builtins.int
     RUN_NOW_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_REPLY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome: ...
     @_builtins.property
@@ -75,6 +76,8 @@ class CollectorMessage(_message.Message):
     def assignments(self) -> _monitor_pb2.Assignments: ...
     @_builtins.property
     def run_now(self) -> Global___RunNow: ...
+    @_builtins.property
+    def heartbeat_reply(self) -> Global___HeartbeatReply: ...
     def __init__(
         self,
         *,
@@ -84,12 +87,13 @@ class CollectorMessage(_message.Message):
         fenced: Global___Fenced | None = ...,
         assignments: _monitor_pb2.Assignments | None = ...,
         run_now: Global___RunNow | None = ...,
+        heartbeat_reply: Global___HeartbeatReply | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignments", b"assignments", "fenced", b"fenced", "gap", b"gap", "message", b"message", "run_now", b"run_now", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignments", b"assignments", "fenced", b"fenced", "gap", b"gap", "heartbeat_reply", b"heartbeat_reply", "message", b"message", "run_now", b"run_now", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignments", b"assignments", "fenced", b"fenced", "gap", b"gap", "message", b"message", "run_now", b"run_now", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignments", b"assignments", "fenced", b"fenced", "gap", b"gap", "heartbeat_reply", b"heartbeat_reply", "message", b"message", "run_now", b"run_now", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "ack", "gap", "fenced", "assignments", "run_now"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "ack", "gap", "fenced", "assignments", "run_now", "heartbeat_reply"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -290,20 +294,68 @@ class Heartbeat(_message.Message):
 
     SENT_AT_US_FIELD_NUMBER: _builtins.int
     BACKLOG_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    CLOCK_OFFSET_US_FIELD_NUMBER: _builtins.int
+    CLOCK_UNCERTAINTY_US_FIELD_NUMBER: _builtins.int
     sent_at_us: _builtins.int
     """Microseconds after the epoch by the agent's clock."""
     backlog: _builtins.int
     """Results durable in the spool and not yet acknowledged."""
+    number: _builtins.int
+    """1, 2, 3, ... on one stream: answered by a HeartbeatReply. 0: no answer is wanted."""
+    clock_offset_us: _builtins.int
+    """How far the agent's clock is ahead of the collector's; negative: behind. Absent: not known yet."""
+    clock_uncertainty_us: _builtins.int
+    """The true offset is within clock_offset_us plus or minus this."""
     def __init__(
         self,
         *,
         sent_at_us: _builtins.int = ...,
         backlog: _builtins.int = ...,
+        number: _builtins.int = ...,
+        clock_offset_us: _builtins.int | None = ...,
+        clock_uncertainty_us: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_us", b"_clock_offset_us", "_clock_uncertainty_us", b"_clock_uncertainty_us", "clock_offset_us", b"clock_offset_us", "clock_uncertainty_us", b"clock_uncertainty_us"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_us", b"_clock_offset_us", "_clock_uncertainty_us", b"_clock_uncertainty_us", "backlog", b"backlog", "clock_offset_us", b"clock_offset_us", "clock_uncertainty_us", b"clock_uncertainty_us", "number", b"number", "sent_at_us", b"sent_at_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__clock_offset_us: _TypeAlias = _typing.Literal["clock_offset_us"]  # noqa: Y015
+    _WhichOneofArgType__clock_offset_us: _TypeAlias = _typing.Literal["_clock_offset_us", b"_clock_offset_us"]  # noqa: Y015
+    _WhichOneofReturnType__clock_uncertainty_us: _TypeAlias = _typing.Literal["clock_uncertainty_us"]  # noqa: Y015
+    _WhichOneofArgType__clock_uncertainty_us: _TypeAlias = _typing.Literal["_clock_uncertainty_us", b"_clock_uncertainty_us"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__clock_offset_us) -> _WhichOneofReturnType__clock_offset_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__clock_uncertainty_us) -> _WhichOneofReturnType__clock_uncertainty_us | None: ...
+
+Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
+
+@_typing.final
+class HeartbeatReply(_message.Message):
+    """Answers a Heartbeat at once, so that the agent can hold its clock against the collector's (as in
+    RFC 5905, section 8). Both instants are by the collector's clock, microseconds after the epoch.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_US_FIELD_NUMBER: _builtins.int
+    REPLIED_AT_US_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    received_at_us: _builtins.int
+    replied_at_us: _builtins.int
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        received_at_us: _builtins.int = ...,
+        replied_at_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog", b"backlog", "sent_at_us", b"sent_at_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "received_at_us", b"received_at_us", "replied_at_us", b"replied_at_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
+Global___HeartbeatReply: _TypeAlias = HeartbeatReply  # noqa: Y015
