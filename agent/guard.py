@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -63,16 +63,21 @@ _CLOTHES = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
 
 
 class Guard:
-    """Judges addresses: public ones may be probed, and those in ``allow``."""
+    """Judges addresses: public ones may be probed, and those in ``allow``.
+
+    ``refusal``: say why an address must not be touched, with the remedy; None: it may be.
+    ``refusal_of``: the same of an address in text.
+    """
 
     def __init__(self, allow: Sequence[Network] = ()) -> None:
         self._allow = tuple(allow)
         # An address is judged twice for every probe of it, and the verdict never changes.
-        self._verdict = lru_cache(maxsize=4096)(self._judge)
+        self.refusal = lru_cache(maxsize=4096)(self._judge)
+        self.refusal_of = lru_cache(maxsize=4096)(self._judge_text)
 
-    def refusal(self, address: Address) -> str | None:
-        """Say why ``address`` must not be touched, with the remedy; None: it may be."""
-        return self._verdict(address)
+    def _judge_text(self, text: str) -> str | None:
+        """Judge an address as libcurl writes it."""
+        return self._judge(read_address(text))
 
     def _judge(self, address: Address) -> str | None:
         bare = _undress(address)
@@ -83,6 +88,11 @@ class Guard:
             f"{address} is {place}, which this agent may not probe; "
             f"to permit it, start the agent with --allow-network {bare}/{bare.max_prefixlen}"
         )
+
+
+def read_address(text: str) -> Address:
+    """Read what libcurl or the kernel wrote; an IPv6 address may name its interface."""
+    return ip_address(text.partition("%")[0])
 
 
 def _undress(address: Address) -> Address:

@@ -7,49 +7,52 @@ libcurl stamps a phase when its code runs, not when the packet arrives: a loop t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import deque
 from time import perf_counter_ns
 
 _TICK_US = 10_000
+# Blocks remembered, none shorter than one after it: enough for any probe's length.
+_BLOCKS_MAX = 1000
 
 # Below this the measuring itself (the loop's timers have millisecond granularity) is what is seen.
 _FLOOR_US = 5_000
 _SHARE = 10
 
 
-class Watch:
-    """One probe's view: ``worst_us``, the longest block seen since it began."""
-
-    __slots__ = ("worst_us",)
-
-    def __init__(self) -> None:
-        self.worst_us = 0
-
-
 class LagWatcher:
-    """Ticks on the loop while any probe is in flight, and sees how late each tick comes."""
+    """Ticks on the loop while any probe is in flight, and remembers how late each tick came."""
 
     def __init__(self) -> None:
-        self._watches: set[Watch] = set()
+        self._in_flight = 0
+        # (when it was seen, how long it was); one that a later one outdid tells nothing any more.
+        self._blocks: deque[tuple[int, int]] = deque(maxlen=_BLOCKS_MAX)
         self._timer: asyncio.TimerHandle | None = None
         self._due_us = 0
 
-    @contextmanager
-    def watch(self) -> Iterator[Watch]:
-        watch = Watch()
-        self._watches.add(watch)
+    def begin(self) -> int:
+        """Watch for a probe that begins; return what ``end`` needs."""
+        now_us = _now_us()
+        self._in_flight += 1
         if self._timer is None:
-            self._arm(_now_us())
-        try:
-            yield watch
-        finally:
-            # A tick that is overdue right now has not been seen by anyone yet.
-            watch.worst_us = max(watch.worst_us, _now_us() - self._due_us)
-            self._watches.discard(watch)
-            if not self._watches and self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._arm(now_us)
+        return now_us
+
+    def end(self, began_us: int) -> int:
+        """Return the longest block since the probe began, in microseconds."""
+        now_us = _now_us()
+        # A tick that is overdue right now has not been seen by anyone yet.
+        worst_us = max(0, now_us - max(self._due_us, began_us))
+        for at_us, block_us in reversed(self._blocks):
+            if at_us <= began_us:
+                break
+            # A block may have begun before the probe did.
+            worst_us = max(worst_us, min(block_us, at_us - began_us))
+        self._in_flight -= 1
+        if not self._in_flight and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._blocks.clear()
+        return worst_us
 
     def _arm(self, now_us: int) -> None:
         self._due_us = now_us + _TICK_US
@@ -58,9 +61,10 @@ class LagWatcher:
     def _tick(self) -> None:
         now_us = _now_us()
         late_us = now_us - self._due_us
-        for watch in self._watches:
-            if late_us > watch.worst_us:
-                watch.worst_us = late_us
+        blocks = self._blocks
+        while blocks and blocks[-1][1] <= late_us:
+            blocks.pop()
+        blocks.append((now_us, late_us))
         self._arm(now_us)
 
 

@@ -35,12 +35,14 @@ _PUNCTUAL_NS = 500_000
 
 _READABLE, _WRITABLE = select.EPOLLIN, select.EPOLLOUT
 _BROKEN = select.EPOLLERR | select.EPOLLHUP
+_ONCE = select.EPOLLONESHOT
+# What epoll is told of each of libcurl's wishes.
 _EVENTS_OF = {
     pycurl.POLL_REMOVE: 0,
     pycurl.POLL_NONE: 0,
-    pycurl.POLL_IN: _READABLE,
-    pycurl.POLL_OUT: _WRITABLE,
-    pycurl.POLL_INOUT: _READABLE | _WRITABLE,
+    pycurl.POLL_IN: _READABLE | _ONCE,
+    pycurl.POLL_OUT: _WRITABLE | _ONCE,
+    pycurl.POLL_INOUT: _READABLE | _WRITABLE | _ONCE,
 }
 # What libcurl is told of each combination of epoll's events.
 _ACTION_OF = [
@@ -80,7 +82,7 @@ class Connection:
         self.is_armed = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ended:
     """How a transfer ended; ``number``: libcurl's, 0: well.
 
@@ -117,6 +119,7 @@ class Multi:
         ):
             self._multi.setopt(option, value)
         self._multi.notify_enable(pycurl.M_NOTIFY_INFO_READ)
+        self._socket_action = self._multi.socket_action
 
     async def perform(self, curl: Any) -> Ended:
         """Transfer; cancelled, the handle is free at once."""
@@ -167,9 +170,9 @@ class Multi:
             if connection.wanted:
                 self._epoll.unregister(descriptor)
         elif connection.wanted:
-            self._epoll.modify(descriptor, wanted | select.EPOLLONESHOT)
+            self._epoll.modify(descriptor, wanted)
         else:
-            self._epoll.register(descriptor, wanted | select.EPOLLONESHOT)
+            self._epoll.register(descriptor, wanted)
         connection.wanted = wanted
         connection.is_armed = True
         if what == pycurl.POLL_REMOVE:
@@ -177,14 +180,16 @@ class Multi:
 
     def _on_ready(self) -> None:
         """Have libcurl act on what is ready, for a slice of time."""
-        began_ns = looked_ns = self._look()
-        while self._queue:
-            self._act(*self._queue.popleft())
-            if monotonic_ns() - looked_ns > _LONG_NS:
-                looked_ns = self._look()
+        queue = self._queue
+        began_ns = looked_ns = now_ns = self._look()
+        while queue:
+            self._act(now_ns, *queue.popleft())
+            now_ns = monotonic_ns()
+            if now_ns - looked_ns > _LONG_NS:
+                looked_ns = now_ns = self._look()
                 if looked_ns - began_ns > SLICE_NS:
                     break
-        if self._queue and self._continuing is None:
+        if queue and self._continuing is None:
             self._continuing = self._loop.call_soon(self._continue)
 
     def _continue(self) -> None:
@@ -201,20 +206,23 @@ class Multi:
             self._queue.append((descriptor, events, now_ns, connection))
         return now_ns
 
-    def _act(self, descriptor: int, events: int, seen_ns: int, connection: Connection) -> None:
+    def _act(
+        self, now_ns: int, descriptor: int, events: int, seen_ns: int, connection: Connection
+    ) -> None:
         if self._connections.get(descriptor) is not connection:
             return
-        waited_us = (monotonic_ns() - seen_ns) // 1000
+        waited_us = (now_ns - seen_ns) // 1000
         observer = connection.observer
-        if observer is not None:
+        if observer is None:
+            self._socket_action(descriptor, _ACTION_OF[events])
+        else:
             observer.on_ready(connection)
-        self._multi.socket_action(descriptor, _ACTION_OF[events])
-        if observer is not None:
+            self._socket_action(descriptor, _ACTION_OF[events])
             observer.on_acted(connection, waited_us)
         if self._has_news:
             self._tell(observer and observer.curl, waited_us)
         if connection.wanted and not connection.is_armed:
-            self._epoll.modify(descriptor, connection.wanted | select.EPOLLONESHOT)
+            self._epoll.modify(descriptor, connection.wanted)
             connection.is_armed = True
 
     def _on_timer(self, timeout_ms: int) -> None:
@@ -246,7 +254,7 @@ class Multi:
         if early_ns > _PUNCTUAL_NS:
             self._arm_timer(early_ns / 1e9)
             return
-        self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._socket_action(pycurl.SOCKET_TIMEOUT, 0)
         if self._has_news:
             self._tell(None, 0)
 

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 from agent.result import Phases
 
+# Its place among the phases that libcurl's marks divide.
+_TLS = 1
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Marks:
     """When each step of a transfer was done, in microseconds since the transfer began.
 
@@ -34,22 +37,21 @@ def phases(marks: Marks, *, dns_us: int | None, is_tls: bool) -> Phases:
     The phases sum to ``dns_us`` (None counting as 0) + ``marks.total``, exactly. A step seen done
     before the one it follows (an answer to a request not yet wholly sent) took no time.
     """
-    steps = [("connect_us", marks.connected)]
-    if is_tls:
-        steps.append(("tls_us", marks.secured))
-    steps += [("send_us", marks.sent), ("wait_us", marks.first_byte)]
-    spent: dict[str, int] = {}
+    steps = [marks.connected, marks.secured, marks.sent, marks.first_byte]
+    if not is_tls:
+        del steps[_TLS]
+    spent: list[int | None] = []
     reached = 0
-    for phase, mark in steps:
+    for mark in steps:
         if mark == 0:
-            spent[phase] = marks.total - reached
             break
         mark = min(max(mark, reached), marks.total)
-        spent[phase] = mark - reached
+        spent.append(mark - reached)
         reached = mark
-    else:
-        spent["receive_us"] = marks.total - reached
-    return Phases(dns_us=dns_us, **spent)
+    spent.append(marks.total - reached)
+    if not is_tls:
+        spent.insert(_TLS, None)
+    return Phases(dns_us, *spent)
 
 
 def last_phase(split: Phases) -> str:

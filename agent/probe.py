@@ -60,8 +60,11 @@ class Prober:
     ) -> Result:
         """Probe ``monitor`` once. ``slot_at_us``: when it was due; None: now."""
         started_at_us = time.time_ns() // 1000
-        with self._lag.watch() as watch:
+        watched = self._lag.begin()
+        try:
             exchanges, redirect_us, failure, content = await self._follow(monitor)
+        finally:
+            lag_us = self._lag.end(watched)
         total_us = redirect_us + exchanges[-1].total_us
         outcome = Outcome.DOWN
         if failure is None:
@@ -77,8 +80,8 @@ class Prober:
             redirect_us=redirect_us,
             total_us=total_us,
             delay_us=delay_us,
-            lag_us=watch.worst_us,
-            suspect=is_suspect(watch.worst_us, total_us),
+            lag_us=lag_us,
+            suspect=is_suspect(lag_us, total_us),
         )
 
     async def close(self) -> None:
@@ -131,10 +134,10 @@ class Prober:
             addresses, dns_us = await self._look_up(target, timeout_us, ip_version)
         except LookupFailed as error:
             return _unconnected(target, error.elapsed_us), error.failure, ""
-        refusals = {address: self._guard.refusal(address) for address in addresses}
-        permitted = [address for address, refusal in refusals.items() if refusal is None]
+        refusals = [self._guard.refusal(address) for address in addresses]
+        permitted = [a for a, refusal in zip(addresses, refusals, strict=True) if refusal is None]
         if not permitted:
-            failure = Failure(Code.ADDRESS_FORBIDDEN, refusals[addresses[0]] or "")
+            failure = Failure(Code.ADDRESS_FORBIDDEN, refusals[0] or "")
             return _unconnected(target, dns_us, addresses[0]), failure, ""
         left_us = timeout_us - (dns_us or 0)
         scheme = self._schemes[target.scheme]

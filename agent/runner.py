@@ -59,16 +59,17 @@ class Runner:
         self._schedule = Schedule(clock or SystemClock())
         self._running: dict[int, asyncio.Task[None]] = {}
         self._extra: set[asyncio.Task[None]] = set()
-        self._awake = asyncio.Event()
+        # What the run waits for; None: it has not begun.
+        self._awake: asyncio.Future[None] | None = None
         self._is_stopping = False
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self._reported_at = time.monotonic()
         self._reported: Counter[str] = Counter()
 
     def assign(self, assignments: Sequence[Assignment]) -> None:
         """Replace what is probed. Call in the loop's thread."""
         self._schedule.assign(assignments)
-        self._awake.set()
+        self._wake()
         log.info("monitors_assigned", monitors=len(assignments))
 
     def run_now(self, monitor_id: int, requested_at_us: int) -> None:
@@ -79,12 +80,12 @@ class Runner:
             return
         task = asyncio.create_task(self._probe_extra(monitor, requested_at_us))
         self._extra.add(task)
-        task.add_done_callback(self._extra_done)
+        task.add_done_callback(self._extra.discard)
 
     def stop(self) -> None:
         """Make ``run`` return when the probes in flight are done, or soon. In the loop's thread."""
         self._is_stopping = True
-        self._awake.set()
+        self._wake()
 
     async def run(self) -> None:
         """Probe until stopped. Raises: whatever a bug raised in a probe or the sink."""
@@ -113,9 +114,7 @@ class Runner:
             self._miss(slot, Reason.SPOOL_FULL)
         else:
             self._ledger.ran(monitor_id)
-            task = asyncio.create_task(self._probe_slot(slot))
-            self._running[monitor_id] = task
-            task.add_done_callback(lambda task: self._done(slot, task))
+            self._running[monitor_id] = asyncio.create_task(self._probe_slot(slot))
 
     def _miss(self, slot: Slot, reason: Reason, detail: str = "") -> None:
         monitor, at_us = slot.assignment.monitor, slot.at_us
@@ -128,46 +127,47 @@ class Runner:
     async def _probe_slot(self, slot: Slot) -> None:
         delay_us = max(0, self._schedule.now_us() - slot.at_us)
         monitor = slot.assignment.monitor
-        result = await self._probe(monitor, slot_at_us=slot.at_us, delay_us=delay_us)
-        self._sink(result)
-        log.debug(
-            "probe_done",
-            monitor_id=monitor.id,
-            outcome=result.outcome.value,
-            failure=result.failure.code if result.failure else None,
-            total_us=result.total_us,
-        )
+        try:
+            result = await self._probe(monitor, slot_at_us=slot.at_us, delay_us=delay_us)
+            self._sink(result)
+            log.debug("probe_done", monitor_id=monitor.id, total_us=result.total_us)
+        except asyncio.CancelledError:
+            self._miss(slot, Reason.AGENT_STOPPED)
+            raise
+        except Exception as error:  # a bug: it ends the run, which raises it
+            self._fail(error)
+        finally:
+            del self._running[monitor.id]
 
     async def _probe_extra(self, monitor: Monitor, requested_at_us: int) -> None:
         delay_us = min(max(0, self._schedule.now_us() - requested_at_us), MAX_DELAY_US)
-        result = await self._probe(monitor, slot_at_us=requested_at_us, delay_us=delay_us)
-        self._sink(replace(result, is_extra=True))
+        try:
+            result = await self._probe(monitor, slot_at_us=requested_at_us, delay_us=delay_us)
+            self._sink(replace(result, is_extra=True))
+        except Exception as error:
+            self._fail(error)
 
-    def _extra_done(self, task: asyncio.Task[None]) -> None:
-        self._extra.discard(task)
-        self._note_bug(task)
-
-    def _done(self, slot: Slot, task: asyncio.Task[None]) -> None:
-        del self._running[slot.assignment.monitor.id]
-        if task.cancelled():
-            self._miss(slot, Reason.AGENT_STOPPED)
-        self._note_bug(task)
-
-    def _note_bug(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._failure = error
-            self._awake.set()
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self._wake()
 
     async def _sleep(self) -> None:
-        """Wait for the next slot, or for something to happen."""
+        """Wait for the next slot, or for something to happen.
+
+        Whole milliseconds, rounded up: the loop's timers know no others, and one that is early
+        would have us look again and again until the slot is due.
+        """
         wait_us = self._schedule.wait_us()
-        wait_s = LOOK_EVERY_S if wait_us is None else min(LOOK_EVERY_S, wait_us / 1e6)
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._awake.wait()
-        except TimeoutError:
-            return
-        self._awake.clear()
+        wait_s = LOOK_EVERY_S if wait_us is None else min(LOOK_EVERY_S, -(-wait_us // 1000) / 1000)
+        loop = asyncio.get_running_loop()
+        self._awake = loop.create_future()
+        timer = loop.call_later(wait_s, self._wake)
+        await self._awake
+        timer.cancel()
+
+    def _wake(self) -> None:
+        if self._awake is not None and not self._awake.done():
+            self._awake.set_result(None)
 
     async def _finish(self) -> None:
         """Let what is in flight come to its end, but not for long."""

