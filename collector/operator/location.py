@@ -23,6 +23,7 @@ def location() -> None:
 @click.option("--country", help="ISO 3166-1 alpha-2: DE.")
 @click.option("--latitude", type=click.FloatRange(-90, 90), help="Degrees north.")
 @click.option("--longitude", type=click.FloatRange(-180, 180), help="Degrees east.")
+@click.option("--asn", type=click.IntRange(1, 2**32 - 1), help="Autonomous system: 64496.")
 @on_database
 def add(
     name: str,
@@ -31,6 +32,7 @@ def add(
     country: str | None,
     latitude: float | None,
     longitude: float | None,
+    asn: int | None,
     url: str,
 ) -> None:
     """Add a location. NAME is short: fra, sin, nyc1."""
@@ -45,6 +47,7 @@ def add(
             country=country.upper() if country else None,
             latitude=latitude,
             longitude=longitude,
+            asn=asn,
         )
     click.echo(f"Added location {name}. Put an agent there: vantage agent token --location {name}")
 
@@ -58,6 +61,7 @@ def add_location(
     country: str | None = None,
     latitude: float | None = None,
     longitude: float | None = None,
+    asn: int | None = None,
 ) -> None:
     """Insert a location. Raises: CollectorError when it exists or a value is unusable."""
     try:
@@ -70,6 +74,7 @@ def add_location(
                 "country": country,
                 "latitude": latitude,
                 "longitude": longitude,
+                "asn": asn,
             },
         )
     except psycopg.errors.UniqueViolation as error:
@@ -88,4 +93,4 @@ def list_(as_json: bool, url: str) -> None:
     """List locations and how many agents are online in each."""
     with db.session(url) as connection:
         rows = connection.execute(db.queries("operator")["locations"]).fetchall()
-    show(rows, ["name", "title", "region", "country", "agents_online"], as_json=as_json)
+    show(rows, ["name", "title", "region", "country", "asn", "agents_online"], as_json=as_json)

@@ -26,15 +26,13 @@ SELECT
     latest.first_slot_at,
     locations.last_seen_at,
     CASE WHEN latest.first_slot_at IS NULL THEN 0
-        ELSE vantage.slots_between(
+        ELSE report.slots_due(
             latest.monitor_id,
             latest.location,
-            monitors.interval_s,
             GREATEST(%(from_at)s, latest.first_slot_at),
             %(settled_at)s)
     END AS due
 FROM report.latest
-JOIN report.monitors ON monitors.id = latest.monitor_id
 JOIN report.locations ON locations.name = latest.location
 WHERE latest.monitor_id = %(monitor_id)s
 

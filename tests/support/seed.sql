@@ -60,6 +60,12 @@ FROM vantage.monitors
 CROSS JOIN vantage.locations
 WHERE monitors.name <> 'Health check' OR locations.name IN ('fra', 'iad');
 
+-- definitions --
+-- They have been so since they were added.
+WITH replaced AS (DELETE FROM vantage.monitor_definitions WHERE valid_to_at IS NOT NULL)
+UPDATE vantage.monitor_definitions SET valid_from_at = %(now)s - INTERVAL '30 days 1 second'
+WHERE valid_to_at IS NULL;
+
 -- results --
 WITH places (location, rtt_us) AS (
     VALUES ('fra', 9000), ('iad', 46000), ('gru', 98000), ('sin', 82000), ('syd', 138000)

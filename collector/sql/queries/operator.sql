@@ -23,6 +23,7 @@ SELECT
     country,
     latitude,
     longitude,
+    asn,
     (SELECT count(*) FROM vantage.agents
      WHERE agents.location = locations.name AND agents.revoked_at IS NULL
          AND agents.last_seen_at > now() - INTERVAL '15 seconds') AS agents_online
@@ -31,8 +32,9 @@ ORDER BY name
 
 -- add_location --
 WITH added AS (
-    INSERT INTO vantage.locations (name, title, region, country, latitude, longitude)
-    VALUES (%(name)s, %(title)s, %(region)s, %(country)s, %(latitude)s, %(longitude)s)
+    INSERT INTO vantage.locations (name, title, region, country, latitude, longitude, asn)
+    VALUES (
+        %(name)s, %(title)s, %(region)s, %(country)s, %(latitude)s, %(longitude)s, %(asn)s)
     RETURNING name
 )
 INSERT INTO vantage.monitor_locations (monitor_id, location)

@@ -32,3 +32,21 @@ AS $$
 $$;
 COMMENT ON FUNCTION vantage.slots_between IS
     'How many slots of a monitor at a location are due from from_at up to, not including, to_at.';
+
+CREATE OR REPLACE FUNCTION vantage.slots_due(
+    monitor_id integer, location text, from_at timestamptz, to_at timestamptz)
+RETURNS bigint
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT COALESCE(sum(vantage.slots_between(
+        defined.monitor_id, slots_due.location, defined.interval_s,
+        GREATEST(from_at, defined.valid_from_at), LEAST(to_at, defined.valid_to_at))), 0)::bigint
+    FROM vantage.monitor_definitions AS defined
+    WHERE defined.monitor_id = slots_due.monitor_id
+        AND slots_due.location = ANY(defined.locations)
+        AND defined.valid_from_at < to_at
+        AND (defined.valid_to_at > from_at OR defined.valid_to_at IS NULL)
+$$;
+COMMENT ON FUNCTION vantage.slots_due IS
+    'How many slots of a monitor at a location were due from from_at up to, not including, to_at: '
+    'by the interval that was in force then, and only while the location probed it.';

@@ -14,3 +14,11 @@ DROP POLICY IF EXISTS own ON vantage.monitor_locations;
 CREATE POLICY own ON vantage.monitor_locations FOR SELECT
     TO vantage_views USING (EXISTS (
         SELECT FROM vantage.monitors WHERE monitors.id = monitor_locations.monitor_id));
+
+DROP POLICY IF EXISTS everything ON vantage.monitor_definitions;
+CREATE POLICY everything ON vantage.monitor_definitions FOR SELECT
+    TO vantage_collector, vantage_reader USING (true);
+DROP POLICY IF EXISTS own ON vantage.monitor_definitions;
+CREATE POLICY own ON vantage.monitor_definitions FOR SELECT
+    TO vantage_views USING (EXISTS (
+        SELECT FROM vantage.monitors WHERE monitors.id = monitor_definitions.monitor_id));

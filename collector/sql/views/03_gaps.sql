@@ -4,11 +4,7 @@ RETURNS TABLE (account text, slots bigint)
 LANGUAGE sql STABLE STRICT
 AS $$
     WITH due AS (
-        SELECT vantage.slots_between(
-            monitors.id, slots_accounted.location, monitors.interval_s,
-            GREATEST(from_at, monitors.created_at), LEAST(to_at, monitors.removed_at, now())) AS slots
-        FROM vantage.monitors
-        WHERE monitors.id = slots_accounted.monitor_id
+        SELECT vantage.slots_due(monitor_id, location, from_at, LEAST(to_at, now())) AS slots
     ),
     known AS (
         SELECT
@@ -26,13 +22,11 @@ AS $$
             sum(CASE
                 WHEN gaps.from_slot_at >= from_at AND gaps.to_slot_at < to_at THEN gaps.slots
                 -- Cut by an end of the range: as many as are due in the part inside it.
-                ELSE LEAST(gaps.slots, vantage.slots_between(
-                    gaps.monitor_id, gaps.location, monitors.interval_s,
-                    GREATEST(from_at, gaps.from_slot_at),
+                ELSE LEAST(gaps.slots, vantage.slots_due(
+                    gaps.monitor_id, gaps.location, GREATEST(from_at, gaps.from_slot_at),
                     LEAST(to_at, gaps.to_slot_at + INTERVAL '1 microsecond')))
             END)::bigint
         FROM vantage.gaps
-        JOIN vantage.monitors ON monitors.id = gaps.monitor_id
         WHERE gaps.monitor_id = slots_accounted.monitor_id
             AND gaps.location = slots_accounted.location
             AND gaps.from_slot_at < to_at
@@ -52,5 +46,4 @@ $$;
 COMMENT ON FUNCTION vantage.slots_accounted IS
     'What became of the slots of a monitor at a location that were due from from_at up to, not '
     'including, to_at: run (they have a result); a reason of vantage.gaps; or agent_down: no row '
-    'tells of them, for no agent was there to run them, or what it found has not arrived yet. '
-    'By the monitor''s present interval.';
+    'tells of them, for no agent was there to run them, or what it found has not arrived yet.';

@@ -15,7 +15,8 @@ SELECT
     locations.longitude,
     (SELECT max(agents.last_seen_at)
      FROM vantage.agents
-     WHERE agents.location = locations.name AND agents.revoked_at IS NULL) AS last_seen_at
+     WHERE agents.location = locations.name AND agents.revoked_at IS NULL) AS last_seen_at,
+    locations.asn
 FROM vantage.locations
 WHERE vantage.current_account() IS NOT NULL;
 COMMENT ON VIEW report.locations IS 'Every location, and when it was last heard of.';
@@ -27,6 +28,8 @@ COMMENT ON COLUMN report.locations.latitude IS 'Degrees north. NULL: not stated.
 COMMENT ON COLUMN report.locations.longitude IS 'Degrees east. NULL: not stated.';
 COMMENT ON COLUMN report.locations.last_seen_at IS
     'Last heartbeat of any of its agents. NULL: none ever connected.';
+COMMENT ON COLUMN report.locations.asn IS
+    'Autonomous system that its agents'' packets leave from. NULL: not stated.';
 
 CREATE OR REPLACE VIEW report.monitors WITH (security_barrier) AS
 SELECT
@@ -284,6 +287,16 @@ AS $$
 $$;
 COMMENT ON FUNCTION report.slot_after IS
     'The slot of the result after this one, of the account''s monitor. NULL: there is none.';
+
+CREATE OR REPLACE FUNCTION report.slots_due(
+    monitor_id integer, location text, from_at timestamptz, to_at timestamptz)
+RETURNS bigint
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT vantage.slots_due(monitor_id, location, from_at, to_at)
+$$;
+COMMENT ON FUNCTION report.slots_due IS
+    'vantage.slots_due of the account''s monitor; 0 for any other.';
 
 -- Signing in. The report centre's role cannot read people or sessions but through these.
 

@@ -7,7 +7,8 @@ GRANT USAGE ON SCHEMA vantage TO vantage_dashboard;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vantage TO vantage_collector;
 
-REVOKE INSERT, UPDATE, DELETE ON vantage.migrations FROM vantage_collector;
+REVOKE INSERT, UPDATE, DELETE ON vantage.migrations, vantage.monitor_definitions
+    FROM vantage_collector;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA vantage TO vantage_reader;
 -- `vantage psql` on a database given by its URL narrows itself to the reader's rights.
@@ -18,7 +19,8 @@ GRANT SELECT (location, created_at, expires_at, spent_at)
     ON vantage.enrolment_tokens TO vantage_reader;
 
 GRANT SELECT ON vantage.accounts, vantage.users, vantage.locations, vantage.monitors,
-    vantage.monitor_locations, vantage.agents, vantage.results, vantage.exchanges TO vantage_views;
+    vantage.monitor_locations, vantage.monitor_definitions, vantage.agents, vantage.results,
+    vantage.exchanges TO vantage_views;
 GRANT SELECT, INSERT, DELETE ON vantage.sessions TO vantage_views;
 
 -- Everything in report belongs to vantage_views, which row-level security binds.

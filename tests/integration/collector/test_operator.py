@@ -229,10 +229,10 @@ def test_a_bad_definition_is_answered_before_anything_is_stored(
 
 
 def test_lists_are_readable(vantage: Vantage) -> None:
-    vantage("location", "add", "fra", "--title=Frankfurt")
+    vantage("location", "add", "fra", "--title=Frankfurt", "--asn=64496")
     assert vantage("location", "list").output.splitlines() == [
-        "NAME  TITLE      REGION  COUNTRY  AGENTS ONLINE",
-        "fra   Frankfurt  -       -        0",
+        "NAME  TITLE      REGION  COUNTRY  ASN    AGENTS ONLINE",
+        "fra   Frankfurt  -       -        64496  0",
     ]
 
 
