@@ -97,6 +97,8 @@ class Assignments:
         self.subscriptions: defaultdict[UUID, set[Subscription]] = defaultdict(set)
         self.runs: list[RunRequest] = []
         self.wake = asyncio.Event()
+        self.is_current = False
+        """Whether the database told what is to be probed, and will tell what changes."""
 
     @contextmanager
     def subscribe(self, agent_id: UUID, location: str) -> Iterator[Subscription]:
@@ -117,10 +119,12 @@ class Assignments:
                 async with await db.connect(self.url) as listener:
                     await listener.execute("LISTEN vantage_assignments")
                     await listener.execute("LISTEN vantage_run_now")
+                    self.is_current = True
                     async with asyncio.TaskGroup() as tasks:
                         tasks.create_task(self.listen(listener))
                         tasks.create_task(self.look())
             except* (TransientError, psycopg.OperationalError) as errors:
+                self.is_current = False
                 log.warning("assignments_interrupted", error=str(errors.exceptions[0]))
                 await asyncio.sleep(RETRY_S)
 

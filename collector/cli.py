@@ -62,6 +62,20 @@ def main() -> None:
     help="Seconds by which an agent's clock may be off before the agent is flagged.",
 )
 @click.option(
+    "--health-listen",
+    type=Address(host_optional=True),
+    show_envvar=True,
+    help="host:port where balancers ask for grpc.health.v1, without TLS; without a host, on "
+    "127.0.0.1.  [default: nowhere]",
+)
+@click.option(
+    "--metrics-listen",
+    type=Address(host_optional=True),
+    show_envvar=True,
+    help="host:port of /metrics for Prometheus, plain HTTP; without a host, on 127.0.0.1.  "
+    "[default: nowhere]",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
@@ -75,6 +89,8 @@ def serve(
     enrolment_listen: str,
     advertise: str,
     clock_bound: float,
+    health_listen: str | None,
+    metrics_listen: str | None,
     log_level: str,
 ) -> None:
     """Serve agents until SIGTERM or Ctrl-C."""
@@ -84,7 +100,14 @@ def serve(
 
     log.configure(log_level)
     settings = server.Settings(
-        database, authority, listen, enrolment_listen, advertise, clock_bound
+        database=database,
+        authority=authority,
+        listen=listen,
+        enrolment_listen=enrolment_listen,
+        advertise=advertise,
+        clock_bound_s=clock_bound,
+        health_listen=health_listen,
+        metrics_listen=metrics_listen,
     )
     uvloop.run(server.serve(settings))
 

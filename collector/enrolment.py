@@ -11,7 +11,7 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from collector import db
+from collector import db, metrics
 from collector.authority import Authority, BadRequest
 from collector.peer import Peer
 from collector.tokens import secret_hash
@@ -77,11 +77,13 @@ class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):
         except (psycopg.OperationalError, PoolTimeout):
             await database_away(context)
         if token is None:
+            metrics.CERTIFICATES.labels("refused").inc()
             log.warning("enrolment_refused", peer=context.peer())
             await context.abort(
                 grpc.StatusCode.UNAUTHENTICATED,
                 "The token is unknown, spent or expired. Make a new one with: vantage agent token",
             )
+        metrics.CERTIFICATES.labels("enrolled").inc()
         log.info("agent_enrolled", agent_id=str(agent_id), location=token["location"])
         return self.issuer.answer(certificate, agent_id, token["location"])
 
@@ -111,9 +113,11 @@ class Renewal(enrolment_pb2_grpc.RenewalServicer):
         except (psycopg.OperationalError, PoolTimeout):
             await database_away(context)
         if agent is None:
+            metrics.CERTIFICATES.labels("refused").inc()
             await context.abort(
                 grpc.StatusCode.PERMISSION_DENIED, "This agent is unknown or was revoked."
             )
+        metrics.CERTIFICATES.labels("renewed").inc()
         log.info("certificate_renewed", agent_id=str(peer.agent_id))
         return self.issuer.answer(certificate, peer.agent_id, agent["location"])
 

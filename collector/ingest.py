@@ -20,14 +20,16 @@ import structlog
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Identifier
 
-from collector import db, wire
+from collector import db, metrics, wire
 from collector.assignments import Probed
 from collector.errors import TransientError
+from collector.room import Room
 from vantage.v1.result_pb2 import Result
 
 log = structlog.get_logger()
 
 GROUP_MAX = 64  # batches in one transaction
+WAITING_MAX_BYTES = 64 * 1024 * 1024
 NOTIFY_MAX = 200  # monitor ids in one notification; more are announced as "many"
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 
@@ -81,6 +83,10 @@ class Batch:
     first_seq: int
     payloads: Sequence[bytes]
     answer: asyncio.Future[Answer]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(map(len, self.payloads))
 
     def reply(self, answer: Answer) -> None:
         """Wake whoever waits; its stream may be gone."""
@@ -156,13 +162,22 @@ class Committer:
         self.url = url
         self.probed = probed
         self.waiting: asyncio.Queue[Batch] = asyncio.Queue(waiting_max)
+        self.room = Room(WAITING_MAX_BYTES)
+        metrics.BATCHES_WAITING.set_function(self.waiting.qsize)
+        metrics.BYTES_WAITING.set_function(lambda: self.room.taken_bytes)
 
     async def submit(
         self, source: Source, first_seq: int, payloads: Sequence[bytes]
     ) -> asyncio.Future[Answer]:
         """Queue a batch; waits while the queue is full, which is the agents' back-pressure."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        await self.waiting.put(Batch(source, first_seq, payloads, answer))
+        batch = Batch(source, first_seq, payloads, answer)
+        await self.room.take(batch.size_bytes)
+        try:
+            await self.waiting.put(batch)
+        except asyncio.CancelledError:
+            self.room.give(batch.size_bytes)
+            raise
         return answer
 
     async def run(self) -> None:
@@ -174,6 +189,7 @@ class Committer:
                 while len(batches) < GROUP_MAX and not self.waiting.empty():
                     batches.append(self.waiting.get_nowait())
                 connection = await self.commit_until_done(connection, batches)
+                self.room.give(sum(batch.size_bytes for batch in batches))
         finally:
             if connection is not None:
                 await connection.close()
@@ -188,6 +204,7 @@ class Committer:
                     connection = await db.connect(self.url)
                 await self.commit(connection, batches)
             except (TransientError, psycopg.OperationalError) as error:
+                metrics.COMMITS_FAILED.inc()
                 log.warning("commit_failed", error=str(error), batches=len(batches))
                 if connection is not None:
                     await connection.close()
@@ -219,6 +236,7 @@ class Committer:
             log.error("result_refused", error=str(error), agent_id=str(batch.source.agent_id))
             group = await self.transaction(connection, batches, refuse=db.first_line(error))
         for batch, answer in group.answers:
+            metrics.BATCHES.labels(type(answer).__name__.lower()).inc()
             batch.reply(answer)
 
     async def transaction(
@@ -262,13 +280,17 @@ class Committer:
                 await cursor.execute(
                     statements["notify_results"], {"monitors": group.announcement()}
                 )
+        duration_s = time.perf_counter() - began
+        metrics.COMMIT_SECONDS.observe(duration_s)
+        metrics.RESULTS_STORED.inc(len(group.rows))
+        metrics.RESULTS_QUARANTINED.inc(len(group.refused))
         log.debug(
             "group_committed",
             batches=len(batches),
             results=len(group.rows),
             gaps=len(group.gaps),
             quarantined=len(group.refused),
-            duration_ms=round((time.perf_counter() - began) * 1000, 1),
+            duration_ms=round(duration_s * 1000, 1),
         )
         return group
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,10 +17,11 @@ from psycopg.errors import UndefinedTable
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from collector import authority, db
+from collector import authority, db, metrics
 from collector.assignments import Assignments, Probed
 from collector.enrolment import Enrolment, Issuer, Renewal
 from collector.errors import CollectorError, FatalError, TransientError
+from collector.health import Health
 from collector.ingest import Committer
 from collector.service import Delivery
 from vantage.v1 import delivery_pb2_grpc, enrolment_pb2_grpc
@@ -27,10 +29,20 @@ from vantage.v1 import delivery_pb2_grpc, enrolment_pb2_grpc
 log = structlog.get_logger()
 
 ROTATE_EVERY = timedelta(days=1)
+# How long batches may take to be committed and answered once the collector is told to stop.
+DRAIN_S = 5.0
 GRACE_S = 2.0
+MESSAGE_MAX_BYTES = 4 * 1024 * 1024
 OPTIONS = [
     ("grpc.so_reuseport", 0),  # a second collector on the port must fail, not share it
-    ("grpc.max_receive_message_length", 8 * 1024 * 1024),
+    ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
+    # What may be under way to each stream beside the message that is being read; gRPC's own
+    # estimate grows without a bound that could be told.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1024 * 1024),
+    # A peer that is gone without a word is noticed after half a minute.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 ]
@@ -40,7 +52,8 @@ OPTIONS = [
 class Settings:
     """What ``vantage-collector serve`` was told. Addresses are host:port.
 
-    ``clock_bound_s``: an agent whose clock is off by more is flagged.
+    ``clock_bound_s``: an agent whose clock is off by more is flagged. ``health_listen``,
+    ``metrics_listen``: None: nowhere.
     """
 
     database: str
@@ -49,6 +62,8 @@ class Settings:
     enrolment_listen: str
     advertise: str
     clock_bound_s: float = 1.0
+    health_listen: str | None = None
+    metrics_listen: str | None = None
 
 
 class Identity:
@@ -100,19 +115,28 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
         kwargs={"autocommit": True, "row_factory": dict_row},
         open=False,
     )
-    async with pool, asyncio.TaskGroup() as tasks:
+    async with AsyncExitStack() as stack:
+        if settings.metrics_listen is not None:
+            stop_metrics = await asyncio.to_thread(metrics.serve, settings.metrics_listen)
+            stack.push_async_callback(asyncio.to_thread, stop_metrics)
+        await stack.enter_async_context(pool)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
         committer = Committer(settings.database, Probed(settings.database))
         assignments = Assignments(settings.database)
+        health = Health(assignments)
         background = [
             tasks.create_task(committer.run(), name="committer"),
             tasks.create_task(assignments.run(), name="assignments"),
+            tasks.create_task(health.watch(), name="health"),
         ]
+        if settings.health_listen is not None:
+            stack.push_async_callback(health.server.stop, None)
+            await health.start(settings.health_listen)
         identity = Identity(issuer)
         issuing = Issuer(issuer, pool, settings.advertise)
+        receiving = Delivery(pool, committer, assignments, clock_bound_s=settings.clock_bound_s)
         delivery = grpc.aio.server(options=OPTIONS)
-        delivery_pb2_grpc.add_DeliveryServicer_to_server(
-            Delivery(pool, committer, assignments, clock_bound_s=settings.clock_bound_s), delivery
-        )
+        delivery_pb2_grpc.add_DeliveryServicer_to_server(receiving, delivery)
         enrolment_pb2_grpc.add_RenewalServicer_to_server(Renewal(issuing), delivery)
         enrolment = grpc.aio.server(options=OPTIONS)
         enrolment_pb2_grpc.add_EnrolmentServicer_to_server(Enrolment(issuing), enrolment)
@@ -123,10 +147,14 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
         ready()
         try:
             await stopping.wait()
+            log.info("collector_stopping")
         finally:
             # Also when a background task failed: a process whose gRPC servers outlive their loop
             # never ends, and keeps its ports.
-            await asyncio.gather(delivery.stop(GRACE_S), enrolment.stop(GRACE_S))
+            grace_s = DRAIN_S if stopping.is_set() else GRACE_S
+            await health.drain()
+            receiving.drain()
+            await asyncio.gather(delivery.stop(grace_s), enrolment.stop(grace_s))
         for task in background:
             task.cancel()
     log.info("collector_stopped")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import grpc
 import psycopg
@@ -12,7 +15,7 @@ import structlog
 from psycopg.rows import DictRow
 from psycopg_pool import PoolTimeout
 
-from collector import db, ingest
+from collector import db, ingest, metrics
 from collector.assignments import Assignments, Subscription
 from collector.clock import AgentClock, now_us
 from collector.peer import Peer
@@ -24,6 +27,11 @@ log = structlog.get_logger()
 Context = grpc.aio.ServicerContext[AgentMessage, CollectorMessage]
 IN_FLIGHT_MAX = 4
 BATCH_MAX = 10_000
+# An agent whose connection died without a word opens a second; more are mistakes.
+STREAMS_MAX = 2
+
+
+STOPPING = "This collector is stopping. Another one, or its next start, goes on."
 
 
 class StreamError(Exception):
@@ -53,6 +61,8 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
         self.committer = committer
         self.assignments = assignments
         self.clock_bound_us = round(clock_bound_s * 1e6)
+        self.streams: defaultdict[UUID, list[Stream]] = defaultdict(list)
+        self.is_draining = False
 
     # The generated signature knows only servicers that yield; gRPC also takes ones that write.
     async def Deliver(  # type: ignore[override]
@@ -66,7 +76,8 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
                 with self.assignments.subscribe(peer.agent_id, agent["location"]) as subscription:
                     stream = Stream(self, peer, agent["location"], context)
                     log.info("stream_opened", location=agent["location"], peer=context.peer())
-                    await stream.serve(requests, subscription)
+                    with self.counted(stream), metrics.STREAMS_OPEN.track_inprogress():
+                        await stream.serve(requests, subscription)
             except* StreamDone:
                 pass
             except* StreamError as errors:
@@ -79,6 +90,29 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
                 log.info("stream_closed", reason=str(failure) if failure else "done")
         if failure is not None:
             await context.abort(failure.code, str(failure))
+
+    @contextmanager
+    def counted(self, stream: Stream) -> Iterator[None]:
+        """Keep a stream where ``drain`` finds it; end its agent's oldest if it has too many."""
+        streams = self.streams[stream.peer.agent_id]
+        streams.append(stream)
+        if self.is_draining:
+            stream.leave(STOPPING)
+        for old in streams[:-STREAMS_MAX]:
+            old.leave("This agent has opened newer streams.")
+        try:
+            yield
+        finally:
+            streams.remove(stream)
+            if not streams:
+                self.streams.pop(stream.peer.agent_id, None)
+
+    def drain(self) -> None:
+        """Read nothing more, answer what was read, and end every stream: agents go elsewhere."""
+        self.is_draining = True
+        for streams in self.streams.values():
+            for stream in streams:
+                stream.leave(STOPPING)
 
     async def agent(self, peer: Peer) -> DictRow:
         row = await self.fetch("agent", agent_id=peer.agent_id)
@@ -108,7 +142,9 @@ class Stream:
         self.source: ingest.Source | None = None
         self.version: str | None = None
         self.clock = AgentClock(delivery.clock_bound_us)
+        self.receiving = asyncio.Lock()
         self.writing = asyncio.Lock()
+        self.leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.answers: asyncio.Queue[asyncio.Future[ingest.Answer]] = asyncio.Queue(IN_FLIGHT_MAX)
 
     async def serve(
@@ -119,12 +155,25 @@ class Stream:
             helpers = [
                 tasks.create_task(self.answer()),
                 tasks.create_task(self.assign(subscription)),
+                tasks.create_task(self.left()),
             ]
             async for message in requests:
-                await self.receive(message)
+                async with self.receiving:
+                    await self.receive(message)
             await self.answers.join()
             for helper in helpers:
                 helper.cancel()
+
+    def leave(self, why: str) -> None:
+        """End the stream when everything that was read is answered; the agent connects anew."""
+        if not self.leaving.done():
+            self.leaving.set_result(why)
+
+    async def left(self) -> None:
+        why = await self.leaving
+        async with self.receiving:  # nothing more is read
+            await self.answers.join()
+            raise StreamError(grpc.StatusCode.UNAVAILABLE, why)
 
     async def receive(self, message: AgentMessage) -> None:
         received_at_us = now_us()

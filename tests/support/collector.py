@@ -57,7 +57,12 @@ class Collector:
 
 
 def collector_program(
-    url: str, directory: Path, port: int, enrolment_port: int, log_level: str = "info"
+    url: str,
+    directory: Path,
+    port: int,
+    enrolment_port: int,
+    *options: str,
+    log_level: str = "info",
 ) -> Program:
     arguments = [
         "serve",
@@ -67,14 +72,15 @@ def collector_program(
         f"--enrolment-listen=127.0.0.1:{enrolment_port}",
         f"--advertise=127.0.0.1:{port}",
         f"--log-level={log_level}",
+        *options,
     ]
     return Program("collector", arguments, directory / "collector.log")
 
 
 @contextmanager
-def running_collector(url: str, directory: Path) -> Iterator[Collector]:
+def running_collector(url: str, directory: Path, *options: str) -> Iterator[Collector]:
     port, enrolment_port = free_port(), free_port()
-    program = collector_program(url, directory, port, enrolment_port)
+    program = collector_program(url, directory, port, enrolment_port, *options)
     ready = lambda: answers(port) and answers(enrolment_port)  # noqa: E731
     with running(program, ready=ready, what="the collector"):
         yield Collector(url, directory, port, enrolment_port, program)

@@ -1,0 +1,94 @@
+"""What a collector counts, for Prometheus; shown over HTTP where `serve` is told to.
+
+docs/operations.md explains every metric; a test compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    start_http_server,
+)
+
+from collector.errors import CollectorError
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+
+BATCHES = Counter(
+    "vantage_collector_batches",
+    "Batches that were answered, by answer: stored, gap, fenced, revoked.",
+    ["answer"],
+    registry=REGISTRY,
+)
+RESULTS_STORED = Counter(
+    "vantage_collector_results_stored", "Results that were stored.", registry=REGISTRY
+)
+RESULTS_QUARANTINED = Counter(
+    "vantage_collector_results_quarantined",
+    "Results that could not be stored as rows and were kept in vantage.quarantine.",
+    registry=REGISTRY,
+)
+COMMIT_SECONDS = Histogram(
+    "vantage_collector_commit_seconds",
+    "How long one transaction took that stored batches, from its begin to its commit.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
+COMMITS_FAILED = Counter(
+    "vantage_collector_commits_failed",
+    "Transactions that were lost with the database and tried again.",
+    registry=REGISTRY,
+)
+STREAMS_OPEN = Gauge(
+    "vantage_collector_streams_open", "Agents' streams that are open.", registry=REGISTRY
+)
+BATCHES_WAITING = Gauge(
+    "vantage_collector_batches_waiting",
+    "Batches that were received and are not committed.",
+    registry=REGISTRY,
+)
+BYTES_WAITING = Gauge(
+    "vantage_collector_bytes_waiting",
+    "Bytes of results that were received and are not committed.",
+    registry=REGISTRY,
+)
+CERTIFICATES = Counter(
+    "vantage_collector_certificates",
+    "Requests of agents for a certificate, by outcome: enrolled, renewed, refused.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+
+for answer in ("stored", "gap", "fenced", "revoked"):
+    BATCHES.labels(answer)
+for outcome in ("enrolled", "renewed", "refused"):
+    CERTIFICATES.labels(outcome)
+
+
+def serve(address: str) -> Callable[[], None]:
+    """Show the metrics at ``[HOST]:PORT``, path /metrics; return what ends that.
+
+    Raises: CollectorError when the address cannot be had.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        server, thread = start_http_server(int(port), host.strip("[]") or "127.0.0.1", REGISTRY)
+    except OSError as error:
+        raise CollectorError(
+            f"Cannot show metrics on {address}: {error.strerror or error}. "
+            "Name another address with --metrics-listen."
+        ) from error
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return stop
