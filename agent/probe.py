@@ -24,6 +24,7 @@ from agent.resolver import LookupFailed, Resolver
 from agent.result import Exchange, Failure, Monitor, Outcome, Phases, Request, Result
 from agent.schemes.http import Http
 from agent.schemes.scheme import Exchanged, Scheme
+from agent.sightings import Sightings
 from agent.transfer import Engine
 from agent.url import Target, check_url, target_of
 
@@ -54,6 +55,7 @@ class Prober:
         self._schemes: dict[str, Scheme] = {"http": http, "https": http}
         self._resolver = resolver or Resolver(families=_families(source_address))
         self._lag = LagWatcher()
+        self._sightings = Sightings()
 
     async def probe(
         self, monitor: Monitor, *, slot_at_us: int | None = None, delay_us: int = 0
@@ -82,6 +84,7 @@ class Prober:
             delay_us=delay_us,
             lag_us=lag_us,
             suspect=is_suspect(lag_us, total_us),
+            handshake=self._sightings.news(monitor.id, exchanges[-1].handshake),
         )
 
     async def close(self) -> None:

@@ -116,6 +116,31 @@ class Failure:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The certificates that a server showed, DER, its own first.
+
+    ``sha256``: of all of them, one after another. ``expires_at_us``: the first one's end of
+    validity, Unix microseconds; None: it cannot be read.
+    """
+
+    certificates: tuple[bytes, ...]
+    sha256: bytes
+    expires_at_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What TLS came to. ``version``: "1.2", "1.3"; ``cipher``: OpenSSL's name.
+
+    Both are empty where the handshake broke off before they were agreed on.
+    """
+
+    version: str
+    cipher: str
+    chain: Chain
+
+
 @dataclass(slots=True)
 class Exchange:
     """One request and its response.
@@ -126,7 +151,8 @@ class Exchange:
     never connected. ``cert_expires_at_us``: the leaf's, Unix microseconds, also of
     one that was refused; None: none was seen. ``start_us``: when it began, counted from the
     result's start. ``outcome``, ``failure``: of a pair's last exchange and of a resource, which are
-    judged by themselves; None: no more than a part of what is judged.
+    judged by themselves; None: no more than a part of what is judged. ``handshake``: None: no
+    certificate was seen.
     """
 
     url: str
@@ -145,6 +171,7 @@ class Exchange:
     start_us: int = 0
     outcome: Outcome | None = None
     failure: Failure | None = None
+    handshake: Handshake | None = None
 
 
 @dataclass(slots=True)
@@ -155,8 +182,9 @@ class Result:
     all others, and the last hop is what the result is about.
     ``failure``: None exactly when the outcome is up. ``delay_us``: how late the probe began
     against its slot, outside the total. ``lag_us``: longest time the loop was seen blocked
-    meanwhile. ``is_extra``: a person asked for it, outside the schedule; its slot is when. Instants
-    are Unix microseconds by this machine's clock.
+    meanwhile. ``is_extra``: a person asked for it, outside the schedule; its slot is when.
+    ``handshake``: the last exchange's, where it is to be recorded; None: there is nothing new.
+    Instants are Unix microseconds by this machine's clock.
     """
 
     monitor_id: int
@@ -171,3 +199,4 @@ class Result:
     lag_us: int = 0
     suspect: bool = False
     is_extra: bool = False
+    handshake: Handshake | None = None

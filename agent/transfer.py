@@ -17,7 +17,6 @@ import socket
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -29,10 +28,11 @@ from agent import request as requests
 from agent.content import Content
 from agent.failure import CurlError
 from agent.guard import Address, Guard, read_address
+from agent.handshake import Trace
 from agent.multi import Connection, Ended, Multi
 from agent.phases import Marks
 from agent.readiness import Waits, unwaited
-from agent.result import Request
+from agent.result import Handshake, Request
 from agent.url import Target
 
 # Both as received and once decompressed.
@@ -90,7 +90,7 @@ class Transfer:
     target_ip: bytes
     local_ip: bytes
     rtt_us: int | None
-    cert_expires_at_us: int | None
+    handshake: Handshake | None
     location: str
     content: Content | None
 
@@ -151,6 +151,7 @@ class _Handle:
         "_multi",
         "_request",
         "_stage",
+        "_trace",
         "_tried",
         "_turns",
         "_waits",
@@ -173,6 +174,8 @@ class _Handle:
         self._content: Content | None = None
         self._request = PLAIN
         requests.apply(self.curl, PLAIN)
+        self._trace = Trace()
+        self.curl.setopt(pycurl.DEBUGFUNCTION, self._trace.on_debug)
         self._forget()
 
     def _forget(self) -> None:
@@ -185,6 +188,7 @@ class _Handle:
         self._stage = _CONNECTING
         self._waits = Waits()
         self._last_wait_us = 0
+        self._trace.forget()
 
     def prepare(
         self,
@@ -205,6 +209,7 @@ class _Handle:
             curl.setopt(pycurl.WRITEFUNCTION, content.on_body)
             self._content = content
         curl.setopt(pycurl.URL, target.url)
+        curl.setopt(pycurl.VERBOSE, int(target.is_tls))
         curl.setopt(pycurl.TIMEOUT_MS, max(1, -(-timeout_us // 1000)))
         if target.address is None:
             joined = ",".join(f"[{a}]" if a.version == 6 else str(a) for a in addresses)
@@ -251,7 +256,7 @@ class _Handle:
             target_ip=_packed(info(pycurl.PRIMARY_IP) or self._tried),
             local_ip=_packed(info(pycurl.LOCAL_IP)),
             rtt_us=self.rtt_us,
-            cert_expires_at_us=_leaf_expiry(self.curl) if self._is_tls else None,
+            handshake=self._trace.handshake() if self._is_tls else None,
             location=_location(self.curl) if 300 <= status < 400 else "",
             content=self._let_go(),
         )
@@ -321,6 +326,7 @@ class _Handle:
             self._stage = stage = _SECURING if self._is_tls else _WAITING
         if stage == _SECURING and self._getinfo(pycurl.APPCONNECT_TIME_T):
             self._stage, self._waits.secured, waited_us = _WAITING, waited_us, 0
+            self.curl.setopt(pycurl.VERBOSE, 0)
         if self._getinfo(pycurl.STARTTRANSFER_TIME_T):
             self._stage, self._waits.first_byte = _RECEIVING, waited_us
         return waited_us
@@ -359,7 +365,6 @@ def _easy_handle(authorities: Path, source_address: str | None) -> Any:
         (pycurl.SSL_SESSIONID_CACHE, 0),
         (pycurl.USERAGENT, _USER_AGENT),
         (pycurl.CAINFO, str(authorities)),
-        (pycurl.OPT_CERTINFO, 1),
         (pycurl.MAXFILESIZE_LARGE, MAX_BODY_BYTES),
         (pycurl.WRITEFUNCTION, _discard),
     ):
@@ -381,23 +386,3 @@ def _packed(text: str) -> bytes:
 def _location(curl: Any) -> str:
     raw: bytes | None = curl.getinfo_raw(pycurl.REDIRECT_URL)
     return raw.decode("utf-8", "replace") if raw else ""
-
-
-def _leaf_expiry(curl: Any) -> int | None:
-    """End of validity of the first certificate, Unix microseconds; None: none was seen."""
-    # Raw, because a stranger's certificate may hold names in any encoding.
-    chain = curl.getinfo_raw(pycurl.INFO_CERTINFO)
-    for name, value in chain[0] if chain else ():
-        if name == b"Expire date":
-            return _instant_us(value.decode("ascii", "replace"))
-    return None
-
-
-@lru_cache(maxsize=1024)
-def _instant_us(text: str) -> int | None:
-    """Read libcurl's "Nov 23 22:47:00 2026 GMT"."""
-    try:
-        at = datetime.strptime(text, "%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return int(at.timestamp()) * 1_000_000

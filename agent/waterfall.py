@@ -57,6 +57,8 @@ def as_json(result: Result) -> dict[str, object]:
         "redirect_us": result.redirect_us,
         **_columns(last),
         "cert_expires_at": _instant(last.cert_expires_at_us),
+        "tls_version": (last.handshake.version or None) if last.handshake else None,
+        "tls_cipher": (last.handshake.cipher or None) if last.handshake else None,
         "redirects": _redirects(result),
         "delay_us": result.delay_us,
         "lag_us": result.lag_us,
@@ -146,7 +148,10 @@ def _facts(exchange: Exchange, at_us: int) -> list[str]:
             if days >= 0
             else f"certificate expired {-days} days ago"
         )
-    lines = [", ".join(filter(None, facts)), ", ".join(filter(None, (sizes, certificate)))]
+    tls = ""
+    if exchange.handshake is not None and exchange.handshake.version:
+        tls = f"TLS {exchange.handshake.version} {exchange.handshake.cipher}"
+    lines = [", ".join(filter(None, each)) for each in (facts, (tls, certificate), (sizes,))]
     return [line for line in lines if line]
 
 

@@ -52,6 +52,10 @@ def encode(result: Result) -> bytes:
     message.lag_us = result.lag_us
     message.suspect = result.suspect
     message.is_extra = result.is_extra
+    if result.handshake is not None:
+        message.handshake.tls_version = result.handshake.version
+        message.handshake.tls_cipher = result.handshake.cipher
+        message.handshake.chain.extend(result.handshake.chain.certificates)
     return message.SerializeToString()
 
 

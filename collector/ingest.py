@@ -20,7 +20,7 @@ import structlog
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Identifier
 
-from collector import db, metrics, wire
+from collector import certificates, db, metrics, wire
 from collector.assignments import Probed
 from collector.errors import TransientError
 from collector.room import Room
@@ -110,6 +110,7 @@ class Group:
     moved: dict[tuple[UUID, bytes], int] = field(default_factory=dict)
     rows: list[wire.Rows] = field(default_factory=list)
     gaps: list[wire.Row] = field(default_factory=list)
+    sightings: list[certificates.Sighting] = field(default_factory=list)
     refused: list[dict[str, object]] = field(default_factory=list)
     answers: list[tuple[Batch, Answer]] = field(default_factory=list)
 
@@ -268,6 +269,7 @@ class Committer:
             exchanges = [row for r in group.rows for row in r.exchanges]
             await copy(cursor, "exchanges", wire.EXCHANGE_COLUMNS, exchanges)
             await copy(cursor, "gaps", wire.GAP_COLUMNS, group.gaps)
+            await certificates.store(cursor, group.sightings)
             if group.refused:
                 await cursor.executemany(statements["quarantine"], group.refused)
             for key, new_high_water in group.moved.items():
@@ -316,6 +318,8 @@ class Committer:
                     group.rows.append(
                         wire.rows(message, agent_id=agent_id, location=location, now_us=now_us)
                     )
+                    if sighting := certificates.sighting(message, location):
+                        group.sightings.append(sighting)
             except wire.RefusedResult as refusal:
                 group.quarantine(source, seq, str(refusal), payload)
 

@@ -38,6 +38,7 @@ class Http:
 
 
 def _exchange(target: Target, dns_us: int | None, transfer: Transfer) -> Exchange:
+    handshake = transfer.handshake
     return Exchange(
         url=target.url,
         phases=phases(transfer.marks, dns_us=dns_us, is_tls=target.is_tls),
@@ -50,7 +51,8 @@ def _exchange(target: Target, dns_us: int | None, transfer: Transfer) -> Exchang
         target_port=target.port,
         local_ip=transfer.local_ip,
         rtt_us=transfer.rtt_us,
-        cert_expires_at_us=transfer.cert_expires_at_us,
+        cert_expires_at_us=handshake.chain.expires_at_us if handshake else None,
+        handshake=handshake,
     )
 
 

@@ -64,6 +64,11 @@ INSERT INTO vantage.exchanges (slot_at, body_bytes, monitor_id, total_us, header
     hop, location, url)
 SELECT now(), 0, id, 0, 0, 80, 1, 'fra', url FROM vantage.monitors
 """
+CERTIFICATES = """
+INSERT INTO vantage.certificates (sha256, der) VALUES (decode(repeat('ab', 32), 'hex'), '');
+INSERT INTO vantage.certificate_sightings (monitor_id, location, chain, first_seen_at, last_seen_at)
+SELECT id, 'fra', ARRAY(SELECT sha256 FROM vantage.certificates), now(), now() FROM vantage.monitors
+"""
 
 
 def rows(url: str, statement: str, account: int | None = None) -> list[tuple[Any, ...]]:
@@ -79,11 +84,12 @@ def names(url: str, statement: str) -> list[str]:
 
 @pytest.fixture
 def tenants(database: Database) -> Iterator[Database]:
-    """Accounts 1 and 2, each with a user, a monitor, a result and an exchange."""
+    """Accounts 1 and 2, each with a user, a monitor, a result, an exchange and a certificate."""
     with psycopg.connect(database.url()) as connection:
         connection.execute(TWO_TENANTS)
         connection.execute(RESULT, [uuid4()])
         connection.execute(EXCHANGE)
+        connection.execute(CERTIFICATES)
     return database
 
 
@@ -137,8 +143,8 @@ def test_the_report_centre_sees_only_the_account_that_is_set(tenants: Database) 
         assert rows(url, f"TABLE {view}") == [], f"{view} without an account"
         assert len(rows(url, f"TABLE {view}", account=1)) == 1, view
         assert rows(url, f"TABLE {view}", account=3) == [] or view == "report.locations"
-    for view in ("report.results", "report.exchanges", "report.monitor_locations"):
-        assert rows(url, f"SELECT monitor_id FROM {view}", account=2) == [(2,)]
+    for view in ("results", "exchanges", "certificates", "monitor_locations"):
+        assert rows(url, f"SELECT monitor_id FROM report.{view}", account=2) == [(2,)]
     assert rows(url, "SELECT id, name FROM report.monitors", account=2) == [(2, "two")]
 
 

@@ -225,6 +225,8 @@ def result(monitor_id: int, slot: int, **changes: Any) -> bytes:
         if isinstance(value, list):
             del getattr(message, name)[:]
             getattr(message, name).extend(value)
+        elif isinstance(value, result_pb2.Handshake):
+            getattr(message, name).CopyFrom(value)
         else:
             setattr(message, name, value)
     return message.SerializeToString()

@@ -21,6 +21,7 @@ GRANT SELECT (location, created_at, expires_at, spent_at)
 GRANT SELECT ON vantage.accounts, vantage.users, vantage.locations, vantage.monitors,
     vantage.monitor_locations, vantage.monitor_definitions, vantage.agents, vantage.results,
     vantage.exchanges TO vantage_views;
+GRANT SELECT ON vantage.certificates, vantage.certificate_sightings TO vantage_views;
 GRANT SELECT, INSERT, DELETE ON vantage.sessions TO vantage_views;
 
 -- Everything in report belongs to vantage_views, which row-level security binds.

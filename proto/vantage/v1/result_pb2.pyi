@@ -228,6 +228,39 @@ class Exchange(_message.Message):
 Global___Exchange: _TypeAlias = Exchange  # noqa: Y015
 
 @_typing.final
+class Handshake(_message.Message):
+    """What TLS came to, and the certificates that the server showed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TLS_VERSION_FIELD_NUMBER: _builtins.int
+    TLS_CIPHER_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
+    tls_version: _builtins.str
+    """"1.2" or "1.3", and the cipher by OpenSSL's name; empty: it broke off before
+    they were agreed on.
+    """
+    tls_cipher: _builtins.str
+    @_builtins.property
+    def chain(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """DER, the server's own certificate first; at most 10."""
+
+    def __init__(
+        self,
+        *,
+        tls_version: _builtins.str = ...,
+        tls_cipher: _builtins.str = ...,
+        chain: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "tls_cipher", b"tls_cipher", "tls_version", b"tls_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Handshake: _TypeAlias = Handshake  # noqa: Y015
+
+@_typing.final
 class MissedSlots(_message.Message):
     """Slots of one monitor that were due and that the agent did not run, nor ever will."""
 
@@ -283,6 +316,7 @@ class Result(_message.Message):
     LAG_US_FIELD_NUMBER: _builtins.int
     SUSPECT_FIELD_NUMBER: _builtins.int
     IS_EXTRA_FIELD_NUMBER: _builtins.int
+    HANDSHAKE_FIELD_NUMBER: _builtins.int
     MISSED_FIELD_NUMBER: _builtins.int
     monitor_id: _builtins.int
     slot_at_us: _builtins.int
@@ -313,6 +347,12 @@ class Result(_message.Message):
         """
 
     @_builtins.property
+    def handshake(self) -> Global___Handshake:
+        """The last exchange's handshake, where it is none that this incarnation of the agent has told of
+        for this monitor within a day. Absent: nothing new.
+        """
+
+    @_builtins.property
     def missed(self) -> Global___MissedSlots:
         """Present: this is no result but tells of slots without one, of monitor_id; nothing else counts."""
 
@@ -332,11 +372,12 @@ class Result(_message.Message):
         lag_us: _builtins.int = ...,
         suspect: _builtins.bool = ...,
         is_extra: _builtins.bool = ...,
+        handshake: Global___Handshake | None = ...,
         missed: Global___MissedSlots | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["missed", b"missed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["handshake", b"handshake", "missed", b"missed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay_us", b"delay_us", "detail", b"detail", "exchanges", b"exchanges", "failure", b"failure", "is_extra", b"is_extra", "lag_us", b"lag_us", "missed", b"missed", "monitor_id", b"monitor_id", "outcome", b"outcome", "redirect_us", b"redirect_us", "slot_at_us", b"slot_at_us", "started_at_us", b"started_at_us", "suspect", b"suspect", "total_us", b"total_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay_us", b"delay_us", "detail", b"detail", "exchanges", b"exchanges", "failure", b"failure", "handshake", b"handshake", "is_extra", b"is_extra", "lag_us", b"lag_us", "missed", b"missed", "monitor_id", b"monitor_id", "outcome", b"outcome", "redirect_us", b"redirect_us", "slot_at_us", b"slot_at_us", "started_at_us", b"started_at_us", "suspect", b"suspect", "total_us", b"total_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

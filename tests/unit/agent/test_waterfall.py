@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.result import Exchange, Failure, Outcome, Phases, Result
+from agent.result import Chain, Exchange, Failure, Handshake, Outcome, Phases, Result
 from agent.waterfall import as_json, waterfall
 
 SLOT_US = 1_795_476_250_206_707
@@ -35,6 +35,7 @@ LAST = Exchange(
     rtt_us=9_800,
     cert_expires_at_us=SLOT_US + 40 * 86_400_000_000 + 1_000_000,
     start_us=20_000,
+    handshake=Handshake("1.3", "TLS_AES_128_GCM_SHA256", Chain((b"",), bytes(32), None)),
 )
 UP = Result(
     monitor_id=7,
@@ -77,7 +78,8 @@ def test_a_waterfall_is_drawn_on_one_scale() -> None:
         "",
         "2. https://example.com/  200 HTTP/2",
         "   [2606:4700::1111]:443, from 2606:4700::1234, round trip 9.8 ms",
-        "   headers 300 bytes, body 12345 bytes, certificate expires in 40 days",
+        "   TLS 1.3 TLS_AES_128_GCM_SHA256, certificate expires in 40 days",
+        "   headers 300 bytes, body 12345 bytes",
         "   dns        1.0 ms           ▌",
         "   connect   10.0 ms           ▐████▌",
         "   tls       20.0 ms                ▐█████████▌",
@@ -112,6 +114,7 @@ def test_json_is_named_like_the_columns() -> None:
     assert found["slot_at"] == "2026-11-23T23:24:10.206707Z"
     assert found["started_at"] == "2026-11-23T23:24:10.206719Z"
     assert found["cert_expires_at"] == "2027-01-02T23:24:11.206707Z"
+    assert (found["tls_version"], found["tls_cipher"]) == ("1.3", "TLS_AES_128_GCM_SHA256")
     assert found["outcome"] == "up"
     assert found["failure"] is None
     assert found["url"] == "https://example.com/"

@@ -10,8 +10,10 @@ from agent import wire
 from agent.missed import Missed, Reason
 from agent.result import (
     Assertion,
+    Chain,
     Exchange,
     Failure,
+    Handshake,
     Monitor,
     Outcome,
     Phases,
@@ -48,6 +50,18 @@ EXCHANGE = st.builds(
     outcome=st.none() | st.sampled_from(Outcome),
     failure=FAILURE,
 )
+HANDSHAKE = st.builds(
+    Handshake,
+    version=TEXT,
+    cipher=TEXT,
+    # What is computed from the certificates is no part of a message.
+    chain=st.builds(
+        Chain,
+        certificates=st.lists(st.binary(), min_size=1).map(tuple),
+        sha256=st.just(b""),
+        expires_at_us=st.none(),
+    ),
+)
 RESULT = st.builds(
     Result,
     monitor_id=INT32,
@@ -62,6 +76,7 @@ RESULT = st.builds(
     lag_us=INT32,
     suspect=st.booleans(),
     is_extra=st.booleans(),
+    handshake=st.none() | HANDSHAKE,
 )
 
 
@@ -70,7 +85,8 @@ def optional(message: object, name: str) -> object:
 
 
 def exchange_of(message: result_pb2.Exchange) -> Exchange:
-    values = {f.name: getattr(message, f.name) for f in fields(Exchange)}
+    names = {f.name for f in fields(Exchange)} - {"handshake"}
+    values = {name: getattr(message, name) for name in names}
     for name in ("http_status", "rtt_us", "cert_expires_at_us"):
         values[name] = optional(message, name)
     values["phases"] = Phases(
@@ -92,6 +108,10 @@ def result_of(message: result_pb2.Result) -> Result:
     values["outcome"] = outcome_of(message.outcome)
     values["failure"] = Failure(message.failure, message.detail) if message.failure else None
     values["exchanges"] = tuple(map(exchange_of, message.exchanges))
+    if (shown := optional(message, "handshake")) is not None:
+        chain = Chain(tuple(message.handshake.chain), b"", None)
+        shown = Handshake(message.handshake.tls_version, message.handshake.tls_cipher, chain)
+    values["handshake"] = shown
     return Result(**values)
 
 
@@ -122,7 +142,7 @@ def test_every_message_field_is_mapped() -> None:
     names = {f.name for f in result_pb2.Result.DESCRIPTOR.fields}
     assert names == {f.name for f in fields(Result)} | {"detail", "missed"}
     names = {f.name for f in result_pb2.Exchange.DESCRIPTOR.fields}
-    assert names == {f.name for f in fields(Exchange)} | {"detail"}
+    assert names == {f.name for f in fields(Exchange)} - {"handshake"} | {"detail"}
 
 
 ASSERTION = st.builds(

@@ -1,0 +1,104 @@
+"""What a TLS handshake shows: version, cipher, certificates; read from libcurl's trace.
+
+With VERBOSE libcurl hands every message of a handshake to its debug callback, decrypted and as it
+came: the chain is the very one that the server sent, also one that was then refused. Version and
+cipher it tells in words, once both sides have agreed on them. This costs no more than CERTINFO,
+which writes every field of every certificate as text and knows neither version nor cipher. It is
+to be switched off again when the handshake is done, or every byte of the body comes this way too.
+
+Source: curl_easy_setopt(3), CURLOPT_DEBUGFUNCTION(3); RFC 5246 section 7.4.2, RFC 8446 section
+4.4.2 (the message Certificate).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import islice
+
+import pycurl
+from cryptography import x509
+
+from agent.result import Chain, Handshake
+
+# More than anybody needs to reach a root; what comes after them is not kept.
+CERTIFICATES_MAX = 10
+# OpenSSL takes 100 KiB; honest chains have 3 to 10.
+MESSAGE_BYTES_MAX = 64 * 1024
+
+_CERTIFICATE = 11
+_AGREED = b"SSL connection using TLSv"
+
+
+class Trace:
+    """The debug callback of a handle; what it saw of the last handshake."""
+
+    __slots__ = ("_agreed", "_message")
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self._agreed = self._message = b""
+
+    def on_debug(self, kind: int, data: bytes) -> None:
+        """Keep the two things that matter; libcurl must not see it raise."""
+        if kind == pycurl.INFOTYPE_SSL_DATA_IN:
+            if 4 < len(data) <= MESSAGE_BYTES_MAX and data[0] == _CERTIFICATE:
+                self._message = data
+        elif kind == pycurl.INFOTYPE_TEXT and data.startswith(_AGREED):
+            self._agreed = data
+
+    def handshake(self) -> Handshake | None:
+        """Return what was seen. None: no certificate was."""
+        chain = _chain(self._message) if self._message else None
+        if chain is None:
+            return None
+        return Handshake(*_version_and_cipher(self._agreed), chain)
+
+
+@lru_cache(maxsize=256)
+def _version_and_cipher(words: bytes) -> tuple[str, str]:
+    """Read "SSL connection using TLSv1.3 / TLS_AES_256_GCM_SHA384 / ..."."""
+    if not words:
+        return "", ""
+    version, cipher = words.removeprefix(_AGREED).decode("ascii", "replace").split(" / ")[:2]
+    return version.strip(), cipher.strip()
+
+
+# Targets show the same chain again and again; it is read once.
+@lru_cache(maxsize=512)
+def _chain(message: bytes) -> Chain | None:
+    certificates = tuple(islice(_certificates(message), CERTIFICATES_MAX))
+    if not certificates:
+        return None
+    digest = hashlib.sha256()
+    for certificate in certificates:
+        digest.update(certificate)
+    return Chain(certificates, digest.digest(), _expires_at_us(certificates[0]))
+
+
+def _certificates(message: bytes) -> Iterator[bytes]:
+    """Take a message Certificate apart: each certificate as DER, the server's own first."""
+    body = memoryview(message)[4:]
+    # TLS 1.3 puts a request context before the list, and extensions after each certificate.
+    is_13 = _number(body[:3]) != len(body) - 3
+    rest = body[1 + body[0] + 3 :] if is_13 else body[3:]
+    while len(rest) > 3:
+        end = 3 + _number(rest[:3])
+        yield bytes(rest[3:end])
+        rest = rest[end + 2 + _number(rest[end : end + 2]) :] if is_13 else rest[end:]
+
+
+def _number(octets: memoryview) -> int:
+    return int.from_bytes(octets, "big")
+
+
+def _expires_at_us(certificate: bytes) -> int | None:
+    """End of validity; None for what cannot be read."""
+    try:
+        ends_at = x509.load_der_x509_certificate(certificate).not_valid_after_utc
+    except ValueError:
+        return None
+    return int(ends_at.timestamp()) * 1_000_000
