@@ -41,7 +41,7 @@ _QUICK_BYTES = 4096
 _STATUSES = re.compile(r"\s*([1-9]\d\d)\s*(?:-\s*([1-9]\d\d)\s*)?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
     """What assertions are held against: the last exchange, what was kept of it, the times."""
 

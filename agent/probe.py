@@ -137,10 +137,10 @@ class Prober:
             addresses, dns_us = await self._look_up(target, timeout_us, ip_version)
         except LookupFailed as error:
             return _unconnected(target, error.elapsed_us), error.failure, ""
-        refusals = [self._guard.refusal(address) for address in addresses]
-        permitted = [a for a, refusal in zip(addresses, refusals, strict=True) if refusal is None]
+        permitted = [each for each in addresses if self._guard.refusal(each) is None]
         if not permitted:
-            failure = Failure(Code.ADDRESS_FORBIDDEN, refusals[0] or "")
+            refusal = self._guard.refusal(addresses[0])
+            failure = Failure(Code.ADDRESS_FORBIDDEN, refusal or "")
             return _unconnected(target, dns_us, addresses[0]), failure, ""
         left_us = timeout_us - (dns_us or 0)
         scheme = self._schemes[target.scheme]
