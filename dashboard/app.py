@@ -29,6 +29,7 @@ LOG = structlog.get_logger()
 ROUTES = [
     Route("/", overview.show),
     Route("/m/{monitor_id:int}", monitor.show),
+    Route("/m/{monitor_id:int}/run", monitor.ask, methods=["POST"]),
     Route("/m/{monitor_id:int}/{name}.{form}", monitor.data),
     Route("/m/{monitor_id:int}/r/{slot}/{location}", result.show),
     Route("/live", live.stream),

@@ -12,13 +12,22 @@ from typing import Any
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from dashboard import chart, heat_map, series, timespan, view, words
+from dashboard import chart, csrf, heat_map, run_now, series, session, timespan, view, words
 from dashboard.db import Reader
 from dashboard.errors import BadRequest, NotFound
 from dashboard.rendering import page
-from dashboard.rows import HeatRow, LocationStanding, Monitor, RecentRow, SeriesRow, SpanStats
+from dashboard.rows import (
+    Asked,
+    Certificate,
+    HeatRow,
+    LocationStanding,
+    Monitor,
+    RecentRow,
+    SeriesRow,
+    SpanStats,
+)
 from dashboard.session import visit
 from dashboard.view import View
 
@@ -26,6 +35,7 @@ POINTS = 240
 MOST_POINTS = 1_500
 HEAT_CELLS = 48
 RECENT = 12
+CERTIFICATES = 8
 PATIENCE = timedelta(seconds=60)
 
 
@@ -106,6 +116,12 @@ async def show(request: Request) -> Response:
         )
         recent = await reader.all(RecentRow, "recent", count=RECENT, **scene.parameters)
         heat = await _heat(reader, scene)
+        certificates = await reader.all(
+            Certificate, "monitor_certificates", monitor_id=scene.monitor.id, count=CERTIFICATES
+        )
+        run = await run_now.what_became(
+            request.query_params, reader, scene.monitor, scene.standings, scene.now
+        )
         charts = [] if is_refresh else await _charts(reader, scene)
     by_location = {row.location: row for row in stats if row.location}
     overall = next((row for row in stats if row.is_shown), None)
@@ -125,6 +141,8 @@ async def show(request: Request) -> Response:
         missing={s.location: _missing(by_location.get(s.location), [s]) for s in scene.standings},
         missing_overall=_missing(overall, scene.shown),
         certificate=certificate(scene.standings, scene.now),
+        certificates=certificates,
+        run=run,
         titles={standing.location: standing.title for standing in scene.standings},
         charts=charts,
         heat=heat,
@@ -141,6 +159,21 @@ async def show(request: Request) -> Response:
         heat_link=partial(_zoomed, scene.view),
         redirected=any(name == "redirect" for drawn in charts for name, _ in drawn.outlines),
     )
+
+
+async def ask(request: Request) -> Response:
+    """Answer ``POST /m/{id}/run``: ask for a result now, then go back to the page, which tells."""
+    given = await request.form()
+    secret: bytes = request.app.state.settings.secret
+    csrf.require(request, str(given.get("csrf", "")), secret, session.token_of(request))
+    async with visit(request) as (_, reader):
+        monitor = await find(reader, request.path_params["monitor_id"])
+        seen = view.parse(request.query_params, datetime.now(UTC), monitor.created_at)
+        asked = await reader.one(Asked, "run_now", monitor_id=monitor.id)
+    if asked is None or asked.requested_at is None:
+        raise NotFound("There is no such monitor in your account.")
+    ran = words.slot_name(asked.requested_at)
+    return RedirectResponse(f"/m/{monitor.id}{seen.query()}&ran={ran}", 303)
 
 
 def certificate(standings: Sequence[LocationStanding], now: datetime) -> dict[str, Any] | None:

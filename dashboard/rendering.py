@@ -56,6 +56,8 @@ def _environment() -> jinja2.Environment:
         slot_name=words.slot_name,
         cause=words.cause,
         span=words.span,
+        common_name=words.common_name,
+        instant=datetime.fromisoformat,
     )
     environment.globals.update(
         count=words.count,

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dashboard import monitor, timespan, words
+from dashboard.db import Reader
 from dashboard.errors import BadRequest, NotFound
 from dashboard.rendering import page
-from dashboard.rows import Hop, Monitor, Place, ResultRow, SameSlot
+from dashboard.rows import Certificate, Hop, Monitor, Place, ResultRow, SameSlot
 from dashboard.session import visit
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
@@ -54,6 +56,7 @@ async def show(request: Request) -> Response:
         if place is None or found is None:
             raise NotFound("There is no result of this monitor, location and time.")
         hops = await reader.all(Hop, "hops", **key) if found.redirects else []
+        shown = await _certificate(reader, key, found)
         elsewhere = await reader.all(SameSlot, "same_slot", interval_s=watched.interval_s, **key)
     return page(
         request,
@@ -65,6 +68,7 @@ async def show(request: Request) -> Response:
         state=words.OUTCOME_STATES[found.outcome],
         sentence=sentence(watched, place, found),
         exchanges=list(waterfall(watched, found, hops)),
+        certificate=shown,
         elsewhere=sorted(elsewhere, key=lambda other: words.order(other.title)),
         outcome_states=words.OUTCOME_STATES,
         tz="UTC" if request.query_params.get("tz", "").upper() == "UTC" else "",
@@ -108,6 +112,14 @@ def _bars(timed: Hop | ResultRow, start: int, failed: str) -> Iterator[Bar]:
         note = "" if length is not None else ("not needed" if at < last else "not reached")
         yield Bar(name, words.PHASES[name], start, length, note, name == failed)
         start += length or 0
+
+
+async def _certificate(reader: Reader, key: dict[str, Any], found: ResultRow) -> Certificate | None:
+    """The certificate that this result saw. None: none, or the agent has not told of it yet."""
+    if found.cert_expires_at is None:
+        return None
+    seen = {"cert_expires_at": found.cert_expires_at, "started_at": found.started_at}
+    return await reader.one(Certificate, "result_certificate", **key, **seen)
 
 
 def _slot(text: str) -> datetime:

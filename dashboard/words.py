@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -149,6 +150,16 @@ def days_left(until: datetime, now: datetime) -> str:
     if until <= now:
         return "Expired"
     return "Less than a day" if days == 0 else count(days, "day")
+
+
+def common_name(name: str | None) -> str:
+    """The part of an RFC 4514 name that people know it by: ``CN=``, else ``O=``, else all of it."""
+    parts = re.split(r"(?<!\\)[,+]", name or "")
+    for attribute in ("CN=", "O="):
+        for part in parts:
+            if part.startswith(attribute):
+                return re.sub(r"\\(.)", r"\1", part.removeprefix(attribute))
+    return name or NOTHING
 
 
 def slot_name(at: datetime) -> str:

@@ -112,7 +112,8 @@ SELECT
     failure,
     http_status,
     total_us,
-    suspect
+    suspect,
+    is_extra
 FROM report.results
 WHERE monitor_id = %(monitor_id)s
     AND location = ANY(%(locations)s)

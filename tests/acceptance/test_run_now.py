@@ -82,6 +82,16 @@ def test_every_location_answers_at_once_with_the_same_slot(
     assert [row["is_extra"] for row in rows] == [True]
 
 
+def test_the_report_centres_way_of_asking_has_the_same_effect(url: str, database: Database) -> None:
+    with psycopg.connect(database.url(role="vantage_dashboard")) as connection:
+        connection.execute("SELECT set_config('vantage.account_id', '1', true)")
+        [asked_at] = connection.execute("SELECT report.run_now(1)").fetchone() or [None]
+    found = "SELECT location FROM vantage.results WHERE is_extra ORDER BY location"
+    wait_until(lambda: len(fetch(url, found)) == 2, what="two results")
+    slots = fetch(url, "SELECT DISTINCT slot_at FROM vantage.results")
+    assert [row["slot_at"] for row in slots] == [asked_at]
+
+
 def test_one_location_may_be_asked_and_the_table_is_readable(url: str) -> None:
     ran = monitor_run(url, "1", "--location=b")
     head, row = ran.stdout.splitlines()

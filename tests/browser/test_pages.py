@@ -98,6 +98,15 @@ def test_a_new_result_appears_without_a_reload(new_page: NewPage, centre: Centre
     assert took < 5
 
 
+def test_a_result_can_be_asked_for(new_page: NewPage, centre: Centre) -> None:
+    page = new_page(width=390)
+    page.goto("/m/2?range=1h")
+    page.get_by_role("button", name="Run now").click()
+    expect(page.locator("#run")).to_contain_text("0 of 5 locations answered")
+    expect(page).to_have_url(re.compile(r"range=1h&ran="))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_the_overview_is_live_too(new_page: NewPage, centre: Centre) -> None:
     page = new_page()
     expect(page.locator("#live")).to_contain_text("Live")

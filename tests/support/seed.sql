@@ -251,5 +251,70 @@ END AS total_us) AS share
 WHERE results.redirects = 2
     AND results.slot_at >= %(now)s - %(length)s::interval;
 
+-- certificates --
+-- Each target's present one; that of the checkout changed 20 days ago, with the version of TLS.
+WITH shown AS (
+    SELECT DISTINCT ON (monitor_id, location, cert_expires_at)
+        monitor_id,
+        location,
+        cert_expires_at AS not_after,
+        '1.3' AS tls_version,
+        'TLS_AES_256_GCM_SHA384' AS tls_cipher,
+        %(now)s - INTERVAL '20 days' AS first_seen_at,
+        %(now)s - INTERVAL '2 hours' AS last_seen_at
+    FROM vantage.results
+    WHERE cert_expires_at IS NOT NULL
+),
+seen AS (
+    TABLE shown
+    UNION ALL
+    SELECT monitor_id, location, not_after - INTERVAL '91 days', '1.2',
+        'ECDHE-ECDSA-AES256-GCM-SHA384', first_seen_at - INTERVAL '10 days',
+        first_seen_at - INTERVAL '5 hours'
+    FROM shown
+    JOIN vantage.monitors ON monitors.id = shown.monitor_id AND monitors.name LIKE 'Checkout%%'
+),
+named AS (
+    SELECT
+        seen.*,
+        substring(monitors.url FROM '//([^/]+)') AS host,
+        sha256(convert_to(monitors.url || not_after, 'UTF8')) AS leaf,
+        sha256('issuer') AS issuer
+    FROM seen
+    JOIN vantage.monitors ON monitors.id = seen.monitor_id
+),
+added AS (
+    INSERT INTO vantage.certificates (
+        sha256, subject, issuer, names, serial, key, signature, not_before, not_after, der)
+    SELECT DISTINCT ON (leaf)
+        leaf,
+        'CN=' || host,
+        'CN=Example Issuing CA 3,O=Example Trust,C=US',
+        ARRAY[host, 'www.' || host],
+        substr(encode(leaf, 'hex'), 1, 32),
+        'EC secp256r1',
+        'ECDSA with SHA-256',
+        not_after - INTERVAL '90 days',
+        not_after,
+        leaf
+    FROM named
+    UNION ALL
+    SELECT sha256('issuer'), 'CN=Example Issuing CA 3,O=Example Trust,C=US',
+        'CN=Example Root CA,O=Example Trust,C=US', '{}', '0a1b2c3d', 'RSA 4096', 'RSA with SHA-384',
+        %(now)s - INTERVAL '900 days', %(now)s + INTERVAL '900 days', ''
+)
+INSERT INTO vantage.certificate_sightings (
+    monitor_id, location, chain, tls_version, tls_cipher, expires_at, first_seen_at, last_seen_at)
+SELECT
+    monitor_id,
+    location,
+    ARRAY[leaf, issuer],
+    tls_version,
+    tls_cipher,
+    not_after,
+    first_seen_at,
+    last_seen_at
+FROM named;
+
 -- statistics --
 ANALYZE vantage.results, vantage.exchanges;

@@ -23,6 +23,7 @@ GRANT SELECT ON vantage.accounts, vantage.users, vantage.locations, vantage.moni
     vantage.exchanges TO vantage_views;
 GRANT SELECT ON vantage.certificates, vantage.certificate_sightings TO vantage_views;
 GRANT SELECT, INSERT, DELETE ON vantage.sessions TO vantage_views;
+GRANT SELECT, INSERT, UPDATE ON vantage.run_requests TO vantage_views;
 
 -- Everything in report belongs to vantage_views, which row-level security binds.
 DO $$

@@ -147,14 +147,29 @@ def test_nobody_sees_what_is_somebody_elses(
         assert other_visitor.ask(path).status == 404
 
 
+def test_certificates_are_shown_with_what_was_before_them(visitor: Visitor, centre: Centre) -> None:
+    monitor_id = centre.monitor("Checkout · cart page")
+    page = visitor.ask(f"/m/{monitor_id}").text
+    shown = page[page.index('id="certificates"') :]
+    assert shown.count("<details>") == 2
+    assert shown.index("TLS 1.3 at ") < shown.index("TLS 1.2 at ")
+    result = re.search(rf"/m/{monitor_id}/r/[^\"]+/fra", page)
+    assert result
+    text = visitor.ask(result[0]).text
+    text = text[text.index('id="certificate-title"') :]
+    for fact in ("Example Issuing CA 3", "TLS_AES_256_GCM_SHA384", "EC secp256r1", "www.shop."):
+        assert fact in text
+    assert "ECDHE" not in text
+
+
 def test_the_dashboards_role_reads_views_only(centre: Centre) -> None:
     with psycopg.connect(
         centre.database.url(role="vantage_dashboard"), autocommit=True
     ) as connection:
-        for table in ("results", "exchanges", "monitors", "users", "sessions", "accounts"):
+        for table in ("results", "certificates", "run_requests", "users", "sessions", "accounts"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(f"SELECT FROM vantage.{table}".encode())
-        for view in ("results", "exchanges", "monitors", "latest", "locations"):
+        for view in ("results", "exchanges", "certificates", "monitors", "latest", "locations"):
             row = connection.execute(f"SELECT count(*) FROM report.{view}".encode()).fetchone()
             assert row == (0,), view
 

@@ -87,6 +87,20 @@ def test_ago_is_never_negative() -> None:
     assert words.ago(NOW - timedelta(minutes=61), NOW) == "1 h ago"
 
 
+@pytest.mark.parametrize(
+    ("name", "known_as"),
+    [
+        ("CN=shop.example,O=Shop\\, Inc.,C=GB", "shop.example"),
+        ("C=US,O=Shop\\, Inc.", "Shop, Inc."),
+        ("C=US", "C=US"),
+        ("", "\N{EN DASH}"),
+        (None, "\N{EN DASH}"),
+    ],
+)
+def test_a_certificates_holder_is_known_by_one_part(name: str | None, known_as: str) -> None:
+    assert words.common_name(name) == known_as
+
+
 def test_accents_do_not_change_the_order() -> None:
     assert sorted(["Sydney", "São Paulo", "ashburn"], key=words.order) == [
         "ashburn", "São Paulo", "Sydney"
