@@ -29,7 +29,7 @@ from agent.errors import FatalError
 from agent.home import Home
 from agent.missed import Missed
 from agent.probe import Prober
-from agent.result import Assignment, Result
+from agent.result import Result
 from agent.runner import Runner
 from agent.spool import LIMIT_BYTES, Spool
 from agent.writer import Writer
@@ -38,6 +38,9 @@ from vantage.v1 import delivery_pb2, monitor_pb2
 DRAIN_S = 3.0
 # How long a thread that delivers may keep the interpreter from the one that probes.
 SWITCH_S = 0.0005
+# How long a start waits for the collector before it goes on with monitors that other agents of the
+# location may have taken over.
+ASK_FIRST_S = 5.0
 
 log = structlog.get_logger()
 
@@ -89,6 +92,7 @@ class Agent:
         self._home = home
         self._collector = collector
         self._backlog = spool.backlog
+        self._is_told = False
         self._writer = Writer(spool, on_durable=self._on_durable)
         self._delivery = Delivery(
             home,
@@ -185,8 +189,13 @@ class Agent:
             on_missed=self._on_missed,
             max_in_flight=settings.max_in_flight,
         )
-        probing.assign(self._remembered_assignments())
-        started = (asyncio.get_running_loop(), probing)
+        probe_loop = asyncio.get_running_loop()
+        remembered = self._remembered_assignments()
+        if remembered.is_shared:
+            probe_loop.call_later(ASK_FIRST_S, self._assign_untold, probing, remembered)
+        else:
+            self._assign_untold(probing, remembered)
+        started = (probe_loop, probing)
         self._loop.call_soon_threadsafe(self._probing.set_result, started)
         try:
             await probing.run()
@@ -225,6 +234,7 @@ class Agent:
             return
         except FatalError as error:  # a full disk, maybe: measuring goes on
             log.error("assignments_not_stored", reason=str(error))
+        self._is_told = True
         probe_loop, probing = self._probing.result()
         with contextlib.suppress(RuntimeError):  # the loop is closed: the agent is stopping
             probe_loop.call_soon_threadsafe(probing.assign, assignments)
@@ -236,11 +246,19 @@ class Agent:
                 probing.run_now, message.monitor_id, message.requested_at_us
             )
 
-    def _remembered_assignments(self) -> list[Assignment]:
+    def _remembered_assignments(self) -> monitor_pb2.Assignments:
         """Return what was to be probed when the process last ran."""
         try:
-            encoded = self._home.assignments()
-            return wire.assignments(monitor_pb2.Assignments.FromString(encoded))
-        except (DecodeError, ValueError) as error:
+            return monitor_pb2.Assignments.FromString(self._home.assignments())
+        except DecodeError as error:
             log.error("assignments_unreadable", reason=str(error))
-            return []
+            return monitor_pb2.Assignments()
+
+    def _assign_untold(self, probing: Runner, remembered: monitor_pb2.Assignments) -> None:
+        """Probe what was remembered, unless the collector has said more. In the probing thread."""
+        if self._is_told:
+            return
+        try:
+            probing.assign(wire.assignments(remembered))
+        except ValueError as error:
+            log.error("assignments_unreadable", reason=str(error))

@@ -86,10 +86,16 @@ class Monitor:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A monitor given to this agent; slot k is at ``k * interval_us + offset_us`` (Unix epoch)."""
+    """A monitor given to this agent; slot k is at ``k * interval_us + offset_us`` (Unix epoch).
+
+    ``from_us``: the first moment whose slots are this agent's; ``until_us``: the first whose slots
+    are another's again. None: no bound.
+    """
 
     monitor: Monitor
     offset_us: int
+    from_us: int | None = None
+    until_us: int | None = None
 
 
 @dataclass(slots=True)

@@ -73,14 +73,14 @@ class Schedule:
 
     def assign(self, assignments: Iterable[Assignment]) -> None:
         """Replace what is scheduled. A monitor whose slots stay the same keeps its rhythm; any
-        other begins at its next slot.
+        other, and one that had come to its end, begins at its next slot.
         """
-        previous = self._assignments
+        previous, planned = self._assignments, self._next_at
         self._assignments = {a.monitor.id: a for a in assignments}
         now_us = self.now_us()
         self._next_at = {
-            monitor_id: self._next_at[monitor_id]
-            if _same_slots(previous.get(monitor_id), assignment)
+            monitor_id: _slot_after(assignment, planned[monitor_id] - 1)
+            if monitor_id in planned and _same_slots(previous[monitor_id], assignment)
             else _slot_after(assignment, now_us)
             for monitor_id, assignment in self._assignments.items()
         }
@@ -94,9 +94,13 @@ class Schedule:
         while self._heap and self._heap[0][0] <= now_us:
             at_us, monitor_id = self._heap[0]
             assignment = self._assignments[monitor_id]
+            if assignment.until_us is not None and at_us >= assignment.until_us:
+                heapq.heappop(self._heap)
+                del self._next_at[monitor_id]
+                continue
             next_at_us = _slot_after(assignment, now_us)
             interval_us = assignment.monitor.interval_us
-            latest_us = next_at_us - interval_us
+            latest_us = _last_slot(assignment, now_us)
             is_too_late = now_us - latest_us > MAX_DELAY_US
             self._miss(
                 assignment,
@@ -126,11 +130,12 @@ class Schedule:
             return
         self._anchor()
         now_us = self.now_us()
-        for monitor_id, assignment in self._assignments.items():
+        for monitor_id, planned_at_us in self._next_at.items():
+            assignment = self._assignments[monitor_id]
             interval_us = assignment.monitor.interval_us
             next_at_us = _slot_after(assignment, now_us)
-            planned_at_us = self._next_at[monitor_id]
-            self._miss(assignment, planned_at_us, next_at_us - interval_us, Reason.CLOCK_STEPPED)
+            last_us = _last_slot(assignment, now_us)
+            self._miss(assignment, planned_at_us, last_us, Reason.CLOCK_STEPPED)
             # A small step back must not run a slot twice: wait for the planned one, but never
             # longer than an interval.
             if planned_at_us <= next_at_us + interval_us:
@@ -156,15 +161,24 @@ class Schedule:
         heapq.heapify(self._heap)
 
 
-def _same_slots(previous: Assignment | None, assignment: Assignment) -> bool:
+def _same_slots(previous: Assignment, assignment: Assignment) -> bool:
     return (
-        previous is not None
-        and previous.offset_us == assignment.offset_us
+        previous.offset_us == assignment.offset_us
         and previous.monitor.interval_us == assignment.monitor.interval_us
     )
 
 
 def _slot_after(assignment: Assignment, moment_us: int) -> int:
+    """Return the first slot after a moment that is not before the assignment's bound."""
     interval_us = assignment.monitor.interval_us
+    if assignment.from_us is not None:
+        moment_us = max(moment_us, assignment.from_us - 1)
     k = (moment_us - assignment.offset_us) // interval_us + 1
     return k * interval_us + assignment.offset_us
+
+
+def _last_slot(assignment: Assignment, now_us: int) -> int:
+    """Return the last slot up to now that the assignment holds."""
+    if assignment.until_us is not None:
+        now_us = min(now_us, assignment.until_us - 1)
+    return _slot_after(assignment, now_us) - assignment.monitor.interval_us

@@ -104,6 +104,8 @@ def _assignments(messages: Iterable[monitor_pb2.Assignment]) -> Iterable[Assignm
                 assertions=tuple(map(_assertion, monitor.assertions)),
             ),
             offset_us=message.offset_us,
+            from_us=message.from_slot_us or None,
+            until_us=message.until_slot_us or None,
         )
 
 

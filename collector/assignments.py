@@ -21,8 +21,11 @@ from vantage.v1.delivery_pb2 import CollectorMessage, RunNow
 
 log = structlog.get_logger()
 
-# Agents die without a notification; their monitors move at the next look.
 LOOK_EVERY_S = 5.0
+# Agents die without a notification: somebody has to look. An agent that has been silent for
+# SILENT_S is taken to be dead, which the statement `leave_pools` says too.
+LOOK_FOR_SILENT_EVERY_S = 1.0
+SILENT_S = 10.0
 RETRY_S = 1.0
 
 
@@ -84,9 +87,18 @@ class Subscription:
         """Pass a request on to an agent that it concerns."""
         if run.locations and self.location not in run.locations:
             return
-        if self.newest and any(a.monitor.id == run.monitor_id for a in self.newest.assignments):
+        if self.newest and any(is_for(run, each) for each in self.newest.assignments):
             run_now = RunNow(monitor_id=run.monitor_id, requested_at_us=run.requested_at_us)
             self.messages.put_nowait(CollectorMessage(run_now=run_now))
+
+
+def is_for(run: RunRequest, assignment: monitor_pb2.Assignment) -> bool:
+    """Whether a request is about an assignment, as it is at that moment."""
+    return (
+        assignment.monitor.id == run.monitor_id
+        and assignment.from_slot_us <= run.requested_at_us
+        and not 0 < assignment.until_slot_us <= run.requested_at_us
+    )
 
 
 class Assignments:
@@ -95,6 +107,8 @@ class Assignments:
     def __init__(self, url: str) -> None:
         self.url = url
         self.subscriptions: defaultdict[UUID, set[Subscription]] = defaultdict(set)
+        self.lost_at: dict[UUID, float] = {}
+        """Agents whose last stream here ended a moment ago; maybe another collector has them."""
         self.runs: list[RunRequest] = []
         self.wake = asyncio.Event()
         self.is_current = False
@@ -104,6 +118,7 @@ class Assignments:
     def subscribe(self, agent_id: UUID, location: str) -> Iterator[Subscription]:
         subscription = Subscription(location)
         self.subscriptions[agent_id].add(subscription)
+        self.lost_at.pop(agent_id, None)
         self.wake.set()
         try:
             yield subscription
@@ -111,6 +126,7 @@ class Assignments:
             self.subscriptions[agent_id].discard(subscription)
             if not self.subscriptions[agent_id]:
                 del self.subscriptions[agent_id]
+                self.lost_at[agent_id] = time.monotonic()
 
     async def run(self) -> None:
         """Look for ever: when told of a change, when an agent comes, and every few seconds."""
@@ -123,6 +139,7 @@ class Assignments:
                     async with asyncio.TaskGroup() as tasks:
                         tasks.create_task(self.listen(listener))
                         tasks.create_task(self.look())
+                        tasks.create_task(self.look_for_silent())
             except* (TransientError, psycopg.OperationalError) as errors:
                 self.is_current = False
                 log.warning("assignments_interrupted", error=str(errors.exceptions[0]))
@@ -137,6 +154,24 @@ class Assignments:
                     log.warning("run_request_ignored", payload=told.payload)
             self.wake.set()
         raise TransientError("The connection that listens for changes has ended.")
+
+    async def look_for_silent(self) -> None:
+        """Let others take over from agents that are silent."""
+        async with await db.connect(self.url) as connection:
+            # While the database was away nobody could be heard.
+            await asyncio.sleep(SILENT_S)
+            while True:
+                cursor = await connection.execute(
+                    db.queries("delivery")["leave_pools"], {"lost_ids": self.lost()}
+                )
+                async for row in cursor:
+                    log.warning("agent_silent", agent_id=str(row["id"]), location=row["location"])
+                await asyncio.sleep(LOOK_FOR_SILENT_EVERY_S)
+
+    def lost(self) -> list[UUID]:
+        earliest = time.monotonic() - SILENT_S
+        self.lost_at = {key: at for key, at in self.lost_at.items() if at > earliest}
+        return list(self.lost_at)
 
     async def look(self) -> None:
         async with await db.connect(self.url) as connection:
@@ -167,7 +202,9 @@ class Assignments:
         by_agent = {agent_id: monitor_pb2.Assignments() for agent_id in agent_ids}
         async for row in cursor:
             try:
-                by_agent[row["agent_id"]].assignments.append(assignment(row))
+                assignments = by_agent[row["agent_id"]]
+                assignments.assignments.append(assignment(row))
+                assignments.is_shared |= row["is_shared"]
             except (ValueError, TypeError, AttributeError) as error:
                 # Written by other means than ours; the others must not wait for it.
                 log.error("monitor_unusable", monitor_id=row["id"], reason=str(error))
@@ -202,4 +239,6 @@ def assignment(row: DictRow) -> monitor_pb2.Assignment:
             assertions=[monitor_pb2.Assertion(**each) for each in row["assertions"]],
         ),
         offset_us=row["offset_us"],
+        from_slot_us=row["from_slot_us"],
+        until_slot_us=row["until_slot_us"] or 0,
     )

@@ -73,6 +73,8 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
         with structlog.contextvars.bound_contextvars(agent_id=str(peer.agent_id)):
             try:
                 agent = await self.agent(peer)
+                # Before its assignments are looked up: they shall not be empty for a moment.
+                await self.fetch("join_pool", agent_id=peer.agent_id)
                 with self.assignments.subscribe(peer.agent_id, agent["location"]) as subscription:
                     stream = Stream(self, peer, agent["location"], context)
                     log.info("stream_opened", location=agent["location"], peer=context.peer())
@@ -260,6 +262,8 @@ class Stream:
         )
         if seen is None:
             raise revoked()
+        if not seen["is_in_pool"]:  # it was silent for too long, and the others took over
+            await self.delivery.fetch("join_pool", agent_id=self.peer.agent_id)
 
     async def answer(self) -> None:
         """Tell the agent what became of each batch, in order."""

@@ -39,7 +39,8 @@ WITH beaten AS (
     RETURNING
         id,
         clock_offset_us,
-        clock_uncertainty_us
+        clock_uncertainty_us,
+        takes_from IS NOT NULL AND takes_until IS NULL AS is_in_pool
 ),
 noted AS (
     INSERT INTO vantage.agent_clocks (agent_id, offset_us, uncertainty_us)
@@ -65,8 +66,25 @@ noted AS (
         )
     ON CONFLICT DO NOTHING
 )
-SELECT id
+SELECT is_in_pool
 FROM beaten
+
+-- join_pool --
+SELECT vantage.join_pool(%(agent_id)s)
+
+-- leave_pools --
+-- Five heartbeats that did not come; one, where the connection is known to have ended.
+UPDATE vantage.agents
+SET takes_until = now()
+WHERE takes_from IS NOT NULL
+    AND takes_until IS NULL
+    AND last_seen_at < now() - CASE
+        WHEN id = ANY(%(lost_ids)s::uuid[]) THEN INTERVAL '3 seconds'
+        ELSE INTERVAL '10 seconds'
+    END
+RETURNING
+    id,
+    location
 
 -- lock_high_waters --
 SELECT
@@ -106,27 +124,39 @@ FROM vantage.monitor_locations
 GROUP BY location
 
 -- assignments --
--- Among the live agents of a location the one with the smallest hash runs a monitor
--- (rendezvous hashing): when an agent dies only its own monitors move.
-WITH live AS (
+-- At each slot the agent with the smallest hash among those that take part runs a monitor
+-- (rendezvous hashing): when an agent goes only its own monitors move. So an agent runs one from
+-- when it takes part until a better one does, and never where a better one came first. What has
+-- ended stays for a minute: the agent's clock may be behind.
+WITH ranked AS (
     SELECT
-        id,
-        location
-    FROM vantage.agents
-    WHERE revoked_at IS NULL
-        AND (last_seen_at > now() - INTERVAL '15 seconds' OR id = ANY(%(agent_ids)s::uuid[]))
-),
-chosen AS (
-    SELECT DISTINCT ON (monitor_locations.monitor_id, monitor_locations.location)
-        live.id AS agent_id,
-        monitor_locations.monitor_id,
-        monitor_locations.location
-    FROM vantage.monitor_locations
-    JOIN live USING (location)
-    ORDER BY
+        agents.id AS agent_id,
         monitor_locations.monitor_id,
         monitor_locations.location,
-        md5(monitor_locations.monitor_id || '/' || live.id)
+        agents.takes_from,
+        min(agents.takes_from) OVER (
+            PARTITION BY
+                monitor_locations.monitor_id,
+                monitor_locations.location
+            ORDER BY md5(monitor_locations.monitor_id || '/' || agents.id)
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS better_from,
+        count(*) OVER (
+            PARTITION BY
+                monitor_locations.monitor_id,
+                monitor_locations.location
+        ) AS agents
+    FROM vantage.monitor_locations
+    JOIN vantage.agents USING (location)
+    WHERE agents.revoked_at IS NULL
+        AND agents.takes_from IS NOT NULL
+        AND agents.takes_until IS NULL
+),
+chosen AS (
+    SELECT *
+    FROM ranked
+    WHERE better_from IS NULL
+        OR (better_from > takes_from AND better_from > now() - INTERVAL '1 minute')
 )
 SELECT
     chosen.agent_id,
@@ -144,7 +174,10 @@ SELECT
     monitors.is_insecure,
     monitors.is_uncompressed,
     monitors.assertions,
-    vantage.slot_offset_us(monitors.id, chosen.location, monitors.interval_s) AS offset_us
+    vantage.slot_offset_us(monitors.id, chosen.location, monitors.interval_s) AS offset_us,
+    (extract(epoch FROM chosen.takes_from) * 1000000)::bigint AS from_slot_us,
+    (extract(epoch FROM chosen.better_from) * 1000000)::bigint AS until_slot_us,
+    chosen.agents > 1 AS is_shared
 FROM chosen
 JOIN vantage.monitors ON monitors.id = chosen.monitor_id
 WHERE monitors.removed_at IS NULL

@@ -202,8 +202,16 @@ class Assignment(_message.Message):
 
     MONITOR_FIELD_NUMBER: _builtins.int
     OFFSET_US_FIELD_NUMBER: _builtins.int
+    FROM_SLOT_US_FIELD_NUMBER: _builtins.int
+    UNTIL_SLOT_US_FIELD_NUMBER: _builtins.int
     offset_us: _builtins.int
     """0 <= offset_us < interval_us, a hash of monitor and location (vantage.slot_offset_us in SQL)."""
+    from_slot_us: _builtins.int
+    """The first slot that is this agent's, by the slot's name (microseconds after the epoch). 0: no
+    bound. Slots before it are another agent's of the location.
+    """
+    until_slot_us: _builtins.int
+    """The first slot that is another agent's again. 0: no bound."""
     @_builtins.property
     def monitor(self) -> Global___Monitor: ...
     def __init__(
@@ -211,10 +219,12 @@ class Assignment(_message.Message):
         *,
         monitor: Global___Monitor | None = ...,
         offset_us: _builtins.int = ...,
+        from_slot_us: _builtins.int = ...,
+        until_slot_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["monitor", b"monitor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["monitor", b"monitor", "offset_us", b"offset_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_slot_us", b"from_slot_us", "monitor", b"monitor", "offset_us", b"offset_us", "until_slot_us", b"until_slot_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -227,16 +237,20 @@ class Assignments(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ASSIGNMENTS_FIELD_NUMBER: _builtins.int
+    IS_SHARED_FIELD_NUMBER: _builtins.int
+    is_shared: _builtins.bool
+    """Other agents share the location's monitors: whoever comes back must ask before it probes."""
     @_builtins.property
     def assignments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Assignment]: ...
     def __init__(
         self,
         *,
         assignments: _abc.Iterable[Global___Assignment] | None = ...,
+        is_shared: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "is_shared", b"is_shared"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import grpc
 import pytest
 
+from collector.assignments import LOOK_EVERY_S
 from tests.support.collector import (
     Collector,
-    Stream,
     configure,
     enrol,
     exchange,
@@ -224,28 +226,47 @@ async def test_assignments_come_at_once_and_on_change(collector: Collector) -> N
         assert loop.time() - before < 3
 
 
+async def test_changes_reach_agents_of_every_collector_at_once(
+    collector: Collector, tmp_path: Path
+) -> None:
+    """Five in a row, in less than one of the looks that happen anyway."""
+    other_directory = tmp_path / "other"
+    other_directory.mkdir()
+    (other_directory / "authority").symlink_to(collector.directory / "authority")
+    one, two = await enrol(collector, "a"), await enrol(collector, "b")
+    with running_collector(collector.url, other_directory) as other:
+        async with stream(collector, one) as first, stream(other, two) as second:
+            await first.read("assignments")
+            await second.read("assignments")
+            async with asyncio.timeout(LOOK_EVERY_S):
+                for slow_us in range(1, 6):
+                    execute(collector, f"UPDATE vantage.monitors SET slow_us = {slow_us}")
+                    for delivery in (first, second):
+                        told = await delivery.read("assignments")
+                        assert {a.monitor.slow_us for a in told.assignments} == {slow_us}
+
+
 async def test_one_of_two_agents_of_a_location_runs_a_monitor(collector: Collector) -> None:
+    """Every slot is one agent's: the first has all, until those of the second begin."""
     one, two = await enrol(collector, "a"), await enrol(collector, "a")
-    async with stream(collector, one) as first, stream(collector, two) as second:
-        await first.hello(new_incarnation())
-        await second.hello(new_incarnation())
-        given: dict[int, set[int]] = {}
-
-        async def follow(number: int, delivery: Stream) -> None:
-            while True:
-                message = await delivery.read("assignments")
-                given[number] = {a.monitor.id for a in message.assignments}
-
-        followers = [
-            asyncio.ensure_future(follow(number, delivery))
-            for number, delivery in enumerate((first, second))
-        ]
-        async with asyncio.timeout(15):
-            while len(given) < 2 or given[0] & given[1]:
-                await asyncio.sleep(0.05)
-        for follower in followers:
-            follower.cancel()
-        assert given[0] | given[1] == {1, 2}
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(stream(collector, one))
+        alone = await first.read("assignments")
+        assert [(a.monitor.id, a.until_slot_us) for a in alone.assignments] == [(1, 0), (2, 0)]
+        assert not alone.is_shared
+        before_us = time.time_ns() // 1000
+        second = await stack.enter_async_context(stream(collector, two))
+        moved = {a.monitor.id: a for a in (await second.read("assignments")).assignments}
+        shared = await first.read("assignments")
+        assert shared.is_shared
+        assert [a.monitor.id for a in shared.assignments] == [1, 2]
+        for kept in shared.assignments:
+            if kept.monitor.id in moved:
+                from_us = moved[kept.monitor.id].from_slot_us
+                assert kept.until_slot_us == from_us >= before_us + 5_000_000
+                assert moved[kept.monitor.id].until_slot_us == 0
+            else:
+                assert kept.until_slot_us == 0
 
 
 async def test_a_revoked_agent_is_cut_off_within_seconds(collector: Collector) -> None:

@@ -108,9 +108,10 @@ ASSERTIONS = [
 def assigned(vantage: Vantage) -> list[monitor_pb2.Monitor]:
     """What an agent at fra is told."""
     enrol = (
-        "INSERT INTO vantage.agents (id, location, name, certificate_expires_at)"
-        " VALUES (%s, 'fra', 'one', now()) RETURNING id"
+        "INSERT INTO vantage.agents (id, location, name, certificate_expires_at, takes_from)"
+        " VALUES (%s, 'fra', 'one', now(), now()) RETURNING id"
     )
+    fetch(vantage.url, "UPDATE vantage.agents SET takes_until = now() RETURNING id")
     [row] = fetch(vantage.url, enrol, [uuid4()])
     rows = fetch(vantage.url, db.queries("delivery")["assignments"], {"agent_ids": [row["id"]]})
     return [assignment(row).monitor for row in rows]

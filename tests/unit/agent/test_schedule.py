@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -33,6 +34,10 @@ class Clock:
 def assignment(monitor_id: int = 1, interval: int = SECOND, offset: int = 0) -> Assignment:
     url = f"http://example.com/{monitor_id}"
     return Assignment(Monitor(id=monitor_id, url=url, interval_us=interval), offset)
+
+
+def bounded(from_us: int | None = None, until_us: int | None = None) -> Assignment:
+    return replace(assignment(), from_us=from_us, until_us=until_us)
 
 
 def labels(schedule: Schedule) -> list[int]:
@@ -167,3 +172,66 @@ def test_every_slot_runs_once_or_is_counted(
             seen[missed.monitor_id, at_us] += 1
     assert set(seen.values()) <= {1}
     assert len(seen) == expected
+
+
+def run_for(schedule: Schedule, clock: Clock, seconds: int) -> list[int]:
+    """Look often; return the slots that were due, in seconds after the start."""
+    found = []
+    for _ in range(seconds * 4):
+        clock.pass_time(SECOND // 4)
+        found += [(at_us - START) // SECOND for at_us in labels(schedule)]
+    return found
+
+
+def test_a_handover_runs_every_slot_once() -> None:
+    """One agent has a monitor until a slot, another from it on; told at different moments."""
+    clock = Clock()
+    loser, winner = Schedule(clock), Schedule(clock)
+    loser.assign([assignment()])
+    ran = run_for(loser, clock, 3)
+    boundary = START + 8 * SECOND
+    loser.assign([bounded(until_us=boundary)])
+    ran += run_for(loser, clock, 2)
+    winner.assign([bounded(from_us=boundary)])
+    for _ in range(7):
+        clock.pass_time(SECOND)
+        ran += [(at - START) // SECOND for each in (loser, winner) for at in labels(each)]
+    assert ran == list(range(1, 13))
+    assert loser.take_missed() == winner.take_missed() == []
+    assert loser.wait_us() is None
+
+
+def test_a_bound_that_is_lifted_before_its_time_loses_no_slot() -> None:
+    schedule = Schedule(clock := Clock())
+    schedule.assign([bounded(until_us=START + 3 * SECOND)])
+    assert run_for(schedule, clock, 2) == [1, 2]
+    schedule.assign([assignment()])
+    assert run_for(schedule, clock, 2) == [3, 4]
+
+
+def test_what_was_another_agents_in_between_is_not_missed() -> None:
+    schedule = Schedule(clock := Clock())
+    schedule.assign([bounded(until_us=START + 2 * SECOND)])
+    assert run_for(schedule, clock, 5) == [1]
+    schedule.assign([assignment()])
+    assert run_for(schedule, clock, 2) == [6, 7]
+    schedule.assign([bounded(from_us=START + 10 * SECOND)])
+    assert run_for(schedule, clock, 4) == [10, 11]
+    assert schedule.take_missed() == []
+
+
+def test_an_end_that_is_noticed_late_still_runs_the_last_slot() -> None:
+    schedule = Schedule(clock := Clock())
+    schedule.assign([bounded(until_us=START + 3 * SECOND)])
+    clock.pass_time(5 * SECOND)
+    assert labels(schedule) == [START + 2 * SECOND]
+    assert sum(missed.slots for missed in schedule.take_missed()) == 1
+    assert labels(schedule) == []
+
+
+def test_a_step_of_the_clock_over_a_bound_misses_only_what_was_ours() -> None:
+    schedule = Schedule(clock := Clock())
+    schedule.assign([bounded(until_us=START + 3 * SECOND)])
+    clock.wall += 3600 * SECOND
+    assert labels(schedule) == []
+    assert sum(missed.slots for missed in schedule.take_missed()) == 2
