@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -34,6 +35,7 @@ class Code(StrEnum):
     CONNECT_UNREACHABLE = "connect_unreachable"
     CONNECT_RESET = "connect_reset"
     CONNECT_FAILED = "connect_failed"
+    PROXY_REFUSED = "proxy_refused"
     TLS_TIMEOUT = "tls_timeout"
     TLS_RESET = "tls_reset"
     TLS_HANDSHAKE = "tls_handshake"
@@ -43,6 +45,7 @@ class Code(StrEnum):
     TLS_CERT_SELF_SIGNED = "tls_cert_self_signed"
     TLS_CERT_UNTRUSTED = "tls_cert_untrusted"
     TLS_CERT_INVALID = "tls_cert_invalid"
+    TLS_CLIENT_CERTIFICATE = "tls_client_certificate"
     TIMEOUT_SEND = "timeout_send"
     TIMEOUT_WAIT = "timeout_wait"
     TIMEOUT_RECEIVE = "timeout_receive"
@@ -132,6 +135,13 @@ _TOO_LARGE = 100
 _HTTP2_STREAM = 92
 _HTTP3 = 95
 _QUIC_CONNECT = 96
+_PROXY = 97
+
+# What a server's TLS says of ours, or of there being none; with TLS 1.3 only after the handshake.
+_CLIENT_CERTIFICATE_ALERT = re.compile(
+    r"alert (certificate required|bad certificate|unknown ca|unsupported certificate"
+    r"|certificate (revoked|expired|unknown))"
+)
 
 # Errors that mean the same in whichever phase they strike.
 _NUMBERS = {
@@ -148,6 +158,8 @@ _NUMBERS = {
     pycurl.E_FILESIZE_EXCEEDED: Code.BODY_TOO_LARGE,
     pycurl.E_BAD_CONTENT_ENCODING: Code.BAD_ENCODING,
     pycurl.E_INTERFACE_FAILED: Code.SOURCE_UNAVAILABLE,
+    pycurl.E_SSL_CERTPROBLEM: Code.TLS_CLIENT_CERTIFICATE,
+    _PROXY: Code.PROXY_REFUSED,
     pycurl.E_SSL_CIPHER: Code.TLS_HANDSHAKE,
     _TOO_LARGE: Code.HEADERS_TOO_LARGE,
 }
@@ -168,6 +180,10 @@ def _code(error: CurlError, phase: str) -> Code:
     number = error.number
     if number == pycurl.E_OPERATION_TIMEDOUT:
         return _TIMEOUTS.get(phase, Code.OTHER)
+    if "CONNECT tunnel failed" in error.message:
+        return Code.PROXY_REFUSED
+    if _CLIENT_CERTIFICATE_ALERT.search(error.message):
+        return Code.TLS_CLIENT_CERTIFICATE
     if number == pycurl.E_COULDNT_CONNECT:
         return _CONNECT_ERRNOS.get(error.os_errno, Code.CONNECT_FAILED)
     if number == pycurl.E_PEER_FAILED_VERIFICATION:

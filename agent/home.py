@@ -175,7 +175,7 @@ class Home:
             return b""
 
     def store_assignments(self, encoded: bytes) -> None:
-        """Remember what is to be probed, for a start while the collector is away."""
+        """Remember what is to be probed, without secrets, for a start without a collector."""
         self._store(self._assignments_path, encoded)
 
     def claim_spool(self, agent_id: str) -> Path:

@@ -144,6 +144,12 @@ class Multi:
             if not future.done():
                 future.set_result(ended)
 
+    def touch(self, descriptor: int) -> None:
+        """Have libcurl look at a connection though nothing happened on it."""
+        self._multi.socket_action(descriptor, 0)
+        if self._has_news:
+            self._tell(None, 0)
+
     def close(self) -> None:
         """Cancel what is in flight and let go of everything."""
         if self._epoll.closed:

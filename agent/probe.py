@@ -16,9 +16,11 @@ from pathlib import Path
 from agent.assertion import Finding, Found, is_slow, judge, needs_content
 from agent.authorities import Authorities
 from agent.content import Content
+from agent.destination import Destinations, Forbidden
 from agent.failure import Code, status_failure
 from agent.guard import Address, Guard
 from agent.lag import LagWatcher, is_suspect
+from agent.pair import Run, paired
 from agent.request import redirected
 from agent.resolver import LookupFailed, Resolver
 from agent.result import Exchange, Failure, Monitor, Outcome, Phases, Request, Result
@@ -53,7 +55,7 @@ class Prober:
         self._guard = Guard(allow_networks)
         http = Http(Engine(self._guard, self._authorities.path, source_address))
         self._schemes: dict[str, Scheme] = {"http": http, "https": http}
-        self._resolver = resolver or Resolver(families=_families(source_address))
+        self._destinations = Destinations(self._guard, resolver, _families(source_address))
         self._lag = LagWatcher()
         self._sightings = Sightings()
 
@@ -64,27 +66,33 @@ class Prober:
         started_at_us = time.time_ns() // 1000
         watched = self._lag.begin()
         try:
-            exchanges, redirect_us, failure, content = await self._follow(monitor)
+            if monitor.is_paired:
+                runs = await asyncio.gather(*(self._follow(monitor, each) for each in (4, 6)))
+            else:
+                runs = [await self._follow(monitor, monitor.ip_version)]
         finally:
             lag_us = self._lag.end(watched)
-        total_us = redirect_us + exchanges[-1].total_us
-        outcome = Outcome.DOWN
-        if failure is None:
-            found = Found(exchanges[-1], content, total_us, redirect_us, started_at_us)
-            outcome, failure = _verdict(await _findings(monitor, found))
+        for run in runs:
+            if run.failure is None:
+                found = Found(
+                    run.exchanges[-1], run.content, run.total_us, run.redirect_us, started_at_us
+                )
+                run.outcome, run.failure = _verdict(await _findings(monitor, found))
+        run = runs[0] if len(runs) == 1 else paired(*runs)
+        total_us = run.total_us
         return Result(
             monitor_id=monitor.id,
             slot_at_us=started_at_us if slot_at_us is None else slot_at_us,
             started_at_us=started_at_us,
-            outcome=outcome,
-            failure=failure,
-            exchanges=tuple(exchanges),
-            redirect_us=redirect_us,
+            outcome=run.outcome,
+            failure=run.failure,
+            exchanges=tuple(run.exchanges),
+            redirect_us=run.redirect_us,
             total_us=total_us,
             delay_us=delay_us,
             lag_us=lag_us,
             suspect=is_suspect(lag_us, total_us),
-            handshake=self._sightings.news(monitor.id, exchanges[-1].handshake),
+            handshake=self._sightings.news(monitor.id, run.exchanges[-1].handshake),
         )
 
     async def close(self) -> None:
@@ -93,13 +101,8 @@ class Prober:
             await scheme.close()
         self._authorities.close()
 
-    async def _follow(
-        self, monitor: Monitor
-    ) -> tuple[list[Exchange], int, Failure | None, Content]:
-        """Make exchanges until one is not a redirect.
-
-        Also return the time before the last, and what was kept of its response.
-        """
+    async def _follow(self, monitor: Monitor, ip_version: int) -> Run:
+        """Make exchanges until one is not a redirect; an up one is still to be judged."""
         began_us = time.perf_counter_ns() // 1000
         exchanges: list[Exchange] = []
         redirect_us = 0
@@ -108,7 +111,7 @@ class Prober:
         while True:
             content = Content() if keeps else None
             exchange, failure, location = await self._exchange(
-                url, monitor.timeout_us - redirect_us, request, monitor.ip_version, content
+                url, monitor, request, ip_version, monitor.timeout_us - redirect_us, content
             )
             if redirect_us:
                 exchange = replace(exchange, start_us=redirect_us)
@@ -118,14 +121,15 @@ class Prober:
                 if failure is None:
                     redirect_us = time.perf_counter_ns() // 1000 - began_us
                     continue
-            return exchanges, redirect_us, failure, content or Content()
+            return Run(exchanges, redirect_us, failure, content or Content())
 
     async def _exchange(
         self,
         url: str,
-        timeout_us: int,
+        monitor: Monitor,
         request: Request,
         ip_version: int,
+        timeout_us: int,
         content: Content | None,
     ) -> Exchanged:
         """Look the host up, ask the guard, and let the URL's scheme make one exchange."""
@@ -134,33 +138,16 @@ class Prober:
         except ValueError as error:
             return Exchange(url, Phases(), 0), Failure(Code.URL_INVALID, str(error)), ""
         try:
-            addresses, dns_us = await self._look_up(target, timeout_us, ip_version)
+            addresses, dns_us = await self._destinations.find(
+                target, monitor, request, ip_version, timeout_us
+            )
+        except Forbidden as error:
+            return _unconnected(target, error.elapsed_us, error.address), error.failure, ""
         except LookupFailed as error:
             return _unconnected(target, error.elapsed_us), error.failure, ""
-        permitted = [each for each in addresses if self._guard.refusal(each) is None]
-        if not permitted:
-            refusal = self._guard.refusal(addresses[0])
-            failure = Failure(Code.ADDRESS_FORBIDDEN, refusal or "")
-            return _unconnected(target, dns_us, addresses[0]), failure, ""
         left_us = timeout_us - (dns_us or 0)
         scheme = self._schemes[target.scheme]
-        return await scheme.exchange(target, permitted, dns_us, left_us, request, content)
-
-    async def _look_up(
-        self, target: Target, timeout_us: int, ip_version: int
-    ) -> tuple[Sequence[Address], int | None]:
-        if target.address is None:
-            timeout_s = max(timeout_us, 1000) / 1e6
-            only = _FAMILY_OF[ip_version]
-            answer = await self._resolver.resolve(target.host, timeout_s=timeout_s, only=only)
-            return answer.addresses, answer.elapsed_us
-        if ip_version and target.address.version != ip_version:
-            detail = f"{target.address} is no IPv{ip_version} address"
-            raise LookupFailed(Failure(Code.DNS_NO_ADDRESS, detail), None)
-        return (target.address,), None
-
-
-_FAMILY_OF = {0: None, 4: socket.AF_INET, 6: socket.AF_INET6}
+        return await scheme.exchange(target, addresses, dns_us, left_us, request, content)
 
 
 async def _findings(monitor: Monitor, found: Found) -> list[Finding]:

@@ -228,7 +228,7 @@ class Agent:
     def _on_assignments(self, message: monitor_pb2.Assignments) -> None:
         try:
             assignments = wire.assignments(message)
-            self._home.store_assignments(message.SerializeToString())
+            self._home.store_assignments(wire.without_secrets(message).SerializeToString())
         except ValueError as error:
             log.error("assignments_refused", reason=str(error))
             return

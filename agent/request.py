@@ -1,23 +1,31 @@
 """What is asked: which requests can be made, how libcurl is told, what a redirect makes of one.
 
-Source: RFC 9110 (methods, redirects), RFC 9112 (framing); curl_easy_setopt(3).
+Source: RFC 9110 (methods, redirects), RFC 9112 (framing), RFC 7617 and 6750 (authorization);
+curl_easy_setopt(3).
 """
 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import pycurl
 
-from agent.result import Request
-from agent.url import Target
+from agent.result import Proxy, Request
+from agent.url import Target, target_of
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 HTTP_VERSIONS = ("1.1", "2")
 # Below libcurl's threshold for "Expect: 100-continue", which would make two waits of one.
 MAX_BODY_BYTES = 64 * 1024
+# socks5h: the proxy looks the host up; that this agent did would tell nothing of what it sees.
+PROXY_SCHEMES = ("http", "https", "socks5h")
+
+# pycurl does not name it; the number is libcurl's ABI.
+_SUPPRESS_CONNECT_HEADERS = 265
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
@@ -42,17 +50,24 @@ def check_request(request: Request) -> None:
         raise ValueError("A HEAD request has no body; use another method.")
     if len(request.body) > MAX_BODY_BYTES:
         raise ValueError(f"The body has {len(request.body)} bytes; the limit is {MAX_BODY_BYTES}.")
-    for name, value in request.headers:
+    for name, value in (*request.headers, *request.secret_headers):
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no header name; write 'Name: value'.")
         if name.lower() in _FRAMING:
             raise ValueError(f"The header {name} cannot be set; it follows from the request.")
         if _UNSENDABLE.search(value):
             raise ValueError(f"The value of the header {name} holds what cannot be sent.")
+    if bool(request.client_certificate) != bool(request.client_key):
+        raise ValueError("A client certificate and its key go together; give both.")
+    if request.proxy is not None:
+        proxy_target(request.proxy.url)
 
 
-def apply(curl: Any, request: Request) -> None:
-    """Set every option that a request can change, whatever the handle was used for before."""
+def apply(curl: Any, request: Request) -> bool:
+    """Set every option that a request can change, whatever the handle was used for before.
+
+    Return whether the handle may serve for others: not once it knows a key or a proxy.
+    """
     curl.setopt(pycurl.CUSTOMREQUEST, None)
     curl.setopt(pycurl.HTTPGET, 1)
     if request.method == "HEAD":
@@ -63,11 +78,33 @@ def apply(curl: Any, request: Request) -> None:
     if request.method not in ("GET", "HEAD", "POST") or (request.body and request.method == "GET"):
         curl.setopt(pycurl.CUSTOMREQUEST, request.method)
     # An empty list would leave the former one in place.
-    curl.setopt(pycurl.HTTPHEADER, [_line(*each) for each in request.headers] or None)
+    curl.setopt(pycurl.HTTPHEADER, _lines(request) or None)
     curl.setopt(pycurl.HTTP_VERSION, _VERSIONS[request.http_version])
     curl.setopt(pycurl.SSL_VERIFYPEER, 0 if request.is_insecure else 1)
     curl.setopt(pycurl.SSL_VERIFYHOST, 0 if request.is_insecure else 2)
     curl.setopt(pycurl.ACCEPT_ENCODING, None if request.is_uncompressed else "")
+    if not (request.client_key or request.authority or request.proxy):
+        return True
+    if request.client_key:
+        curl.setopt(pycurl.SSLCERT_BLOB, request.client_certificate)
+        curl.setopt(pycurl.SSLKEY_BLOB, request.client_key)
+    if request.authority:
+        curl.setopt(pycurl.CAINFO_BLOB, request.authority)
+    if request.proxy:
+        _apply_proxy(curl, request.proxy)
+    return False
+
+
+def _apply_proxy(curl: Any, proxy: Proxy) -> None:
+    curl.setopt(pycurl.PROXY, proxy.url)
+    curl.setopt(pycurl.PROXYUSERNAME, proxy.username or None)
+    curl.setopt(pycurl.PROXYPASSWORD, proxy.password or None)
+    # What the proxy says about the tunnel is no part of the response.
+    curl.setopt(_SUPPRESS_CONNECT_HEADERS, 1)
+
+
+def _lines(request: Request) -> list[bytes]:
+    return [_line(*each) for each in (*request.headers, *request.secret_headers)]
 
 
 def _line(name: str, value: str) -> bytes:
@@ -75,10 +112,31 @@ def _line(name: str, value: str) -> bytes:
     return f"{name}: {value}".encode() if value.strip() else f"{name};".encode()
 
 
+def basic_authorization(username: str, password: str) -> tuple[str, str]:
+    """Return the header that RFC 7617 asks for."""
+    return "Authorization", "Basic " + b64encode(f"{username}:{password}".encode()).decode()
+
+
+@lru_cache(maxsize=256)
+def proxy_target(url: str) -> Target:
+    """Take a proxy's URL apart.
+
+    Raises: ValueError saying what makes it unusable.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme not in PROXY_SCHEMES or not re.fullmatch(r"[^/?#@]+:[0-9]+", rest):
+        raise ValueError(
+            f"The proxy {url!r} must be written scheme://host:port, the scheme one of"
+            f" {', '.join(PROXY_SCHEMES)}; its password goes elsewhere."
+        )
+    return target_of(f"http://{rest}/")
+
+
 def redirected(request: Request, status: int | None, origin: Target, to: Target) -> Request:
     """Return what is asked of where a redirect leads, as browsers do.
 
-    Headers that the monitor adds may be secrets: another origin never gets them.
+    Headers that the monitor adds may be secrets: another origin never gets them, nor is the client
+    certificate shown to it.
 
     Raises: ValueError for a body that would be sent to another origin.
     """
@@ -94,4 +152,4 @@ def redirected(request: Request, status: int | None, origin: Target, to: Target)
         raise ValueError(
             f"It would send the body of the {request.method} to another origin, {to.url}"
         )
-    return replace(request, headers=())
+    return replace(request, headers=(), secret_headers=(), client_certificate=b"", client_key=b"")

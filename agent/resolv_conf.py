@@ -5,6 +5,7 @@ Source: resolv.conf(5), hosts(5).
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -76,6 +77,20 @@ def parse_hosts(text: str) -> dict[str, tuple[Address, ...]]:
 def family_of(address: Address) -> socket.AddressFamily:
     """Return the socket family that reaches ``address``."""
     return socket.AF_INET if address.version == 4 else socket.AF_INET6
+
+
+def parse_server(text: str) -> Server:
+    """Read a name server: an address, with a port or without; an IPv6 one with a port in brackets.
+
+    Raises: ValueError.
+    """
+    match = re.fullmatch(r"(?:\[(.+)\]|([^:]+)):([0-9]+)", text)
+    host, port = (match[1] or match[2], int(match[3])) if match else (text, 53)
+    if not _is_address(host) or not 0 < port < 65536:
+        raise ValueError(
+            f"The name server {text!r} is no address; write 192.0.2.53 or [2001:db8::53]:53."
+        )
+    return host, port
 
 
 def _is_address(text: str) -> bool:

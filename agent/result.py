@@ -6,7 +6,7 @@ frozen dataclass takes five times as long to make, which was an eighth of all a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -31,12 +31,39 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Phases:
+    """How an exchange's time was spent, in microseconds.
+
+    None: not reached, or does not apply; 0: measured zero. The last phase that is not None is
+    where a failed exchange failed.
+    """
+
+    dns_us: int | None = None
+    connect_us: int | None = None
+    tls_us: int | None = None
+    send_us: int | None = None
+    wait_us: int | None = None
+    receive_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """What a request goes through; ``url``: http, https or socks5h, host and port."""
+
+    url: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked of a server.
+    """What is asked of a server, and on which terms.
 
     ``headers``: (name, value), sent as they are. ``http_version``: "1.1" or "2", and no other is
     spoken; empty: what both sides agree on. ``is_insecure``: the certificate is not verified.
-    ``is_uncompressed``: no compressed body is asked for.
+    ``is_uncompressed``: no compressed body is asked for. ``secret_headers``: sent like headers, and
+    shown nowhere. ``client_certificate``, ``client_key``, ``authority``: PEM; the last is trusted
+    instead of all others. ``phase_timeouts``: how long each phase of an exchange may take.
     """
 
     method: str = "GET"
@@ -45,6 +72,17 @@ class Request:
     http_version: str = ""
     is_insecure: bool = False
     is_uncompressed: bool = False
+    secret_headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    client_certificate: bytes = b""
+    client_key: bytes = field(default=b"", repr=False)
+    authority: bytes = b""
+    proxy: Proxy | None = None
+    phase_timeouts: Phases | None = None
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether something of it must not be written to disk."""
+        return bool(self.secret_headers or self.client_key or (self.proxy and self.proxy.password))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +108,10 @@ class Monitor:
 
     ``slow_us``: an up result slower than this is degraded; None: never.
     ``max_redirects``: 0 follows none, and a redirect's own status is judged. ``ip_version``: 4 or
-    6, the only family that is looked up and connected to; 0: any. ``assertions``: all must hold.
+    6, the only family that is looked up and connected to; 0: any. ``is_paired``: each slot is run
+    over both. ``connect_to``: an address to connect to instead of looking the URL's host up.
+    ``name_server``: host and port to ask instead of the machine's own. ``assertions``: all must
+    hold.
     """
 
     id: int
@@ -81,6 +122,9 @@ class Monitor:
     max_redirects: int = 10
     request: Request = Request()
     ip_version: int = 0
+    is_paired: bool = False
+    connect_to: str = ""
+    name_server: tuple[str, int] | None = None
     assertions: tuple[Assertion, ...] = ()
 
 
@@ -96,22 +140,6 @@ class Assignment:
     offset_us: int
     from_us: int | None = None
     until_us: int | None = None
-
-
-@dataclass(slots=True)
-class Phases:
-    """How an exchange's time was spent, in microseconds.
-
-    None: not reached, or does not apply; 0: measured zero. The last phase that is not None is
-    where a failed exchange failed.
-    """
-
-    dns_us: int | None = None
-    connect_us: int | None = None
-    tls_us: int | None = None
-    send_us: int | None = None
-    wait_us: int | None = None
-    receive_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

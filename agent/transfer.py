@@ -30,6 +30,7 @@ from agent.failure import CurlError
 from agent.guard import Address, Guard, read_address
 from agent.handshake import Trace
 from agent.multi import Connection, Ended, Multi
+from agent.phase_limiter import PhaseLimiter
 from agent.phases import Marks
 from agent.readiness import Waits, unwaited
 from agent.result import Handshake, Request
@@ -125,7 +126,10 @@ class Engine:
             handle.close()
             raise
         transfer = handle.finish(ended)
-        self._idle.append(handle)
+        if handle.is_reusable:
+            self._idle.append(handle)
+        else:
+            handle.close()
         return transfer
 
     async def close(self) -> None:
@@ -144,10 +148,13 @@ class _Handle:
     __slots__ = (
         "_connections",
         "_content",
+        "_descriptor",
+        "_expired",
         "_getinfo",
         "_guard",
         "_is_tls",
         "_last_wait_us",
+        "_limiter",
         "_multi",
         "_request",
         "_stage",
@@ -156,6 +163,7 @@ class _Handle:
         "_turns",
         "_waits",
         "curl",
+        "is_reusable",
         "is_too_large",
         "refusal",
         "rtt_us",
@@ -173,7 +181,8 @@ class _Handle:
         self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._on_opened)
         self._content: Content | None = None
         self._request = PLAIN
-        requests.apply(self.curl, PLAIN)
+        self.is_reusable = requests.apply(self.curl, PLAIN)
+        self._limiter: PhaseLimiter | None = None
         self._trace = Trace()
         self.curl.setopt(pycurl.DEBUGFUNCTION, self._trace.on_debug)
         self._forget()
@@ -189,6 +198,7 @@ class _Handle:
         self._waits = Waits()
         self._last_wait_us = 0
         self._trace.forget()
+        self._expired = ""
 
     def prepare(
         self,
@@ -202,7 +212,7 @@ class _Handle:
         self._is_tls = target.is_tls
         curl = self.curl
         if request is not self._request and request != self._request:
-            requests.apply(curl, request)
+            self.is_reusable = requests.apply(curl, request)
             self._request = request
         if content is not None:
             curl.setopt(pycurl.HEADERFUNCTION, content.on_header)
@@ -211,30 +221,41 @@ class _Handle:
         curl.setopt(pycurl.URL, target.url)
         curl.setopt(pycurl.VERBOSE, int(target.is_tls))
         curl.setopt(pycurl.TIMEOUT_MS, max(1, -(-timeout_us // 1000)))
-        if target.address is None:
+        at = target if request.proxy is None else requests.proxy_target(request.proxy.url)
+        if at.address is None:
             joined = ",".join(f"[{a}]" if a.version == 6 else str(a) for a in addresses)
-            curl.setopt(pycurl.RESOLVE, [f"+{target.host}:{target.port}:{joined}"])
+            curl.setopt(pycurl.RESOLVE, [f"+{at.host}:{at.port}:{joined}"])
+        if request.phase_timeouts is not None:
+            self._limiter = PhaseLimiter(
+                request.phase_timeouts,
+                is_tls=target.is_tls,
+                marks=self._raw_marks,
+                expire=self._on_expired,
+            )
 
     def _error(self, ended: Ended) -> CurlError | None:
         if not ended.number:
             return None
         return CurlError(
             ended.number,
-            ended.message or self.curl.errstr(),
+            self._expired or ended.message or self.curl.errstr(),
             os_errno=self.curl.getinfo(pycurl.OS_ERRNO),
             verify_result=self.curl.getinfo(pycurl.SSL_VERIFYRESULT),
         )
 
-    def _marks(self, ended: Ended) -> Marks:
-        """Read libcurl's marks; those of a whole transfer without the waits that were ours."""
+    def _raw_marks(self) -> Marks:
         info = self._getinfo
-        marks = Marks(
+        return Marks(
             info(pycurl.CONNECT_TIME_T),
             info(pycurl.APPCONNECT_TIME_T) if self._is_tls else 0,
             info(pycurl.POSTTRANSFER_TIME_T),
             info(pycurl.STARTTRANSFER_TIME_T),
             info(pycurl.TOTAL_TIME_T),
         )
+
+    def _marks(self, ended: Ended) -> Marks:
+        """Read libcurl's marks; those of a whole transfer without the waits that were ours."""
+        marks = self._raw_marks()
         if ended.number:
             return marks
         self._waits.total = min(ended.waited_us, self._last_wait_us)
@@ -293,8 +314,15 @@ class _Handle:
 
     def _on_opened(self, descriptor: int, _purpose: int) -> int:
         """Learn the descriptor of the socket just made, which is libcurl's own."""
+        self._descriptor = descriptor
         self._multi.expect(descriptor, self._connections[-1])
         return int(pycurl.SOCKOPT_OK)
+
+    def _on_expired(self, words: str) -> None:
+        """Have libcurl itself end the transfer: until it does, some of its marks are not set."""
+        self._expired = words
+        self.curl.setopt(pycurl.TIMEOUT_MS, 1)
+        self._multi.touch(self._descriptor)
 
     def on_ready(self, connection: Connection) -> None:
         """Read the round trip that the SYN took, once; see the module's docstring."""
@@ -303,9 +331,13 @@ class _Handle:
             info = _tcp_info(connection)
             if info[0] == _TCP_ESTABLISHED:
                 (self.rtt_us,) = _RTT.unpack_from(info)
+                if self._limiter is not None:
+                    self._limiter.connected()
 
     def on_acted(self, connection: Connection, waited_us: int) -> None:
         self._last_wait_us = self._pass_stages(waited_us)
+        if self._limiter is not None:
+            self._limiter.look()
         self._turns += 1
         if self._turns % _TURNS_UNASKED == 0 and _bytes_received(connection) > MAX_WIRE_BYTES:
             self.is_too_large = True
@@ -332,6 +364,9 @@ class _Handle:
         return waited_us
 
     def _let_go_of_sockets(self) -> None:
+        if self._limiter is not None:
+            self._limiter.stop()
+            self._limiter = None
         while self._connections:
             connection = self._connections.pop()
             connection.observer = None
@@ -365,6 +400,7 @@ def _easy_handle(authorities: Path, source_address: str | None) -> Any:
         (pycurl.SSL_SESSIONID_CACHE, 0),
         (pycurl.USERAGENT, _USER_AGENT),
         (pycurl.CAINFO, str(authorities)),
+        (pycurl.PROXY_CAINFO, str(authorities)),
         (pycurl.MAXFILESIZE_LARGE, MAX_BODY_BYTES),
         (pycurl.WRITEFUNCTION, _discard),
     ):

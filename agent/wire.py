@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import ip_address
 
 from agent.missed import Missed
 from agent.request import check_request
+from agent.resolv_conf import parse_server
 from agent.result import (
     Assertion,
     Assignment,
@@ -13,6 +15,7 @@ from agent.result import (
     Monitor,
     Outcome,
     Phases,
+    Proxy,
     Request,
     Result,
     Role,
@@ -101,6 +104,9 @@ def _assignments(messages: Iterable[monitor_pb2.Assignment]) -> Iterable[Assignm
                 max_redirects=monitor.max_redirects,
                 request=_request(monitor),
                 ip_version=monitor.ip_version,
+                is_paired=monitor.is_paired,
+                connect_to=monitor.connect_to,
+                name_server=_name_server(monitor),
                 assertions=tuple(map(_assertion, monitor.assertions)),
             ),
             offset_us=message.offset_us,
@@ -118,12 +124,50 @@ def _request(monitor: monitor_pb2.Monitor) -> Request:
         http_version=message.http_version,
         is_insecure=message.is_insecure,
         is_uncompressed=message.is_uncompressed,
+        secret_headers=tuple((header.name, header.value) for header in message.secret_headers),
+        client_certificate=message.client_certificate.encode(),
+        client_key=message.client_key.encode(),
+        authority=message.authority.encode(),
+        proxy=_proxy(message),
+        phase_timeouts=_phase_timeouts(message),
     )
     try:
         check_request(request)
     except ValueError as error:
         raise ValueError(f"monitor {monitor.id}: {error}") from error
     return request
+
+
+def _proxy(message: monitor_pb2.Request) -> Proxy | None:
+    if not message.proxy:
+        return None
+    return Proxy(message.proxy, message.proxy_username, message.proxy_password)
+
+
+def _phase_timeouts(message: monitor_pb2.Request) -> Phases | None:
+    if not message.HasField("phase_timeouts"):
+        return None
+    limits = message.phase_timeouts
+    return Phases(**{each.name: value for each, value in limits.ListFields()})
+
+
+def _name_server(monitor: monitor_pb2.Monitor) -> tuple[str, int] | None:
+    """Take the name server apart, and check the address to connect to on the way.
+
+    Raises: ValueError naming the monitor.
+    """
+    try:
+        if monitor.connect_to:
+            ip_address(monitor.connect_to)
+        return parse_server(monitor.name_server) if monitor.name_server else None
+    except ValueError as error:
+        raise ValueError(f"monitor {monitor.id}: {error}") from error
+
+
+def without_secrets(message: monitor_pb2.Assignments) -> monitor_pb2.Assignments:
+    """Return what may be written to disk: the assignments of monitors that have no secrets."""
+    kept = [each for each in message.assignments if not _request(each.monitor).has_secrets]
+    return monitor_pb2.Assignments(assignments=kept, is_shared=message.is_shared)
 
 
 def _assertion(message: monitor_pb2.Assertion) -> Assertion:

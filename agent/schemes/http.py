@@ -8,6 +8,7 @@ from agent.content import Content
 from agent.failure import Code, curl_failure
 from agent.guard import Address
 from agent.phases import last_phase, phases
+from agent.request import proxy_target
 from agent.result import Exchange, Failure, Request
 from agent.schemes.scheme import Exchanged
 from agent.transfer import MAX_WIRE_BYTES, Engine, Transfer
@@ -30,14 +31,15 @@ class Http:
         content: Content | None,
     ) -> Exchanged:
         transfer = await self._engine.exchange(target, addresses, timeout_us, request, content)
-        exchange = _exchange(target, dns_us, transfer)
+        port = proxy_target(request.proxy.url).port if request.proxy else target.port
+        exchange = _exchange(target, port, dns_us, transfer)
         return exchange, _failure(transfer, exchange), transfer.location
 
     async def close(self) -> None:
         await self._engine.close()
 
 
-def _exchange(target: Target, dns_us: int | None, transfer: Transfer) -> Exchange:
+def _exchange(target: Target, port: int, dns_us: int | None, transfer: Transfer) -> Exchange:
     handshake = transfer.handshake
     return Exchange(
         url=target.url,
@@ -48,7 +50,7 @@ def _exchange(target: Target, dns_us: int | None, transfer: Transfer) -> Exchang
         header_bytes=transfer.header_bytes,
         body_bytes=transfer.body_bytes,
         target_ip=transfer.target_ip,
-        target_port=target.port,
+        target_port=port,
         local_ip=transfer.local_ip,
         rtt_us=transfer.rtt_us,
         cert_expires_at_us=handshake.chain.expires_at_us if handshake else None,

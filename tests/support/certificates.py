@@ -22,9 +22,15 @@ class Leaf:
     key: Path
     expires_at: datetime
 
-    def server_context(self, *, alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
+    def server_context(
+        self, *, alpn: tuple[str, ...] = (), clients_of: Path | None = None
+    ) -> ssl.SSLContext:
+        """Return a context; ``clients_of``: only clients with a certificate of it are let in."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, self.key)
+        if clients_of is not None:
+            context.load_verify_locations(clients_of)
+            context.verify_mode = ssl.CERT_REQUIRED
         if alpn:
             context.set_alpn_protocols(list(alpn))
         return context

@@ -74,12 +74,20 @@ async def serve(
     reset_tls: bool = False,
     host: str = "127.0.0.1",
     port: int = 0,
+    is_narrow: bool = False,
 ) -> AsyncIterator[Target]:
-    """Serve ``behaviour``; ``hold_tls_s``: time between accepting and answering the ClientHello."""
+    """Serve ``behaviour``; ``hold_tls_s``: time between accepting and answering the ClientHello.
+
+    ``is_narrow``: segments and buffers are small, so that a body of some size is under way for a
+    while and not at once in the kernel's hands.
+    """
     loop = asyncio.get_running_loop()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=1024)
     listener.setblocking(False)
+    if is_narrow:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
     target = Target(listener.getsockname()[1])
     tasks: set[asyncio.Task[None]] = set()
 
@@ -98,7 +106,11 @@ async def serve(
             reader = asyncio.StreamReader()
             # Not the protocol that is returned: uvloop returns its own, of the TLS layer.
             protocol = asyncio.StreamReaderProtocol(reader)
-            transport, _ = await loop.connect_accepted_socket(lambda: protocol, raw, ssl=tls)
+            try:
+                transport, _ = await loop.connect_accepted_socket(lambda: protocol, raw, ssl=tls)
+            except BaseException:
+                raw.close()
+                raise
             writer = asyncio.StreamWriter(transport, protocol, reader, loop)
             try:
                 await behaviour(Connection(reader, writer, raw))
@@ -171,6 +183,19 @@ def routes(responses: dict[str, bytes]) -> Behaviour:
 async def silent(connection: Connection) -> None:
     """Read for ever, answer nothing."""
     await connection.reader.read()
+
+
+async def never_reading(connection: Connection) -> None:
+    """Leave the request where it is."""
+    connection.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    await asyncio.Event().wait()
+
+
+async def reset_sending(connection: Connection) -> None:
+    """Break off while the request is under way."""
+    connection.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    await asyncio.sleep(0.05)
+    connection.reset()
 
 
 async def reset_waiting(connection: Connection) -> None:

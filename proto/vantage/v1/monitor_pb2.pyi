@@ -33,6 +33,9 @@ class Monitor(_message.Message):
     REQUEST_FIELD_NUMBER: _builtins.int
     IP_VERSION_FIELD_NUMBER: _builtins.int
     ASSERTIONS_FIELD_NUMBER: _builtins.int
+    IS_PAIRED_FIELD_NUMBER: _builtins.int
+    CONNECT_TO_FIELD_NUMBER: _builtins.int
+    NAME_SERVER_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     url: _builtins.str
     """Absolute http or https URL, as the customer typed it."""
@@ -48,6 +51,16 @@ class Monitor(_message.Message):
     """
     ip_version: _builtins.int
     """4 or 6: only addresses of this family are looked up and connected to. 0: any."""
+    is_paired: _builtins.bool
+    """Each slot is run over IPv4 and over IPv6 at the same time; the result is about the worse run, or
+    else the slower, and holds the exchanges of the other as pairs.
+    """
+    connect_to: _builtins.str
+    """An address to connect to instead of looking the URL's host up; empty: none."""
+    name_server: _builtins.str
+    """host:port of the name server to ask, the host an address, in brackets if it is IPv6; empty: the
+    agent's own.
+    """
     @_builtins.property
     def request(self) -> Global___Request:
         """Absent: GET, nothing added."""
@@ -68,10 +81,13 @@ class Monitor(_message.Message):
         request: Global___Request | None = ...,
         ip_version: _builtins.int = ...,
         assertions: _abc.Iterable[Global___Assertion] | None = ...,
+        is_paired: _builtins.bool = ...,
+        connect_to: _builtins.str = ...,
+        name_server: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_slow_us", b"_slow_us", "request", b"request", "slow_us", b"slow_us"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_slow_us", b"_slow_us", "assertions", b"assertions", "id", b"id", "interval_us", b"interval_us", "ip_version", b"ip_version", "max_redirects", b"max_redirects", "request", b"request", "slow_us", b"slow_us", "timeout_us", b"timeout_us", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_slow_us", b"_slow_us", "assertions", b"assertions", "connect_to", b"connect_to", "id", b"id", "interval_us", b"interval_us", "ip_version", b"ip_version", "is_paired", b"is_paired", "max_redirects", b"max_redirects", "name_server", b"name_server", "request", b"request", "slow_us", b"slow_us", "timeout_us", b"timeout_us", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__slow_us: _TypeAlias = _typing.Literal["slow_us"]  # noqa: Y015
     _WhichOneofArgType__slow_us: _TypeAlias = _typing.Literal["_slow_us", b"_slow_us"]  # noqa: Y015
@@ -91,6 +107,14 @@ class Request(_message.Message):
     HTTP_VERSION_FIELD_NUMBER: _builtins.int
     IS_INSECURE_FIELD_NUMBER: _builtins.int
     IS_UNCOMPRESSED_FIELD_NUMBER: _builtins.int
+    SECRET_HEADERS_FIELD_NUMBER: _builtins.int
+    CLIENT_CERTIFICATE_FIELD_NUMBER: _builtins.int
+    CLIENT_KEY_FIELD_NUMBER: _builtins.int
+    AUTHORITY_FIELD_NUMBER: _builtins.int
+    PROXY_FIELD_NUMBER: _builtins.int
+    PROXY_USERNAME_FIELD_NUMBER: _builtins.int
+    PROXY_PASSWORD_FIELD_NUMBER: _builtins.int
+    PHASE_TIMEOUTS_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS; empty: GET."""
     body: _builtins.bytes
@@ -100,11 +124,29 @@ class Request(_message.Message):
     """The server's certificate is not verified."""
     is_uncompressed: _builtins.bool
     """No compressed body is asked for."""
+    client_certificate: _builtins.str
+    """PEM, both or neither. The key is secret."""
+    client_key: _builtins.str
+    authority: _builtins.str
+    """PEM of the authorities that are trusted instead of all others; empty: the agent's."""
+    proxy: _builtins.str
+    """http://, https:// or socks5h://host:port to go through; empty: none."""
+    proxy_username: _builtins.str
+    proxy_password: _builtins.str
+    """Secret."""
     @_builtins.property
     def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Header]:
         """Sent as they are, and never to another origin: a redirect that leaves scheme, host and port of
         the monitor's URL leaves them behind.
         """
+
+    @_builtins.property
+    def secret_headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Header]:
+        """Sent like headers, Authorization among them. Secret: never shown, logged or written to disk."""
+
+    @_builtins.property
+    def phase_timeouts(self) -> Global___PhaseTimeouts:
+        """How long each phase of an exchange may take; absent: as long as the whole."""
 
     def __init__(
         self,
@@ -115,14 +157,81 @@ class Request(_message.Message):
         http_version: _builtins.str = ...,
         is_insecure: _builtins.bool = ...,
         is_uncompressed: _builtins.bool = ...,
+        secret_headers: _abc.Iterable[Global___Header] | None = ...,
+        client_certificate: _builtins.str = ...,
+        client_key: _builtins.str = ...,
+        authority: _builtins.str = ...,
+        proxy: _builtins.str = ...,
+        proxy_username: _builtins.str = ...,
+        proxy_password: _builtins.str = ...,
+        phase_timeouts: Global___PhaseTimeouts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["phase_timeouts", b"phase_timeouts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "headers", b"headers", "http_version", b"http_version", "is_insecure", b"is_insecure", "is_uncompressed", b"is_uncompressed", "method", b"method"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "body", b"body", "client_certificate", b"client_certificate", "client_key", b"client_key", "headers", b"headers", "http_version", b"http_version", "is_insecure", b"is_insecure", "is_uncompressed", b"is_uncompressed", "method", b"method", "phase_timeouts", b"phase_timeouts", "proxy", b"proxy", "proxy_password", b"proxy_password", "proxy_username", b"proxy_username", "secret_headers", b"secret_headers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Request: _TypeAlias = Request  # noqa: Y015
+
+@_typing.final
+class PhaseTimeouts(_message.Message):
+    """Microseconds; absent: no limit of its own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DNS_US_FIELD_NUMBER: _builtins.int
+    CONNECT_US_FIELD_NUMBER: _builtins.int
+    TLS_US_FIELD_NUMBER: _builtins.int
+    SEND_US_FIELD_NUMBER: _builtins.int
+    WAIT_US_FIELD_NUMBER: _builtins.int
+    RECEIVE_US_FIELD_NUMBER: _builtins.int
+    dns_us: _builtins.int
+    connect_us: _builtins.int
+    tls_us: _builtins.int
+    send_us: _builtins.int
+    wait_us: _builtins.int
+    receive_us: _builtins.int
+    def __init__(
+        self,
+        *,
+        dns_us: _builtins.int | None = ...,
+        connect_us: _builtins.int | None = ...,
+        tls_us: _builtins.int | None = ...,
+        send_us: _builtins.int | None = ...,
+        wait_us: _builtins.int | None = ...,
+        receive_us: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_connect_us", b"_connect_us", "_dns_us", b"_dns_us", "_receive_us", b"_receive_us", "_send_us", b"_send_us", "_tls_us", b"_tls_us", "_wait_us", b"_wait_us", "connect_us", b"connect_us", "dns_us", b"dns_us", "receive_us", b"receive_us", "send_us", b"send_us", "tls_us", b"tls_us", "wait_us", b"wait_us"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_connect_us", b"_connect_us", "_dns_us", b"_dns_us", "_receive_us", b"_receive_us", "_send_us", b"_send_us", "_tls_us", b"_tls_us", "_wait_us", b"_wait_us", "connect_us", b"connect_us", "dns_us", b"dns_us", "receive_us", b"receive_us", "send_us", b"send_us", "tls_us", b"tls_us", "wait_us", b"wait_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__connect_us: _TypeAlias = _typing.Literal["connect_us"]  # noqa: Y015
+    _WhichOneofArgType__connect_us: _TypeAlias = _typing.Literal["_connect_us", b"_connect_us"]  # noqa: Y015
+    _WhichOneofReturnType__dns_us: _TypeAlias = _typing.Literal["dns_us"]  # noqa: Y015
+    _WhichOneofArgType__dns_us: _TypeAlias = _typing.Literal["_dns_us", b"_dns_us"]  # noqa: Y015
+    _WhichOneofReturnType__receive_us: _TypeAlias = _typing.Literal["receive_us"]  # noqa: Y015
+    _WhichOneofArgType__receive_us: _TypeAlias = _typing.Literal["_receive_us", b"_receive_us"]  # noqa: Y015
+    _WhichOneofReturnType__send_us: _TypeAlias = _typing.Literal["send_us"]  # noqa: Y015
+    _WhichOneofArgType__send_us: _TypeAlias = _typing.Literal["_send_us", b"_send_us"]  # noqa: Y015
+    _WhichOneofReturnType__tls_us: _TypeAlias = _typing.Literal["tls_us"]  # noqa: Y015
+    _WhichOneofArgType__tls_us: _TypeAlias = _typing.Literal["_tls_us", b"_tls_us"]  # noqa: Y015
+    _WhichOneofReturnType__wait_us: _TypeAlias = _typing.Literal["wait_us"]  # noqa: Y015
+    _WhichOneofArgType__wait_us: _TypeAlias = _typing.Literal["_wait_us", b"_wait_us"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__connect_us) -> _WhichOneofReturnType__connect_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dns_us) -> _WhichOneofReturnType__dns_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__receive_us) -> _WhichOneofReturnType__receive_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__send_us) -> _WhichOneofReturnType__send_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tls_us) -> _WhichOneofReturnType__tls_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__wait_us) -> _WhichOneofReturnType__wait_us | None: ...
+
+Global___PhaseTimeouts: _TypeAlias = PhaseTimeouts  # noqa: Y015
 
 @_typing.final
 class Header(_message.Message):

@@ -8,7 +8,7 @@ import os
 import resource
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import astuple
 from datetime import timedelta
@@ -199,18 +199,6 @@ async def test_a_connection_nobody_answers(prober: Prober, full_listener: int) -
     )
     assert_failed(result, "connect_timeout", "connect")
     assert TIMEOUT_US - 2_000 <= result.total_us < TIMEOUT_US + 100_000
-
-
-@pytest.fixture
-def full_listener() -> Iterator[int]:
-    """A port whose queue is full, so that the kernel drops every further SYN."""
-    with ExitStack() as opened:
-        listener = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(4):
-            client = opened.enter_context(socket.socket())
-            client.setblocking(False)
-            client.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
 
 
 async def test_an_address_without_a_way_to_it(authority: TestAuthority) -> None:

@@ -9,7 +9,7 @@ import random
 import socket
 import time
 from collections.abc import AsyncIterator
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, replace
 from ipaddress import ip_network
 
 import pytest
@@ -26,6 +26,7 @@ from agent.url import target_of
 from tests.support import targets
 from tests.support.certificates import Leaf, TestAuthority
 from tests.support.dns_server import Zone, serve_dns
+from tests.support.recorder import Recorder
 from tests.support.targets import Connection, answer, respond, routes, serve
 
 LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
@@ -46,36 +47,6 @@ async def prober(authority: TestAuthority) -> AsyncIterator[Prober]:
     prober = Prober(allow_networks=LOOPBACK, trust_ca=authority.path)
     yield prober
     await prober.close()
-
-
-@dataclass
-class Received:
-    """One request as it came over the wire."""
-
-    line: str
-    headers: dict[str, str]
-    body: bytes
-
-
-@dataclass
-class Recorder:
-    """Answers every request, and remembers it; by path, or with 200."""
-
-    responses: dict[str, bytes] = field(default_factory=dict)
-    received: list[Received] = field(default_factory=list)
-
-    async def __call__(self, connection: Connection) -> None:
-        head = (await connection.reader.readuntil(b"\r\n\r\n")).decode()
-        line, *rest = head.removesuffix("\r\n\r\n").split("\r\n")
-        pairs = (each.partition(":")[::2] for each in rest)
-        headers = {name.lower(): value.strip() for name, value in pairs}
-        body = await connection.reader.readexactly(int(headers.get("content-length", 0)))
-        self.received.append(Received(line, headers, body))
-        path = line.split(" ")[1]
-        response = self.responses.get(path, targets.OK)
-        if line.startswith("HEAD "):
-            response = response.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
-        await connection.send(response)
 
 
 def check(result: Result) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 import pytest
 from hypothesis import given
@@ -17,6 +17,7 @@ from agent.result import (
     Monitor,
     Outcome,
     Phases,
+    Proxy,
     Request,
     Result,
     Role,
@@ -162,6 +163,12 @@ REQUEST = st.builds(
     http_version=st.sampled_from(["", "1.1", "2"]),
     is_insecure=st.booleans(),
     is_uncompressed=st.booleans(),
+    secret_headers=st.sampled_from([(), (("Authorization", "Bearer x"),)]),
+    client_certificate=st.just(b"certificate"),
+    client_key=st.just(b"key"),
+    authority=st.sampled_from([b"", b"authority"]),
+    proxy=st.sampled_from([None, Proxy("http://p:1"), Proxy("socks5h://[::1]:1", "me", "word")]),
+    phase_timeouts=st.none() | PHASES,
 )
 
 
@@ -179,8 +186,20 @@ def test_what_is_asked_and_expected_survives(
             http_version=request.http_version,
             is_insecure=request.is_insecure,
             is_uncompressed=request.is_uncompressed,
+            secret_headers=[monitor_pb2.Header(name=n, value=v) for n, v in request.secret_headers],
+            client_certificate=request.client_certificate.decode(),
+            client_key=request.client_key.decode(),
+            authority=request.authority.decode(),
+            proxy=request.proxy.url if request.proxy else "",
+            proxy_username=request.proxy.username if request.proxy else "",
+            proxy_password=request.proxy.password if request.proxy else "",
+            phase_timeouts=request.phase_timeouts
+            and monitor_pb2.PhaseTimeouts(**asdict(request.phase_timeouts)),
         ),
         ip_version=ip_version,
+        is_paired=True,
+        connect_to="::1",
+        name_server="[::1]:5353",
         assertions=[
             monitor_pb2.Assertion(**{f.name: getattr(each, f.name) for f in fields(Assertion)})
             for each in assertions
@@ -191,7 +210,28 @@ def test_what_is_asked_and_expected_survives(
     [assignment] = wire.assignments(decoded)
     monitor = assignment.monitor
     assert (monitor.request, monitor.assertions) == (request, assertions)
-    assert monitor.ip_version == ip_version
+    assert (monitor.ip_version, monitor.is_paired) == (ip_version, True)
+    assert (monitor.connect_to, monitor.name_server) == ("::1", ("::1", 5353))
+    kept = wire.without_secrets(decoded)
+    assert len(kept.assignments) == 0
+    assert b"key" in encoded.SerializeToString()
+
+
+def test_what_is_kept_on_disk_is_what_has_no_secret() -> None:
+    open_one = monitor_pb2.Monitor(id=1, interval_us=1)
+    secrets = [
+        {"secret_headers": [monitor_pb2.Header(name="A", value="b")]},
+        {"client_certificate": "c", "client_key": "k"},
+        {"proxy": "http://p:1", "proxy_username": "me", "proxy_password": "word"},
+    ]
+    monitors = [open_one] + [
+        monitor_pb2.Monitor(id=7, interval_us=1, request=monitor_pb2.Request(**each))  # type: ignore[arg-type]
+        for each in secrets
+    ]
+    message = monitor_pb2.Assignments(
+        assignments=[monitor_pb2.Assignment(monitor=each) for each in monitors]
+    )
+    assert [each.monitor for each in wire.without_secrets(message).assignments] == [open_one]
 
 
 def test_an_older_collector_asks_for_a_plain_get() -> None:
@@ -205,9 +245,11 @@ def test_every_field_of_a_monitor_is_mapped() -> None:
     for message, ours in (
         (monitor_pb2.Monitor, Monitor),
         (monitor_pb2.Request, Request),
+        (monitor_pb2.PhaseTimeouts, Phases),
         (monitor_pb2.Assertion, Assertion),
     ):
         names = {field.name for field in message.DESCRIPTOR.fields}
+        names -= {"proxy_username", "proxy_password"}
         assert names == {field.name for field in fields(ours)}
 
 
@@ -219,6 +261,11 @@ def test_every_field_of_a_monitor_is_mapped() -> None:
         {"method": "HEAD", "body": b"x"},
         {"headers": [{"name": "A", "value": "x\r\nB: y"}]},
         {"headers": [{"name": "Content-Length", "value": "1"}]},
+        {"secret_headers": [{"name": "A", "value": "x\nB: y"}]},
+        {"client_key": "a key without its certificate"},
+        {"proxy": "ftp://proxy.example:21"},
+        {"proxy": "http://me:word@proxy.example:3128"},
+        {"proxy": "http://proxy.example"},
     ],
     ids=str,
 )

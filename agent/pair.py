@@ -1,0 +1,44 @@
+"""One monitor measured over IPv4 and IPv6 in the same slot: which run the result is about. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from agent.content import Content
+from agent.result import Exchange, Failure, Outcome, Role
+
+_GRAVITY = list(Outcome)
+
+
+@dataclass(slots=True)
+class Run:
+    """The exchanges of one family, up to the first that is no redirect, and what they came to.
+
+    ``outcome`` stands once it is judged.
+    """
+
+    exchanges: list[Exchange]
+    redirect_us: int
+    failure: Failure | None
+    content: Content
+    outcome: Outcome = Outcome.DOWN
+
+    @property
+    def total_us(self) -> int:
+        """The whole, redirects included."""
+        return self.redirect_us + self.exchanges[-1].total_us
+
+
+def paired(one: Run, other: Run) -> Run:
+    """Return the run that decides, the graver or else the slower, with the other's exchanges.
+
+    Those come first, as pairs; the last of them tells the outcome of its run.
+    """
+    lesser, decisive = sorted((one, other), key=_weight)
+    pairs = [replace(each, role=Role.PAIR) for each in lesser.exchanges]
+    pairs[-1] = replace(pairs[-1], outcome=lesser.outcome, failure=lesser.failure)
+    return replace(decisive, exchanges=pairs + decisive.exchanges)
+
+
+def _weight(run: Run) -> tuple[int, int]:
+    return _GRAVITY.index(run.outcome), run.total_us

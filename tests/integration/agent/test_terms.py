@@ -1,0 +1,431 @@
+"""On which terms a request is made: who asks, by which way, over which family, how patiently."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, replace
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+
+from agent.phases import last_phase
+from agent.probe import Prober
+from agent.request import basic_authorization
+from agent.resolver import Resolver
+from agent.result import Assertion, Monitor, Outcome, Phases, Proxy, Request, Result, Role
+from tests.support import targets
+from tests.support.certificates import Leaf, TestAuthority
+from tests.support.dns_server import Zone, serve_dns
+from tests.support.proxies import HttpProxy, SocksProxy
+from tests.support.recorder import Recorder
+from tests.support.targets import answer, paced, respond, serve
+
+LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> TestAuthority:
+    return TestAuthority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def good(authority: TestAuthority) -> Leaf:
+    return authority.issue("127.0.0.1", "localhost", "target.example")
+
+
+@pytest.fixture
+async def prober(authority: TestAuthority) -> AsyncIterator[Prober]:
+    prober = Prober(allow_networks=LOOPBACK, trust_ca=authority.path)
+    yield prober
+    await prober.close()
+
+
+async def probe(prober: Prober, url: str, **terms: object) -> Result:
+    result = await prober.probe(replace(Monitor(7, url, timeout_us=5_000_000), **terms))  # type: ignore[arg-type]
+    for exchange in result.exchanges:
+        assert sum(us or 0 for us in astuple(exchange.phases)) == exchange.total_us
+    assert result.redirect_us + result.exchanges[-1].total_us == result.total_us
+    assert (result.failure is None) == (result.outcome is Outcome.UP)
+    return result
+
+
+def failed(result: Result) -> tuple[str, str]:
+    assert result.failure is not None, result
+    return result.failure.code, last_phase(result.exchanges[-1].phases)
+
+
+# Who asks ----------------------------------------------------------------------------------------
+
+
+async def test_secret_headers_are_sent_and_go_to_no_other_origin(prober: Prober) -> None:
+    away, home = Recorder(), Recorder()
+    request = Request(
+        headers=(("X-Open", "seen"),),
+        secret_headers=(basic_authorization("me", "pässword"), ("X-Key", "hidden")),
+    )
+    async with serve(away) as elsewhere, serve(home) as target:
+        home.responses["/"] = respond("302 Found", "Location: /two")
+        home.responses["/two"] = respond("307 Temporary", f"Location: {elsewhere.url()}")
+        result = await probe(prober, target.url(), request=request)
+    assert result.outcome is Outcome.UP
+    for received in home.received:
+        assert received.headers["authorization"] == "Basic bWU6cMOkc3N3b3Jk"
+        assert (received.headers["x-key"], received.headers["x-open"]) == ("hidden", "seen")
+    [received] = away.received
+    assert {"authorization", "x-key", "x-open"}.isdisjoint(received.headers)
+    assert "hidden" not in repr(result)
+    assert "hidden" not in repr(request)
+
+
+async def test_a_client_certificate_is_shown_to_its_own_origin_only(
+    prober: Prober, authority: TestAuthority, good: Leaf
+) -> None:
+    me = authority.issue("me.example", is_for_clients=True)
+    mutual = Request(client_certificate=me.certificate.read_bytes(), client_key=me.key.read_bytes())
+    demanding = good.server_context(clients_of=authority.path)
+    with tls_server(demanding, targets.OK) as url:
+        assert (await probe(prober, url, request=mutual)).outcome is Outcome.UP
+        # The handles that knew the key serve nobody else.
+        for _ in range(3):
+            assert failed(await probe(prober, url))[0] == "tls_client_certificate"
+        stranger = authority.issue("me.example", is_self_signed=True, is_for_clients=True)
+        unknown = Request(
+            client_certificate=stranger.certificate.read_bytes(),
+            client_key=stranger.key.read_bytes(),
+        )
+        assert failed(await probe(prober, url, request=unknown))[0] == "tls_client_certificate"
+        with tls_server(demanding, respond("302 Found", f"Location: {url}")) as leaving:
+            result = await probe(prober, leaving, request=mutual)
+        assert len(result.exchanges) == 2
+        assert failed(result)[0] == "tls_client_certificate"
+
+
+@contextmanager
+def tls_server(context: ssl.SSLContext, response: bytes) -> Iterator[str]:
+    """Serve in a thread: OpenSSL on a blocking socket sends its alerts, uvloop's TLS does not."""
+
+    def handle(raw: socket.socket) -> None:
+        raw.settimeout(5)
+        with (
+            suppress(OSError),
+            context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False) as secured,
+        ):
+            try:
+                secured.do_handshake()
+                secured.recv(65536)
+                secured.sendall(response)
+            except ssl.SSLError:
+                # Closed with something unread it would be reset, and the alert be lost.
+                while socket.socket.recv(secured, 65536):
+                    pass
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                handle(listener.accept()[0])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+async def test_a_key_that_is_none_is_told(prober: Prober, good: Leaf) -> None:
+    broken = Request(client_certificate=b"nonsense", client_key=b"nonsense")
+    async with serve(answer(), tls=good.server_context()) as target:
+        result = await probe(prober, target.url(scheme="https"), request=broken)
+        await asyncio.sleep(0.02)  # the connection, dropped at once, is to be accepted first
+    assert failed(result) == ("tls_client_certificate", "tls")
+    assert "nonsense" not in repr(result)
+
+
+async def test_a_monitor_s_own_authority_is_trusted_alone(
+    prober: Prober, authority: TestAuthority, good: Leaf, tmp_path: Path
+) -> None:
+    own = TestAuthority(tmp_path, "Own authority")
+    leaf = own.issue("127.0.0.1")
+    trusting = Request(authority=own.path.read_bytes())
+    async with (
+        serve(answer(), tls=leaf.server_context()) as private,
+        serve(answer(), tls=good.server_context()) as public,
+    ):
+        assert (
+            await probe(prober, private.url(scheme="https"), request=trusting)
+        ).outcome is Outcome.UP
+        for url, request in (
+            (private.url(scheme="https"), Request()),
+            (public.url(scheme="https"), trusting),
+        ):
+            assert failed(await probe(prober, url, request=request))[0] == "tls_cert_untrusted"
+        assert (await probe(prober, public.url(scheme="https"))).outcome is Outcome.UP
+
+
+# By which way ------------------------------------------------------------------------------------
+
+
+def through(url: str, *login: str) -> Request:
+    return Request(proxy=Proxy(url, *login))
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_an_http_proxy_is_what_is_connected_to(
+    prober: Prober, good: Leaf, scheme: str
+) -> None:
+    recorder, proxy = Recorder(), HttpProxy(hold_s=0.05)
+    tls = good.server_context() if scheme == "https" else None
+    looking = Assertion("header_present", name="X-Proxy")
+    async with serve(recorder, tls=tls) as target, serve(proxy) as way:
+        proxy.hosts["target.example"] = target.port
+        url = target.url("/a?b", scheme=scheme, host="target.example")
+        request = through(way.url().rstrip("/"), "me", "word")
+        result = await probe(prober, url, request=request)
+        assert result.outcome is Outcome.UP, result
+        assert (await probe(prober, url, request=request, assertions=(looking,))).failure
+    [exchange] = result.exchanges
+    assert (exchange.target_ip, exchange.target_port) == (ip_address("127.0.0.1").packed, way.port)
+    line, headers = proxy.asked[0]
+    assert headers["proxy-authorization"] == "Basic bWU6d29yZA=="
+    assert recorder.received[0].line == "GET /a?b HTTP/1.1"
+    assert recorder.received[0].headers["host"] == f"target.example:{target.port}"
+    # Making the tunnel is part of the handshake that follows it; without one it is the wait.
+    slow = exchange.phases.tls_us if scheme == "https" else exchange.phases.wait_us
+    assert slow is not None
+    assert slow >= 50_000
+    if scheme == "https":
+        assert line == f"CONNECT target.example:{target.port} HTTP/1.1"
+        assert "proxy-authorization" not in recorder.received[0].headers
+        assert exchange.header_bytes > len(targets.OK) - 5  # the proxy's are among them
+        assert exchange.cert_expires_at_us == good.expires_at.timestamp() * 1_000_000
+    else:
+        assert line == f"GET {url} HTTP/1.1"
+
+
+async def test_a_proxy_that_speaks_tls(prober: Prober, good: Leaf) -> None:
+    proxy = HttpProxy()
+    async with serve(Recorder()) as target, serve(proxy, tls=good.server_context()) as way:
+        proxy.hosts["target.example"] = target.port
+        url = target.url(host="target.example")
+        result = await probe(prober, url, request=through(f"https://127.0.0.1:{way.port}"))
+    assert result.outcome is Outcome.UP, result
+
+
+async def test_a_socks_proxy_looks_the_name_up_itself(prober: Prober, good: Leaf) -> None:
+    proxy = SocksProxy(login=("me", "word"))
+    async with serve(answer(), tls=good.server_context()) as target, serve(proxy) as way:
+        proxy.hosts["target.example"] = target.port
+        url = target.url(scheme="https", host="target.example")
+        socks = f"socks5h://127.0.0.1:{way.port}"
+        result = await probe(prober, url, request=through(socks, "me", "word"))
+        assert result.outcome is Outcome.UP, result
+        assert result.exchanges[0].phases.dns_us is None
+        wrong = await probe(prober, url, request=through(socks, "me", "wrong"))
+        assert failed(wrong)[0] == "proxy_refused"
+        assert "wrong" not in ((wrong.failure and wrong.failure.detail) or "")
+        unknown = "https://elsewhere.example/"
+        result = await probe(prober, unknown, request=through(socks, "me", "word"))
+        assert failed(result)[0] == "proxy_refused"
+    assert proxy.asked == ["target.example", "elsewhere.example"]
+
+
+async def test_a_proxy_s_own_name_is_the_phase_dns(authority: TestAuthority, good: Leaf) -> None:
+    proxy = HttpProxy()
+    zones = {"proxy.example": Zone({"A": ["127.0.0.1"]}, delay_s=0.04)}
+    async with (
+        serve_dns(zones) as names,
+        serve(answer(), tls=good.server_context()) as target,
+        serve(proxy) as way,
+    ):
+        proxy.hosts["target.example"] = target.port
+        resolver = Resolver(servers=[names.at], families=[socket.AF_INET])
+        prober = Prober(allow_networks=LOOPBACK, trust_ca=authority.path, resolver=resolver)
+        url = target.url(scheme="https", host="target.example")
+        result = await probe(prober, url, request=through(f"http://proxy.example:{way.port}"))
+        await prober.close()
+    assert result.outcome is Outcome.UP, result
+    assert result.exchanges[0].phases.dns_us is not None
+    assert result.exchanges[0].phases.dns_us >= 40_000
+    assert {name for _, name, _ in names.queries} == {"proxy.example"}
+
+
+@pytest.mark.parametrize(
+    "status", ["403 Forbidden", "407 Proxy Authentication Required", "502 Bad"]
+)
+async def test_a_tunnel_that_a_proxy_refuses(prober: Prober, status: str) -> None:
+    async with serve(HttpProxy(refusal=respond(status))) as way:
+        result = await probe(
+            prober, "https://target.example/", request=through(way.url().rstrip("/"))
+        )
+    assert failed(result)[0] == "proxy_refused"
+    assert status[:3] in ((result.failure and result.failure.detail) or "")
+    assert result.exchanges[0].http_status is None
+
+
+async def test_the_guard_judges_the_proxy_and_an_address_behind_it() -> None:
+    prober = Prober(allow_networks=[ip_network("127.0.0.1/32")])
+    async with serve(HttpProxy()) as way:
+        near = through(way.url().rstrip("/"))
+        result = await probe(prober, "http://169.254.169.254/latest", request=near)
+        assert failed(result) == ("address_forbidden", "")
+        assert way.connections == 0
+        for proxy in (f"http://127.0.0.2:{way.port}", "socks5h://10.0.0.1:1080"):
+            result = await probe(prober, "http://target.example/", request=through(proxy))
+            assert failed(result) == ("address_forbidden", "")
+    await prober.close()
+
+
+async def test_no_proxy_outlives_its_monitor(prober: Prober) -> None:
+    proxy, recorder = HttpProxy(), Recorder()
+    async with serve(recorder) as target, serve(proxy) as way:
+        for _ in range(2):
+            await probe(prober, target.url(), request=through(way.url().rstrip("/"), "me", "word"))
+            await probe(prober, target.url())
+    assert len(proxy.asked) == 2
+    assert len(recorder.received) == 4
+    assert all("proxy-authorization" not in each.headers for each in recorder.received[1::2])
+
+
+async def test_an_address_takes_the_place_of_the_lookup(prober: Prober, good: Leaf) -> None:
+    recorder = Recorder()
+    recorder.responses["/"] = respond("302 Found", "Location: /two")
+    async with serve(recorder, tls=good.server_context()) as target:
+        url = target.url(scheme="https", host="target.example")
+        result = await probe(prober, url, connect_to="127.0.0.1")
+        assert result.outcome is Outcome.UP, result
+        assert [each.phases.dns_us for each in result.exchanges] == [None, None]
+        assert recorder.received[1].headers["host"] == f"target.example:{target.port}"
+        assert failed(await probe(prober, url, connect_to="10.0.0.1"))[0] == "address_forbidden"
+
+
+async def test_another_name_server_is_asked_if_it_is_permitted(
+    authority: TestAuthority, good: Leaf
+) -> None:
+    zones = {"target.example": Zone({"A": ["127.0.0.1"]}), "localhost.example": Zone()}
+    async with serve_dns(zones) as names, serve(answer(), tls=good.server_context()) as target:
+        prober = Prober(allow_networks=[ip_network("127.0.0.1/32")], trust_ca=authority.path)
+        url = target.url(scheme="https", host="target.example")
+        result = await probe(prober, url, name_server=names.at)
+        assert result.outcome is Outcome.UP, result
+        result = await probe(prober, "http://nosuch.example/", name_server=names.at)
+        assert failed(result) == ("dns_nxdomain", "dns")
+        result = await probe(prober, url, name_server=("10.0.0.53", 53))
+        assert failed(result) == ("address_forbidden", "")
+        await prober.close()
+
+
+# Over which family -------------------------------------------------------------------------------
+
+
+async def test_both_families_run_at_once_and_the_worse_decides(authority: TestAuthority) -> None:
+    zones = {"target.example": Zone({"A": ["127.0.0.1"], "AAAA": ["::1"]})}
+    hops = targets.routes(
+        {"/": respond("302 Found", "Location: /two"), "/two": respond("503 Busy")}
+    )
+    async with (
+        serve_dns(zones) as names,
+        serve(paced(wait_s=0.3, receive_s=0), host="127.0.0.1") as v4,
+        serve(hops, host="::1", port=v4.port),
+    ):
+        prober = Prober(
+            allow_networks=LOOPBACK, trust_ca=authority.path, resolver=Resolver(servers=[names.at])
+        )
+        url = v4.url(host="target.example")
+        result = await probe(prober, url, is_paired=True)
+        await prober.close()
+    assert (result.outcome, result.failure and result.failure.code) == (Outcome.DOWN, "http_status")
+    pair, hop, last = result.exchanges
+    assert [each.role for each in result.exchanges] == [Role.PAIR, Role.HOP, Role.HOP]
+    assert (pair.target_ip, last.target_ip) == (
+        ip_address("127.0.0.1").packed,
+        ip_address("::1").packed,
+    )
+    assert (pair.outcome, pair.failure, pair.http_status) == (Outcome.UP, None, 200)
+    assert (last.outcome, last.failure, last.http_status) == (None, None, 503)
+    assert hop.target_ip == last.target_ip
+    assert (pair.start_us, hop.start_us) == (0, 0)
+    assert last.start_us == result.redirect_us
+    # Together they took as long as the slower, not as both.
+    assert pair.total_us >= 300_000 > result.total_us
+
+
+async def test_a_family_that_is_missing_is_down_and_the_slower_decides_between_equals(
+    authority: TestAuthority,
+) -> None:
+    zones = {
+        "four.example": Zone({"A": ["127.0.0.1"]}),
+        "both.example": Zone({"A": ["127.0.0.1"], "AAAA": ["::1"]}),
+    }
+    async with (
+        serve_dns(zones) as names,
+        serve(answer(wait_s=0.1), host="127.0.0.1") as v4,
+        serve(answer(), host="::1", port=v4.port),
+    ):
+        prober = Prober(
+            allow_networks=LOOPBACK, trust_ca=authority.path, resolver=Resolver(servers=[names.at])
+        )
+        lacking = await probe(prober, v4.url(host="four.example"), is_paired=True)
+        equal = await probe(prober, v4.url(host="both.example"), is_paired=True)
+        await prober.close()
+    assert failed(lacking) == ("dns_no_address", "dns")
+    assert lacking.exchanges[0].outcome is Outcome.UP
+    assert equal.outcome is Outcome.UP
+    assert equal.exchanges[-1].target_ip == ip_address("127.0.0.1").packed
+    assert equal.total_us > equal.exchanges[0].total_us
+
+
+# How patiently -----------------------------------------------------------------------------------
+
+
+async def test_each_phase_ends_at_its_own_limit(
+    authority: TestAuthority, good: Leaf, full_listener: int
+) -> None:
+    limit_us = 250_000
+    limits = Phases(*[limit_us] * 6)
+    zones = {"silent.example": Zone(silent=99)}
+    tls = good.server_context()
+    async with (
+        serve_dns(zones) as names,
+        serve(answer(), tls=tls, hold_tls_s=5) as hangs,
+        serve(targets.silent, tls=tls) as waits,
+        serve(targets.hang_receiving) as receives,
+        serve(targets.never_reading, is_narrow=True) as sends,
+    ):
+        prober = Prober(
+            allow_networks=LOOPBACK, trust_ca=authority.path, resolver=Resolver(servers=[names.at])
+        )
+        body = bytes(64 * 1024)
+        for url, phase, code in (
+            ("http://silent.example/", "dns", "dns_timeout"),
+            (f"http://127.0.0.1:{full_listener}/", "connect", "connect_timeout"),
+            (hangs.url(scheme="https"), "tls", "tls_timeout"),
+            (sends.url(), "send", "timeout_send"),
+            (waits.url(scheme="https"), "wait", "timeout_wait"),
+            (receives.url(), "receive", "timeout_receive"),
+        ):
+            request = Request(phase_timeouts=limits)
+            if phase == "send":
+                request = replace(request, method="POST", body=body)
+            result = await probe(prober, url, request=request)
+            assert failed(result) == (code, phase), result
+            spent_us = getattr(result.exchanges[0].phases, f"{phase}_us")
+            assert limit_us - 3_000 <= spent_us < limit_us + 500_000, (phase, spent_us)
+        await prober.close()
+
+
+async def test_a_phase_without_a_limit_may_take_its_time(prober: Prober) -> None:
+    async with serve(paced(wait_s=0.2, receive_s=0.2)) as target:
+        quick = Phases(connect_us=100_000, send_us=100_000, receive_us=1_000_000)
+        request = Request(phase_timeouts=quick)
+        assert (await probe(prober, target.url(), request=request)).outcome is Outcome.UP
+        impatient = Request(phase_timeouts=Phases(receive_us=100_000))
+        result = await probe(prober, target.url(), request=impatient)
+        assert failed(result) == ("timeout_receive", "receive")
+        # ... and the limit is not the next monitor's.
+        assert (await probe(prober, target.url())).outcome is Outcome.UP
