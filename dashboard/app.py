@@ -14,19 +14,26 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from dashboard import errors, live, monitor, overview, result, signing, static
+from dashboard.account import audit, joining, members, profile, sessions, tokens
 from dashboard.attempts import Attempts
+from dashboard.authorization import Verified
 from dashboard.db import Database
 from dashboard.headers import Guard
+from dashboard.mail import Mailer
 from dashboard.passwords import Passwords
+from dashboard.path_session import PathSession
 from dashboard.rendering import page
 from dashboard.settings import Settings
 
 LOG = structlog.get_logger()
 
-ROUTES = [
+# Tries within five minutes from one address, whatever is tried.
+TRIES_OF_AN_ADDRESS = 100
+
+ROUTES: list[BaseRoute] = [
     Route("/", overview.show),
     Route("/m/{monitor_id:int}", monitor.show),
     Route("/m/{monitor_id:int}/run", monitor.ask, methods=["POST"]),
@@ -35,8 +42,15 @@ ROUTES = [
     Route("/live", live.stream),
     Route("/sign-in", signing.form),
     Route("/sign-in", signing.sign_in, methods=["POST"]),
+    Route("/signed-in", signing.signed_in),
     Route("/sign-out", signing.sign_out, methods=["POST"]),
     Route("/static/{digest}/{name:path}", static.serve),
+    *joining.ROUTES,
+    *profile.ROUTES,
+    *members.ROUTES,
+    *sessions.ROUTES,
+    *tokens.ROUTES,
+    *audit.ROUTES,
 ]
 
 
@@ -46,6 +60,7 @@ def make(settings: Settings) -> Starlette:
     app = Starlette(
         routes=[*ROUTES, Route("/healthz", _healthz)],
         middleware=[
+            Middleware(PathSession),
             Middleware(Guard, allowed_hosts=settings.allowed_hosts),
             Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5),
         ],
@@ -55,6 +70,8 @@ def make(settings: Settings) -> Starlette:
             errors.Forbidden: _forbidden,
             errors.NotFound: _not_found,
             errors.NotSignedIn: _not_signed_in,
+            errors.TooMany: _too_many,
+            errors.Unacceptable: _bad_request,
             HTTPException: _http_error,
             Exception: _broken,
         },
@@ -64,6 +81,10 @@ def make(settings: Settings) -> Starlette:
     app.state.database = database
     app.state.hub = live.Hub(database)
     app.state.attempts = Attempts()
+    app.state.strangers = Attempts(TRIES_OF_AN_ADDRESS)
+    app.state.mailings = Attempts()
+    app.state.verified = Verified()
+    app.state.mailer = Mailer(settings.mail_server)
     app.state.passwords = Passwords()
     return app
 
@@ -79,6 +100,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         listening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await listening
+        await app.state.mailer.close()
         await database.close()
 
 
@@ -96,14 +118,18 @@ async def _healthz(request: Request) -> Response:
 async def _not_signed_in(request: Request, _: Exception) -> Response:
     """Pages lead to the form and back; everything else is told so."""
     if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
-        return PlainTextResponse("Sign in first.\n", 401)
+        # Not Basic: a browser would ask for a password in a window of its own.
+        return PlainTextResponse("Sign in first.\n", 401, {"WWW-Authenticate": "Bearer"})
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     following = "" if wanted == "/" else f"?next={quote(wanted, safe='/')}"
     return RedirectResponse(f"/sign-in{following}", 303)
 
 
 async def _bad_request(request: Request, error: Exception) -> Response:
-    return _error(request, 400, "This address cannot be used", str(error))
+    title = "This address cannot be used"
+    if isinstance(error, errors.Unacceptable):
+        title = "That was not accepted"
+    return _error(request, 400, title, str(error))
 
 
 async def _forbidden(request: Request, error: Exception) -> Response:
@@ -112,6 +138,13 @@ async def _forbidden(request: Request, error: Exception) -> Response:
 
 async def _not_found(request: Request, error: Exception) -> Response:
     return _error(request, 404, "Not found", str(error))
+
+
+async def _too_many(request: Request, error: Exception) -> Response:
+    answer = _error(request, 429, "Too many tries", str(error))
+    if isinstance(error, errors.TooMany):
+        answer.headers["Retry-After"] = f"{error.wait_s:.0f}"
+    return answer
 
 
 async def _database_away(request: Request, error: Exception) -> Response:
@@ -133,5 +166,6 @@ async def _broken(request: Request, _: Exception) -> Response:
 
 def _error(request: Request, status: int, title: str, message: str) -> Response:
     if "text/html" in request.headers.get("accept", ""):
-        return page(request, "error.html", status, title=title, message=message)
+        visitor = getattr(request.state, "visitor", None)
+        return page(request, "error.html", status, title=title, message=message, visitor=visitor)
     return PlainTextResponse(f"{message}\n", status)

@@ -12,7 +12,8 @@ REMEMBERED = 10_000
 class Attempts:
     """Counts failures per key in a sliding window. The clock is a parameter."""
 
-    def __init__(self) -> None:
+    def __init__(self, tries: int = TRIES) -> None:
+        self._tries = tries
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
 
     def wait_s(self, key: str, now: float) -> float:
@@ -20,13 +21,13 @@ class Attempts:
         failures = self._failures.get(key)
         while failures and failures[0] <= now - WINDOW_S:
             failures.popleft()
-        if not failures or len(failures) < TRIES:
+        if not failures or len(failures) < self._tries:
             return 0.0
         return failures[0] + WINDOW_S - now
 
     def failed(self, key: str, now: float) -> None:
         """Remember a failure; the longest unseen keys are forgotten first."""
-        self._failures.setdefault(key, deque(maxlen=TRIES)).append(now)
+        self._failures.setdefault(key, deque(maxlen=self._tries)).append(now)
         self._failures.move_to_end(key)
         while len(self._failures) > REMEMBERED:
             self._failures.popitem(last=False)

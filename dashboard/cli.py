@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
 import click
 import structlog
 
-from dashboard import db, log, server
+from dashboard import db, log, mail, server
 from dashboard.errors import DashboardError
 from dashboard.settings import Settings, read_secret
 
@@ -75,6 +76,45 @@ def main() -> None:
     help="Proxies whose X-Forwarded-For and -Proto count, separated by commas.",
 )
 @click.option(
+    "--public-url",
+    envvar="VANTAGE_DASHBOARD_PUBLIC_URL",
+    show_envvar=True,
+    default="",
+    metavar="URL",
+    help="How people reach it, such as https://reports.example.com: where links in mail lead.",
+)
+@click.option(
+    "--registration",
+    envvar="VANTAGE_DASHBOARD_REGISTRATION",
+    show_envvar=True,
+    default="closed",
+    type=click.Choice(["closed", "invite", "open"]),
+    help="Who can become a member: nobody; whom an owner invites; anybody with an address.",
+)
+@click.option(
+    "--smtp",
+    envvar="VANTAGE_DASHBOARD_SMTP",
+    show_envvar=True,
+    default="",
+    metavar="URL",
+    help="Mail server: smtp://[user@]host[:587] or smtps://[user@]host[:465]. Without it, no mail.",
+)
+@click.option(
+    "--smtp-password-file",
+    envvar="VANTAGE_DASHBOARD_SMTP_PASSWORD_FILE",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File that holds the mail server's password.",
+)
+@click.option(
+    "--mail-from",
+    envvar="VANTAGE_DASHBOARD_MAIL_FROM",
+    show_envvar=True,
+    default="",
+    metavar="ADDRESS",
+    help="Whom mail comes from.",
+)
+@click.option(
     "--log-level",
     envvar="VANTAGE_DASHBOARD_LOG_LEVEL",
     show_envvar=True,
@@ -89,20 +129,28 @@ def serve(
     secret_file: Path,
     allowed_hosts: tuple[str, ...],
     trusted_proxy: str,
+    public_url: str,
+    registration: str,
+    smtp: str,
+    smtp_password_file: Path | None,
+    mail_from: str,
     log_level: str,
 ) -> None:
     """Serve the report centre until SIGTERM or Ctrl-C."""
     log.configure(log_level)
-    settings = Settings(
-        database=database,
-        secret=_secret(secret_file),
-        host=host,
-        port=port,
-        allowed_hosts=allowed_hosts,
-        trusted_proxy=trusted_proxy,
-        log_level=log_level,
-    )
     try:
+        settings = Settings(
+            database=database,
+            secret=_secret(secret_file),
+            host=host,
+            port=port,
+            allowed_hosts=allowed_hosts,
+            trusted_proxy=trusted_proxy,
+            public_url=_public_url(public_url, needed=bool(smtp)),
+            registration=registration,
+            mail_server=_mail_server(smtp, smtp_password_file, mail_from),
+            log_level=log_level,
+        )
         db.require(settings.database)
         with server.listen(settings.host, settings.port) as listening:
             address = _address(listening)
@@ -121,6 +169,31 @@ def _secret(path: Path) -> bytes:
         raise click.ClickException(
             f"The secret file {path} cannot be used: {reason}. Name another with --secret-file."
         ) from error
+
+
+def _public_url(given: str, *, needed: bool) -> str:
+    if not given and needed:
+        raise DashboardError("Mail needs links: name this report centre's address, --public-url.")
+    if given and not re.fullmatch(r"https?://[^/?#@\s]+/?", given):
+        raise DashboardError(
+            f"“{given}” is no address of a report centre. Write --public-url https://host.example."
+        )
+    return given.rstrip("/")
+
+
+def _mail_server(url: str, password_file: Path | None, sender: str) -> mail.MailServer | None:
+    if not url:
+        return None
+    password = ""
+    if password_file is not None:
+        try:
+            password = password_file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DashboardError(
+                f"The password of the mail server cannot be read from {password_file}: "
+                f"{error.strerror if isinstance(error, OSError) else 'it is no text'}."
+            ) from error
+    return mail.parse(url, password, sender)
 
 
 def _address(listening: socket.socket) -> str:

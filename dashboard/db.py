@@ -15,7 +15,7 @@ from psycopg import AsyncClientCursor, AsyncConnection
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from dashboard.errors import DashboardError, DatabaseAway
+from dashboard.errors import DashboardError, DatabaseAway, Forbidden, NotFound, Unacceptable
 from dashboard.queries import statements
 
 Row = TypeVar("Row")
@@ -23,6 +23,13 @@ Row = TypeVar("Row")
 POOL_SIZE = 10
 POOL_WAIT_S = 5.0
 CONNECT_WAIT_S = 5
+REFUSALS: dict[str, type[Exception]] = {
+    "VA400": Unacceptable,
+    "VA403": Forbidden,
+    "VA404": NotFound,
+    "VA409": Unacceptable,
+}
+"""What the functions of schema ``report`` raise: collector/sql/views/20_people.sql."""
 
 
 class Reader:
@@ -31,22 +38,27 @@ class Reader:
     def __init__(self, connection: AsyncConnection[Any]) -> None:
         self._connection = connection
 
-    async def all(self, row: type[Row], name: str, **values: object) -> list[Row]:
+    async def all(self, row: type[Row], name: str, /, **values: object) -> list[Row]:
         """Every row of statement ``name``, as ``row`` built from its columns."""
         async with self._connection.cursor(row_factory=class_row(row)) as cursor:
             await cursor.execute(statements()[name], values)
             return await cursor.fetchall()
 
-    async def one(self, row: type[Row], name: str, **values: object) -> Row | None:
+    async def one(self, row: type[Row], name: str, /, **values: object) -> Row | None:
         """The first row of statement ``name``. None: there is none."""
         rows = await self.all(row, name, **values)
         return rows[0] if rows else None
 
-    async def run(self, name: str, **values: object) -> None:
+    async def the(self, row: type[Row], name: str, /, **values: object) -> Row:
+        """The one row of statement ``name``, which always gives one."""
+        (found,) = await self.all(row, name, **values)
+        return found
+
+    async def run(self, name: str, /, **values: object) -> None:
         """Run statement ``name`` for its effect."""
         await self._connection.execute(statements()[name], values)
 
-    def text(self, name: str, **values: object) -> str:
+    def text(self, name: str, /, **values: object) -> str:
         """Statement ``name`` with its values written in, as one would paste it into psql."""
         return AsyncClientCursor(self._connection).mogrify(statements()[name], values)
 
@@ -83,13 +95,18 @@ class Database:
     async def transaction(self) -> AsyncIterator[Reader]:
         """One transaction.
 
-        Raises: DatabaseAway where the database cannot be reached or the connection breaks.
+        Raises: DatabaseAway where the database cannot be reached or the connection breaks;
+        Unacceptable, Forbidden or NotFound where a function of schema ``report`` refuses.
         """
         try:
             async with self._pool.connection() as connection, connection.transaction():
                 yield Reader(connection)
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise DatabaseAway(f"The database does not answer: {first_line(error)}") from error
+        except psycopg.Error as error:
+            if error.sqlstate not in REFUSALS:
+                raise
+            raise REFUSALS[error.sqlstate](error.diag.message_primary) from error
 
     async def listener(self) -> AsyncConnection[Any]:
         """A connection of its own, for LISTEN.

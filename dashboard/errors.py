@@ -24,4 +24,17 @@ class NotSignedIn(Exception):
 
 
 class Forbidden(Exception):
-    """The request was not sent by our own page."""
+    """The visitor may not do that, or the request was not sent by our own page."""
+
+
+class Unacceptable(Exception):
+    """A form's value cannot be used; the message is for who filled it in."""
+
+
+class TooMany(Exception):
+    """It was tried too often. ``wait_s``: when it may be tried again."""
+
+    def __init__(self, wait_s: float) -> None:
+        minutes = f"{-(-wait_s // 60):.0f} min"
+        super().__init__(f"Too many tries. Wait {minutes}, then try again.")
+        self.wait_s = wait_s

@@ -1,4 +1,4 @@
-"""Verifying passwords: as much work, and the same answer, whether or not the address is known."""
+"""Passwords: verifying takes as long, and says as little, whether or not the address is known."""
 
 from __future__ import annotations
 
@@ -8,9 +8,25 @@ from anyio import CapacityLimiter, to_thread
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from dashboard.errors import Unacceptable
+
 # The cost that every stored hash has, so that a stranger's address takes no less time.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 AT_ONCE = 2
+SHORTEST = 8
+LONGEST = 1024
+
+
+def check(password: str, *known: str) -> None:
+    """See that a new password can be one. ``known``: what everybody may know of the person.
+
+    Raises: Unacceptable.
+    """
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise Unacceptable(f"A password has {SHORTEST} to {LONGEST:,} characters.")
+    parts = {part.lower() for text in known for part in (text, text.partition("@")[0])}
+    if password.lower() in parts or len(set(password)) < 4:
+        raise Unacceptable("This password is too easy to guess.")
 
 
 class Passwords:
@@ -19,6 +35,10 @@ class Passwords:
     def __init__(self) -> None:
         self._limiter = CapacityLimiter(AT_ONCE)
         self._nobodys = HASHER.hash(secrets.token_hex())
+
+    async def hash(self, password: str) -> str:
+        """Return what is stored of a password, a PHC string."""
+        return await to_thread.run_sync(HASHER.hash, password, limiter=self._limiter)
 
     async def match(self, password: str, stored: str | None) -> bool:
         """Is it the password of ``stored``, a PHC string? None: nobody's, and never."""

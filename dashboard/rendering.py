@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from contextvars import ContextVar
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import jinja2
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from dashboard import csrf, session, static, words
+from dashboard import csrf, path_session, session, static, words
+from dashboard.forms import Form
+
+if TYPE_CHECKING:
+    from dashboard.session import Visitor
+
+ZONE: ContextVar[tzinfo] = ContextVar("zone", default=UTC)
+"""What times are written in while a page is made: the visitor's choice, else UTC."""
 
 FORMATS = {
     "seconds": "%H:%M:%S",
@@ -22,28 +31,28 @@ FORMATS = {
 
 
 def when(at: datetime, style: str = "minute", *, zone: bool = False) -> Markup:
-    """An instant in UTC, marked so that times.js can rewrite it in the reader's own zone.
+    """An instant, marked so that times.js can rewrite it in the reader's own zone.
 
     ``style``: a name of `FORMATS`; ``ago``; ``since``, which leaves today's date out.
     """
-    utc = at.astimezone(UTC)
-    now = datetime.now(UTC)
+    local = at.astimezone(ZONE.get())
+    now = datetime.now(ZONE.get())
     if style == "ago":
-        text = words.ago(utc, now)
+        text = words.ago(local, now)
     elif style == "since":
-        text = utc.strftime("%H:%M" if utc.date() == now.date() else FORMATS["short"])
+        text = local.strftime("%H:%M" if local.date() == now.date() else FORMATS["short"])
     else:
-        text = utc.strftime(FORMATS[style])
+        text = local.strftime(FORMATS[style])
     mark = Markup(' data-zone="yes"') if zone else Markup()
     return Markup('<time datetime="{}" data-time="{}"{}>{}{}</time>').format(
-        words.slot_name(utc), style, mark, text, " UTC" if zone else ""
+        words.slot_name(at), style, mark, text, f" {local.tzname()}" if zone else ""
     )
 
 
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("dashboard"),
-        autoescape=True,
+        autoescape=jinja2.select_autoescape(["html"]),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -76,11 +85,48 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
     """Answer with a template. Pages are somebody's own, so no cache may keep them."""
     token = session.token_of(request)
     secret: bytes = request.app.state.settings.secret
-    values.setdefault("visitor", None)
+    visitor: Visitor | None = values.setdefault("visitor", None)
+    ZONE.set(_zone(request, visitor))
     text = ENVIRONMENT.get_template(name).render(
         request=request,
         csrf_token=csrf.token(secret, token) if token else "",
         now=datetime.now(UTC),
         **values,
     )
+    text = path_session.prefixed(text, request.scope)
     return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
+
+
+def _zone(request: Request, visitor: Visitor | None) -> tzinfo:
+    if request.query_params.get("tz", "").upper() == "UTC" or not visitor or not visitor.time_zone:
+        return UTC
+    return ZoneInfo(visitor.time_zone)
+
+
+SECTIONS = {
+    "profile": "Profile",
+    "members": "Members",
+    "sessions": "Sessions",
+    "tokens": "API tokens",
+    "audit": "Audit log",
+}
+
+
+def settings_page(
+    request: Request, section: str, visitor: Visitor, status: int = 200, **values: Any
+) -> HTMLResponse:
+    """Answer with a page of the settings; ``error`` and ``said``: how a form was answered."""
+    sections = {name: title for name, title in SECTIONS.items() if _may_see(visitor, name)}
+    return page(
+        request,
+        f"settings/{section}.html",
+        status,
+        visitor=visitor,
+        section=section,
+        sections=sections,
+        **{"error": "", "said": None, "form": Form(), **values},
+    )
+
+
+def _may_see(visitor: Visitor, section: str) -> bool:
+    return section != "audit" or visitor.is_owner

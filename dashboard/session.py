@@ -1,4 +1,8 @@
-"""Who is visiting: the session cookie, and one transaction that sees only that account."""
+"""Who is visiting, and one transaction that sees only that person's account.
+
+Three ways in: a session whose token is in a cookie; one whose token is in the path, for browsers
+that refuse cookies (`path_session`); an API token or a password in the Authorization header.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +17,59 @@ from datetime import timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from dashboard import authorization, path_session
 from dashboard.db import Database, Reader
-from dashboard.errors import NotSignedIn
+from dashboard.errors import Forbidden, NotSignedIn
 
 LIFETIME = timedelta(days=14)
+PATH_LIFETIME = timedelta(hours=12)
 SECURE_NAME = "__Host-vantage"
 LOOPBACK_NAME = "vantage"
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A person who signed in."""
+    """A person, or a program in their name.
+
+    ``kind``: how they came in: cookie, path, token or password; ``session_id`` None for the last
+    two. ``scopes``: what may be done: read, write, run. ``time_zone`` None: the browser's own.
+    """
 
     user_id: int
     account_id: int
+    account: str
     name: str
     email: str
-    account: str
+    role: str
+    is_operator: bool
+    time_zone: str | None
+    kind: str
+    session_id: int | None
+    scopes: list[str]
+
+    @property
+    def is_owner(self) -> bool:
+        """May they invite people, read the audit log, delete the account?"""
+        return self.role == "owner"
+
+    @property
+    def is_editor(self) -> bool:
+        """May they change monitors and status pages?"""
+        return self.role != "viewer"
+
+    def require(self, scope: str) -> None:
+        """See that the token allows it. Raises: Forbidden."""
+        if scope not in self.scopes:
+            raise Forbidden(f"This token lacks the scope {scope}.")
+
+    def require_cookie(self) -> None:
+        """See that an address that somebody may have seen is not enough. Raises: Forbidden."""
+        if self.kind != "cookie":
+            raise Forbidden(
+                "You are signed in without a cookie, and whoever sees the page's address is too: "
+                "so passwords, addresses, tokens and people cannot be changed. Allow the one "
+                "cookie and sign in anew."
+            )
 
 
 def new_token() -> str:
@@ -58,10 +98,15 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def token_of(request: Request) -> str:
-    """The token that came with the request; empty: none."""
+def cookie_of(request: Request) -> str:
+    """The token that came in the cookie; empty: none."""
     name = cookie_name(request)
     return request.cookies.get(name, "") if name else ""
+
+
+def token_of(request: Request) -> str:
+    """The token of the session, from the path or the cookie; empty: none."""
+    return path_session.token_of(request.scope) or cookie_of(request)
 
 
 def keep(response: Response, request: Request, token: str) -> None:
@@ -83,14 +128,22 @@ def keep(response: Response, request: Request, token: str) -> None:
 async def visit(request: Request) -> AsyncIterator[tuple[Visitor, Reader]]:
     """One transaction in which the visitor's account, and nothing else, can be seen.
 
-    Raises: NotSignedIn; DatabaseAway.
+    Raises: NotSignedIn; TooMany; DatabaseAway.
     """
-    token = token_of(request)
-    if not token:
-        raise NotSignedIn
     database: Database = request.app.state.database
+    token = token_of(request)
+    if not token and "authorization" not in request.headers:
+        raise NotSignedIn
     async with database.transaction() as reader:
-        visitor = await reader.one(Visitor, "visitor", token_hash=token_hash(token))
+        if token:
+            kind = "path" if path_session.token_of(request.scope) else "cookie"
+            visitor = await reader.one(
+                Visitor, "visitor_by_session", kind=kind, token_hash=token_hash(token)
+            )
+        else:
+            name, values = await authorization.verified(request, reader)
+            visitor = await reader.one(Visitor, name, **values)
         if visitor is None:
             raise NotSignedIn
+        request.state.visitor = visitor
         yield visitor, reader

@@ -6,6 +6,10 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dashboard.mail import MailServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +18,8 @@ class Settings:
 
     ``port`` 0 lets the system choose. ``secret`` signs forms. ``allowed_hosts``: names that the
     Host header may hold; empty: any. ``trusted_proxy``: addresses whose X-Forwarded-* count.
+    ``public_url``: how people reach it, without a slash at the end; empty: where nothing is mailed.
+    ``registration``: closed, invite or open. ``mail_server`` None: no mail is sent.
     """
 
     database: str = field(repr=False)
@@ -22,6 +28,9 @@ class Settings:
     port: int = 8080
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxy: str = "127.0.0.1"
+    public_url: str = ""
+    registration: str = "closed"
+    mail_server: MailServer | None = None
     log_level: str = "info"
 
 

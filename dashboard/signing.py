@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from dashboard import csrf, session
-from dashboard.attempts import Attempts
-from dashboard.db import Database
-from dashboard.passwords import Passwords
+from dashboard import authorization, csrf, forms, session
+from dashboard.browser import kind_of_browser
+from dashboard.db import Database, Reader
+from dashboard.errors import TooMany
 from dashboard.rendering import page
 
 FORM = "sign-in"
@@ -20,11 +19,10 @@ LONGEST_PASSWORD = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """Whose password is to be verified."""
+class Answer:
+    """Whether a function of schema ``report`` did what it was asked for."""
 
-    user_id: int
-    password_hash: str
+    is_done: bool
 
 
 async def form(request: Request) -> Response:
@@ -36,53 +34,65 @@ async def form(request: Request) -> Response:
 
 async def sign_in(request: Request) -> Response:
     """Verify, remember, go on. The answer never says whether the address is known."""
-    given = await request.form()
-    fields = {name: str(given.get(name, "")) for name in ("email", "password", "csrf")}
-    csrf.require(request, fields["csrf"], request.app.state.settings.secret, FORM)
-    email = fields["email"].strip()
-    attempts: Attempts = request.app.state.attempts
-    key = f"{request.client.host if request.client else ''} {email.lower()}"
-    wait_s = attempts.wait_s(key, time.monotonic())
-    if wait_s:
-        minutes = f"{-(-wait_s // 60):.0f} min"
-        return _form(request, 429, email, f"Too many tries. Wait {minutes}, then try again.")
-    token = await _verified(request, email, fields["password"])
-    if token is None:
-        attempts.failed(key, time.monotonic())
-        return _form(request, 401, email, "The email address or the password is wrong.")
-    attempts.succeeded(key)
-    answer = RedirectResponse(local_path(request.query_params.get("next", "")), 303)
+    given = await forms.read(request, FORM)
+    email = given["email"].strip()
+    if session.cookie_name(request) is None:
+        return _form(request, 400, email)
+    database: Database = request.app.state.database
+    try:
+        async with database.transaction() as reader:
+            user_id = await authorization.match(
+                request, reader, email, given["password"][:LONGEST_PASSWORD]
+            )
+            if user_id is not None:
+                return await start(request, reader, user_id)
+    except TooMany as error:
+        return _form(request, 429, email, str(error))
+    return _form(request, 401, email, "The email address or the password is wrong.")
+
+
+async def start(request: Request, reader: Reader, user_id: int, following: str = "") -> Response:
+    """Sign somebody in whose identity was verified, and find out whether the cookie comes back."""
+    token, handoff = session.new_token(), session.new_token()
+    await reader.run(
+        "start_session",
+        user_id=user_id,
+        token_hash=session.token_hash(token),
+        handoff_hash=session.token_hash(handoff),
+        lifetime=session.LIFETIME,
+        browser=kind_of_browser(request.headers.get("user-agent", "")),
+    )
+    query = {"next": local_path(following or request.query_params.get("next", ""))}
+    answer = RedirectResponse("/signed-in?" + urlencode({**query, "handoff": handoff}), 303)
     session.keep(answer, request, token)
     return answer
 
 
-async def _verified(request: Request, email: str, password: str) -> str | None:
-    """A new session's token. None: not verified."""
+async def signed_in(request: Request) -> Response:
+    """Go on with the cookie, or, where the browser refused it, with a token in the path."""
+    following = local_path(request.query_params.get("next", ""))
     database: Database = request.app.state.database
-    passwords: Passwords = request.app.state.passwords
-    candidate = None
-    if "\0" not in email:
-        async with database.transaction() as reader:
-            candidate = await reader.one(Candidate, "sign_in_candidate", email=email)
-    stored = candidate.password_hash if candidate else None
-    if not await passwords.match(password[:LONGEST_PASSWORD], stored) or candidate is None:
-        return None
-    token = session.new_token()
     async with database.transaction() as reader:
-        await reader.run(
-            "start_session",
-            user_id=candidate.user_id,
+        if cookie := session.cookie_of(request):
+            await reader.run("keep_session", token_hash=session.token_hash(cookie))
+            return RedirectResponse(following, 303)
+        token = session.new_token()
+        handed = await reader.the(
+            Answer,
+            "hand_over_session",
+            handoff_hash=session.token_hash(request.query_params.get("handoff", "")),
             token_hash=session.token_hash(token),
-            lifetime=session.LIFETIME,
+            lifetime=session.PATH_LIFETIME,
         )
-    return token
+    if not handed.is_done:
+        return RedirectResponse("/sign-in", 303)
+    return RedirectResponse(f"/~{token}{following}", 303)
 
 
 async def sign_out(request: Request) -> Response:
     """Forget the session, here and in the browser."""
-    given = await request.form()
     token = session.token_of(request)
-    csrf.require(request, str(given.get("csrf", "")), request.app.state.settings.secret, token)
+    await forms.read(request, token)
     database: Database = request.app.state.database
     async with database.transaction() as reader:
         await reader.run("end_session", token_hash=session.token_hash(token))
@@ -108,8 +118,13 @@ def _form(request: Request, status: int, email: str = "", error: str = "") -> Re
 async def _is_signed_in(request: Request) -> bool:
     database: Database = request.app.state.database
     async with database.transaction() as reader:
-        hashed = session.token_hash(session.token_of(request))
-        return await reader.one(session.Visitor, "visitor", token_hash=hashed) is not None
+        hashed = session.token_hash(session.cookie_of(request))
+        return (
+            await reader.one(
+                session.Visitor, "visitor_by_session", kind="cookie", token_hash=hashed
+            )
+            is not None
+        )
 
 
 def local_path(following: str) -> str:

@@ -16,6 +16,13 @@ from collector.options import read_secret
 PASSWORD_MIN = 8
 
 
+password_option = click.option(
+    "--password-file",
+    type=click.Path(path_type=Path),
+    help="File that holds the password.  [default: asked for]",
+)
+
+
 @click.group()
 def account() -> None:
     """Accounts: customers and the people who sign in for them."""
@@ -24,21 +31,31 @@ def account() -> None:
 @account.command("add")
 @click.argument("name")
 @click.option("--email", required=True, help="Sign-in address of the account's first person.")
-@click.option(
-    "--password-file",
-    type=click.Path(path_type=Path),
-    help="File that holds the password.  [default: asked for]",
-)
+@password_option
 @on_database
 def add(name: str, email: str, password_file: Path | None, url: str) -> None:
     """Add an account and the person who signs in for it."""
-    if password_file is not None:
-        password = read_secret(password_file)
-    else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    password = ask_password(password_file)
     with db.session(url) as connection:
         add_account(connection, name, email, password)
     click.echo(f"Added account {name}; {email} can sign in.")
+
+
+def ask_password(file: Path | None) -> str:
+    """Return the password in the file, or the one that is typed twice."""
+    if file is not None:
+        return read_secret(file)
+    chosen: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return chosen
+
+
+def hash_password(password: str) -> str:
+    """Return what is stored of a password. Raises: CollectorError when it is too short."""
+    from argon2 import PasswordHasher
+
+    if len(password) < PASSWORD_MIN:
+        raise CollectorError(f"The password is too short: {PASSWORD_MIN} characters at least.")
+    return PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1).hash(password)
 
 
 def add_account(connection: db.Connection, name: str, email: str, password: str) -> int:
@@ -46,10 +63,7 @@ def add_account(connection: db.Connection, name: str, email: str, password: str)
 
     Raises: CollectorError when it exists or a value is unusable.
     """
-    from argon2 import PasswordHasher
-
-    if len(password) < PASSWORD_MIN:
-        raise CollectorError(f"The password is too short: {PASSWORD_MIN} characters at least.")
+    password_hash = hash_password(password)
     statements = db.queries("operator")
     try:
         row = connection.execute(statements["add_account"], {"name": name}).fetchone()
@@ -60,9 +74,7 @@ def add_account(connection: db.Connection, name: str, email: str, password: str)
                 "account_id": row["id"],
                 "email": email,
                 "name": email.partition("@")[0],
-                "password_hash": PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1).hash(
-                    password
-                ),
+                "password_hash": password_hash,
             },
         )
     except psycopg.errors.UniqueViolation as error:
@@ -75,6 +87,36 @@ def add_account(connection: db.Connection, name: str, email: str, password: str)
         ) from error
     account_id: int = row["id"]
     return account_id
+
+
+@account.command("password")
+@click.argument("email")
+@password_option
+@on_database
+def password(email: str, password_file: Path | None, url: str) -> None:
+    """Set the password of the person who signs in with EMAIL, and sign them out everywhere."""
+    chosen = ask_password(password_file)
+    with db.session(url) as connection:
+        values = {"email": email, "password_hash": hash_password(chosen)}
+        row = connection.execute(db.queries("operator")["set_password"], values).fetchone()
+    if row is None:
+        raise CollectorError(f"Nobody signs in with {email}.")
+    click.echo(f"{email} signs in with the new password, and is signed out everywhere.")
+
+
+@account.command("operator")
+@click.argument("email")
+@click.option("--no-more", is_flag=True, help="They no longer run this installation.")
+@on_database
+def operator(email: str, no_more: bool, url: str) -> None:
+    """Let the person who signs in with EMAIL see every agent in the report centre."""
+    with db.session(url) as connection:
+        row = connection.execute(
+            db.queries("operator")["set_operator"], {"email": email, "is_operator": not no_more}
+        ).fetchone()
+    if row is None:
+        raise CollectorError(f"Nobody signs in with {email}.")
+    click.echo(f"{email} is {'no operator any more' if no_more else 'an operator now'}.")
 
 
 @account.command("list")

@@ -7,16 +7,61 @@ SELECT
 FROM report.sign_in_candidate(%(email)s)
 
 -- start_session --
-SELECT report.start_session(%(user_id)s, %(token_hash)s, %(lifetime)s)
+SELECT report.start_session(
+    %(user_id)s, %(token_hash)s, %(handoff_hash)s, %(lifetime)s, %(browser)s)
 
--- visitor --
-SELECT
-    user_id,
-    account_id,
-    name,
-    email,
-    set_config('vantage.account_id', account_id::text, true) AS account
-FROM report.session_user_of(%(token_hash)s)
+-- keep_session --
+SELECT report.keep_session(%(token_hash)s)
+
+-- hand_over_session --
+SELECT report.hand_over_session(%(handoff_hash)s, %(token_hash)s, %(lifetime)s) AS is_done
 
 -- end_session --
 SELECT report.end_session(%(token_hash)s)
+
+-- visitor_by_session --
+SELECT
+    entered.user_id,
+    entered.account_id,
+    entered.account,
+    entered.name,
+    entered.email,
+    entered.role,
+    entered.is_operator,
+    entered.time_zone,
+    %(kind)s::text AS kind,
+    found.session_id,
+    ARRAY['read', 'write', 'run'] AS scopes
+FROM report.session_of(%(kind)s, %(token_hash)s) AS found
+CROSS JOIN LATERAL report.enter(found.user_id) AS entered
+
+-- visitor_by_token --
+SELECT
+    entered.user_id,
+    entered.account_id,
+    entered.account,
+    entered.name,
+    entered.email,
+    entered.role,
+    entered.is_operator,
+    entered.time_zone,
+    'token' AS kind,
+    NULL::bigint AS session_id,
+    found.scopes
+FROM report.api_token_of(%(token_hash)s) AS found
+CROSS JOIN LATERAL report.enter(found.user_id) AS entered
+
+-- visitor_by_password --
+SELECT
+    entered.user_id,
+    entered.account_id,
+    entered.account,
+    entered.name,
+    entered.email,
+    entered.role,
+    entered.is_operator,
+    entered.time_zone,
+    'password' AS kind,
+    NULL::bigint AS session_id,
+    ARRAY['read', 'write', 'run'] AS scopes
+FROM report.enter(%(user_id)s) AS entered

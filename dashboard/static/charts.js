@@ -342,9 +342,9 @@ export class Charts {
   #open(place) {
     const slot = this.#at < 0 ? null : place.slot[this.#at];
     if (!slot) return;
-    const monitor = document.body.dataset.monitor;
+    const results = (this.root.dataset.charts ?? "").replace(/series\.json$/, "r");
     const tz = document.body.dataset.tz === "UTC" ? "?tz=UTC" : "";
-    location.assign(`/m/${monitor}/r/${slot}/${place.location}${tz}`);
+    location.assign(`${results}/${slot}/${place.location}${tz}`);
   }
 
   #resize() {

@@ -1,5 +1,5 @@
-// Times are written in UTC by the server. Here they become the reader's own, unless the address
-// says tz=UTC; the zone is always named.
+// The server writes times in the zone of the account's settings, else in UTC. Here the latter become
+// the browser's own, unless the address says tz=UTC; the zone is always named.
 
 const LOCALE = "en-GB";
 
@@ -19,6 +19,7 @@ const STYLES = {
 /** The zone that times are shown in: UTC where the address asks for it, else the reader's. */
 export function zone() {
   if (document.body.dataset.tz === "UTC") return "UTC";
+  if (document.body.dataset.timeZone) return document.body.dataset.timeZone;
   return Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 }
 

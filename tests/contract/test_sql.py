@@ -50,6 +50,16 @@ SELECT id, name || '@example.org', name, '$argon2id$' || name FROM vantage.accou
 INSERT INTO vantage.monitors (account_id, name, url)
 SELECT id, name, 'http://' || name || '.example/' FROM vantage.accounts;
 INSERT INTO vantage.monitor_locations (monitor_id, location) SELECT id, 'fra' FROM vantage.monitors;
+INSERT INTO vantage.sessions (token_hash, user_id, expires_at)
+SELECT sha256(name::bytea), id, now() + INTERVAL '1 h' FROM vantage.users;
+INSERT INTO vantage.api_tokens (user_id, name, token_hash, hint, scopes)
+SELECT id, name, sha256(name::bytea), 'vantage_', '{read}' FROM vantage.users;
+INSERT INTO vantage.links (token_hash, purpose, email, account_id, user_id, role, expires_at)
+SELECT sha256(name::bytea), 'invite', 'x@example.org', account_id, id, 'viewer',
+    now() + INTERVAL '1 h'
+FROM vantage.users;
+INSERT INTO vantage.audit_log (account_id, user_id, actor, action)
+SELECT account_id, id, email, 'signed_in' FROM vantage.users;
 """
 
 RESULT = """
@@ -74,7 +84,9 @@ SELECT id, 'fra', ARRAY(SELECT sha256 FROM vantage.certificates), now(), now() F
 def rows(url: str, statement: str, account: int | None = None) -> list[tuple[Any, ...]]:
     with psycopg.connect(url) as connection:
         if account is not None:
-            connection.execute("SELECT set_config('vantage.account_id', %s, true)", [str(account)])
+            # The first person of an account has its number.
+            for name in ("vantage.account_id", "vantage.user_id"):
+                connection.execute("SELECT set_config(%s, %s, true)", [name, str(account)])
         return connection.execute(statement.encode()).fetchall()
 
 
@@ -177,11 +189,14 @@ def test_signing_in_is_all_that_the_report_centre_learns_of_people(tenants: Data
     [found] = rows(url, "SELECT * FROM report.sign_in_candidate('ONE@example.org')")
     assert found[1] == "$argon2id$one"
     token = "decode(repeat('ab', 32), 'hex')"
-    rows(url, f"SELECT report.start_session({found[0]}, {token}, '1 hour')::text")
-    [session] = rows(url, f"SELECT account_id, email FROM report.session_user_of({token})")
-    assert session == (1, "one@example.org")
+    rows(url, f"SELECT report.start_session({found[0]}, {token}, {token}, '1 hour', 'Opera')::text")
+    assert rows(url, f"SELECT user_id FROM report.session_of('path', {token})") == []
+    [(user_id,)] = rows(url, f"SELECT user_id FROM report.session_of('cookie', {token})")
+    assert rows(url, f"SELECT email, role FROM report.enter({user_id})") == [
+        ("one@example.org", "owner")
+    ]
     rows(url, f"SELECT report.end_session({token})::text")
-    assert rows(url, f"SELECT * FROM report.session_user_of({token})") == []
+    assert rows(url, f"SELECT * FROM report.session_of('cookie', {token})") == []
 
 
 def test_sres_read_results_of_all_and_no_secret(tenants: Database) -> None:
@@ -195,7 +210,9 @@ def test_sres_read_results_of_all_and_no_secret(tenants: Database) -> None:
         "SELECT secret_hash FROM vantage.enrolment_tokens",
         "DELETE FROM vantage.results",
         "UPDATE vantage.monitors SET name = 'x'",
-        "SELECT report.start_session(1, '\\x00', '1 hour')",
+        "SELECT token_hash FROM vantage.links",
+        "SELECT token_hash FROM vantage.api_tokens",
+        "SELECT report.end_session('\\x00')",
     ):
         with pytest.raises(errors.InsufficientPrivilege):
             rows(url, statement)

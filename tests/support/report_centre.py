@@ -71,19 +71,23 @@ class Centre:
 
 
 @contextmanager
-def centre(databases: Databases, home: Path, *, length: timedelta) -> Iterator[Centre]:
+def centre(
+    databases: Databases, home: Path, *arguments: str, length: timedelta, port: int | None = None
+) -> Iterator[Centre]:
     """A report centre over a fresh database with results of the last ``length``."""
     with databases.migrated() as database:
         now = datetime.now(UTC)
         seed.seed(database.url(), now=now, length=length)
-        with serving(database, home) as started:
+        with serving(database, home, *arguments, port=port) as started:
             started.seeded_at = now
             yield started
 
 
 @contextmanager
-def serving(database: Database, home: Path) -> Iterator[Centre]:
-    port = free_port()
+def serving(
+    database: Database, home: Path, *arguments: str, port: int | None = None
+) -> Iterator[Centre]:
+    port = port or free_port()
     program = Program(
         "dashboard",
         [
@@ -91,6 +95,7 @@ def serving(database: Database, home: Path) -> Iterator[Centre]:
             f"--database={database.url(role='vantage_dashboard')}",
             f"--port={port}",
             f"--secret-file={home / 'secret'}",
+            *arguments,
         ],
         home / "dashboard.log",
     )

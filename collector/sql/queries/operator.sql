@@ -6,6 +6,26 @@ SELECT
 FROM vantage.accounts
 ORDER BY id
 
+-- set_password --
+WITH changed AS (
+    UPDATE vantage.users
+    SET password_hash = %(password_hash)s
+    WHERE lower(email) = lower(%(email)s)
+    RETURNING id
+),
+ended AS (
+    DELETE FROM vantage.sessions
+    USING changed
+    WHERE sessions.user_id = changed.id
+)
+SELECT id FROM changed
+
+-- set_operator --
+UPDATE vantage.users
+SET is_operator = %(is_operator)s
+WHERE lower(email) = lower(%(email)s)
+RETURNING id
+
 -- add_account --
 INSERT INTO vantage.accounts (name)
 VALUES (%(name)s)

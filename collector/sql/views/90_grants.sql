@@ -13,8 +13,12 @@ REVOKE INSERT, UPDATE, DELETE ON vantage.migrations, vantage.monitor_definitions
 GRANT SELECT ON ALL TABLES IN SCHEMA vantage TO vantage_reader;
 -- `vantage psql` on a database given by its URL narrows itself to the reader's rights.
 GRANT vantage_reader TO vantage_collector;
-REVOKE SELECT ON vantage.users, vantage.sessions, vantage.enrolment_tokens FROM vantage_reader;
-GRANT SELECT (id, account_id, email, name, created_at) ON vantage.users TO vantage_reader;
+REVOKE SELECT ON vantage.users, vantage.sessions, vantage.links, vantage.api_tokens,
+    vantage.enrolment_tokens FROM vantage_reader;
+GRANT SELECT (id, account_id, email, name, created_at, role, is_operator, time_zone)
+    ON vantage.users TO vantage_reader;
+GRANT SELECT (id, user_id, name, scopes, created_at, expires_at, last_used_at)
+    ON vantage.api_tokens TO vantage_reader;
 GRANT SELECT (location, created_at, expires_at, spent_at)
     ON vantage.enrolment_tokens TO vantage_reader;
 
@@ -22,8 +26,11 @@ GRANT SELECT ON vantage.accounts, vantage.users, vantage.locations, vantage.moni
     vantage.monitor_locations, vantage.monitor_definitions, vantage.agents, vantage.results,
     vantage.exchanges TO vantage_views;
 GRANT SELECT ON vantage.certificates, vantage.certificate_sightings TO vantage_views;
-GRANT SELECT, INSERT, DELETE ON vantage.sessions TO vantage_views;
 GRANT SELECT, INSERT, UPDATE ON vantage.run_requests TO vantage_views;
+GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.sessions, vantage.links, vantage.api_tokens,
+    vantage.users TO vantage_views;
+GRANT SELECT, INSERT, UPDATE ON vantage.accounts TO vantage_views;
+GRANT SELECT, INSERT ON vantage.audit_log TO vantage_views;
 
 -- Everything in report belongs to vantage_views, which row-level security binds.
 DO $$

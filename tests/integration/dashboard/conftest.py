@@ -84,6 +84,10 @@ class Visitor:
             self.cookie = given.split(";")[0]
         return answer
 
+    def sign_in_and_on(self, path: str = "/sign-in", **values: str) -> Answer:
+        """Sign in and bring the cookie back; the answer says where that leads."""
+        return self.ask(self.sign_in(path=path, **values).headers["location"])
+
 
 @pytest.fixture
 def stranger(centre: Centre) -> Visitor:
@@ -93,12 +97,12 @@ def stranger(centre: Centre) -> Visitor:
 @pytest.fixture
 def visitor(centre: Centre) -> Visitor:
     visitor = Visitor(centre)
-    visitor.sign_in()
+    visitor.sign_in_and_on()
     return visitor
 
 
 @pytest.fixture
 def other_visitor(centre: Centre) -> Visitor:
     visitor = Visitor(centre)
-    visitor.sign_in(seed.OTHER_EMAIL)
+    visitor.sign_in_and_on(email=seed.OTHER_EMAIL)
     return visitor

@@ -71,7 +71,8 @@ def test_it_ends_at_once_though_a_stream_is_open(database: Database, tmp_path: P
     with psycopg.connect(database.url()) as connection:
         connection.execute(STATEMENTS["people"].encode(), {"password_hash": "x"})
         connection.execute(
-            "INSERT INTO vantage.sessions SELECT sha256('token'), id, now(), now() + '1 h'"
+            "INSERT INTO vantage.sessions (token_hash, user_id, expires_at)"
+            " SELECT sha256('token'), id, now() + '1 h'"
             " FROM vantage.users LIMIT 1"
         )
     with serving(database, tmp_path) as centre:

@@ -53,13 +53,13 @@ def test_plain_http_from_afar_gets_no_cookie(stranger: Visitor) -> None:
 def test_signing_in_leads_nowhere_else(stranger: Visitor, following: str) -> None:
     from urllib.parse import quote
 
-    answer = stranger.sign_in(path=f"/sign-in?next={quote(following)}")
+    answer = stranger.sign_in_and_on(f"/sign-in?next={quote(following)}")
     assert answer.headers["location"] == "/"
 
 
 def test_signing_in_leads_back(stranger: Visitor) -> None:
     path = stranger.ask("/m/1?range=1h").headers["location"]
-    assert stranger.sign_in(path=path).headers["location"] == "/m/1?range=1h"
+    assert stranger.sign_in_and_on(path).headers["location"] == "/m/1?range=1h"
 
 
 def test_forms_of_other_sites_are_refused(visitor: Visitor) -> None:

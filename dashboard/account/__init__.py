@@ -1,0 +1,1 @@
+"""The pages about people: how they come in, and what they change about themselves."""

@@ -1,0 +1,37 @@
+"""The audit log: who did what, and when. For owners."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dashboard.errors import Forbidden
+from dashboard.rendering import settings_page
+from dashboard.rows import AuditEntry
+from dashboard.session import visit
+
+PATH = "/settings/audit"
+PER_PAGE = 50
+NEWEST = 2**63 - 1
+
+
+async def show(request: Request) -> Response:
+    """Answer ``/settings/audit``."""
+    text = request.query_params.get("before", "")
+    before = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else NEWEST
+    async with visit(request) as (visitor, reader):
+        if not visitor.is_owner:
+            raise Forbidden("Only owners of the account read the audit log.")
+        entries = await reader.all(AuditEntry, "audit_log", before=before, count=PER_PAGE + 1)
+    return settings_page(
+        request,
+        "audit",
+        visitor,
+        entries=entries[:PER_PAGE],
+        is_first=before == NEWEST,
+        following=entries[PER_PAGE - 1].id if len(entries) > PER_PAGE else None,
+    )
+
+
+ROUTES = [Route(PATH, show)]

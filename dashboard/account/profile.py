@@ -1,0 +1,138 @@
+"""A person's own settings: name, time zone, address, password; and what the account is called."""
+
+from __future__ import annotations
+
+import zoneinfo
+from functools import cache
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from dashboard import forms, passwords, session
+from dashboard.account import joining
+from dashboard.account.joining import LIFETIMES
+from dashboard.db import Database
+from dashboard.errors import Unacceptable
+from dashboard.forms import Submission
+from dashboard.mail import Mailer
+from dashboard.passwords import Passwords
+from dashboard.rendering import settings_page
+from dashboard.rows import PasswordHash
+from dashboard.session import visit
+from dashboard.signing import Answer
+
+PATH = "/settings"
+SAID = {
+    "saved": "Saved.",
+    "password": "Your password is changed. Everywhere else you are signed out.",
+    "mail": "A mail with a link is on its way. The address changes when you follow it.",
+    "address": "Your e-mail address is changed.",
+}
+
+
+@cache
+def zones() -> list[str]:
+    """The names of the time zones that people choose from."""
+    names = zoneinfo.available_timezones()
+    return [*sorted(name for name in names if "/" in name and name[:4] != "Etc/"), "UTC"]
+
+
+async def show(request: Request, *, status: int = 200, **values: Any) -> Response:
+    """Answer ``/settings``."""
+    async with visit(request) as (visitor, reader):
+        stored = await reader.the(PasswordHash, "own_password_hash")
+    return settings_page(
+        request,
+        "profile",
+        visitor,
+        status,
+        said=SAID.get(request.query_params.get("done", "")),
+        zones=zones(),
+        has_password=stored.password_hash is not None,
+        **values,
+    )
+
+
+@forms.action(show)
+async def change(given: Submission) -> str:
+    """Set name and time zone."""
+    await given.reader.run(
+        "change_profile", name=given.form.text("name"), time_zone=given.form.text("zone") or None
+    )
+    return f"{PATH}?done=saved"
+
+
+@forms.action(show, by_cookie=True)
+async def rename_account(given: Submission) -> str:
+    """Name the account."""
+    await given.reader.run("rename_account", name=given.form.text("account"))
+    return f"{PATH}?done=saved"
+
+
+@forms.action(show, by_cookie=True)
+async def change_password(given: Submission) -> str:
+    """Set a new password; the present one is asked for again."""
+    await must_be_oneself(given)
+    fresh = given.form["new"]
+    passwords.check(fresh, given.visitor.email, given.visitor.name)
+    hasher: Passwords = given.request.app.state.passwords
+    await given.reader.run(
+        "change_password",
+        password_hash=await hasher.hash(fresh),
+        session_id=given.visitor.session_id,
+    )
+    return f"{PATH}?done=password"
+
+
+@forms.action(show, by_cookie=True)
+async def change_email(given: Submission) -> str:
+    """Send a link to the new address, which is used when the link is."""
+    await must_be_oneself(given)
+    mailer: Mailer = given.request.app.state.mailer
+    email = given.form.text("email")
+    if not mailer.is_there:
+        raise Unacceptable("This report centre sends no mail, so an address cannot be verified.")
+    joining.limit(given.request, email)
+    token = session.new_token()
+    answer = await given.reader.the(
+        Answer,
+        "begin_email_change",
+        email=email,
+        token_hash=session.token_hash(token),
+        lifetime=LIFETIMES["email"],
+    )
+    if answer.is_done:
+        where = joining.link(given.request, "/settings/email/finish", token)
+        given.afterwards.append(lambda: mailer.send(email, "email", link=where))
+    return f"{PATH}?done=mail"
+
+
+async def must_be_oneself(given: Submission) -> None:
+    """See that the form holds the visitor's own password. Raises: Unacceptable."""
+    hasher: Passwords = given.request.app.state.passwords
+    stored = await given.reader.the(PasswordHash, "own_password_hash")
+    if stored.password_hash is not None and not await hasher.match(
+        given.form["password"], stored.password_hash
+    ):
+        raise Unacceptable("Your present password is not that. Nothing was changed.")
+
+
+async def finish_email(request: Request) -> Response:
+    """Use the address that the link was sent to."""
+    database: Database = request.app.state.database
+    token = request.query_params.get("token", "")
+    async with database.transaction() as reader:
+        await reader.run("finish_email_change", token_hash=session.token_hash(token))
+    return RedirectResponse(f"{PATH}?done=address", 303)
+
+
+ROUTES = [
+    Route(PATH, show),
+    Route(PATH, change, methods=["POST"]),
+    Route("/settings/account", rename_account, methods=["POST"]),
+    Route("/settings/password", change_password, methods=["POST"]),
+    Route("/settings/email", change_email, methods=["POST"]),
+    Route("/settings/email/finish", finish_email),
+]

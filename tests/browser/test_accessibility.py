@@ -1,0 +1,65 @@
+"""axe finds nothing on any page, in light, dark and on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import keep_picture
+from tests.support import axe
+from tests.support.report_centre import Centre
+
+NewPage = Callable[..., Page]
+CHECKOUT = "Checkout · cart page"
+LOOKS = {
+    "desktop": (1280, "light", ()),
+    # Darkness changes colours and nothing else.
+    "dark": (1280, "dark", ("color-contrast",)),
+    "phone": (390, "light", ()),
+}
+STRANGERS = ["/sign-in", "/register", "/reset", "/no-such-page"]
+PAGES = [
+    "/",
+    "/?q=nothing+like+it",
+    "/m/{checkout}",
+    "/m/{checkout}/latest",
+    "/settings",
+    "/settings/members",
+    "/settings/sessions",
+    "/settings/tokens",
+    "/settings/audit",
+]
+
+
+def name_of(path: str, look: str) -> str:
+    words = path.split("?")[0].strip("/").replace("/", "-").replace("{checkout}", "monitor")
+    return f"{words or 'overview'}-{look}"
+
+
+@pytest.mark.parametrize("signed_in", [False, True], ids=["strangers", "visitors"])
+def test_axe_finds_nothing(new_page: NewPage, centre: Centre, signed_in: bool) -> None:
+    """In one browser, each page opened once and then looked at in three ways."""
+    found: list[str] = []
+    page = new_page(signed_in=signed_in, reduced_motion="reduce")
+    for path in PAGES if signed_in else STRANGERS:
+        page.goto(path.removesuffix("/latest").format(checkout=centre.monitor(CHECKOUT)))
+        if path.endswith("/latest"):
+            page.locator("#recent tbody a").first.click()
+            page.wait_for_url("**/r/**")
+        for look, (width, scheme, rules) in LOOKS.items():
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 900})
+            name = name_of(path, look)
+            found += [f"{name}: {broken}" for broken in axe.violations(page, *rules)]
+            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                found.append(f"{name} is wider than the screen")
+            keep_picture(page, name)
+    assert not found, "\n".join(found)
+
+
+def test_axe_finds_something(new_page: NewPage) -> None:
+    page = new_page()
+    page.evaluate("document.querySelector('main').innerHTML = '<img src=x><input>'")
+    assert {"image-alt", "label"} <= {each["id"] for each in axe.violations(page)}

@@ -1,0 +1,147 @@
+"""Coming in, in a real browser: registering by mail, and signing in where cookies are refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Playwright, expect
+
+from tests.browser.conftest import ARGUMENTS, keep_picture, sign_in
+from tests.support.chromium import chromium_path
+from tests.support.database import Databases
+from tests.support.mailbox import Mailbox, mailbox
+from tests.support.processes import free_port
+from tests.support.report_centre import Centre
+from tests.support.report_centre import centre as run_centre
+
+NewPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Mailbox]:
+    with mailbox() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def running_centre(
+    databases: Databases, box: Mailbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Centre]:
+    port = free_port()
+    with run_centre(
+        databases,
+        tmp_path_factory.mktemp("open-centre"),
+        "--registration=open",
+        f"--smtp=smtp://127.0.0.1:{box.port}",
+        "--mail-from=reports@example.com",
+        f"--public-url=http://127.0.0.1:{port}",
+        port=port,
+        length=timedelta(minutes=30),
+    ) as started:
+        yield started
+
+
+def test_from_registering_to_inviting(new_page: NewPage, box: Mailbox) -> None:
+    page = new_page(signed_in=False)
+    page.goto("/sign-in")
+    page.get_by_role("link", name="Register").click()
+    page.get_by_label("Name").fill("Ann Other")
+    page.get_by_label("Email address").fill("ann@new.example")
+    page.get_by_role("button", name="Send me a link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mail")
+    page.goto(box.link("ann@new.example"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Welcome, Ann Other")
+    keep_picture(page, "welcome")
+    page.get_by_label("Password for").fill("a fine long password")
+    page.get_by_role("button", name="Begin").click()
+    expect(page).to_have_url(re.compile(r"//[^/]+/$"))
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_label("Time zone").select_option("Asia/Tokyo")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_have_text("Saved.")
+    keep_picture(page, "settings-profile")
+    page.get_by_role("link", name="Members").click()
+    page.get_by_label("E-mail address").fill("bob@new.example")
+    page.get_by_label("Editor").check()
+    page.get_by_role("button", name="Invite").click()
+    expect(page.get_by_role("heading", name="Invited, not here yet")).to_be_visible()
+    assert "Ann Other invites you" in box.wait_for("bob@new.example")["Subject"]
+    keep_picture(page, "settings-members")
+    page.get_by_role("link", name="API tokens").click()
+    page.get_by_label("What it is for").fill("nightly report")
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.locator("code")).to_contain_text(re.compile(r"^vantage_"))
+    keep_picture(page, "settings-tokens")
+    page.get_by_role("link", name="Audit log").click()
+    expect(page.get_by_role("table")).to_contain_text("Member invited")
+    expect(page.locator("tbody time").first).to_have_attribute("title", re.compile("GMT\\+9|JST"))
+
+
+@pytest.fixture
+def page_without_cookies(playwright: Playwright, centre: Centre, tmp_path: Path) -> Iterator[Page]:
+    """A Chromium whose settings block every cookie."""
+    profile = tmp_path / "profile"
+    (profile / "Default").mkdir(parents=True)
+    blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+    (profile / "Default" / "Preferences").write_text(json.dumps(blocked))
+    context = playwright.chromium.launch_persistent_context(
+        profile, executable_path=chromium_path(), args=ARGUMENTS, base_url=centre.address
+    )
+    yield context.pages[0]
+    context.close()
+
+
+def test_everything_works_with_cookies_refused(page_without_cookies: Page, centre: Centre) -> None:
+    page = page_without_cookies
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(f"/m/{centre.monitor('Home page')}?range=1h")
+    page.get_by_label("Email address").fill("demo@example.com")
+    page.get_by_label("Password").fill("correct horse battery staple")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(re.compile(r"/~[\w-]{43}/m/\d+\?range=1h$"))
+    assert page.context.cookies() == []
+    token = re.findall(r"/~([\w-]{43})/", page.url)[0]
+    # Charts, live results, drilling down: what scripts fetch carries the token too.
+    expect(page.locator("canvas")).to_have_count(5)
+    expect(page.locator("#live")).to_contain_text("Live")
+    centre.new_result("Home page", "fra", 4_321_000)
+    expect(page.locator("#recent tbody tr").first).to_contain_text("4,321 ms", timeout=10_000)
+    page.get_by_role("slider", name="Frankfurt").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(rf"/~{token}/m/\d+/r/.*Z/fra"))
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("monitors")
+    # Whoever sees this address is signed in too, so some things need the cookie.
+    page.get_by_role("link", name="Settings").click()
+    expect(page.locator(".notice")).to_contain_text("signed in without a cookie")
+    page.get_by_label("Present password").last.fill("correct horse battery staple")
+    page.get_by_label("New password").fill("some other password")
+    page.get_by_role("button", name="Change the password").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("That was not accepted")
+    page.goto(f"/~{token}/settings/sessions")
+    expect(page.get_by_role("table")).to_contain_text("without a cookie")
+    keep_picture(page, "settings-sessions-without-a-cookie")
+    # Another browser that learns the address is signed out by signing out here.
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page).to_have_url(re.compile(r"//[^/]+/sign-in$"))
+    page.goto(f"/~{token}/")
+    expect(page).to_have_url(re.compile(r"/sign-in"))
+    assert token not in centre.program.said()
+    assert not complaints
+
+
+def test_a_cookie_that_comes_back_is_enough(new_page: NewPage, centre: Centre) -> None:
+    page = new_page(signed_in=False)
+    sign_in(page)
+    expect(page).to_have_url(f"{centre.address}/")
+    assert len(page.context.cookies()) == 1
+    assert (
+        page.evaluate("Object.keys(localStorage).length + Object.keys(sessionStorage).length") == 0
+    )
