@@ -133,11 +133,14 @@ def main() -> None:
     show_default="the host name",
     help="What to call this agent in listings.",
 )
-@click.option("--replace", is_flag=True, help="Become a new agent, though this was one already.")
+@click.option(
+    "--replace", is_flag=True, help="Become another agent, though this machine is one already."
+)
 def join(token: str | None, token_file: Path | None, home: Path, name: str, replace: bool) -> None:
     """Make this machine an agent, with the TOKEN that `vantage agent token` printed.
 
-    TOKEN may be - to read it from standard input, or stand in VANTAGE_TOKEN.
+    TOKEN may be - to read it from standard input, or stand in VANTAGE_TOKEN. A token of `vantage
+    agent token --agent ID` gives the agent that this machine is a new certificate.
     """
     import uvloop
 
@@ -146,14 +149,11 @@ def join(token: str | None, token_file: Path | None, home: Path, name: str, repl
     invitation = enrolment.parse_token(_invitation(token, token_file))
     directory = Home(home)
     with directory.lock():
-        if directory.is_joined and not replace:
-            raise FatalError(
-                f"{home} is already an agent's home ({directory.identity().agent_id})."
-                " Give --replace to make it a new agent, or another --home."
-            )
-        identity = uvloop.run(enrolment.join(directory, invitation, name))
-        aside = directory.set_spool_aside()
-    click.echo(f"Joined as agent {identity.agent_id} at location {identity.location}.")
+        former = directory.identity().agent_id if directory.is_joined and not replace else ""
+        identity = uvloop.run(enrolment.join(directory, invitation, name, stay=former))
+        aside = directory.set_spool_aside(identity.agent_id)
+    again = " again: its results are kept" if former else ""
+    click.echo(f"Joined as agent {identity.agent_id} at location {identity.location}{again}.")
     if aside:
         click.echo(f"Results the former agent had not delivered are kept in {aside}.")
     click.echo("Start it with: vantage-agent run" + _home_argument(home))

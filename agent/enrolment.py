@@ -70,22 +70,28 @@ def parse_token(text: str) -> Token:
     return Token(secret, _pin(pin), host, port)
 
 
-async def join(home: Home, token: Token, name: str) -> Identity:
+async def join(home: Home, token: Token, name: str, *, stay: str = "") -> Identity:
     """Spend the token; the home is then that agent's.
 
+    ``stay``: the agent that the home must stay; empty: whichever the token makes it.
     Raises: AgentError; then the home is as it was.
     """
     authority = await asyncio.to_thread(fetch_authority, token)
     key, csr = _new_key()
     home.begin_key(key)
     async with open_channel(token.address, Credentials(authority)) as channel:
-        request = enrolment_pb2.EnrolRequest(secret=token.secret, csr=csr, name=name)
+        request = enrolment_pb2.EnrolRequest(secret=token.secret, csr=csr, name=name, agent_id=stay)
         try:
             answer = await enrolment_pb2_grpc.EnrolmentStub(channel).Enrol(
                 request, timeout=CALL_TIMEOUT_S
             )
         except grpc.aio.AioRpcError as error:
             raise explain(error, token.address) from error
+    if stay and answer.agent_id != stay:
+        raise FatalError(
+            f"The collector at {token.address} knows no tokens for agents that exist, and made the"
+            f" new agent {answer.agent_id}. Revoke that one and update the collector."
+        )
     identity = _identity(answer, enrolled_at=token.host)
     home.store_identity(identity, certificate=answer.certificate, authority=answer.authority)
     return identity

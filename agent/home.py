@@ -39,7 +39,8 @@ class Identity:
         expired_at = datetime.fromtimestamp(self.certificate_expires_at_s, UTC)
         raise FatalError(
             f"This agent's certificate expired at {expired_at:%Y-%m-%d %H:%M:%S} UTC by the clock"
-            " of this machine. If it is right, join again: vantage-agent join --replace TOKEN"
+            " of this machine. If that clock is right, enrol again, and nothing is lost. At the"
+            f" centre: vantage agent token --agent {self.agent_id}. Here: vantage-agent join TOKEN"
         )
 
     @property
@@ -93,6 +94,7 @@ class Home:
         """
         with self._writing():
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._hand_over(descriptor)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -196,11 +198,12 @@ class Home:
             self._store(self._spool_owner_path, agent_id.encode() + b"\n")
         return self._spool_path
 
-    def set_spool_aside(self) -> Path | None:
-        """Move results that were not delivered out of the way; None: there were none."""
-        if not any(self._undelivered()):
+    def set_spool_aside(self, agent_id: str) -> Path | None:
+        """Move another agent's undelivered results out of the way; None: there were none."""
+        owner = self._spool_owner()
+        if owner == agent_id or not any(self._undelivered()):
             return None
-        aside = self.path / f"spool-of-{self._spool_owner() or 'unknown'}"
+        aside = self.path / f"spool-of-{owner or 'unknown'}"
         with self._writing():
             self._spool_path.rename(aside)
         return aside
@@ -221,12 +224,19 @@ class Home:
         temporary = path.with_name(path.name + ".tmp")
         with self._writing():
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            self._hand_over(descriptor)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(descriptor)
             temporary.rename(path)
             sync_directory(path.parent)
+
+    def _hand_over(self, descriptor: int) -> None:
+        """Give what root has made to whom the directory belongs, such as a service's own user."""
+        if os.geteuid() == 0:
+            owner = self.path.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

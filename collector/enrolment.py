@@ -22,6 +22,14 @@ log = structlog.get_logger()
 NAME_MAX = 200
 
 
+class Refusal(Exception):
+    """A machine does not become an agent, and nothing is changed; says why."""
+
+    def __init__(self, code: grpc.StatusCode, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
 @dataclass(frozen=True, slots=True)
 class Issuer:
     """What both services need: who signs, where agents are kept, where they shall deliver."""
@@ -53,39 +61,62 @@ class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):
         request: enrolment_pb2.EnrolRequest,
         context: grpc.aio.ServicerContext[enrolment_pb2.EnrolRequest, enrolment_pb2.Certificate],
     ) -> enrolment_pb2.Certificate:
-        agent_id = uuid4()
         statements = db.queries("enrolment")
         try:
-            certificate, expires_at = self.issuer.authority.issue_agent(request.csr, agent_id)
             async with self.issuer.pool.connection(5) as connection, connection.transaction():
                 cursor = await connection.execute(
                     statements["spend_token"], {"secret_hash": secret_hash(request.secret)}
                 )
                 token = await cursor.fetchone()
-                if token is not None:
-                    await connection.execute(
-                        statements["enrol_agent"],
-                        {
-                            "agent_id": agent_id,
-                            "location": token["location"],
-                            "name": request.name.replace("\0", "")[:NAME_MAX] or "unnamed",
-                            "expires_at": expires_at,
-                        },
+                if token is None:
+                    raise Refusal(
+                        grpc.StatusCode.UNAUTHENTICATED,
+                        "The token is unknown, spent or expired. Make a new one with: "
+                        "vantage agent token",
                     )
+                agent_id = chosen(token["agent_id"], request.agent_id)
+                certificate, expires_at = self.issuer.authority.issue_agent(request.csr, agent_id)
+                agent = {"agent_id": agent_id, "expires_at": expires_at}
+                if token["agent_id"] is None:
+                    name = request.name.replace("\0", "")[:NAME_MAX] or "unnamed"
+                    agent |= {"location": token["location"], "name": name}
+                    await connection.execute(statements["enrol_agent"], agent)
+                else:
+                    cursor = await connection.execute(statements["renew_agent"], agent)
+                    if await cursor.fetchone() is None:
+                        raise Refusal(grpc.StatusCode.PERMISSION_DENIED, "This agent was revoked.")
         except BadRequest as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except Refusal as refusal:
+            metrics.CERTIFICATES.labels("refused").inc()
+            log.warning("enrolment_refused", peer=context.peer(), code=refusal.code.name)
+            await context.abort(refusal.code, str(refusal))
         except (psycopg.OperationalError, PoolTimeout):
             await database_away(context)
-        if token is None:
-            metrics.CERTIFICATES.labels("refused").inc()
-            log.warning("enrolment_refused", peer=context.peer())
-            await context.abort(
-                grpc.StatusCode.UNAUTHENTICATED,
-                "The token is unknown, spent or expired. Make a new one with: vantage agent token",
-            )
         metrics.CERTIFICATES.labels("enrolled").inc()
-        log.info("agent_enrolled", agent_id=str(agent_id), location=token["location"])
+        log.info(
+            "agent_enrolled",
+            agent_id=str(agent_id),
+            location=token["location"],
+            is_new=token["agent_id"] is None,
+        )
         return self.issuer.answer(certificate, agent_id, token["location"])
+
+
+def chosen(bound: UUID | None, wanted: str) -> UUID:
+    """Return which agent a machine becomes: the one its token is bound to, or a new one.
+
+    ``wanted``: the agent it wants to stay, or empty. Raises: Refusal if it cannot.
+    """
+    if wanted and wanted != str(bound):
+        is_for = f"agent {bound}" if bound else "a new agent"
+        raise Refusal(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            f"This token is for {is_for}, but the machine is an agent already. To keep it: "
+            "vantage agent token --agent with the agent's id. To become the other: "
+            "vantage-agent join --replace",
+        )
+    return bound or uuid4()
 
 
 class Renewal(enrolment_pb2_grpc.RenewalServicer):

@@ -1,4 +1,7 @@
-"""One-time enrolment tokens: SECRET.PIN@HOST:PORT, good for one agent at one location."""
+"""One-time enrolment tokens: SECRET.PIN@HOST:PORT.
+
+Each is good for one machine, to become a new agent at one location or to be one agent again.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import hashlib
 import secrets
 from base64 import urlsafe_b64encode
 from datetime import timedelta
+from uuid import UUID
 
 import psycopg
 
@@ -16,11 +20,36 @@ LIFETIME = timedelta(hours=1)
 
 
 def issue(connection: db.Connection, location: str, address: str) -> str:
-    """Make a token for a location; only the secret's hash is stored.
+    """Make a token for a new agent at a location; only the secret's hash is stored.
 
     ``address``: host:port of the collector's enrolment listener, as agents reach it.
     Raises: CollectorError for an unknown location, or before any collector has run.
     """
+    try:
+        return _issue(connection, address, location=location, agent_id=None)
+    except psycopg.errors.ForeignKeyViolation as error:
+        raise CollectorError(
+            f"There is no location {location!r}. See: vantage location list"
+        ) from error
+
+
+def issue_again(connection: db.Connection, agent_id: UUID, address: str) -> str:
+    """Make a token with which an agent's machine stays that agent, its certificate renewed.
+
+    Raises: CollectorError for an agent that is unknown or revoked.
+    """
+    row = connection.execute(
+        db.queries("enrolment")["location_of_agent"], {"agent_id": agent_id}
+    ).fetchone()
+    if row is None:
+        raise CollectorError(
+            f"There is no agent {agent_id} that may enrol again: it is unknown, or was revoked. "
+            "See: vantage agent list"
+        )
+    return _issue(connection, address, location=row["location"], agent_id=agent_id)
+
+
+def _issue(connection: db.Connection, address: str, *, location: str, agent_id: UUID | None) -> str:
     statements = db.queries("enrolment")
     authority = connection.execute(statements["newest_authority"]).fetchone()
     if authority is None:
@@ -29,19 +58,15 @@ def issue(connection: db.Connection, location: str, address: str) -> str:
             "the token to name. Start one with: vantage-collector serve"
         )
     secret = secrets.token_urlsafe(32)
-    try:
-        connection.execute(
-            statements["issue_token"],
-            {
-                "secret_hash": secret_hash(secret),
-                "location": location,
-                "lifetime": LIFETIME,
-            },
-        )
-    except psycopg.errors.ForeignKeyViolation as error:
-        raise CollectorError(
-            f"There is no location {location!r}. See: vantage location list"
-        ) from error
+    connection.execute(
+        statements["issue_token"],
+        {
+            "secret_hash": secret_hash(secret),
+            "location": location,
+            "agent_id": agent_id,
+            "lifetime": LIFETIME,
+        },
+    )
     pin = urlsafe_b64encode(authority["public_key_sha256"]).rstrip(b"=").decode()
     return f"{secret}.{pin}@{address}"
 

@@ -35,7 +35,14 @@ def agent() -> None:
 
 
 @agent.command("token")
-@click.option("--location", required=True, help="Where the agent will be.")
+@click.option("--location", help="Where the agent will be.")
+@click.option(
+    "--agent",
+    "agent_id",
+    type=click.UUID,
+    help="Instead of a location: the agent that this machine is already, to stay it with a new "
+    "certificate, its results included.",
+)
 @click.option(
     "--collector",
     type=Address(),
@@ -45,12 +52,17 @@ def agent() -> None:
     "[default: that of `vantage up` in --home]",
 )
 @on_database
-def token(location: str, collector: str | None, url: str) -> None:
+def token(location: str | None, agent_id: UUID | None, collector: str | None, url: str) -> None:
     """Print a one-time token that makes one machine an agent; it is good for one hour."""
+    if (location is None) == (agent_id is None):
+        raise click.UsageError("Name where the new agent will be, --location, or an --agent.")
     home: Path = click.get_current_context().params["home"]
     address = collector or own_enrolment_address(home)
     with db.session(url) as connection:
-        click.echo(tokens.issue(connection, location, address))
+        if agent_id is not None:
+            click.echo(tokens.issue_again(connection, agent_id, address))
+        elif location is not None:
+            click.echo(tokens.issue(connection, location, address))
 
 
 @agent.command("list")

@@ -55,6 +55,10 @@ class Collector:
         with psycopg.connect(self.url, row_factory=dict_row) as connection:
             return tokens.issue(connection, location, f"127.0.0.1:{self.enrolment_port}")
 
+    def token_again(self, agent_id: UUID) -> str:
+        with psycopg.connect(self.url, row_factory=dict_row) as connection:
+            return tokens.issue_again(connection, agent_id, f"127.0.0.1:{self.enrolment_port}")
+
 
 def collector_program(
     url: str,
@@ -143,14 +147,16 @@ def signing_request() -> tuple[bytes, bytes]:
     return pem, csr.public_bytes(serialization.Encoding.DER)
 
 
-async def enrol(collector: Collector, location: str, token: str | None = None) -> Identity:
+async def enrol(
+    collector: Collector, location: str, token: str | None = None, *, stay: str = ""
+) -> Identity:
     secret = (token or collector.token(location)).partition(".")[0]
     key, csr = signing_request()
     credentials = grpc.ssl_channel_credentials(collector.authority)
     address = f"127.0.0.1:{collector.enrolment_port}"
     async with grpc.aio.secure_channel(address, credentials, COLLECTOR_NAME) as channel:
         answer = await enrolment_pb2_grpc.EnrolmentStub(channel).Enrol(
-            enrolment_pb2.EnrolRequest(secret=secret, csr=csr, name="by hand")
+            enrolment_pb2.EnrolRequest(secret=secret, csr=csr, name="by hand", agent_id=stay)
         )
     return Identity(
         UUID(answer.agent_id), answer.location, key, answer.certificate, answer.authority

@@ -122,6 +122,7 @@ class DeliveryServer:
     counts: Counter[str] = field(default_factory=Counter)
     certificates: set[bytes] = field(default_factory=set)
     names: list[str] = field(default_factory=list)
+    bound_to: str = ""
     delivery_port: int = 0
     enrolment_port: int = 0
 
@@ -246,9 +247,13 @@ class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):
     async def Enrol(self, request: enrolment_pb2.EnrolRequest, context: Any) -> Any:
         if request.secret != SECRET or self.is_spent:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "The token is unknown or spent.")
+        if request.agent_id and request.agent_id != self.server.bound_to:
+            await context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION, "The machine is an agent already: --replace"
+            )
         self.is_spent = True
         self.server.names.append(request.name)
-        agent_id = str(uuid.uuid4())
+        agent_id = self.server.bound_to or str(uuid.uuid4())
         return enrolment_pb2.Certificate(
             certificate=self.server.issuer.agent(request.csr, agent_id),
             authority=self.server.issuer.pem,

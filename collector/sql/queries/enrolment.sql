@@ -10,8 +10,14 @@ ORDER BY created_at DESC
 LIMIT 1
 
 -- issue_token --
-INSERT INTO vantage.enrolment_tokens (secret_hash, location, expires_at)
-VALUES (%(secret_hash)s, %(location)s, now() + %(lifetime)s)
+INSERT INTO vantage.enrolment_tokens (secret_hash, location, agent_id, expires_at)
+VALUES (%(secret_hash)s, %(location)s, %(agent_id)s, now() + %(lifetime)s)
+
+-- location_of_agent --
+SELECT location
+FROM vantage.agents
+WHERE id = %(agent_id)s
+    AND revoked_at IS NULL
 
 -- spend_token --
 UPDATE vantage.enrolment_tokens
@@ -19,7 +25,9 @@ SET spent_at = now()
 WHERE secret_hash = %(secret_hash)s
     AND spent_at IS NULL
     AND expires_at > now()
-RETURNING location
+RETURNING
+    location,
+    agent_id
 
 -- enrol_agent --
 INSERT INTO vantage.agents (id, location, name, certificate_expires_at)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avantage/v1/enrolment.proto\x12\nvantage.v1\"9\n\x0c\x45nrolRequest\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\x12\x0c\n\x04name\x18\x03 \x01(\t\"\x1b\n\x0cRenewRequest\x12\x0b\n\x03\x63sr\x18\x01 \x01(\x0c\"s\n\x0b\x43\x65rtificate\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x11\n\tauthority\x18\x02 \x01(\x0c\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x10\n\x08location\x18\x04 \x01(\t\x12\x18\n\x10\x64\x65livery_address\x18\x05 \x01(\t2G\n\tEnrolment\x12:\n\x05\x45nrol\x12\x18.vantage.v1.EnrolRequest\x1a\x17.vantage.v1.Certificate2E\n\x07Renewal\x12:\n\x05Renew\x12\x18.vantage.v1.RenewRequest\x1a\x17.vantage.v1.Certificateb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avantage/v1/enrolment.proto\x12\nvantage.v1\"K\n\x0c\x45nrolRequest\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x04 \x01(\t\"\x1b\n\x0cRenewRequest\x12\x0b\n\x03\x63sr\x18\x01 \x01(\x0c\"s\n\x0b\x43\x65rtificate\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x11\n\tauthority\x18\x02 \x01(\x0c\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x10\n\x08location\x18\x04 \x01(\t\x12\x18\n\x10\x64\x65livery_address\x18\x05 \x01(\t2G\n\tEnrolment\x12:\n\x05\x45nrol\x12\x18.vantage.v1.EnrolRequest\x1a\x17.vantage.v1.Certificate2E\n\x07Renewal\x12:\n\x05Renew\x12\x18.vantage.v1.RenewRequest\x1a\x17.vantage.v1.Certificateb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,13 +32,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vantage.v1.enrolment_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ENROLREQUEST']._serialized_start=42
-  _globals['_ENROLREQUEST']._serialized_end=99
-  _globals['_RENEWREQUEST']._serialized_start=101
-  _globals['_RENEWREQUEST']._serialized_end=128
-  _globals['_CERTIFICATE']._serialized_start=130
-  _globals['_CERTIFICATE']._serialized_end=245
-  _globals['_ENROLMENT']._serialized_start=247
-  _globals['_ENROLMENT']._serialized_end=318
-  _globals['_RENEWAL']._serialized_start=320
-  _globals['_RENEWAL']._serialized_end=389
+  _globals['_ENROLREQUEST']._serialized_end=117
+  _globals['_RENEWREQUEST']._serialized_start=119
+  _globals['_RENEWREQUEST']._serialized_end=146
+  _globals['_CERTIFICATE']._serialized_start=148
+  _globals['_CERTIFICATE']._serialized_end=263
+  _globals['_ENROLMENT']._serialized_start=265
+  _globals['_ENROLMENT']._serialized_end=336
+  _globals['_RENEWAL']._serialized_start=338
+  _globals['_RENEWAL']._serialized_end=407
 # @@protoc_insertion_point(module_scope)

@@ -23,22 +23,28 @@ class EnrolRequest(_message.Message):
     SECRET_FIELD_NUMBER: _builtins.int
     CSR_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
     secret: _builtins.str
     """The token's secret part, as printed."""
     csr: _builtins.bytes
     """PKCS #10, DER. Its names are ignored; only its key (EC P-256) and signature count."""
     name: _builtins.str
     """What to call the agent in listings, the host name by default."""
+    agent_id: _builtins.str
+    """The agent that the machine is already and wants to stay. Empty: it is none, or wants to be
+    whichever the token makes it.
+    """
     def __init__(
         self,
         *,
         secret: _builtins.str = ...,
         csr: _builtins.bytes = ...,
         name: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["csr", b"csr", "name", b"name", "secret", b"secret"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "csr", b"csr", "name", b"name", "secret", b"secret"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

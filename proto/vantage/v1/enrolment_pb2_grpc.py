@@ -48,7 +48,7 @@ class EnrolmentServicer:
 
     def Enrol(self, request, context):
         """Spends the one-time secret. UNAUTHENTICATED: unknown, spent or expired, always in the same
-        words.
+        words. FAILED_PRECONDITION: it is for another agent than the machine is; it stays unspent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

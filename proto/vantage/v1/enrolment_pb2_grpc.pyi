@@ -35,7 +35,7 @@ class EnrolmentStub:
     def __new__(cls, channel: _aio.Channel) -> EnrolmentAsyncStub: ...
     Enrol: _grpc.UnaryUnaryMultiCallable[_enrolment_pb2.EnrolRequest, _enrolment_pb2.Certificate]
     """Spends the one-time secret. UNAUTHENTICATED: unknown, spent or expired, always in the same
-    words.
+    words. FAILED_PRECONDITION: it is for another agent than the machine is; it stays unspent.
     """
 
 @_typing.type_check_only
@@ -45,7 +45,7 @@ class EnrolmentAsyncStub(EnrolmentStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Enrol: _aio.UnaryUnaryMultiCallable[_enrolment_pb2.EnrolRequest, _enrolment_pb2.Certificate]  # type: ignore[assignment]
     """Spends the one-time secret. UNAUTHENTICATED: unknown, spent or expired, always in the same
-    words.
+    words. FAILED_PRECONDITION: it is for another agent than the machine is; it stays unspent.
     """
 
 class EnrolmentServicer(metaclass=_abc_1.ABCMeta):
@@ -58,7 +58,7 @@ class EnrolmentServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_enrolment_pb2.Certificate, _abc.Awaitable[_enrolment_pb2.Certificate]]:
         """Spends the one-time secret. UNAUTHENTICATED: unknown, spent or expired, always in the same
-        words.
+        words. FAILED_PRECONDITION: it is for another agent than the machine is; it stays unspent.
         """
 
 def add_EnrolmentServicer_to_server(servicer: EnrolmentServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

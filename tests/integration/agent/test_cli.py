@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -271,12 +272,29 @@ async def test_joining_again_needs_replace_and_keeps_old_results(
     code, _, errors = await agent_beside("join", server.token, f"--home={tmp_path}")
     assert code == 1
     assert errors.startswith("Error: ")
-    assert "already an agent's home" in errors
+    assert "is an agent already" in errors
     assert "--replace" in errors
     code, output, _ = await agent_beside("join", server.token, f"--home={tmp_path}", "--replace")
     assert code == 0
     assert f"spool-of-{former.agent_id}" in output
     assert Home(tmp_path).identity().agent_id != former.agent_id
+
+
+async def test_joining_again_as_the_same_agent_keeps_its_results(
+    server: DeliveryServer, tmp_path: Path
+) -> None:
+    """Its certificate has expired; the token is for that agent."""
+    former = server.enrol(Home(tmp_path), age=timedelta(days=8))
+    Spool(Home(tmp_path).claim_spool(former.agent_id)).append([b"undelivered"])
+    code, _, errors = await agent_beside("run", f"--home={tmp_path}")
+    assert code == 1
+    assert f"vantage agent token --agent {former.agent_id}" in errors
+    server.bound_to = former.agent_id
+    code, output, _ = await agent_beside("join", server.token, f"--home={tmp_path}")
+    assert code == 0
+    assert f"Joined as agent {former.agent_id} at location test again" in output
+    async with running(tmp_path):
+        await until(lambda: b"undelivered" in server.results, "the result")
 
 
 async def test_a_second_agent_in_the_same_home_is_refused(

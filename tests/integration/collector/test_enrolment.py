@@ -9,6 +9,7 @@ import grpc
 import pytest
 from cryptography import x509
 
+from collector.errors import CollectorError
 from tests.support.collector import (
     COLLECTOR_NAME,
     Collector,
@@ -22,7 +23,7 @@ from tests.support.collector import (
     stream,
 )
 from tests.support.database import Database
-from vantage.v1 import enrolment_pb2, enrolment_pb2_grpc
+from vantage.v1 import delivery_pb2, enrolment_pb2, enrolment_pb2_grpc
 
 
 @pytest.fixture
@@ -71,6 +72,64 @@ async def test_a_refused_request_leaves_the_token_unspent(collector: Collector) 
             )
     assert refusal.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     await enrol(collector, "a", token)
+
+
+@pytest.mark.parametrize("says_who_it_is", [True, False], ids=["home kept", "home lost"])
+async def test_a_bound_token_keeps_the_agent(collector: Collector, says_who_it_is: bool) -> None:
+    agent, other = await enrol(collector, "a"), await enrol(collector, "a")
+    token = collector.token_again(agent.agent_id)
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await enrol(collector, "a", token, stay=str(other.agent_id))
+    assert refusal.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+    stay = str(agent.agent_id) if says_who_it_is else ""
+    again = await enrol(collector, "a", token, stay=stay)  # the refusal has not spent it
+    assert (again.agent_id, again.location) == (agent.agent_id, "a")
+    assert again.certificate != agent.certificate
+    assert len(fetch(collector.url, "SELECT id FROM vantage.agents")) == 2
+    async with stream(collector, again) as delivery:
+        await delivery.hello(new_incarnation())
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await enrol(collector, "a", token)
+    assert refusal.value.code() == grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_an_agent_does_not_become_another_by_mistake(collector: Collector) -> None:
+    agent = await enrol(collector, "a")
+    token = collector.token("a")
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await enrol(collector, "a", token, stay=str(agent.agent_id))
+    assert refusal.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert "--replace" in (refusal.value.details() or "")
+    assert len(fetch(collector.url, "SELECT id FROM vantage.agents")) == 1
+
+
+async def test_a_bound_token_does_not_bring_a_revoked_agent_back(collector: Collector) -> None:
+    agent = await enrol(collector, "a")
+    token = collector.token_again(agent.agent_id)
+    execute(collector, "UPDATE vantage.agents SET revoked_at = now()")
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await enrol(collector, "a", token)
+    assert refusal.value.code() == grpc.StatusCode.PERMISSION_DENIED
+    with pytest.raises(CollectorError, match="vantage agent list"):
+        collector.token_again(agent.agent_id)
+
+
+async def test_a_stolen_token_makes_an_agent_of_its_own_location_once(
+    collector: Collector,
+) -> None:
+    """Whoever comes second learns of it, and the operator sees the thief's agent."""
+    token = collector.token("a")
+    thief = await enrol(collector, "a", token)
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await enrol(collector, "a", token)
+    assert "spent" in (refusal.value.details() or "")
+    assert thief.location == "a"
+    async with stream(collector, thief) as delivery:
+        told = await delivery.read("assignments")
+        assert told.assignments
+        execute(collector, "UPDATE vantage.agents SET revoked_at = now()")
+        await delivery.send(heartbeat=delivery_pb2.Heartbeat())
+        assert await delivery.ended() == grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_an_agent_renews_its_certificate(collector: Collector) -> None:

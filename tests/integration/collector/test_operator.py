@@ -180,6 +180,9 @@ def test_a_row_nobody_can_use_is_told(vantage: Vantage) -> None:
             assigned(vantage)
 
 
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
 def bad(*options: str) -> list[str]:
     return ["monitor", "add", "http://a.example", *options]
 
@@ -250,6 +253,9 @@ def test_lists_are_readable(vantage: Vantage) -> None:
         (["location", "add", "x", "--latitude=1"], "--longitude"),
         (["agent", "token", "--location=fra", "--collector=here"], "host:port"),
         (["agent", "token", "--location=fra", "--collector=c:1"], "No collector has run"),
+        (["agent", "token"], "--location, or an --agent"),
+        (["agent", "token", "--location=a", "--agent=" + NOBODY], "--location, or an --agent"),
+        (["agent", "token", "--agent=" + NOBODY, "--collector=c:1"], "vantage agent list"),
         (["agent", "revoke", "00000000-0000-0000-0000-000000000000"], "vantage agent list"),
         (["account", "add", "acme", "--email=b@c.de", "--password-file=/dev/null"], "empty"),
     ],

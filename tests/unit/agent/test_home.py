@@ -80,7 +80,7 @@ def test_a_renewal_replaces_the_certificate_only(tmp_path: Path) -> None:
 def test_validity_and_renewal_time() -> None:
     assert IDENTITY.renewal_at_s == 3000
     IDENTITY.check_validity(3999)
-    with pytest.raises(FatalError, match=r"expired at 1970-01-01 01:06:40 UTC.*--replace"):
+    with pytest.raises(FatalError, match=r"expired at 1970-01-01 01:06:40 UTC.*--agent"):
         IDENTITY.check_validity(4000)
 
 
@@ -120,7 +120,8 @@ def test_the_spool_belongs_to_one_agent(tmp_path: Path) -> None:
     Spool(home.claim_spool("one"))
     with pytest.raises(FatalError, match=r"results of agent one, but this is agent two.*Move"):
         home.claim_spool("two")
-    aside = home.set_spool_aside()
+    assert home.set_spool_aside("one") is None
+    aside = home.set_spool_aside("two")
     assert aside == tmp_path / "spool-of-one"
     assert list(aside.glob("*/*.seg"))
     home.claim_spool("two")
@@ -129,7 +130,7 @@ def test_the_spool_belongs_to_one_agent(tmp_path: Path) -> None:
 def test_an_empty_spool_changes_hands(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.claim_spool("one")
-    assert home.set_spool_aside() is None
+    assert home.set_spool_aside("two") is None
     home.claim_spool("two")
     Spool(tmp_path / "spool").append([b"result"])
     with pytest.raises(FatalError, match="agent two"):

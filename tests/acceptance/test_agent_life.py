@@ -1,0 +1,146 @@
+"""An agent's life as its operator sees it: it joins, is cut off, comes back, and keeps its secrets.
+
+Real processes, and the commands that docs/operations.md names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.collector import Collector, configure, fetch, running_collector
+from tests.support.database import Database
+from tests.support.processes import Program, answers, has_ended, running, wait_until
+
+# What docs/operations.md promises.
+REVOKED_S = 5
+
+
+@dataclass
+class Centre:
+    """A collector, and the operator's tool on its database."""
+
+    collector: Collector
+    directory: Path
+
+    def vantage(self, *arguments: str) -> str:
+        command = [sys.executable, "-m", "collector.operator", *arguments]
+        return subprocess.run(
+            [*command, f"--database={self.collector.url}"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        ).stdout.strip()
+
+    def token(self, *arguments: str) -> str:
+        address = f"127.0.0.1:{self.collector.enrolment_port}"
+        return self.vantage("agent", "token", *arguments, f"--collector={address}")
+
+    @property
+    def home(self) -> Path:
+        return self.directory / "agent"
+
+    def join(self, token: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "agent", "join", "-", f"--home={self.home}", *arguments]
+        return subprocess.run(command, input=token, capture_output=True, text=True, timeout=30)
+
+    def agent(self) -> Program:
+        options = ["run", f"--home={self.home}", "--allow-network=127.0.0.0/8"]
+        return Program("agent", options, self.directory / "agent.log")
+
+    @property
+    def agent_id(self) -> str:
+        return str(json.loads((self.home / "agent.json").read_text())["agent_id"])
+
+    def results(self) -> list[dict[str, object]]:
+        statement = "SELECT DISTINCT agent_id::text FROM vantage.results"
+        return fetch(self.collector.url, statement)
+
+
+@pytest.fixture
+def centre(database: Database, tmp_path: Path) -> Iterator[Centre]:
+    configure(database.url(), monitors=1)
+    fetch(database.url(), "UPDATE vantage.monitors SET interval_s = 1 RETURNING id")
+    with running_collector(database.url(role="vantage_collector"), tmp_path) as collector:
+        yield Centre(collector, tmp_path)
+
+
+def test_after_its_certificate_expired_an_agent_stays_itself(centre: Centre) -> None:
+    assert centre.join(centre.token("--location=a")).returncode == 0
+    agent_id = centre.agent_id
+    program = centre.agent()
+    with running(program, ready=lambda: '"monitors": 1' in program.said(), what="the agent"):
+        centre.collector.program.kill()  # results pile up
+        spool = centre.home / "spool"
+        wait_until(lambda: sum(f.stat().st_size for f in spool.glob("*/*.seg")), what="results")
+    # As if a week had passed.
+    identity = json.loads((centre.home / "agent.json").read_text())
+    identity["certificate_expires_at_s"] = int(time.time()) - 1
+    (centre.home / "agent.json").write_text(json.dumps(identity))
+    late = centre.agent()
+    late.start()
+    wait_until(lambda: has_ended(late), what="its end")
+    [remedy] = re.findall(r"vantage agent token (--agent [0-9a-f-]+)", late.said().splitlines()[-1])
+    collector = centre.collector
+    ready = lambda: answers(collector.port) and answers(collector.enrolment_port)  # noqa: E731
+    with running(collector.program, ready=ready, what="the collector"):
+        joined = centre.join(centre.token(*remedy.split()))
+        assert joined.returncode == 0, joined.stderr
+        assert f"Joined as agent {agent_id} at location a again" in joined.stdout
+        with running(centre.agent(), ready=centre.results, what="the results' delivery"):
+            assert centre.results() == [{"agent_id": agent_id}]
+
+
+def test_a_revoked_agent_ends_within_seconds(centre: Centre) -> None:
+    assert centre.join(centre.token("--location=a")).returncode == 0
+    program = centre.agent()
+    with running(program, ready=centre.results, what="the first result"):
+        centre.vantage("agent", "revoke", centre.agent_id)
+        revoked_s = time.monotonic()
+        wait_until(lambda: has_ended(program), what="its end")
+        assert time.monotonic() - revoked_s < REVOKED_S
+        assert program.process is not None
+        assert program.process.returncode == 1
+    assert "This agent was revoked" in program.said()
+
+
+def test_secrets_stay_where_they_belong(centre: Centre) -> None:
+    token = centre.token("--location=a")
+    secret = token.partition(".")[0]
+    joined = centre.join(token)
+    assert joined.returncode == 0
+    program = centre.agent()
+    with running(program, ready=centre.results, what="the first result"):
+        for process in (program, centre.collector.program):
+            for name in ("cmdline", "environ"):
+                assert secret.encode() not in Path(f"/proc/{process.pid}/{name}").read_bytes()
+    written = [program.said(), centre.collector.program.said(), joined.stdout, joined.stderr]
+    assert not [text for text in written if secret in text or "PRIVATE KEY" in text]
+    dump = fetch(
+        centre.collector.url, "SELECT enrolment_tokens::text FROM vantage.enrolment_tokens"
+    )
+    assert secret not in str(dump)
+    assert secret.encode().hex() not in str(dump)
+    for key in (centre.home / "agent.key", centre.directory / "authority" / "authority.key"):
+        assert b"PRIVATE KEY" in key.read_bytes()
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+        assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+
+
+def test_what_root_does_belongs_to_the_services_user(centre: Centre) -> None:
+    owner = 12345 if os.geteuid() == 0 else os.geteuid()
+    centre.home.mkdir(mode=0o700)
+    os.chown(centre.home, owner, -1)
+    assert centre.join(centre.token("--location=a")).returncode == 0
+    assert {path.stat().st_uid for path in centre.home.rglob("*")} == {owner}
