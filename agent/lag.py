@@ -68,13 +68,18 @@ class LagWatcher:
         self._arm(now_us)
 
 
+def bound_us(total_us: int) -> int:
+    """Return by how much a phase may be wrong in a result that is not suspect."""
+    return max(_FLOOR_US, total_us // _SHARE)
+
+
 def is_suspect(lag_us: int, total_us: int) -> bool:
     """Tell whether a block of ``lag_us`` spoils a measurement of ``total_us``.
 
     A block moves any one mark by at most its own length. More than a tenth of the total is too
     much; under 5 ms it is what a scheduler does to every process, and is always let pass.
     """
-    return lag_us > max(_FLOOR_US, total_us // _SHARE)
+    return lag_us > bound_us(total_us)
 
 
 def _now_us() -> int:

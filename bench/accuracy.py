@@ -1,12 +1,16 @@
-"""How wrong the phases are, against a server that says how long it held each answer.
+"""How wrong each phase is, against what was on the wire.
 
-    python -m bench.accuracy [--seconds S] [--json]
+    python -m bench.accuracy [--seconds S] [--scheme http|https] [--json]
 
-The server, on a core of its own, answers HOLD after each request and writes into the answer how
-long that really was by its own clock; what a probe's `wait_us` has more is error: the loopback's
-round trip (some 50 us), the server's lag in seeing the request, and ours. `connect_us` is held
-against the kernel's own round trip. Each load is measured as libcurl stamps and as the agent
-reports; starts are spread evenly. HTTP only: a handshake's truth is not known to a server.
+A link with a known delay in a network namespace of its own (tests/support/delaylink.py), a server
+behind it that holds its answers (bench/distant.py), and a capture of every packet, stamped by the
+kernel (bench/capture.py). The error of a phase is what a tool says it took less what it took on
+the wire of the tool's own machine: of tls, that includes what the client computes. Each load is put
+on the agent, on the agent with libcurl's marks as they are, and, where it is installed, on
+prometheus-blackbox-exporter; each with a processor of its own, starts evenly spread.
+
+A result is *wrong* when a phase is wrong by more than its stated bound; docs/accuracy.md. The last
+loads share the processor with another busy program.
 """
 
 from __future__ import annotations
@@ -15,155 +19,342 @@ import argparse
 import asyncio
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Any
+from pathlib import Path
 from unittest import mock
+from urllib.parse import quote
 
 import uvloop
 
-from agent import transfer
-from agent.authorities import system_bundle
-from agent.content import Content
-from agent.guard import Guard
-from agent.phases import Marks, phases
+from agent import log, transfer
+from agent.lag import bound_us
+from agent.phases import Marks
+from agent.probe import Prober
 from agent.readiness import Waits
-from agent.transfer import Engine, Transfer
-from agent.url import Target, target_of
+from agent.resolver import Resolver
+from agent.result import Monitor
+from bench.capture import DOMAIN, Capture, Truth
 from bench.table import conditions, show
 from bench.target import cores, free_port, pinned, wait_for
+from tests.support import delaylink
+from tests.support.certificates import TestAuthority
+from tests.support.delaylink import HERE, THERE
 
-# In flight, and how long each answer is held: 10, 500 and 1,000 probes a second.
-LOADS = ((1, 0.1), (100, 0.2), (1000, 1.0))
+ONE_WAY_S = 0.010
+PHASES = ("dns", "connect", "tls", "wait", "receive")
+HEADINGS = (
+    "load", "by", "probes", "busy", "rtt", *PHASES, "wrong", "of them suspect", "of the good suspect",
+)  # fmt: skip
+_BLACKBOX = """
+modules:
+  fetch:
+    prober: http
+    timeout: 10s
+    http: {preferred_ip_protocol: ip4, tls_config: {ca_file: AUTHORITY}}
+"""
+_METRIC = re.compile(r'^probe_http_duration_seconds\{phase="(\w+)"\} (\S+)$', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Load:
+    """So many probes a second, each of which takes so long; ``hogs``: busy programs beside them."""
+
+    scheme: str
+    rate: float
+    hold_s: float
+    hogs: int = 0
+
+    @property
+    def name(self) -> str:
+        in_flight = max(1, round(self.rate * (self.hold_s + 0.1)))
+        beside = ", contended" if self.hogs else ""
+        return f"{self.scheme} {in_flight:,} ({self.rate:g}/s{beside})"
+
+
+LOADS = (
+    Load("http", 5, 0.1),
+    Load("http", 400, 0.15),
+    Load("http", 400, 2.4),
+    Load("http", 800, 0.5),
+    Load("http", 100, 0.4, hogs=1),
+    Load("https", 5, 0.1),
+    Load("https", 200, 0.4),
+    Load("https", 200, 4.9),
+    Load("https", 400, 0.5),
+    Load("https", 60, 0.4, hogs=1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a tool says of one probe, in microseconds."""
+
+    phases: dict[str, float | None]
+    rtt: int | None = None
+    suspect: bool | None = None
+    bound: float = 0.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the servers are, and whom to trust."""
+
+    dns: int
+    http: int
+    https: int
+    authority: Path
+
+    def port(self, scheme: str) -> int:
+        return self.http if scheme == "http" else self.https
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of each run")
-    parser.add_argument("--json", action="store_true", help="print JSON, and no table")
-    options = parser.parse_args()
+    options = _options()
+    if not options.inside:
+        program = [sys.executable, "-m", "bench.accuracy", *sys.argv[1:], "--inside"]
+        sys.exit(subprocess.run(delaylink.argv(ONE_WAY_S, program), check=False).returncode)
+    log.configure("error")
     beside = conditions()
-    os.sched_setaffinity(0, {cores()[0]})
     rows = []
-    for in_flight, hold_s in LOADS:
-        with _serving(hold_s) as url:
-            for name, correct in (("libcurl's marks", _as_stamped), ("agent", transfer.unwaited)):
-                with mock.patch.object(transfer, "unwaited", correct):
-                    done = uvloop.run(_probe(url, in_flight, hold_s, options.seconds))
-                rows.append(_row(in_flight, name, done))
+    with tempfile.TemporaryDirectory() as folder, _exporter(Path(folder)) as exporter:
+        for load in LOADS:
+            if options.scheme in (load.scheme, None):
+                rows += _measured(load, Path(folder), exporter, options)
     if options.json:
-        print(
-            json.dumps(
-                {"beside": beside, "rows": [dict(zip(HEADINGS, row, strict=True)) for row in rows]}
-            )
-        )
+        found = [dict(zip(HEADINGS, row, strict=True)) for row in rows]
+        print(json.dumps({"beside": beside, "rows": found}))
         return
-    show(f"Error in us, p50 and p99: {beside}", HEADINGS, rows)
+    show(f"Error in us, p50 / p99: {beside}", HEADINGS, rows)
 
 
-HEADINGS = (
-    "in flight", "marks", "probes", "connect p50", "connect p99",
-    "wait p50", "wait p99", "wait least",
-)  # fmt: skip
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of each run")
+    parser.add_argument("--scheme", choices=("http", "https"), help="only these loads")
+    parser.add_argument("--only", default="", help="only tools whose name begins so")
+    parser.add_argument("--load", default="", help="only loads whose name holds this")
+    parser.add_argument("--json", action="store_true", help="print JSON, and no table")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
 
 
-def _as_stamped(marks: Marks, _waits: Waits) -> Marks:
-    return marks
+def _measured(
+    load: Load, folder: Path, exporter: int | None, options: argparse.Namespace
+) -> list[tuple[object, ...]]:
+    if options.load not in load.name:
+        return []
+    rows = []
+    tools: dict[str, Callable[[Load, Place, float], tuple[dict[int, Told], float]]] = {
+        "agent": _by_agent,
+        "libcurl's marks": _as_stamped,
+        "blackbox_exporter": lambda *each: _by_exporter(exporter or 0, *each),
+    }
+    for name, tool in tools.items():
+        if (name == "blackbox_exporter" and exporter is None) or not name.startswith(options.only):
+            continue
+        with _serving(load, folder) as place, _contended(load.hogs):
+            capture = Capture("near")
+            told, busy = tool(load, place, options.seconds)
+            truths = capture.truths(
+                place.port(load.scheme), place.dns, is_tls=load.scheme == "https"
+            )
+        rows.append(_row(load, name, told, truths, busy))
+    return rows
+
+
+def _row(
+    load: Load, name: str, told: dict[int, Told], truths: dict[int, Truth], busy: float
+) -> tuple[object, ...]:
+    both = [(told[number], truth) for number, truth in truths.items() if number in told]
+    if len(both) < 0.98 * len(told):
+        raise SystemExit(f"{load.name}, {name}: {len(both)} of {len(told)} probes were captured.")
+    errors: dict[str, list[float]] = {"rtt": [], **{phase: [] for phase in PHASES}}
+    wrong, good = [], []
+    for tool, truth in both:
+        worst = 0.0
+        for phase in PHASES:
+            said, was = tool.phases.get(phase), getattr(truth, phase)
+            if said is not None and was is not None:
+                errors[phase].append(said - was)
+                worst = max(worst, abs(said - was))
+        if tool.rtt is not None:
+            errors["rtt"].append(tool.rtt - truth.connect)
+        (wrong if worst > tool.bound else good).append(tool.suspect)
+    return (
+        load.name, name, len(both), f"{busy:.2f}", *(_spread(each) for each in errors.values()),
+        len(wrong) if wrong[0:1] != [None] and good[0:1] != [None] else None,
+        _share(wrong), _share(good),
+    )  # fmt: skip
+
+
+def _share(flags: list[bool | None]) -> str | None:
+    known = [each for each in flags if each is not None]
+    return f"{100 * sum(known) / len(known):.1f} %" if known else None
+
+
+def _spread(errors: list[float]) -> str | None:
+    if not errors:
+        return None
+    errors.sort()
+    return f"{errors[len(errors) // 2]:,.0f} / {errors[int(0.99 * len(errors))]:,.0f}"
+
+
+def _as_stamped(load: Load, place: Place, seconds: float) -> tuple[dict[int, Told], float]:
+    def as_it_is(marks: Marks, _waits: Waits) -> Marks:
+        return marks
+
+    with mock.patch.object(transfer, "unwaited", as_it_is):
+        return _by_agent(load, place, seconds)
+
+
+def _by_agent(load: Load, place: Place, seconds: float) -> tuple[dict[int, Told], float]:
+    return uvloop.run(_probe(load, place, seconds))
+
+
+async def _probe(load: Load, place: Place, seconds: float) -> tuple[dict[int, Told], float]:
+    told: dict[int, Told] = {}
+    prober = Prober(
+        allow_networks=[ip_network(f"{THERE}/32")],
+        trust_ca=place.authority,
+        resolver=Resolver(servers=[(THERE, place.dns)]),
+    )
+
+    async def one(number: int) -> None:
+        result = await prober.probe(Monitor(1, _url(load, place, number)))
+        if result.failure is not None:
+            raise SystemExit(f"A probe failed: {result.failure}.")
+        (exchange,) = result.exchanges
+        spent = {phase: getattr(exchange.phases, f"{phase}_us") for phase in PHASES}
+        told[number] = Told(spent, exchange.rtt_us, result.suspect, bound_us(result.total_us))
+
+    # The first reads the authorities and makes the first handle.
+    await one(9_999_999)
+    busy = await _evenly(load.rate, seconds, one)
+    await prober.close()
+    del told[9_999_999]
+    return told, busy
+
+
+async def _evenly(
+    rate: float, seconds: float, start: Callable[[int], Awaitable[None]]
+) -> float:
+    """Start so many a second; return how busy this process was meanwhile."""
+    running = set()
+    began, cpu = time.monotonic(), time.process_time()
+    for number in range(max(20, round(seconds * rate))):
+        await asyncio.sleep(began + number / rate - time.monotonic())
+        running.add(task := asyncio.ensure_future(start(number)))
+        task.add_done_callback(lambda task: task.exception() or running.discard(task))
+    busy = (time.process_time() - cpu) / (time.monotonic() - began)
+    await asyncio.gather(*running)
+    return busy
+
+
+def _url(load: Load, place: Place, number: int) -> str:
+    return f"{load.scheme}://p{number}.{DOMAIN}:{place.port(load.scheme)}/"
+
+
+def _by_exporter(
+    exporter: int, load: Load, place: Place, seconds: float
+) -> tuple[dict[int, Told], float]:
+    """Have the exporter probe the address; it is told the name, so it looks nothing up."""
+    told: dict[int, Told] = {}
+
+    async def one(number: int) -> None:
+        target = quote(f"{load.scheme}://{THERE}:{place.port(load.scheme)}/", safe="")
+        ask = f"/probe?module=fetch&hostname=p{number}.{DOMAIN}&target={target}"
+        reader, writer = await asyncio.open_connection("127.0.0.1", exporter)
+        writer.write(f"GET {ask} HTTP/1.0\r\n\r\n".encode())
+        text = (await reader.read()).decode()
+        writer.close()
+        if "probe_success 1" not in text:
+            raise SystemExit(f"The exporter's probe {number} failed.")
+        spent = {phase: 1e6 * float(value) for phase, value in _METRIC.findall(text)}
+        named = {"connect": "connect", "tls": "tls", "processing": "wait", "transfer": "receive"}
+        told[number] = Told(
+            {mine: spent[theirs] for theirs, mine in named.items() if (mine, load.scheme) != ("tls", "http")}
+        )
+
+    (core, other) = cores_here
+    os.sched_setaffinity(0, {other})
+    try:
+        busy = asyncio.run(_evenly(load.rate, seconds, one))
+    finally:
+        os.sched_setaffinity(0, {core})
+    return told, busy
+
+
+cores_here = cores()
 
 
 @contextmanager
-def _serving(hold_s: float) -> Iterator[str]:
-    port = free_port()
-    program = [sys.executable, "-m", "bench.accuracy", "serve", str(port), str(hold_s)]
-    server = subprocess.Popen(pinned(cores()[1], program))
+def _serving(load: Load, folder: Path) -> Iterator[Place]:
+    authority = TestAuthority(folder)
+    leaf = authority.issue(f"*.{DOMAIN}")
+    program = [sys.executable, "-m", "bench.distant", HERE]
+    program += [str(leaf.certificate), str(leaf.key), str(load.hold_s)]
+    server = subprocess.Popen(pinned(cores_here[1], program), stdout=subprocess.PIPE, text=True)
     try:
-        wait_for(port)
-        yield f"http://127.0.0.1:{port}/"
+        os.sched_setaffinity(int(os.environ[delaylink.REFLECTOR]), {cores_here[1]})
+        os.sched_setaffinity(0, {cores_here[0]})
+        assert server.stdout is not None
+        dns, http, https = map(int, server.stdout.readline().split())
+        yield Place(dns, http, https, authority.path)
     finally:
         server.terminate()
         server.wait()
 
 
-async def _probe(url: str, in_flight: int, hold_s: float, seconds: float) -> list[tuple[int, int]]:
-    """Return the errors of connect and of wait, of each probe."""
-    engine = Engine(Guard([ip_network("127.0.0.0/8")]), system_bundle(), None)
-    target, errors, failed = target_of(url), [], 0
-    running: set[asyncio.Task[None]] = set()
-
-    async def one() -> None:
-        nonlocal failed
-        content = Content()
-        done = await engine.exchange(target, _addresses(target), 10_000_000, content=content)
-        if done.error is None and (held := content.values("X-Held-Us")):
-            errors.append(_errors(done, int(held[0])))
-        else:
-            failed += 1
-
-    every_s, began = hold_s / in_flight, time.monotonic()
-    for number in range(round(seconds / every_s)):
-        await asyncio.sleep(max(0.0, began + number * every_s - time.monotonic()))
-        running.add(task := asyncio.create_task(one()))
-        task.add_done_callback(running.discard)
-    await asyncio.gather(*running)
-    await engine.close()
-    if failed:
-        raise SystemExit(f"{failed} of {failed + len(errors)} probes failed.")
-    return errors
+@contextmanager
+def _contended(hogs: int) -> Iterator[None]:
+    """Share the processor with busy programs, on equal terms; without any, go before all others."""
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    if hogs:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    program = [sys.executable, "-c", "while True: sum(range(100000))"]
+    running = [subprocess.Popen(pinned(cores_here[0], program)) for _ in range(hogs)]
+    try:
+        yield
+    finally:
+        for hog in running:
+            hog.kill()
+            hog.wait()
+        os.sched_setscheduler(0, policy, priority)
 
 
-def _addresses(target: Target) -> list[object]:
-    return [target.address]
-
-
-def _errors(done: Transfer, held_us: int) -> tuple[int, int]:
-    split = phases(done.marks, dns_us=None, is_tls=False)
-    return (split.connect_us or 0) - (done.rtt_us or 0), (split.wait_us or 0) - held_us
-
-
-def _row(in_flight: int, name: str, done: list[tuple[int, int]]) -> tuple[object, ...]:
-    connect, wait = (sorted(errors) for errors in zip(*done, strict=True))
-    return (
-        f"{in_flight}", name, len(done),
-        _at(connect, 0.5), _at(connect, 0.99), _at(wait, 0.5), _at(wait, 0.99), wait[0],
-    )  # fmt: skip
-
-
-def _at(ordered: list[int], share: float) -> int:
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-class _Holding(asyncio.Protocol):
-    """Answers after a while, and says how long that was."""
-
-    def __init__(self, hold_s: float) -> None:
-        self._hold_s = hold_s
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-
-    def data_received(self, _data: bytes) -> None:
-        came_ns = time.monotonic_ns()
-        asyncio.get_running_loop().call_later(self._hold_s, self._answer, came_ns)
-
-    def _answer(self, came_ns: int) -> None:
-        held_us = (time.monotonic_ns() - came_ns) // 1000
-        head = f"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Held-Us: {held_us}\r\n"
-        self._transport.write(head.encode() + b"Connection: close\r\n\r\nhello")
-        self._transport.close()
-
-
-async def _serve(port: int, hold_s: float) -> None:
-    loop = asyncio.get_running_loop()
-    await loop.create_server(lambda: _Holding(hold_s), "127.0.0.1", port, backlog=4096)
-    await asyncio.Event().wait()
+@contextmanager
+def _exporter(folder: Path) -> Iterator[int | None]:
+    """Run blackbox_exporter, where it is installed; yield its port."""
+    program = shutil.which("prometheus-blackbox-exporter")
+    if program is None:
+        print("prometheus-blackbox-exporter is not run (apt-get install it).", file=sys.stderr)
+        yield None
+        return
+    authority = TestAuthority(folder)
+    configuration = folder / "blackbox.yml"
+    configuration.write_text(_BLACKBOX.replace("AUTHORITY", str(authority.path)))
+    port = free_port()
+    command = [program, f"--config.file={configuration}", "--log.level=error"]
+    command.append(f"--web.listen-address=127.0.0.1:{port}")
+    exporter = subprocess.Popen(
+        pinned(cores_here[0], command), env={**os.environ, "GOMAXPROCS": "1"}
+    )
+    try:
+        wait_for(port)
+        yield port
+    finally:
+        exporter.terminate()
+        exporter.wait()
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["serve"]:
-        uvloop.run(_serve(int(sys.argv[2]), float(sys.argv[3])))
-    else:
-        main()
+    main()
