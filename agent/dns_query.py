@@ -20,6 +20,7 @@ import dns.message
 import dns.rcode
 from dns.rdatatype import RdataType
 
+from agent.dns_message import Question
 from agent.failure import Code
 from agent.resolv_conf import Address, Server, family_of
 
@@ -41,8 +42,15 @@ class Reply:
     detail: str = ""
 
 
-Replies = dict[RdataType, Reply]
-Questions = dict[RdataType, dns.message.QueryMessage]
+class Replies(dict[RdataType, Reply]):
+    """What was said of each type; ``asked_ns``: when the first question was sent; 0: none was."""
+
+    def __init__(self, asked_ns: int = 0) -> None:
+        super().__init__()
+        self.asked_ns = asked_ns
+
+
+Questions = dict[RdataType, Question]
 
 
 async def ask(server: Server, questions: Questions, replies: Replies, timeout_s: float) -> None:
@@ -50,8 +58,9 @@ async def ask(server: Server, questions: Questions, replies: Replies, timeout_s:
     waiting = {kind: q for kind, q in questions.items() if not is_final(replies.get(kind))}
     try:
         with _connected(server) as sock:
+            replies.asked_ns = replies.asked_ns or time.monotonic_ns()
             for question in waiting.values():
-                sock.send(question.to_wire())
+                sock.send(question.wire)
             async with asyncio.timeout(timeout_s) as deadline:
                 await _collect(sock, server, waiting, replies, deadline)
     except TimeoutError:
@@ -73,17 +82,40 @@ async def _collect(
     while waiting:
         await _readable(sock)
         for datagram, at_ns in _datagrams(sock):
-            kind, message = _match(datagram, waiting)
-            if kind is None:
+            found = _plain(datagram, waiting, at_ns) or await _odd(datagram, waiting, server, at_ns)
+            if found is None:
                 continue
-            if message is None:
-                message = await _ask_by_tcp(server, waiting[kind])
-                at_ns = time.monotonic_ns()
+            kind, reply = found
             del waiting[kind]
-            replies[kind] = _read(message, kind, server, at_ns)
-            if waiting and replies[kind].addresses:
+            replies[kind] = reply
+            if waiting and reply.addresses:
                 soon = loop.time() + _OTHER_FAMILY_S
                 deadline.reschedule(min(deadline.when() or soon, soon))
+
+
+def _plain(datagram: bytes, waiting: Questions, at_ns: int) -> tuple[RdataType, Reply] | None:
+    for kind, question in waiting.items():
+        addresses = question.plain_answer(datagram)
+        if addresses is not None:
+            return kind, Reply(at_ns, addresses) if addresses else _nothing(at_ns, kind)
+    return None
+
+
+async def _odd(
+    datagram: bytes, waiting: Questions, server: Server, at_ns: int
+) -> tuple[RdataType, Reply] | None:
+    """Read what is no plain answer; None: it is no answer at all."""
+    kind, message = _match(datagram, waiting)
+    if kind is None:
+        return None
+    if message is None:
+        message = await _ask_by_tcp(server, waiting[kind].message)
+        at_ns = time.monotonic_ns()
+    return kind, _read(message, kind, server, at_ns)
+
+
+def _nothing(at_ns: int, kind: RdataType) -> Reply:
+    return Reply(at_ns, problem=Code.DNS_NO_ADDRESS, detail=f"no {kind.name} record")
 
 
 def _match(
@@ -98,7 +130,7 @@ def _match(
     except (dns.exception.DNSException, ValueError):
         return None, None
     for kind, question in waiting.items():
-        if question.is_response(message):
+        if question.message.is_response(message):
             is_cut = bool(message.flags & dns.flags.TC)
             return kind, None if is_cut else message
     return None, None
@@ -133,7 +165,7 @@ def _read(message: dns.message.Message, kind: RdataType, server: Server, at_ns: 
     addresses = tuple(_addresses(message, kind))
     if addresses:
         return Reply(at_ns, addresses)
-    return Reply(at_ns, problem=Code.DNS_NO_ADDRESS, detail=f"no {kind.name} record")
+    return _nothing(at_ns, kind)
 
 
 def _addresses(message: dns.message.Message, kind: RdataType) -> Iterator[Address]:

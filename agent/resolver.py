@@ -21,10 +21,9 @@ from itertools import chain
 from pathlib import Path
 
 import dns.exception
-import dns.message
-import dns.name
 from dns.rdatatype import RdataType
 
+from agent.dns_message import Question
 from agent.dns_query import Questions, Replies, ask, is_final
 from agent.failure import Code
 from agent.resolv_conf import (
@@ -112,7 +111,6 @@ class Resolver:
         candidates = (self._questions(each, families) for each in self._conf.candidates(name))
         first = next(candidates)
         began_ns = time.monotonic_ns()
-        replies: Replies = {}
         try:
             async with asyncio.timeout(timeout_s):
                 replies = await self._search(chain((first,), candidates))
@@ -123,7 +121,8 @@ class Resolver:
         addresses = _in_order(replies)
         if not addresses:
             raise LookupFailed(_failure(name, replies), _us_since(began_ns, time.monotonic_ns()))
-        return Answer(addresses, _us_since(began_ns, max(r.at_ns for r in replies.values())))
+        answered_ns = max(reply.at_ns for reply in replies.values())
+        return Answer(addresses, _us_since(replies.asked_ns, answered_ns))
 
     def _refresh(self) -> None:
         text = self._resolv_conf.changed()
@@ -147,16 +146,16 @@ class Resolver:
 
     async def _search(self, candidates: Iterable[Questions]) -> Replies:
         """Return the replies about the first candidate that has addresses, else about the first."""
-        first: Replies = {}
+        first = replies = Replies()
         for questions in candidates:
-            replies = await self._look_up(questions)
+            replies = await self._look_up(questions, replies.asked_ns)
             if any(reply.addresses for reply in replies.values()):
                 return replies
             first = first or replies
         return first
 
-    async def _look_up(self, questions: Questions) -> Replies:
-        replies: Replies = {}
+    async def _look_up(self, questions: Questions, asked_ns: int) -> Replies:
+        replies = Replies(asked_ns)
         timeout_s = self._timeout_s or self._conf.timeout_s
         for _ in range(self._attempts or self._conf.attempts):
             for server in self._given or self._conf.servers:
@@ -170,9 +169,8 @@ class Resolver:
     def _questions(self, name: str, families: Sequence[socket.AddressFamily]) -> Questions:
         """Word the queries about ``name``; none when it is too long with its search suffix."""
         with contextlib.suppress(dns.exception.DNSException):
-            absolute = dns.name.from_text(name)
             return {
-                kind: dns.message.make_query(absolute, kind)
+                kind: Question(name, kind)
                 for kind, family in _FAMILY_OF.items()
                 if family in families
             }

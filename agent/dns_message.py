@@ -1,0 +1,112 @@
+"""Questions to name servers, and the plain answers to them, read at little cost.
+
+A plain answer is what nearly all are: to this very question, whole, without error, and with
+addresses at the end of a chain of aliases or with nothing at all. dnspython reads every other one.
+
+Source: RFC 1035, section 4.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
+from os import urandom
+from typing import cast
+
+import dns.message
+import dns.name
+from dns.rdatatype import RdataType
+
+from agent.resolv_conf import Address
+
+_ID_BYTES = 2
+_HEADER = struct.Struct("!2sHHHHH")
+_RECORD = struct.Struct("!HHIH")
+# Is it an answer, to a query, cut short, with which result: of these only the first may be set.
+_JUDGED_FLAGS, _ANSWER = 0xFA0F, 0x8000
+_IN = 1
+_POINTER = 0xC0
+_ALIASES_MAX = 16
+
+
+class Question:
+    """A question about one type of a name's records; ``wire``: as it is sent."""
+
+    __slots__ = ("kind", "wire")
+
+    def __init__(self, name: str, kind: RdataType) -> None:
+        """Raises: dns.exception.DNSException when no message can hold the name."""
+        self.kind = kind
+        # A number that nobody can guess, so that nobody can forge the answer.
+        self.wire = urandom(_ID_BYTES) + _wording(name, kind)
+
+    @property
+    def message(self) -> dns.message.QueryMessage:
+        """The same for dnspython."""
+        return cast("dns.message.QueryMessage", dns.message.from_wire(self.wire))
+
+    def plain_answer(self, wire: bytes) -> tuple[Address, ...] | None:
+        """Return the addresses in a plain answer, maybe none; None: it is not a plain one."""
+        try:
+            return self._addresses(wire)
+        except (IndexError, struct.error, ValueError):
+            return None
+
+    def _addresses(self, wire: bytes) -> tuple[Address, ...] | None:
+        number, flags, questions, answers, _, _ = _HEADER.unpack_from(wire)
+        at = len(self.wire)
+        if (
+            number != self.wire[:_ID_BYTES]
+            or flags & _JUDGED_FLAGS != _ANSWER
+            or questions != 1
+            or wire[_HEADER.size : at] != self.wire[_HEADER.size :]
+        ):
+            return None
+        addresses: dict[bytes, list[Address]] = {}
+        aliases: dict[bytes, bytes] = {}
+        for _ in range(answers):
+            owner, at = _name(wire, at)
+            kind, network, _, length = _RECORD.unpack_from(wire, at)
+            at += _RECORD.size
+            if network != _IN or at + length > len(wire):
+                return None
+            if kind == self.kind:
+                addresses.setdefault(owner, []).append(_address(wire[at : at + length]))
+            elif kind == RdataType.CNAME:
+                aliases[owner], _ = _name(wire, at)
+            at += length
+        if not answers:
+            return ()
+        owner, _ = _name(wire, _HEADER.size)
+        for _ in range(_ALIASES_MAX):
+            if owner in addresses:
+                return tuple(addresses[owner])
+            owner = aliases.get(owner, b"")
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _wording(name: str, kind: RdataType) -> bytes:
+    return dns.message.make_query(dns.name.from_text(name), kind).to_wire()[_ID_BYTES:]
+
+
+def _name(wire: bytes, at: int) -> tuple[bytes, int]:
+    """Read a name that may end elsewhere in the message; return it, and where what follows is."""
+    labels = []
+    after = 0
+    while length := wire[at]:
+        if length >= _POINTER:
+            after = after or at + 2
+            earlier = (length - _POINTER) << 8 | wire[at + 1]
+            if earlier >= at:
+                raise ValueError("a name that points ahead")
+            at = earlier
+            continue
+        labels.append(wire[at : at + length + 1])
+        at += length + 1
+    return b"".join(labels).lower(), after or at + 1
+
+
+def _address(packed: bytes) -> Address:
+    return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
