@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
@@ -34,14 +34,17 @@ from unittest import mock
 from urllib.parse import quote
 
 import uvloop
+from dns.rdatatype import RdataType
 
 from agent import log, transfer
+from agent.dns_message import Question
 from agent.lag import bound_us
 from agent.phases import Marks
 from agent.probe import Prober
 from agent.readiness import Waits
 from agent.resolver import Resolver
 from agent.result import Monitor
+from agent.url import target_of
 from bench.capture import DOMAIN, Capture, Truth
 from bench.table import conditions, show
 from bench.target import cores, free_port, pinned, wait_for
@@ -49,10 +52,12 @@ from tests.support import delaylink
 from tests.support.certificates import TestAuthority
 from tests.support.delaylink import HERE, THERE
 
+PROBING, SERVING = cores()
 ONE_WAY_S = 0.010
 PHASES = ("dns", "connect", "tls", "wait", "receive")
 HEADINGS = (
-    "load", "by", "probes", "busy", "rtt", *PHASES, "wrong", "of them suspect", "of the good suspect",
+    "load", "by", "probes", "busy", "rtt", *PHASES,
+    "wrong", "of them suspect", "of the good suspect",
 )  # fmt: skip
 _BLACKBOX = """
 modules:
@@ -61,6 +66,7 @@ modules:
     timeout: 10s
     http: {preferred_ip_protocol: ip4, tls_config: {ca_file: AUTHORITY}}
 """
+_FIRST = 9_999_999
 _METRIC = re.compile(r'^probe_http_duration_seconds\{phase="(\w+)"\} (\S+)$', re.MULTILINE)
 
 
@@ -236,27 +242,34 @@ async def _probe(load: Load, place: Place, seconds: float) -> tuple[dict[int, To
         spent = {phase: getattr(exchange.phases, f"{phase}_us") for phase in PHASES}
         told[number] = Told(spent, exchange.rtt_us, result.suspect, bound_us(result.total_us))
 
-    # The first reads the authorities and makes the first handle.
-    await one(9_999_999)
+    # The first reads the authorities and makes the first handle; and what an agent remembers of
+    # a monitor from one probe to the next, it remembers here too.
+    await one(_FIRST)
+    for number in range(_count(load.rate, seconds)):
+        target = target_of(_url(load, place, number))
+        for kind in (RdataType.A, RdataType.AAAA):
+            Question(target.host, kind)
     busy = await _evenly(load.rate, seconds, one)
     await prober.close()
-    del told[9_999_999]
+    del told[_FIRST]
     return told, busy
 
 
-async def _evenly(
-    rate: float, seconds: float, start: Callable[[int], Awaitable[None]]
-) -> float:
+async def _evenly(rate: float, seconds: float, start: Callable[[int], Awaitable[None]]) -> float:
     """Start so many a second; return how busy this process was meanwhile."""
     running = set()
     began, cpu = time.monotonic(), time.process_time()
-    for number in range(max(20, round(seconds * rate))):
+    for number in range(_count(rate, seconds)):
         await asyncio.sleep(began + number / rate - time.monotonic())
         running.add(task := asyncio.ensure_future(start(number)))
         task.add_done_callback(lambda task: task.exception() or running.discard(task))
     busy = (time.process_time() - cpu) / (time.monotonic() - began)
     await asyncio.gather(*running)
     return busy
+
+
+def _count(rate: float, seconds: float) -> int:
+    return max(20, round(seconds * rate))
 
 
 def _url(load: Load, place: Place, number: int) -> str:
@@ -281,19 +294,19 @@ def _by_exporter(
         spent = {phase: 1e6 * float(value) for phase, value in _METRIC.findall(text)}
         named = {"connect": "connect", "tls": "tls", "processing": "wait", "transfer": "receive"}
         told[number] = Told(
-            {mine: spent[theirs] for theirs, mine in named.items() if (mine, load.scheme) != ("tls", "http")}
+            {
+                mine: spent[theirs]
+                for theirs, mine in named.items()
+                if (mine, load.scheme) != ("tls", "http")
+            }
         )
 
-    (core, other) = cores_here
-    os.sched_setaffinity(0, {other})
+    os.sched_setaffinity(0, {SERVING})
     try:
         busy = asyncio.run(_evenly(load.rate, seconds, one))
     finally:
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, {PROBING})
     return told, busy
-
-
-cores_here = cores()
 
 
 @contextmanager
@@ -302,10 +315,10 @@ def _serving(load: Load, folder: Path) -> Iterator[Place]:
     leaf = authority.issue(f"*.{DOMAIN}")
     program = [sys.executable, "-m", "bench.distant", HERE]
     program += [str(leaf.certificate), str(leaf.key), str(load.hold_s)]
-    server = subprocess.Popen(pinned(cores_here[1], program), stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(pinned(SERVING, program), stdout=subprocess.PIPE, text=True)
     try:
-        os.sched_setaffinity(int(os.environ[delaylink.REFLECTOR]), {cores_here[1]})
-        os.sched_setaffinity(0, {cores_here[0]})
+        os.sched_setaffinity(int(os.environ[delaylink.REFLECTOR]), {SERVING})
+        os.sched_setaffinity(0, {PROBING})
         assert server.stdout is not None
         dns, http, https = map(int, server.stdout.readline().split())
         yield Place(dns, http, https, authority.path)
@@ -321,7 +334,7 @@ def _contended(hogs: int) -> Iterator[None]:
     if hogs:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     program = [sys.executable, "-c", "while True: sum(range(100000))"]
-    running = [subprocess.Popen(pinned(cores_here[0], program)) for _ in range(hogs)]
+    running = [subprocess.Popen(pinned(PROBING, program)) for _ in range(hogs)]
     try:
         yield
     finally:
@@ -345,9 +358,7 @@ def _exporter(folder: Path) -> Iterator[int | None]:
     port = free_port()
     command = [program, f"--config.file={configuration}", "--log.level=error"]
     command.append(f"--web.listen-address=127.0.0.1:{port}")
-    exporter = subprocess.Popen(
-        pinned(cores_here[0], command), env={**os.environ, "GOMAXPROCS": "1"}
-    )
+    exporter = subprocess.Popen(pinned(PROBING, command), env={**os.environ, "GOMAXPROCS": "1"})
     try:
         wait_for(port)
         yield port

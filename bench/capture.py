@@ -1,4 +1,4 @@
-"""What was on the wire: every packet of a network namespace, stamped by its kernel, and what it says.
+"""What was on the wire: every packet on a device, stamped by the kernel, and what that says.
 
 Nothing is read before the run is over, so that the capture takes no processor from it; the kernel
 keeps the packets meanwhile. Probes are told apart by the names they ask for: p17.bench.example is
@@ -72,8 +72,12 @@ class Capture:
         told: dict[int, int] = {}
         for at_ns, is_out, protocol, source, destination, flags, payload in self._packets():
             if protocol == _UDP and dns_port == (destination if is_out else source):
-                if (found := _number(payload)) is not None:
-                    (asked if is_out else told).setdefault(found, at_ns)
+                if (found := _number(payload)) is None:
+                    continue
+                if is_out:
+                    asked.setdefault(found, at_ns)
+                else:  # of both families, the one that came last is waited for
+                    told[found] = at_ns
             elif protocol == _TCP and is_out and destination == port:
                 _sent(flows[source], at_ns, flags, payload)
                 if source not in number_of and (found := _number(payload)) is not None:
@@ -101,7 +105,9 @@ class Capture:
             length = int.from_bytes(frame[_ETHERNET + 2 : _ETHERNET + 4], "big") + _ETHERNET
             protocol = frame[_ETHERNET + 9]
             source, destination = struct.unpack_from("!HH", frame, words)
-            flags, head = (frame[words + 13], (frame[words + 12] >> 4) * 4) if protocol == _TCP else (0, 8)
+            flags, head = (
+                (frame[words + 13], (frame[words + 12] >> 4) * 4) if protocol == _TCP else (0, 8)
+            )
             # Padding is no payload; a length of 0 is that of a packet too large to say.
             payload = frame[words + head : length if length > _ETHERNET else None]
             packets.append((

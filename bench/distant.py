@@ -2,8 +2,8 @@
 
     python -m bench.distant ADDRESS CERTIFICATE KEY HOLD_S
 
-Prints the ports of DNS, HTTP and HTTPS. Every name is at CLIENTS_VIEW, and the client ends the connection.
-How punctual it is does not matter: what is true is told by the packets.
+Prints the ports of DNS, HTTP and HTTPS. Every name is at delaylink's THERE; the client ends the
+connection. How punctual it is does not matter: what is true is told by the packets.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ class _Names(asyncio.DatagramProtocol):
         asyncio.get_running_loop().call_later(DNS_S, self._answer, data, address)
 
     def _answer(self, data: bytes, address: Any) -> None:
-        """Say that the name is at THERE; see RFC 1035, section 4."""
+        """Say that the name is at THERE, and nowhere by IPv6; see RFC 1035, section 4."""
         question = data[12 : data.index(0, 12) + 5]
-        header = data[:2] + struct.pack("!HHHHH", 0x8180, 1, 1, 0, 0)
-        record = struct.pack("!HHHIH", 0xC00C, 1, 1, 60, 4) + socket.inet_aton(THERE)
+        record = b""
+        if question[-4:] == b"\0\1\0\1":
+            record = struct.pack("!HHHIH", 0xC00C, 1, 1, 60, 4) + socket.inet_aton(THERE)
+        header = data[:2] + struct.pack("!HHHHH", 0x8180, 1, bool(record), 0, 0)
         self._transport.sendto(header + question + record, address)
 
 
@@ -64,9 +66,7 @@ async def _serve(address: str, certificate: str, key: str, hold_s: float) -> Non
     names, _ = await loop.create_datagram_endpoint(_Names, local_addr=(address, 0))
     ports = [names.get_extra_info("sockname")[1]]
     for tls in (None, context):
-        server = await loop.create_server(
-            lambda: _Held(hold_s), address, 0, ssl=tls, backlog=4096
-        )
+        server = await loop.create_server(lambda: _Held(hold_s), address, 0, ssl=tls, backlog=4096)
         ports.append(server.sockets[0].getsockname()[1])
     print(*ports, flush=True)
     await asyncio.Event().wait()
