@@ -109,6 +109,7 @@ class Group:
     high_waters: dict[tuple[UUID, bytes], DictRow]
     moved: dict[tuple[UUID, bytes], int] = field(default_factory=dict)
     rows: list[wire.Rows] = field(default_factory=list)
+    by_agent: dict[tuple[UUID, str], list[wire.Rows]] = field(default_factory=dict)
     gaps: list[wire.Row] = field(default_factory=list)
     sightings: list[certificates.Sighting] = field(default_factory=list)
     refused: list[dict[str, object]] = field(default_factory=list)
@@ -149,6 +150,16 @@ class Group:
                 "payload": payload,
             }
         )
+
+    def ingested(self) -> list[wire.Row]:
+        """Tell what there is to add to the rollups.
+
+        One row an agent: the rows of a transaction share ``received_at``, by which they are found.
+        """
+        return [
+            wire.ingested_row(rows, agent_id=agent_id, location=location)
+            for (agent_id, location), rows in self.by_agent.items()
+        ]
 
     def announcement(self) -> str:
         """Name the monitors with new results, as NOTIFY's payload; empty: too many to name."""
@@ -268,6 +279,7 @@ class Committer:
             await copy(cursor, "results", wire.RESULT_COLUMNS, [r.result for r in group.rows])
             exchanges = [row for r in group.rows for row in r.exchanges]
             await copy(cursor, "exchanges", wire.EXCHANGE_COLUMNS, exchanges)
+            await copy(cursor, "ingested", wire.INGESTED_COLUMNS, group.ingested())
             await copy(cursor, "gaps", wire.GAP_COLUMNS, group.gaps)
             await certificates.store(cursor, group.sightings)
             if group.refused:
@@ -303,6 +315,7 @@ class Committer:
         wanted = {message.monitor_id for _, message in messages.values()}
         probed = await self.probed.of(source.location, wanted)
         now_us = time.time_ns() // 1000
+        begin = len(group.rows)
         for seq, (payload, message) in messages.items():
             if message.monitor_id not in probed:
                 reason = f"monitor {message.monitor_id} is not probed from {source.location}"
@@ -322,6 +335,10 @@ class Committer:
                         group.sightings.append(sighting)
             except wire.RefusedResult as refusal:
                 group.quarantine(source, seq, str(refusal), payload)
+        if len(group.rows) > begin:
+            group.by_agent.setdefault((source.agent_id, source.location), []).extend(
+                group.rows[begin:]
+            )
 
 
 def decode(

@@ -59,6 +59,16 @@ BYTES_WAITING = Gauge(
     "Bytes of results that were received and are not committed.",
     registry=REGISTRY,
 )
+RESULTS_ROLLED_UP = Counter(
+    "vantage_collector_results_rolled_up",
+    "Results that this collector added to the rollups; one collector at a time does.",
+    registry=REGISTRY,
+)
+ROLLUP_LAG_SECONDS = Gauge(
+    "vantage_collector_rollup_lag_seconds",
+    "Age of the oldest result that is not in the rollups yet, at the collector that keeps them.",
+    registry=REGISTRY,
+)
 CERTIFICATES = Counter(
     "vantage_collector_certificates",
     "Requests of agents for a certificate, by outcome: enrolled, renewed, refused.",

@@ -24,6 +24,7 @@ from collector.errors import CollectorError, FatalError, TransientError
 from collector.health import Health
 from collector.ingest import Committer
 from collector.service import Delivery
+from collector.upkeep import Upkeep
 from vantage.v1 import delivery_pb2_grpc, enrolment_pb2_grpc
 
 log = structlog.get_logger()
@@ -128,6 +129,7 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
             tasks.create_task(committer.run(), name="committer"),
             tasks.create_task(assignments.run(), name="assignments"),
             tasks.create_task(health.watch(), name="health"),
+            tasks.create_task(Upkeep(settings.database).run(), name="upkeep"),
         ]
         if settings.health_listen is not None:
             stack.push_async_callback(health.server.stop, None)

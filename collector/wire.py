@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -99,6 +99,14 @@ GAP_COLUMNS: dict[str, str] = {
     "reason": "text",
     "detail": "text",
 }
+INGESTED_COLUMNS: dict[str, str] = {
+    "from_slot_at": "int8",
+    "to_slot_at": "int8",
+    "agent_id": "uuid",
+    "results": "int4",
+    "location": "text",
+    "monitor_ids": "int4[]",
+}
 REASON = re.compile(r"[a-z][a-z_]{0,31}")
 
 OUTCOMES = {
@@ -127,6 +135,13 @@ class Rows:
     monitor_id: int
     result: Row
     exchanges: tuple[Row, ...]
+
+
+def ingested_row(results: Sequence[Rows], *, agent_id: object, location: str) -> Row:
+    """Tell what a batch brought, for the rollups to find it."""
+    slots = [each.result[0] for each in results]
+    monitor_ids = list({each.monitor_id for each in results})
+    return min(slots), max(slots), agent_id, len(slots), location, monitor_ids
 
 
 def decode(payload: bytes) -> result_pb2.Result:

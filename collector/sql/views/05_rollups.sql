@@ -1,0 +1,270 @@
+-- Results by the minute, the hour and the day. Hours and days are kept by the collector (every number
+-- of them is a sum, so what arrives is added, late or not); minutes are made when they are asked
+-- for, since most monitors have one result in each.
+--
+-- The statements differ in little but names, so they are made here from the columns of
+-- vantage.rollups_1h.
+DO $$
+DECLARE
+    -- What is summed up of the rows of vantage.results.
+    measures text := (SELECT $text$
+        count(*)::integer AS run,
+        (count(*) FILTER (WHERE outcome = 'up'))::integer AS up,
+        (count(*) FILTER (WHERE outcome = 'degraded'))::integer AS degraded,
+        (count(*) FILTER (WHERE outcome = 'down'))::integer AS down,
+        (count(*) FILTER (WHERE suspect))::integer AS suspect,
+        (count(*) FILTER (WHERE suspect AND outcome = 'down'))::integer AS suspect_down,
+        vantage.count_by(failure) FILTER (WHERE failure IS NOT NULL) AS failures,
+        (count(*) FILTER (WHERE timed))::integer AS timed,
+        COALESCE(sum(total_us) FILTER (WHERE timed), 0)::bigint AS total_sum_us,
+        vantage.merge(vantage.histogram(total_us)) FILTER (WHERE timed) AS total_histogram,
+        COALESCE(sum(redirect_us) FILTER (WHERE timed), 0)::bigint AS redirect_sum_us$text$
+        || string_agg(format($text$,
+        COALESCE(sum(%1$s_us) FILTER (WHERE timed), 0)::bigint AS %1$s_sum_us,
+        (count(%1$s_us) FILTER (WHERE timed))::integer AS %1$s_count,
+        vantage.merge(vantage.histogram(%1$s_us)) FILTER (WHERE timed) AS %1$s_histogram$text$, phase), '')
+        FROM unnest('{dns,connect,tls,send,wait,receive}'::text[]) AS phase);
+    timed CONSTANT text := 'CROSS JOIN LATERAL (SELECT'
+        ' results.outcome <> ''down'' AND NOT results.suspect AS timed) AS judged';
+    columns text;  -- all of them
+    totals text;   -- the same, summed up over rows of rollups_1h
+    added text;    -- the same, added to a row that is there
+BEGIN
+    SELECT
+        string_agg(attname, ', ' ORDER BY attnum),
+        string_agg(CASE
+            WHEN attname = 'bucket_at' THEN 'date_bin(''1 day'', bucket_at, ''epoch'')'
+            WHEN attname IN ('monitor_id', 'location') THEN attname
+            WHEN attname = 'updated_at' THEN 'max(updated_at)'
+            WHEN atttypid = 'jsonb'::regtype THEN format('vantage.merge_counts(%I)', attname)
+            WHEN atttypid = 'numeric'::regtype THEN format('vantage.merge(%I)', attname)
+            ELSE format('sum(%I)::%s', attname, atttypid::regtype)
+        END, ', ' ORDER BY attnum),
+        string_agg(CASE
+            WHEN attname IN ('bucket_at', 'monitor_id', 'location') THEN NULL
+            WHEN attname = 'updated_at' THEN 'updated_at = excluded.updated_at'
+            WHEN atttypid = 'jsonb'::regtype
+                THEN format('%1$I = vantage.add_counts(kept.%1$I, excluded.%1$I)', attname)
+            WHEN atttypid = 'numeric'::regtype
+                THEN format('%1$I = COALESCE(kept.%1$I + excluded.%1$I, kept.%1$I, excluded.%1$I)',
+                    attname)
+            ELSE format('%1$I = kept.%1$I + excluded.%1$I', attname)
+        END, ', ' ORDER BY attnum)
+    INTO columns, totals, added
+    FROM pg_attribute
+    WHERE attrelid = 'vantage.rollups_1h'::regclass AND attnum > 0 AND NOT attisdropped;
+
+    EXECUTE format($view$
+        CREATE OR REPLACE VIEW vantage.results_1m AS
+        SELECT vantage.slots_due(
+            monitor_id, location, bucket_at, LEAST(bucket_at + INTERVAL '1 minute', now())) AS due, %s
+        FROM (
+            SELECT
+                date_bin('1 minute', slot_at, 'epoch') AS bucket_at,
+                monitor_id,
+                location,
+                max(received_at) AS updated_at,
+                %s
+            FROM vantage.results %s
+            WHERE NOT is_extra
+            GROUP BY 1, 2, 3
+        ) AS minutes
+        $view$, columns, measures, timed);
+    EXECUTE format($view$
+        CREATE OR REPLACE VIEW vantage.results_1h AS
+        SELECT vantage.slots_due(
+            monitor_id, location, bucket_at, LEAST(bucket_at + INTERVAL '1 hour', now())) AS due, %s
+        FROM vantage.rollups_1h
+        $view$, columns);
+    EXECUTE format($view$
+        CREATE OR REPLACE VIEW vantage.results_1d AS
+        SELECT vantage.slots_due(
+            monitor_id, location, bucket_at, LEAST(bucket_at + INTERVAL '1 day', now())) AS due, %s
+        FROM vantage.rollups_1d
+        $view$, columns);
+
+    EXECUTE format($function$
+        CREATE OR REPLACE FUNCTION vantage.roll_up(results_max integer DEFAULT 50000)
+        RETURNS TABLE (batches integer, results bigint)
+        LANGUAGE plpgsql
+        -- It would weigh every chunk anew for every look into the index.
+        SET timescaledb.enable_chunk_append = off
+        AS $body$
+        DECLARE
+            chosen record;
+        BEGIN
+            PERFORM pg_advisory_xact_lock(hashtext('vantage.rollups'));
+            SELECT
+                array_agg(id) AS ids,
+                min(from_slot_at) AS from_at,
+                max(to_slot_at) AS to_at,
+                count(*)::integer AS batches,
+                sum(waiting.results)::bigint AS results
+            INTO chosen
+            FROM (
+                SELECT
+                    ingested.*,
+                    sum(ingested.results) OVER (ORDER BY ingested.id) - ingested.results AS before
+                FROM (SELECT * FROM vantage.ingested ORDER BY id LIMIT 5000) AS ingested
+                -- What an agent had kept for long waits for a call of its own.
+                JOIN (SELECT * FROM vantage.ingested ORDER BY id LIMIT 1) AS oldest
+                    ON ingested.from_slot_at > oldest.from_slot_at - INTERVAL '1 day'
+                    AND ingested.to_slot_at < oldest.to_slot_at + INTERVAL '1 day'
+            ) AS waiting
+            WHERE waiting.before < results_max;
+            IF chosen.ids IS NOT NULL THEN
+                -- Literal bounds let the planner leave out the chunks that nothing came for.
+                EXECUTE format($statement$
+                    WITH taken AS (
+                        DELETE FROM vantage.ingested WHERE id = ANY($1)
+                        RETURNING *
+                    ),
+                    hours AS (
+                        SELECT
+                            date_bin('1 hour', slot_at, 'epoch') AS bucket_at,
+                            monitor_id,
+                            location,
+                            now() AS updated_at,
+                            %1$s
+                        FROM (
+                            SELECT found.*
+                            FROM taken
+                            CROSS JOIN unnest(taken.monitor_ids) AS monitor (id)
+                            -- One look into the index for each: OFFSET keeps it from being joined.
+                            CROSS JOIN LATERAL (
+                                SELECT *
+                                FROM vantage.results
+                                WHERE results.monitor_id = monitor.id
+                                    AND results.location = taken.location
+                                    AND results.slot_at >= taken.from_slot_at
+                                    AND results.slot_at <= taken.to_slot_at
+                                    AND results.slot_at >= %%1$L
+                                    AND results.slot_at <= %%2$L
+                                    AND results.agent_id = taken.agent_id
+                                    AND results.received_at >= taken.received_from_at
+                                    AND results.received_at <= taken.received_to_at
+                                    AND NOT results.is_extra
+                                OFFSET 0
+                            ) AS found
+                        ) AS results %2$s
+                        GROUP BY 1, 2, 3
+                    ),
+                    kept_hours AS (
+                        INSERT INTO vantage.rollups_1h AS kept (%3$s)
+                        SELECT %3$s FROM hours
+                        ORDER BY monitor_id, location
+                        ON CONFLICT (monitor_id, location, bucket_at) DO UPDATE SET %5$s
+                    )
+                    INSERT INTO vantage.rollups_1d AS kept (%3$s)
+                    SELECT %4$s FROM hours
+                    GROUP BY date_bin('1 day', bucket_at, 'epoch'), monitor_id, location
+                    ORDER BY monitor_id, location
+                    ON CONFLICT (monitor_id, location, bucket_at) DO UPDATE SET %5$s
+                    $statement$, chosen.from_at, chosen.to_at)
+                USING chosen.ids;
+            END IF;
+            RETURN QUERY SELECT chosen.batches, COALESCE(chosen.results, 0);
+        END
+        $body$
+        $function$, measures, timed, columns, totals, added);
+
+    EXECUTE format($function$
+        CREATE OR REPLACE FUNCTION vantage.rebuild_rollups(from_at timestamptz, to_at timestamptz)
+        RETURNS void
+        LANGUAGE plpgsql
+        AS $body$
+        DECLARE
+            first_at timestamptz := date_bin('1 day', from_at, 'epoch');
+            last_at timestamptz := date_bin('1 day', to_at - INTERVAL '1 us', 'epoch') + INTERVAL '1 day';
+            kept_from_at timestamptz := (SELECT min(slot_at) FROM vantage.results);
+        BEGIN
+            IF current_setting('transaction_isolation') <> 'repeatable read' THEN
+                RAISE EXCEPTION 'vantage.rebuild_rollups needs BEGIN ISOLATION LEVEL REPEATABLE READ';
+            END IF;
+            IF kept_from_at IS NULL OR first_at < date_bin('1 day', kept_from_at, 'epoch') THEN
+                RAISE EXCEPTION 'The results before %% are not kept any more: nothing before can be '
+                    'rebuilt.', kept_from_at;
+            END IF;
+            -- What this snapshot shows of vantage.ingested lies in the results that it shows.
+            DELETE FROM vantage.ingested WHERE from_slot_at >= first_at AND to_slot_at < last_at;
+            WHILE (SELECT results FROM vantage.roll_up()) > 0 LOOP
+            END LOOP;
+            DELETE FROM vantage.rollups_1h WHERE bucket_at >= first_at AND bucket_at < last_at;
+            DELETE FROM vantage.rollups_1d WHERE bucket_at >= first_at AND bucket_at < last_at;
+            INSERT INTO vantage.rollups_1h (%3$s)
+            SELECT %3$s
+            FROM (
+                SELECT
+                    date_bin('1 hour', slot_at, 'epoch') AS bucket_at,
+                    monitor_id,
+                    location,
+                    now() AS updated_at,
+                    %1$s
+                FROM vantage.results %2$s
+                WHERE slot_at >= first_at AND slot_at < last_at AND NOT is_extra
+                GROUP BY 1, 2, 3
+            ) AS hours;
+            INSERT INTO vantage.rollups_1d (%3$s)
+            SELECT %4$s
+            FROM vantage.rollups_1h
+            WHERE bucket_at >= first_at AND bucket_at < last_at
+            GROUP BY date_bin('1 day', bucket_at, 'epoch'), monitor_id, location;
+        END
+        $body$
+        $function$, measures, timed, columns, totals);
+END
+$$;
+
+CREATE OR REPLACE VIEW vantage.rollup_backlog AS
+SELECT
+    count(*) AS batches,
+    COALESCE(sum(results), 0)::bigint AS results,
+    COALESCE(now() - min(received_from_at), INTERVAL '0') AS lag
+FROM vantage.ingested;
+COMMENT ON VIEW vantage.rollup_backlog IS 'How far the rollups are behind vantage.results. One row.';
+COMMENT ON COLUMN vantage.rollup_backlog.batches IS 'Batches that are not in the rollups yet.';
+COMMENT ON COLUMN vantage.rollup_backlog.results IS 'Results that are not in the rollups yet.';
+COMMENT ON COLUMN vantage.rollup_backlog.lag IS 'Age of the oldest of them; 0: there is none.';
+
+COMMENT ON FUNCTION vantage.roll_up IS
+    'Adds what vantage.ingested names, oldest first, about results_max results of it, to the '
+    'rollups; returns how many batches and results. The collector calls it again and again.';
+COMMENT ON FUNCTION vantage.rebuild_rollups IS
+    'Makes the rollups of the days from from_at to to_at anew from the results, after rows of '
+    'vantage.results were changed by hand. Needs BEGIN ISOLATION LEVEL REPEATABLE READ.';
+COMMENT ON VIEW vantage.results_1m IS
+    'The results of each monitor at each location by the minute, made from vantage.results when it '
+    'is read. A minute without a result has no row.';
+COMMENT ON VIEW vantage.results_1h IS
+    'The results of each monitor at each location by the hour. Kept by the collector, seconds behind '
+    'vantage.results and for longer. An hour without a result has no row.';
+COMMENT ON VIEW vantage.results_1d IS
+    'The results of each monitor at each location by the day, in UTC. Kept like vantage.results_1h, '
+    'for longer still. A day without a result has no row.';
+
+-- The views' columns are the tables'.
+DO $$
+DECLARE
+    passed record;
+BEGIN
+    FOR passed IN
+        SELECT
+            rollup AS view_name,
+            attname AS column_name,
+            col_description(attrelid, attnum) AS comment
+        FROM unnest('{results_1m,results_1h,results_1d}'::text[]) AS rollup
+        CROSS JOIN pg_attribute
+        WHERE attrelid = 'vantage.rollups_1h'::regclass AND attnum > 0
+        UNION ALL
+        SELECT
+            rollup,
+            'due',
+            'Slots that were due in it, up to now. due - run are missing: vantage.slots_accounted '
+            'tells why.'
+        FROM unnest('{results_1m,results_1h,results_1d}'::text[]) AS rollup
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN vantage.%I.%I IS %L',
+            passed.view_name, passed.column_name, passed.comment);
+    END LOOP;
+END
+$$;

@@ -1,0 +1,73 @@
+"""What one collector at a time does for the whole database: it keeps the rollups.
+
+The leader is whoever holds an advisory lock; when it dies, its connection does, and another takes
+over. What it had not committed is still in ``vantage.ingested``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import psycopg
+import structlog
+
+from collector import db, metrics
+from collector.errors import TransientError
+
+log = structlog.get_logger()
+
+# Between two looks at what has arrived: the rollups are about this far behind.
+LOOK_EVERY_S = 2.0
+CANDIDATE_EVERY_S = 5.0
+
+
+class Upkeep:
+    """``run`` leads, or waits to; as many collectors may run it as there are."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def run(self) -> None:
+        """Keep the database for ever, over as many connections as that takes."""
+        while True:
+            try:
+                async with await db.connect(self.url) as connection:
+                    await self.keep(connection)
+            except (TransientError, psycopg.Error) as error:
+                log.warning("upkeep_interrupted", error=db.first_line(error))
+                metrics.ROLLUP_LAG_SECONDS.set(0)
+                await asyncio.sleep(CANDIDATE_EVERY_S)
+
+    async def keep(self, connection: db.AsyncConnection) -> None:
+        """Do the work while the connection lasts, once no other collector does."""
+        # Lost in a crash of the server, it would be done again from what is still there.
+        await connection.execute("SET synchronous_commit = off")
+        is_leader = False
+        while True:
+            if not is_leader:
+                is_leader = await self.lead(connection)
+                if is_leader:
+                    log.info("upkeep_begun")
+            if is_leader:
+                await self.roll_up(connection)
+            await asyncio.sleep(LOOK_EVERY_S if is_leader else CANDIDATE_EVERY_S)
+
+    async def lead(self, connection: db.AsyncConnection) -> bool:
+        """Become the leader, unless another collector is."""
+        cursor = await connection.execute(db.queries("upkeep")["lead"])
+        row = await cursor.fetchone()
+        return row is not None and bool(row["is_leader"])
+
+    async def roll_up(self, connection: db.AsyncConnection) -> None:
+        """Add everything that has arrived to the rollups."""
+        statements = db.queries("upkeep")
+        while True:
+            cursor = await connection.execute(statements["rollup_lag"])
+            if row := await cursor.fetchone():
+                metrics.ROLLUP_LAG_SECONDS.set(row["lag_s"])
+            cursor = await connection.execute(statements["roll_up"])
+            row = await cursor.fetchone()
+            if row is None or not row["batches"]:
+                return
+            metrics.RESULTS_ROLLED_UP.inc(row["results"])
+            log.debug("rolled_up", batches=row["batches"], results=row["results"])
