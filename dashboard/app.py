@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from dashboard import errors, live, monitor, overview, result, signing, static
+from dashboard import editing, errors, live, monitor, overview, result, signing, static
 from dashboard.account import audit, joining, members, profile, sessions, tokens
 from dashboard.attempts import Attempts
 from dashboard.authorization import Verified
@@ -45,6 +45,7 @@ ROUTES: list[BaseRoute] = [
     Route("/signed-in", signing.signed_in),
     Route("/sign-out", signing.sign_out, methods=["POST"]),
     Route("/static/{digest}/{name:path}", static.serve),
+    *editing.ROUTES,
     *joining.ROUTES,
     *profile.ROUTES,
     *members.ROUTES,

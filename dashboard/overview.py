@@ -91,6 +91,9 @@ def _query(number: int, **parameters: str) -> str:
 
 def sentence(states: Sequence[str]) -> str:
     """The state of everything in one sentence."""
+    if states and set(states) == {"paused"}:
+        return "Everything is paused"
+    states = [state for state in states if state != "paused"]
     total = len(states)
     troubled = sum(state in words.PROBLEMS for state in states)
     waiting = states.count("waiting")

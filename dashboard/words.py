@@ -15,10 +15,11 @@ STATES = {
     "down": "Down",
     "missing": "No data",
     "waiting": "Waiting",
+    "paused": "Paused",
 }
 """A location's state and its word; the order of severity is `SEVERITY`."""
 
-SEVERITY = ("down", "slow", "missing", "waiting", "up")
+SEVERITY = ("down", "slow", "missing", "waiting", "up", "paused")
 PROBLEMS = frozenset({"down", "slow", "missing"})
 
 OUTCOME_STATES = {"up": "up", "degraded": "slow", "down": "down"}
@@ -178,6 +179,8 @@ def verdict(states: Sequence[str]) -> str:
     """How a monitor stands over its locations, in one sentence with its denominator."""
     state = worst(states)
     number, total = states.count(state), len(states)
+    if state == "paused":
+        return "Paused"
     if state == "waiting":
         if number == total:
             return "Waiting for the first result…"

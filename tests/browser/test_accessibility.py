@@ -25,6 +25,8 @@ PAGES = [
     "/?q=nothing+like+it",
     "/m/{checkout}",
     "/m/{checkout}/latest",
+    "/m/{checkout}/edit",
+    "/monitors/new",
     "/settings",
     "/settings/members",
     "/settings/sessions",

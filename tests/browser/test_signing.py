@@ -46,7 +46,7 @@ def running_centre(
         yield started
 
 
-def test_from_registering_to_inviting(new_page: NewPage, box: Mailbox) -> None:
+def test_from_registering_to_inviting(new_page: NewPage, box: Mailbox, centre: Centre) -> None:
     page = new_page(signed_in=False)
     page.goto("/sign-in")
     page.get_by_role("link", name="Register").click()
@@ -60,6 +60,15 @@ def test_from_registering_to_inviting(new_page: NewPage, box: Mailbox) -> None:
     page.get_by_label("Password for").fill("a fine long password")
     page.get_by_role("button", name="Begin").click()
     expect(page).to_have_url(re.compile(r"//[^/]+/$"))
+    # One field; its page turns into the first result's waterfall.
+    page.get_by_label("Address to watch").fill("www.new.example")
+    keep_picture(page, "first-run")
+    page.get_by_role("button", name="Watch it").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Probing www.new.example…")
+    keep_picture(page, "first-run-waiting")
+    centre.new_result("www.new.example", "fra", 52_000)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Up from Frankfurt in 52 ms")
+    expect(page.locator(".waterfall")).to_contain_text("TCP connect")
     page.get_by_role("link", name="Settings").click()
     page.get_by_label("Time zone").select_option("Asia/Tokyo")
     page.get_by_role("button", name="Save").click()

@@ -181,6 +181,7 @@ SELECT
 FROM chosen
 JOIN vantage.monitors ON monitors.id = chosen.monitor_id
 WHERE monitors.removed_at IS NULL
+    AND monitors.paused_at IS NULL
     AND chosen.agent_id = ANY(%(agent_ids)s::uuid[])
 ORDER BY
     chosen.agent_id,

@@ -4,14 +4,14 @@ DROP POLICY IF EXISTS everything ON vantage.monitors;
 CREATE POLICY everything ON vantage.monitors
     TO vantage_collector, vantage_reader USING (true) WITH CHECK (true);
 DROP POLICY IF EXISTS own ON vantage.monitors;
-CREATE POLICY own ON vantage.monitors FOR SELECT
+CREATE POLICY own ON vantage.monitors
     TO vantage_views USING (account_id = vantage.current_account());
 
 DROP POLICY IF EXISTS everything ON vantage.monitor_locations;
 CREATE POLICY everything ON vantage.monitor_locations
     TO vantage_collector, vantage_reader USING (true) WITH CHECK (true);
 DROP POLICY IF EXISTS own ON vantage.monitor_locations;
-CREATE POLICY own ON vantage.monitor_locations FOR SELECT
+CREATE POLICY own ON vantage.monitor_locations
     TO vantage_views USING (EXISTS (
         SELECT FROM vantage.monitors WHERE monitors.id = monitor_locations.monitor_id));
 

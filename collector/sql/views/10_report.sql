@@ -40,7 +40,9 @@ SELECT
     timeout_us,
     slow_us,
     max_redirects,
-    created_at
+    created_at,
+    is_everywhere,
+    paused_at
 FROM vantage.monitors
 WHERE account_id = vantage.current_account() AND removed_at IS NULL;
 COMMENT ON VIEW report.monitors IS 'The account''s monitors, less the removed ones.';
@@ -53,6 +55,8 @@ COMMENT ON COLUMN report.monitors.slow_us IS
     'An up result whose total_us exceeds this is degraded. NULL: no limit.';
 COMMENT ON COLUMN report.monitors.max_redirects IS 'Redirects followed.';
 COMMENT ON COLUMN report.monitors.created_at IS 'When the monitor was added.';
+COMMENT ON COLUMN report.monitors.is_everywhere IS 'Probed from all locations, those to come too.';
+COMMENT ON COLUMN report.monitors.paused_at IS 'Since when it rests. NULL: it is probed.';
 
 CREATE OR REPLACE VIEW report.monitor_locations WITH (security_barrier) AS
 SELECT
@@ -182,6 +186,7 @@ SELECT
     pairs.location,
     locations.title,
     CASE
+        WHEN monitors.paused_at IS NOT NULL THEN 'paused'
         WHEN latest.slot_at IS NULL THEN 'waiting'
         WHEN latest.slot_at < now()
             - make_interval(secs => 2 * monitors.interval_s + monitors.timeout_us / 1e6 + 30)
@@ -238,7 +243,7 @@ COMMENT ON COLUMN report.latest.location IS 'Short name of the location.';
 COMMENT ON COLUMN report.latest.title IS 'The location as shown to people.';
 COMMENT ON COLUMN report.latest.state IS
     'up, slow or down by the newest result; missing: a result has been due for more than one '
-    'interval, the timeout and 30 s; waiting: there never was one.';
+    'interval, the timeout and 30 s; waiting: there never was one; paused: nothing is due.';
 COMMENT ON COLUMN report.latest.slot_at IS 'The newest result''s slot. NULL: there is none.';
 COMMENT ON COLUMN report.latest.outcome IS 'The newest result''s. NULL: there is none.';
 COMMENT ON COLUMN report.latest.failure IS 'The newest result''s. NULL: it is up.';

@@ -31,6 +31,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.sessions, vantage.links, vantage
     vantage.users TO vantage_views;
 GRANT SELECT, INSERT, UPDATE ON vantage.accounts TO vantage_views;
 GRANT SELECT, INSERT ON vantage.audit_log TO vantage_views;
+GRANT INSERT, UPDATE ON vantage.monitors TO vantage_views;
+GRANT INSERT, DELETE ON vantage.monitor_locations TO vantage_views;
 
 -- Everything in report belongs to vantage_views, which row-level security binds.
 DO $$

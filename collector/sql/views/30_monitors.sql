@@ -1,0 +1,185 @@
+-- Changing what is watched, by an editor or an owner. Errors as in 20_people.sql.
+
+CREATE OR REPLACE FUNCTION vantage.url_problem(given_url text)
+RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT CASE
+        WHEN length(given_url) > 2048 THEN 'it is longer than 2048 characters'
+        WHEN given_url ~ '[[:space:][:cntrl:]]' THEN
+            'it holds white space or a control character'
+        WHEN given_url !~ '^[A-Za-z][A-Za-z0-9+.-]*://' THEN
+            'it begins with no scheme, such as https://'
+        WHEN authority ~ '@' THEN 'it holds a user name, which would be shown to everybody'
+        WHEN parts IS NULL OR parts[1] = '' THEN 'it names no host'
+        WHEN parts[2] !~ '^:[0-9]{0,9}$' THEN 'its port is no number'
+        WHEN NULLIF(parts[2], ':') IS NOT NULL
+            AND substring(parts[2] FROM 2)::integer NOT BETWEEN 1 AND 65535 THEN
+            'ports lie between 1 and 65535'
+    END
+    FROM (SELECT substring(given_url FROM '^[^:]+://([^/?#]*)')) AS split (authority)
+    CROSS JOIN LATERAL (SELECT regexp_match(
+        authority, '^(\[[0-9A-Fa-f:.]+\]|[^\[\]:]*)(:.*)?$')) AS host_and_port (parts)
+$$;
+COMMENT ON FUNCTION vantage.url_problem IS
+    'Why no agent could probe this address. NULL: nothing is wrong with its form; which schemes '
+    'there are is the business of vantage.monitors.';
+
+CREATE OR REPLACE FUNCTION vantage.check_monitor(
+    given_url text, given_interval_s integer, given_timeout_us integer, given_slow_us integer)
+RETURNS void
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    why text := vantage.url_problem(given_url);
+BEGIN
+    IF why IS NOT NULL THEN
+        RAISE EXCEPTION '“%” cannot be watched: %.', left(given_url, 200), why
+            USING ERRCODE = 'VA400';
+    ELSIF given_interval_s NOT BETWEEN 1 AND 86400 THEN
+        RAISE EXCEPTION 'The interval is % s: 1 s to 24 h can be.', given_interval_s
+            USING ERRCODE = 'VA400';
+    ELSIF given_timeout_us NOT BETWEEN 100000 AND 60000000 THEN
+        RAISE EXCEPTION 'The timeout is % s: 0.1 s to 60 s can be.',
+            trim_scale(given_timeout_us / 1000000.0) USING ERRCODE = 'VA400';
+    ELSIF given_slow_us NOT BETWEEN 1 AND given_timeout_us THEN
+        RAISE EXCEPTION 'The limit for slowness is % ms: more than 0 and at most the timeout '
+            '(% ms) can be.', trim_scale(given_slow_us / 1000.0),
+            trim_scale(given_timeout_us / 1000.0) USING ERRCODE = 'VA400';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION vantage.check_monitor IS
+    'Raises VA400, saying why, for what cannot be watched. A slow_us of NULL: no limit.';
+
+CREATE OR REPLACE FUNCTION vantage.place_monitor(given_id integer, given_locations text[])
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    unknown text;
+BEGIN
+    SELECT wanted INTO unknown
+    FROM unnest(given_locations) AS wanted
+    WHERE wanted NOT IN (SELECT name FROM vantage.locations)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'There is no location “%”.', left(unknown, 100) USING ERRCODE = 'VA400';
+    END IF;
+    DELETE FROM vantage.monitor_locations
+    WHERE monitor_id = given_id AND location <> ALL (given_locations);
+    INSERT INTO vantage.monitor_locations (monitor_id, location)
+    SELECT given_id, name
+    FROM vantage.locations
+    WHERE given_locations IS NULL OR name = ANY (given_locations)
+    ON CONFLICT DO NOTHING;
+END
+$$;
+COMMENT ON FUNCTION vantage.place_monitor IS
+    'Has a monitor probed from these locations. NULL: from all there are.';
+
+CREATE OR REPLACE FUNCTION report.add_monitor(
+    given_name text, given_url text, given_interval_s integer, given_timeout_us integer,
+    given_slow_us integer, given_locations text[])
+RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    own_id CONSTANT integer := vantage.require_role('editor');
+    new_id integer;
+BEGIN
+    PERFORM vantage.check_monitor(
+        given_url, given_interval_s, given_timeout_us, given_slow_us);
+    INSERT INTO vantage.monitors
+        (account_id, name, url, interval_s, timeout_us, slow_us, is_everywhere)
+    VALUES (own_id, COALESCE(NULLIF(given_name, ''), regexp_replace(given_url, '^https?://|/$', '', 'g')),
+        given_url, given_interval_s, given_timeout_us, given_slow_us, given_locations IS NULL)
+    RETURNING id INTO new_id;
+    PERFORM vantage.place_monitor(new_id, given_locations);
+    PERFORM vantage.record('monitor_added', given_url);
+    RETURN new_id;
+EXCEPTION WHEN check_violation THEN
+    RAISE EXCEPTION '“%” cannot be watched: agents do not speak its scheme.', left(given_url, 200)
+        USING ERRCODE = 'VA400';
+END
+$$;
+COMMENT ON FUNCTION report.add_monitor IS
+    'Has the account watch an address; returns the monitor''s id. An empty name: the address '
+    'without its scheme. Locations NULL: all, also those to come.';
+
+CREATE OR REPLACE FUNCTION report.change_monitor(
+    given_id integer, given_name text, given_url text, given_interval_s integer,
+    given_timeout_us integer, given_slow_us integer, given_locations text[])
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    own_id CONSTANT integer := vantage.require_role('editor');
+BEGIN
+    PERFORM vantage.check_monitor(
+        given_url, given_interval_s, given_timeout_us, given_slow_us);
+    IF given_name = '' THEN
+        RAISE EXCEPTION 'A monitor has a name.' USING ERRCODE = 'VA400';
+    END IF;
+    UPDATE vantage.monitors
+    SET
+        name = given_name,
+        url = given_url,
+        interval_s = given_interval_s,
+        timeout_us = given_timeout_us,
+        slow_us = given_slow_us,
+        is_everywhere = given_locations IS NULL
+    WHERE id = given_id AND account_id = own_id AND removed_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'There is no such monitor in your account.' USING ERRCODE = 'VA404';
+    END IF;
+    PERFORM vantage.place_monitor(given_id, given_locations);
+    PERFORM vantage.record('monitor_changed', given_name);
+EXCEPTION WHEN check_violation THEN
+    RAISE EXCEPTION '“%” cannot be watched: agents do not speak its scheme.', left(given_url, 200)
+        USING ERRCODE = 'VA400';
+END
+$$;
+COMMENT ON FUNCTION report.change_monitor IS
+    'Defines the account''s monitor anew. Locations NULL: all, also those to come.';
+
+CREATE OR REPLACE FUNCTION report.pause_monitor(given_id integer, is_wanted boolean)
+RETURNS void
+LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    own_id CONSTANT integer := vantage.require_role('editor');
+    whose text;
+BEGIN
+    UPDATE vantage.monitors
+    SET paused_at = CASE WHEN is_wanted THEN COALESCE(paused_at, now()) END
+    WHERE id = given_id AND account_id = own_id AND removed_at IS NULL
+    RETURNING name INTO whose;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'There is no such monitor in your account.' USING ERRCODE = 'VA404';
+    END IF;
+    PERFORM vantage.record(
+        CASE WHEN is_wanted THEN 'monitor_paused' ELSE 'monitor_resumed' END, whose);
+END
+$$;
+COMMENT ON FUNCTION report.pause_monitor IS 'Lets the account''s monitor rest, or go on.';
+
+CREATE OR REPLACE FUNCTION report.remove_monitor(given_id integer)
+RETURNS void
+LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    own_id CONSTANT integer := vantage.require_role('editor');
+    whose text;
+BEGIN
+    UPDATE vantage.monitors SET removed_at = now()
+    WHERE id = given_id AND account_id = own_id AND removed_at IS NULL
+    RETURNING name INTO whose;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'There is no such monitor in your account.' USING ERRCODE = 'VA404';
+    END IF;
+    PERFORM vantage.record('monitor_removed', whose);
+END
+$$;
+COMMENT ON FUNCTION report.remove_monitor IS
+    'Stops watching the account''s monitor; its results stay until they are too old.';

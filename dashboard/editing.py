@@ -1,0 +1,198 @@
+"""Adding, changing, pausing and removing monitors. What may be is decided by the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from dashboard import forms, words
+from dashboard.account.joining import Joined as Added
+from dashboard.db import Reader
+from dashboard.errors import Forbidden, NotFound, Unacceptable
+from dashboard.forms import Form, Submission
+from dashboard.rendering import page
+from dashboard.rows import Asked, Place
+from dashboard.session import visit
+
+INTERVALS_S = (10, 30, 60, 300, 900, 3_600)
+USUAL = {"interval": "60", "timeout": "10", "slow": "", "where": "everywhere"}
+
+
+@dataclass(frozen=True, slots=True)
+class Editable:
+    """A monitor as its form shows it. ``paused_at`` None: it is probed."""
+
+    id: int
+    name: str
+    url: str
+    interval_s: int
+    timeout_us: int
+    slow_us: int | None
+    is_everywhere: bool
+    paused_at: datetime | None
+    locations: list[str]
+
+    @property
+    def form(self) -> Form:
+        """Its values as they would be typed in."""
+        fields = {
+            "name": self.name,
+            "url": self.url,
+            "interval": str(self.interval_s),
+            "timeout": f"{self.timeout_us / 1_000_000:g}",
+            "slow": "" if self.slow_us is None else f"{self.slow_us / 1_000:g}",
+            "where": "everywhere" if self.is_everywhere else "chosen",
+        }
+        return Form(fields, {"location": self.locations})
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """A monitor's oldest result."""
+
+    slot_at: datetime
+    location: str
+
+
+async def find(reader: Reader, monitor_id: int) -> Editable:
+    """The account's monitor. Raises: NotFound."""
+    found = None
+    if monitor_id < 2**31:
+        found = await reader.one(Editable, "editable", id=monitor_id)
+    if found is None:
+        raise NotFound("There is no such monitor in your account.")
+    return found
+
+
+async def show_new(request: Request, *, status: int = 200, **values: Any) -> Response:
+    """Answer ``/monitors/new``."""
+    return await _show(request, None, status, **values)
+
+
+async def show(request: Request, *, status: int = 200, **values: Any) -> Response:
+    """Answer ``/m/{id}/edit``."""
+    return await _show(request, request.path_params["monitor_id"], status, **values)
+
+
+async def _show(
+    request: Request,
+    monitor_id: int | None,
+    status: int,
+    form: Form | None = None,
+    error: str = "",
+) -> Response:
+    async with visit(request) as (visitor, reader):
+        if not visitor.is_editor:
+            raise Forbidden("This takes the role of editor; yours is viewer.")
+        monitor = None if monitor_id is None else await find(reader, monitor_id)
+        places = await reader.all(Place, "places")
+    shown = form or (monitor.form if monitor else Form(USUAL))
+    intervals = {*INTERVALS_S, *([monitor.interval_s] if monitor else [])}
+    return page(
+        request,
+        "edit.html",
+        status,
+        visitor=visitor,
+        monitor=monitor,
+        form=shown,
+        chosen=shown.all("location"),
+        places=sorted(places, key=lambda place: words.order(place.title)),
+        intervals=sorted(intervals),
+        error=error,
+    )
+
+
+def values(form: Form) -> dict[str, Any]:
+    """What a form says of a monitor; what is not there is as usual.
+
+    Raises: Unacceptable for what is no number.
+    """
+    url = form.text("url")
+    if url and "://" not in url:
+        url = f"https://{url}"
+    where = form["where"] or USUAL["where"]
+    locations = None if where == "everywhere" else form.all("location")
+    if locations == []:
+        raise Unacceptable("Choose at least one location.")
+    slow = form.text("slow")
+    return {
+        "name": form.text("name"),
+        "url": url,
+        "interval_s": _number(form, "interval", "The interval", 1),
+        "timeout_us": _number(form, "timeout", "The timeout", 1_000_000),
+        "slow_us": _number(form, "slow", "The limit for slowness", 1_000) if slow else None,
+        "locations": locations,
+    }
+
+
+def _number(form: Form, name: str, what: str, unit: int) -> int:
+    """A field times its unit, as the database takes it: 32 bits; what may be, it decides."""
+    text = form.text(name) or USUAL[name]
+    try:
+        number = round(float(text) * unit)
+    except (ValueError, OverflowError):
+        number = -1
+    if not 0 <= number < 2**31:
+        raise Unacceptable(f"{what} cannot be “{text[:20]}”.")
+    return number
+
+
+@forms.action(show_new)
+async def add(given: Submission) -> str:
+    """Watch an address, and ask for its first result at once."""
+    added = await given.reader.the(Added, "add_monitor", **values(given.form))
+    await given.reader.one(Asked, "run_now", monitor_id=added.id)
+    return f"/m/{added.id}/first"
+
+
+@forms.action(show)
+async def change(given: Submission) -> str:
+    """Define a monitor anew."""
+    monitor = await find(given.reader, given.request.path_params["monitor_id"])
+    await given.reader.run("change_monitor", id=monitor.id, **values(given.form))
+    return f"/m/{monitor.id}"
+
+
+@forms.action(show)
+async def pause(given: Submission) -> str:
+    """Let a monitor rest, or go on."""
+    monitor = await find(given.reader, given.request.path_params["monitor_id"])
+    await given.reader.run("pause_monitor", id=monitor.id, is_wanted=given.form["pause"] == "yes")
+    return f"/m/{monitor.id}"
+
+
+@forms.action(show)
+async def remove(given: Submission) -> str:
+    """Watch no longer."""
+    monitor = await find(given.reader, given.request.path_params["monitor_id"])
+    await given.reader.run("remove_monitor", id=monitor.id)
+    return "/"
+
+
+async def first(request: Request) -> Response:
+    """Answer ``/m/{id}/first``: wait for the first result, then lead to its waterfall."""
+    async with visit(request) as (visitor, reader):
+        monitor = await find(reader, request.path_params["monitor_id"])
+        found = await reader.one(First, "first_result", monitor_id=monitor.id)
+        places = await reader.all(Place, "places")
+    if found is not None:
+        slot = words.slot_name(found.slot_at)
+        return RedirectResponse(f"/m/{monitor.id}/r/{slot}/{found.location}", 303)
+    shown = [place for place in places if place.name in monitor.locations]
+    return page(request, "first.html", visitor=visitor, monitor=monitor, places=shown)
+
+
+ROUTES = [
+    Route("/monitors/new", show_new),
+    Route("/monitors/new", add, methods=["POST"]),
+    Route("/m/{monitor_id:int}/edit", show),
+    Route("/m/{monitor_id:int}/edit", change, methods=["POST"]),
+    Route("/m/{monitor_id:int}/pause", pause, methods=["POST"]),
+    Route("/m/{monitor_id:int}/remove", remove, methods=["POST"]),
+    Route("/m/{monitor_id:int}/first", first),
+]

@@ -1,0 +1,185 @@
+"""Adding, changing, pausing and removing monitors in the report centre."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg.errors import CheckViolation
+
+from collector.errors import CollectorError
+from collector.operator.monitor import check_url
+from tests.integration.dashboard.conftest import Answer, Visitor
+from tests.support.database import Database
+from tests.support.report_centre import Centre
+
+USUAL = {"url": "https://new.example/", "interval": "60", "timeout": "10", "where": "everywhere"}
+
+
+def send(visitor: Visitor, path: str, page: str = "", **form: str) -> Answer:
+    return visitor.ask(path, "POST", {"csrf": visitor.form_token(page or path), **form})
+
+
+@pytest.fixture
+def added(visitor: Visitor, centre: Centre) -> Iterator[int]:
+    """A monitor that the visitor added, gone again afterwards."""
+    answer = send(visitor, "/monitors/new", **USUAL)
+    assert answer.headers["location"].endswith("/first")
+    monitor_id = int(answer.headers["location"].split("/")[2])
+    yield monitor_id
+    centre.execute("DELETE FROM vantage.monitors WHERE id = %(id)s", id=monitor_id)
+
+
+def test_a_new_monitor_is_probed_at_once_from_everywhere(
+    visitor: Visitor, centre: Centre, added: int
+) -> None:
+    [found] = centre.execute(
+        "SELECT name, url, is_everywhere, (SELECT count(*) FROM vantage.monitor_locations"
+        " WHERE monitor_id = id), (SELECT requested_at > now() - INTERVAL '1 min'"
+        " FROM vantage.run_requests WHERE monitor_id = id)"
+        " FROM vantage.monitors WHERE id = %(id)s",
+        id=added,
+    )
+    assert found == ("new.example", "https://new.example/", True, 5, True)
+    assert "Probing new.example" in visitor.ask(f"/m/{added}/first").text
+    centre.new_result("new.example", "fra", 40_000)
+    assert f"/m/{added}/r/" in visitor.ask(f"/m/{added}/first").headers["location"]
+
+
+def test_an_address_without_a_scheme_is_https(visitor: Visitor, centre: Centre) -> None:
+    send(visitor, "/monitors/new", url="plain.example")
+    [found] = centre.execute("DELETE FROM vantage.monitors WHERE name = 'plain.example'"
+                             " RETURNING url, interval_s, timeout_us")  # fmt: skip
+    assert found == ("https://plain.example", 60, 10_000_000)
+
+
+def test_a_monitor_is_changed(visitor: Visitor, centre: Centre, added: int) -> None:
+    with psycopg.connect(centre.database.url(), autocommit=True) as listener:
+        listener.execute("LISTEN vantage_assignments")
+        form = {**USUAL, "name": "Newer", "interval": "300", "timeout": "2.5", "slow": "800"}
+        visitor_form = {**form, "where": "chosen", "location": "sin"}
+        assert send(visitor, f"/m/{added}/edit", **visitor_form).status == 303
+        assert next(listener.notifies(timeout=5), None) is not None
+    [found] = centre.execute(
+        "SELECT name, interval_s, timeout_us, slow_us, is_everywhere, ARRAY(SELECT location FROM"
+        " vantage.monitor_locations WHERE monitor_id = id) FROM vantage.monitors WHERE id = %(id)s",
+        id=added,
+    )
+    assert found == ("Newer", 300, 2_500_000, 800_000, False, ["sin"])
+    text = visitor.ask(f"/m/{added}/edit").text
+    assert 'value="2.5"' in text
+    assert 'value="sin" checked' in text
+
+
+def test_nothing_is_due_while_a_monitor_rests(visitor: Visitor, centre: Centre, added: int) -> None:
+    edit = f"/m/{added}/edit"
+    for wanted in ("yes", "yes"):
+        assert send(visitor, f"/m/{added}/pause", edit, pause=wanted).status == 303
+    # An hour on, as far as the history is concerned.
+    due = "SELECT vantage.slots_due(%(id)s, 'fra', now() + INTERVAL '1 h', now() + INTERVAL '2 h')"
+    assert centre.execute(due, id=added) == [(0,)]
+    assert "Paused" in visitor.ask(f"/m/{added}").text
+    assert "Not probed since" in visitor.ask(edit).text
+    send(visitor, f"/m/{added}/pause", edit, pause="no")
+    assert centre.execute(due, id=added) == [(60,)]
+
+
+def test_a_removed_monitor_is_gone_and_written_down(
+    visitor: Visitor, centre: Centre, added: int
+) -> None:
+    assert send(visitor, f"/m/{added}/remove", f"/m/{added}/edit").headers["location"] == "/"
+    assert visitor.ask(f"/m/{added}").status == visitor.ask(f"/m/{added}/edit").status == 404
+    done = [action for (action,) in centre.execute("SELECT action FROM vantage.audit_log")]
+    assert {"monitor_added", "monitor_removed"} <= set(done)
+
+
+def test_others_monitors_are_not_there(
+    visitor: Visitor, other_visitor: Visitor, added: int
+) -> None:
+    token = other_visitor.form_token("/")
+    assert other_visitor.ask(f"/m/{added}/edit").status == 404
+    for path in ("edit", "pause", "remove"):
+        answer = other_visitor.ask(f"/m/{added}/{path}", "POST", {"csrf": token, **USUAL})
+        assert answer.status == 404, path
+    assert visitor.ask(f"/m/{added}/edit").status == 200
+
+
+def test_viewers_change_nothing(other_visitor: Visitor, centre: Centre) -> None:
+    token = other_visitor.form_token("/")
+    own = centre.monitor("Not yours")
+    role = "UPDATE vantage.users SET role = %(role)s WHERE email = 'other@example.com'"
+    centre.execute(role, role="viewer")
+    try:
+        assert other_visitor.ask("/monitors/new").status == 403
+        assert "Change, pause" not in other_visitor.ask(f"/m/{own}").text
+        for path in ("/monitors/new", f"/m/{own}/edit", f"/m/{own}/pause", f"/m/{own}/remove"):
+            answer = other_visitor.ask(path, "POST", {"csrf": token, "name": "x", **USUAL})
+            assert answer.status == 403, path
+    finally:
+        centre.execute(role, role="owner")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"url": "https://me:secret@a.example/"}, "holds a user name"),
+        ({"url": "gopher://a.example/"}, "do not speak its scheme"),
+        ({"url": "https://"}, "names no host"),
+        ({"url": "https://a.example:0/"}, "ports lie between"),
+        ({"url": "https://a b.example/"}, "white space"),
+        ({"interval": "0"}, "The interval is 0 s"),
+        ({"interval": "100000"}, "The interval is 100000 s"),
+        ({"interval": "often"}, "cannot be “often”"),
+        ({"timeout": "0.01"}, "The timeout is 0.01 s"),
+        ({"timeout": "1e300"}, "cannot be “1e300”"),
+        ({"slow": "20000"}, "The limit for slowness is 20000 ms"),
+        ({"where": "chosen"}, "at least one location"),
+        ({"where": "chosen", "location": "mars"}, "no location “mars”"),
+    ],
+)
+def test_what_cannot_be_watched_gets_a_sentence(
+    visitor: Visitor, change: dict[str, str], sentence: str
+) -> None:
+    answer = send(visitor, "/monitors/new", **{**USUAL, **change})
+    assert answer.status == 400
+    assert sentence in answer.text
+
+
+URLS = [
+    "https://a.example/", "http://a.example", "https://a.example:8443/x?y#z", "https://[::1]/",
+    "https://[2001:db8::1]:444/", "https://xn--bcher-kva.example/", "http://10.0.0.1:80/",
+    "https://a.example:/", "https://a.example/path:with:colons?q=@", "https://a.example:65535/",
+    "https://", "https:///x", "ftp:/x", "a.example", "https://u@a.example/", "https://u:p@a.example/",
+    "https://a.example:0/", "https://a.example:00/", "https://a.example:65536/",
+    "https://a.example:99999/", "https://a.example:x/", "https://[::1/", "https://a .example/",
+    "https://a.example/\n", "https://a.example/" + "x" * 2048, "gopher://a.example/",
+    "https://:80/", "javascript:alert(1)",
+]  # fmt: skip
+
+
+def test_the_page_and_the_operators_tool_accept_the_same(database: Database) -> None:
+    def by_tool(url: str) -> bool:
+        try:
+            check_url(url)
+        except CollectorError:
+            return False
+        return True
+
+    def by_page(connection: psycopg.Connection[tuple[object, ...]], url: str) -> bool:
+        [(problem,)] = connection.execute("SELECT vantage.url_problem(%s)", [url])
+        try:
+            with connection.transaction(force_rollback=True):
+                connection.execute(
+                    "INSERT INTO vantage.monitors (account_id, name, url) VALUES (1, 'x', %s)",
+                    [url],
+                )
+        except CheckViolation:
+            return False
+        return problem is None
+
+    with psycopg.connect(database.url()) as connection:
+        connection.execute("INSERT INTO vantage.accounts (name) VALUES ('x')")
+        judged = {url: (by_tool(url), by_page(connection, url)) for url in URLS}
+    assert [url for url, (tool, page) in judged.items() if tool != page] == []
+    assert sum(tool for tool, _ in judged.values()) == 10
