@@ -23,7 +23,7 @@ from agent import json_path
 from agent.content import Content
 from agent.failure import Code
 from agent.result import Assertion, Exchange
-from agent.url import check_url
+from agent.url import HTTP, check_url, target_of
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 LIMITED = ("total", "redirect", *PHASES)
@@ -213,6 +213,7 @@ def _limit(assertion: Assertion, found: Found) -> str | None:
 
 
 def _url(assertion: Assertion, found: Found) -> str | None:
+    _check_final_url(assertion)
     if found.exchange.url == check_url(assertion.expected):
         return None
     return f"final URL {_short(assertion.expected)} expected, found {_short(found.exchange.url)}"
@@ -231,6 +232,17 @@ def _http_version(assertion: Assertion, found: Found) -> str | None:
     return f"HTTP version {assertion.expected} expected, found {found.exchange.http_version}"
 
 
+def _loss(assertion: Assertion, found: Found) -> str | None:
+    pings = found.exchange.pings
+    if pings is None or not pings.sent:
+        return "loss cannot be judged, there were no pings"
+    lost = 100 * (pings.sent - pings.received) // pings.sent
+    if _is_within(lost, assertion):
+        return None
+    lost_of = f"{pings.sent - pings.received} of {pings.sent} pings were lost"
+    return f"loss of {_bounds(assertion)} % expected, {lost_of}"
+
+
 _KINDS: dict[str, tuple[Code, Callable[[Assertion, Found], str | None]]] = {
     "status": (Code.ASSERTION_STATUS, _status),
     "header_present": (Code.ASSERTION_HEADER, _header_present),
@@ -245,6 +257,7 @@ _KINDS: dict[str, tuple[Code, Callable[[Assertion, Found], str | None]]] = {
     "url": (Code.ASSERTION_URL, _url),
     "network": (Code.ASSERTION_NETWORK, _network),
     "http_version": (Code.ASSERTION_HTTP_VERSION, _http_version),
+    "loss": (Code.ASSERTION_LOSS, _loss),
 }
 
 
@@ -263,13 +276,18 @@ def _check_http_version(assertion: Assertion) -> None:
         raise ValueError(f"{assertion.expected!r} is none of {', '.join(HTTP_VERSIONS)}.")
 
 
+def _check_final_url(assertion: Assertion) -> None:
+    if target_of(assertion.expected).scheme not in HTTP:
+        raise ValueError(f"{assertion.expected!r} must begin with http:// or https://.")
+
+
 _CHECKS: dict[str, Callable[[Assertion], object]] = {
     "status": lambda assertion: statuses(assertion.expected),
     "header_matches": lambda assertion: expression(assertion.expected),
     "body_matches": lambda assertion: expression(assertion.expected),
     "json_equals": _check_json,
     "limit": _check_limit,
-    "url": lambda assertion: check_url(assertion.expected),
+    "url": _check_final_url,
     "network": lambda assertion: ip_network(assertion.expected),
     "http_version": _check_http_version,
 }

@@ -268,11 +268,13 @@ def probe(
     import uvloop
 
     from agent import waterfall
+    from agent.applicable import check_applicable
     from agent.result import Monitor, Outcome
     from agent.url import check_url
 
     try:
         target = check_url(url)
+        check_applicable(target, request, assertions)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     monitor = Monitor(

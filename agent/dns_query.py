@@ -20,16 +20,13 @@ import dns.message
 import dns.rcode
 from dns.rdatatype import RdataType
 
+from agent.datagram import connected, datagrams, readable
 from agent.dns_message import Question
 from agent.failure import Code
-from agent.resolv_conf import Address, Server, family_of
+from agent.resolv_conf import Address, Server
 
 # How long an answer for one family waits for the other's (RFC 8305, section 3).
 _OTHER_FAMILY_S = 0.050
-
-# Linux: include/uapi/asm-generic/socket.h; the socket module does not name it.
-_SO_TIMESTAMPNS = 35
-_TIMESPEC = struct.Struct("@ll")
 
 
 @dataclass(slots=True)
@@ -57,7 +54,7 @@ async def ask(server: Server, questions: Questions, replies: Replies, timeout_s:
     """Send what is still open to ``server``, all at once; put what it says into ``replies``."""
     waiting = {kind: q for kind, q in questions.items() if not is_final(replies.get(kind))}
     try:
-        with _connected(server) as sock:
+        with connected(server) as sock:
             replies.asked_ns = replies.asked_ns or time.monotonic_ns()
             for question in waiting.values():
                 sock.send(question.wire)
@@ -80,8 +77,8 @@ async def _collect(
     """Read until nothing is waiting any more, or the grace after the first addresses is over."""
     loop = asyncio.get_running_loop()
     while waiting:
-        await _readable(sock)
-        for datagram, at_ns in _datagrams(sock):
+        await readable(sock)
+        for datagram, at_ns in datagrams(sock):
             found = _plain(datagram, waiting, at_ns) or await _odd(datagram, waiting, server, at_ns)
             if found is None:
                 continue
@@ -109,7 +106,7 @@ async def _odd(
     if kind is None:
         return None
     if message is None:
-        message = await _ask_by_tcp(server, waiting[kind].message)
+        message = await ask_by_tcp(server, waiting[kind].message)
         at_ns = time.monotonic_ns()
     return kind, _read(message, kind, server, at_ns)
 
@@ -136,7 +133,8 @@ def _match(
     return None, None
 
 
-async def _ask_by_tcp(server: Server, question: dns.message.QueryMessage) -> dns.message.Message:
+async def ask_by_tcp(server: Server, question: dns.message.QueryMessage) -> dns.message.Message:
+    """Ask for what a datagram cannot hold. Raises: OSError."""
     reader, writer = await asyncio.open_connection(*server)
     try:
         wire = question.to_wire()
@@ -190,53 +188,3 @@ def is_final(reply: Reply | None) -> bool:
 def _note(replies: Replies, types: Iterable[RdataType], problem: Code, detail: str) -> None:
     for kind in types:
         replies[kind] = Reply(time.monotonic_ns(), problem=problem, detail=detail)
-
-
-def _connected(server: Server) -> socket.socket:
-    """Open a datagram socket that only ``server`` can answer, from a port of its own."""
-    host, port = server
-    sock = socket.socket(family_of(ip_address(host)), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    try:
-        with contextlib.suppress(OSError):  # elsewhere than on Linux: our own clock serves
-            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        sock.connect((host, port))
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-async def _readable(sock: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(sock, _wake, ready)
-    try:
-        await ready
-    finally:
-        loop.remove_reader(sock)
-
-
-def _wake(ready: asyncio.Future[None]) -> None:
-    if not ready.done():
-        ready.set_result(None)
-
-
-def _datagrams(sock: socket.socket) -> Iterator[tuple[bytes, int]]:
-    """Read what has arrived: each datagram, and when, on the monotonic clock."""
-    while True:
-        try:
-            datagram, ancillary, _, _ = sock.recvmsg(4096, 64)
-        except BlockingIOError:
-            return
-        yield datagram, _received_ns(ancillary)
-
-
-def _received_ns(ancillary: list[tuple[int, int, bytes]]) -> int:
-    now_ns = time.monotonic_ns()
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
-            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-            waited_ns = time.time_ns() - (seconds * 1_000_000_000 + nanoseconds)
-            # A clock that was set meanwhile says nothing.
-            return now_ns - waited_ns if 0 <= waited_ns < 1_000_000_000 else now_ns
-    return now_ns

@@ -24,7 +24,9 @@ _OPTIONS = (
     click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Repeatable."),
     click.option("--body", default="", help="Text to send."),
     click.option("--ip-version", type=click.Choice(["4", "6"]), help="[default: both]"),
-    click.option("--http-version", type=click.Choice(["1.1", "2"]), help="[default: negotiated]"),
+    click.option(
+        "--http-version", type=click.Choice(["1.1", "2", "3"]), help="[default: negotiated]"
+    ),
     click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
     click.option("--no-compression", is_flag=True, help="Ask for no compressed body."),
     click.option("--status", metavar="SET", help="Such as 200-299,304.  [default: 200-399]"),
@@ -52,6 +54,7 @@ _OPTIONS = (
         metavar="PHASE=DURATION[:down]",
         help="Slower is degraded, or down. Repeatable.",
     ),
+    click.option("--max-loss", metavar="PERCENT[:down]", help="Of pings, else degraded."),
 )
 
 
@@ -75,6 +78,7 @@ def expectation_options(command: Callable[..., Any]) -> Callable[..., Any]:
         json_paths: Sequence[str],
         cert_days: str | None,
         limits: Sequence[str],
+        max_loss: str | None,
         **rest: Any,
     ) -> Any:
         try:
@@ -94,6 +98,7 @@ def expectation_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 *map(_json, json_paths),
                 *map(_certificate, filter(None, [cert_days])),
                 *map(_limit, limits),
+                *map(_loss, filter(None, [max_loss])),
             )
             _check(request, assertions)
         except ValueError as error:
@@ -167,6 +172,13 @@ def _limit(text: str) -> Assertion:
         raise ValueError(f"--limit {text!r}: write it like total=800ms or wait=2s:down.")
     most = round(float(match[1]) * _SECONDS[match[2]] * 1_000_000)
     return Assertion("limit", phase.strip(), at_most=most, degrades=degrades)
+
+
+def _loss(text: str) -> Assertion:
+    percent, degrades = _severity(text)
+    if not percent.isdecimal() or int(percent) > 100:
+        raise ValueError(f"--max-loss {text!r}: write whole per cent, such as 20 or 60:down.")
+    return Assertion("loss", at_most=int(percent), degrades=degrades)
 
 
 def _severity(text: str) -> tuple[str, bool]:

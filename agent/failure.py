@@ -28,6 +28,7 @@ class Code(StrEnum):
     DNS_TIMEOUT = "dns_timeout"
     DNS_UNREACHABLE = "dns_unreachable"
     DNS_BAD_ANSWER = "dns_bad_answer"
+    DNS_NO_RECORD = "dns_no_record"
     ADDRESS_FORBIDDEN = "address_forbidden"
     SOURCE_UNAVAILABLE = "source_unavailable"
     CONNECT_REFUSED = "connect_refused"
@@ -53,6 +54,10 @@ class Code(StrEnum):
     RESET_WAIT = "reset_wait"
     RESET_RECEIVE = "reset_receive"
     EMPTY_RESPONSE = "empty_response"
+    PROTOCOL_ERROR = "protocol_error"
+    GREETING_REFUSED = "greeting_refused"
+    PING_TIMEOUT = "ping_timeout"
+    PING_FORBIDDEN = "ping_forbidden"
     HTTP_PROTOCOL = "http_protocol"
     HEADERS_TOO_LARGE = "headers_too_large"
     BODY_TOO_LARGE = "body_too_large"
@@ -71,6 +76,7 @@ class Code(StrEnum):
     ASSERTION_URL = "assertion_url"
     ASSERTION_NETWORK = "assertion_network"
     ASSERTION_HTTP_VERSION = "assertion_http_version"
+    ASSERTION_LOSS = "assertion_loss"
     ASSERTION_UNSUPPORTED = "assertion_unsupported"
     TOO_SLOW = "too_slow"
     OTHER = "other"
@@ -211,6 +217,12 @@ def _is_cut_off(error: CurlError) -> bool:
     """Whether the peer broke the connection; libcurl words it in several ways."""
     words = ("SSL_ERROR_SYSCALL", "SSL_ERROR_ZERO_RETURN", "reset by peer", "unexpected eof")
     return error.os_errno in _RESET or any(each in error.message for each in words)
+
+
+def os_failure(error: OSError) -> Failure:
+    """Name what the kernel reports about an address that datagrams are sent to."""
+    code = _CONNECT_ERRNOS.get(error.errno or 0, Code.CONNECT_FAILED)
+    return Failure(code, error.strerror or str(error))
 
 
 def status_failure(status: int) -> Failure:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import select
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Any, Protocol
@@ -101,6 +102,7 @@ class Multi:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._ended: dict[Any, asyncio.Future[Ended]] = {}
+        self._kept: set[Any] = set()
         self._connections: dict[int, Connection] = {}
         self._queue: deque[tuple[int, int, int, Connection]] = deque()
         self._has_news = False
@@ -121,14 +123,23 @@ class Multi:
         self._multi.notify_enable(pycurl.M_NOTIFY_INFO_READ)
         self._socket_action = self._multi.socket_action
 
-    async def perform(self, curl: Any) -> Ended:
-        """Transfer; cancelled, the handle is free at once."""
+    async def perform(self, curl: Any, talk: Callable[[], Awaitable[None]] | None = None) -> Ended:
+        """Transfer; cancelled, the handle is free at once.
+
+        ``talk``: what is to be done over the connection that a CONNECT_ONLY transfer has made.
+        """
         ended: asyncio.Future[Ended] = self._loop.create_future()
         self._ended[curl] = ended
+        if talk is not None:
+            self._kept.add(curl)
         self._multi.add_handle(curl)
         try:
-            return await ended
+            how = await ended
+            if talk is not None and how.number == 0:
+                await talk()
+            return how
         finally:
+            self._kept.discard(curl)
             if self._ended.pop(curl, None) is not None:
                 self._multi.remove_handle(curl)
 
@@ -138,11 +149,12 @@ class Multi:
 
     def end(self, curl: Any, ended: Ended) -> None:
         """End a transfer before its time; not from within a callback of libcurl's."""
-        future = self._ended.pop(curl, None)
-        if future is not None:
+        if curl in self._kept:
+            future = self._ended.get(curl)
+        elif (future := self._ended.pop(curl, None)) is not None:
             self._multi.remove_handle(curl)
-            if not future.done():
-                future.set_result(ended)
+        if future is not None and not future.done():
+            future.set_result(ended)
 
     def touch(self, descriptor: int) -> None:
         """Have libcurl look at a connection though nothing happened on it."""

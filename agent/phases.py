@@ -54,6 +54,14 @@ def phases(marks: Marks, *, dns_us: int | None, is_tls: bool) -> Phases:
     return Phases(dns_us, *spent)
 
 
+def connection_phases(marks: Marks, *, dns_us: int | None, is_tls: bool) -> Phases:
+    """Split a transfer that makes a connection and no more; its last step takes the rest."""
+    if not is_tls or marks.connected == 0:
+        return Phases(dns_us=dns_us, connect_us=marks.total)
+    connected = min(marks.connected, marks.total)
+    return Phases(dns_us=dns_us, connect_us=connected, tls_us=marks.total - connected)
+
+
 def last_phase(split: Phases) -> str:
     """Name the phase a failed exchange failed in: "dns", ... "receive"; empty: it never began."""
     for name in ("receive", "wait", "send", "tls", "connect", "dns"):

@@ -24,11 +24,15 @@ from agent.pair import Run, paired
 from agent.request import redirected
 from agent.resolver import LookupFailed, Resolver
 from agent.result import Exchange, Failure, Monitor, Outcome, Phases, Request, Result
+from agent.schemes.dns import Dns
 from agent.schemes.http import Http
+from agent.schemes.icmp import Icmp
 from agent.schemes.scheme import Exchanged, Scheme
+from agent.schemes.stream import Stream
+from agent.schemes.websocket import WebSocket
 from agent.sightings import Sightings
 from agent.transfer import Engine
-from agent.url import Target, check_url, target_of
+from agent.url import GREETING, HTTP, WEBSOCKET, Target, check_url, target_of
 
 # The database keeps 2048 characters.
 _DETAIL_MAX = 2000
@@ -53,8 +57,14 @@ class Prober:
         """Raises: FatalError when no certificate authorities are found, or trust_ca is unusable."""
         self._authorities = Authorities(trust_ca)
         self._guard = Guard(allow_networks)
-        http = Http(Engine(self._guard, self._authorities.path, source_address))
-        self._schemes: dict[str, Scheme] = {"http": http, "https": http}
+        self._engine = Engine(self._guard, self._authorities.path, source_address)
+        self._schemes: dict[str, Scheme] = {
+            **dict.fromkeys(HTTP, Http(self._engine)),
+            **dict.fromkeys(WEBSOCKET, WebSocket(self._engine)),
+            **dict.fromkeys(("tcp", "tls", *GREETING), Stream(self._engine)),
+            "dns": Dns(source_address),
+            "icmp": Icmp(source_address),
+        }
         self._destinations = Destinations(self._guard, resolver, _families(source_address))
         self._lag = LagWatcher()
         self._sightings = Sightings()
@@ -97,8 +107,7 @@ class Prober:
 
     async def close(self) -> None:
         """End what is in flight, and free everything."""
-        for scheme in set(self._schemes.values()):
-            await scheme.close()
+        await self._engine.close()
         self._authorities.close()
 
     async def _follow(self, monitor: Monitor, ip_version: int) -> Run:
@@ -157,8 +166,10 @@ async def _findings(monitor: Monitor, found: Found) -> list[Finding]:
         findings = await asyncio.to_thread(judge, assertions, found)
     else:
         findings = judge(assertions, found)
-    status = found.exchange.http_status or 0
-    if not 200 <= status < 400 and all(each.kind != "status" for each in assertions):
+    status = found.exchange.http_status
+    expects_status = any(each.kind == "status" for each in assertions)
+    # A WebSocket that was not opened has failed already.
+    if status is not None and status != 101 and not 200 <= status < 400 and not expects_status:
         failure = status_failure(status)
         findings.insert(0, Finding(Code.HTTP_STATUS, failure.detail))
     if monitor.slow_us is not None and found.total_us > monitor.slow_us:
@@ -195,6 +206,8 @@ def _next(
     hop = exchanges[-1]
     try:
         url = check_url(location)
+        if target_of(url).scheme not in HTTP:
+            raise ValueError(f"It leads to {url}, and only http and https are redirected to.")
         request = redirected(request, hop.http_status, target_of(hop.url), target_of(url))
     except ValueError as error:
         return "", request, Failure(Code.REDIRECT_INVALID, str(error))

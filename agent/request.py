@@ -18,7 +18,7 @@ from agent.result import Proxy, Request
 from agent.url import Target, target_of
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-HTTP_VERSIONS = ("1.1", "2")
+HTTP_VERSIONS = ("1.1", "2", "3")
 # Below libcurl's threshold for "Expect: 100-continue", which would make two waits of one.
 MAX_BODY_BYTES = 64 * 1024
 # socks5h: the proxy looks the host up; that this agent did would tell nothing of what it sees.
@@ -37,6 +37,7 @@ _VERSIONS = {
     "1.1": pycurl.CURL_HTTP_VERSION_1_1,
     # Without TLS it is spoken at once, with TLS nothing else is offered.
     "2": pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE,
+    "3": pycurl.CURL_HTTP_VERSION_3ONLY,
 }
 
 
@@ -45,7 +46,7 @@ def check_request(request: Request) -> None:
     if request.method not in METHODS:
         raise ValueError(f"The method {request.method!r} is none of {', '.join(METHODS)}.")
     if request.http_version not in ("", *HTTP_VERSIONS):
-        raise ValueError(f"The HTTP version {request.http_version!r} is neither 1.1 nor 2.")
+        raise ValueError(f"The HTTP version {request.http_version!r} is none of 1.1, 2 and 3.")
     if request.body and request.method == "HEAD":
         raise ValueError("A HEAD request has no body; use another method.")
     if len(request.body) > MAX_BODY_BYTES:

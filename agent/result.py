@@ -59,11 +59,12 @@ class Proxy:
 class Request:
     """What is asked of a server, and on which terms.
 
-    ``headers``: (name, value), sent as they are. ``http_version``: "1.1" or "2", and no other is
-    spoken; empty: what both sides agree on. ``is_insecure``: the certificate is not verified.
-    ``is_uncompressed``: no compressed body is asked for. ``secret_headers``: sent like headers, and
-    shown nowhere. ``client_certificate``, ``client_key``, ``authority``: PEM; the last is trusted
-    instead of all others. ``phase_timeouts``: how long each phase of an exchange may take.
+    ``headers``: (name, value), sent as they are. ``http_version``: "1.1", "2" or "3", and no
+    other is spoken; empty: what both sides agree on. ``is_insecure``: the certificate is not
+    verified. ``is_uncompressed``: no compressed body is asked for. ``secret_headers``: sent like
+    headers, and shown nowhere. ``client_certificate``, ``client_key``, ``authority``: PEM; the last
+    is trusted instead of all others. ``phase_timeouts``: how long each phase of an exchange may
+    take.
     """
 
     method: str = "GET"
@@ -175,6 +176,19 @@ class Handshake:
     chain: Chain
 
 
+@dataclass(frozen=True, slots=True)
+class Pings:
+    """Echo requests and what came back; the mean round trip is the exchange's ``wait_us``.
+
+    ``min_us``, ``max_us``: shortest and longest round trip; None: nothing came back.
+    """
+
+    sent: int
+    received: int
+    min_us: int | None = None
+    max_us: int | None = None
+
+
 @dataclass(slots=True)
 class Exchange:
     """One request and its response.
@@ -186,7 +200,8 @@ class Exchange:
     one that was refused; None: none was seen. ``start_us``: when it began, counted from the
     result's start. ``outcome``, ``failure``: of a pair's last exchange and of a resource, which are
     judged by themselves; None: no more than a part of what is judged. ``handshake``: None: no
-    certificate was seen.
+    certificate was seen. ``answer``: what a server greeted with, or the records it gave; empty for
+    HTTP. ``pings``: of icmp only.
     """
 
     url: str
@@ -206,6 +221,8 @@ class Exchange:
     outcome: Outcome | None = None
     failure: Failure | None = None
     handshake: Handshake | None = None
+    answer: str = ""
+    pings: Pings | None = None
 
 
 @dataclass(slots=True)

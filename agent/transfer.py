@@ -13,11 +13,12 @@ Source: curl_easy_setopt(3), tcp(7); the layout of TCP_INFO is include/uapi/linu
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,13 @@ from agent.content import Content
 from agent.failure import CurlError
 from agent.guard import Address, Guard, read_address
 from agent.handshake import Trace
+from agent.line import Line
 from agent.multi import Connection, Ended, Multi
 from agent.phase_limiter import PhaseLimiter
 from agent.phases import Marks
 from agent.readiness import Waits, unwaited
 from agent.result import Handshake, Request
-from agent.url import Target
+from agent.url import HTTP, WEBSOCKET, Target
 
 # Both as received and once decompressed.
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -51,6 +53,9 @@ _HTTP_VERSIONS = {
 
 _USER_AGENT = f"Vantage/{version('vantage-monitor')}"
 
+# pycurl does not name these; they are libcurl's ABI.
+_PROTO_WS, _PROTO_WSS = 1 << 30, 1 << 31
+
 _TCP_INFO = 11
 _TCP_INFO_BYTES = 136
 _TCP_ESTABLISHED = 1
@@ -64,6 +69,15 @@ _TURNS_UNASKED = 8
 _CONNECTING, _SECURING, _WAITING, _RECEIVING = range(4)
 
 PLAIN = Request()
+
+# CONNECT_ONLY, FORBID_REUSE, SSL_ENABLE_ALPN. A connection that somebody will speak over must
+# outlive its transfer, and is closed when the handle is taken out of the multi. ALPN would offer
+# HTTP to servers that may well refuse to speak it.
+_WHOLE, _UPGRADE, _CONNECT = (0, 1, 1), (2, 0, 1), (1, 0, 0)
+_MODES = {**dict.fromkeys(HTTP, _WHOLE), **dict.fromkeys(WEBSOCKET, _UPGRADE)}
+
+# What is done over a connection once it is made.
+Talk = Callable[[Line], Awaitable[None]]
 
 # RESOLVE entries live in the multi handle; each is replaced before it is used, and a second later
 # is only memory.
@@ -113,15 +127,23 @@ class Engine:
         timeout_us: int,
         request: Request = PLAIN,
         content: Content | None = None,
+        talk: Talk | None = None,
     ) -> Transfer:
         """Make ``request`` of ``target``, at whichever of ``addresses`` answers first.
 
-        ``content``: keeps what the response brings; None: nobody needs it.
+        Only of HTTP and WebSocket is anything asked; with other schemes it is the connection that
+        is made. ``content``: keeps what the response brings; None: nobody needs it. ``talk``: goes
+        on over the connection, unless the scheme is HTTP.
         """
         handle = self._idle.pop() if self._idle else self._new_handle()
         handle.prepare(target, addresses, timeout_us, request, content)
         try:
-            ended = await self._multi.perform(handle.curl)
+            if talk is None:
+                ended = await self._multi.perform(handle.curl)
+            else:
+                ended = await self._perform_and(
+                    partial(talk, Line(handle.curl)), handle, timeout_us
+                )
         except BaseException:
             handle.close()
             raise
@@ -131,6 +153,19 @@ class Engine:
         else:
             handle.close()
         return transfer
+
+    async def _perform_and(
+        self, goes_on: Callable[[], Awaitable[None]], handle: _Handle, timeout_us: int
+    ) -> Ended:
+        """Transfer and go on; libcurl itself never gives up waiting for a WebSocket."""
+        late = Ended(pycurl.E_OPERATION_TIMEDOUT, f"no answer within {timeout_us / 1e6:g} s", 0)
+        timer = asyncio.get_running_loop().call_later(
+            timeout_us / 1e6, self._multi.end, handle.curl, late
+        )
+        try:
+            return await self._multi.perform(handle.curl, goes_on)
+        finally:
+            timer.cancel()
 
     async def close(self) -> None:
         """End what is in flight (it is cancelled) and free every handle."""
@@ -155,6 +190,7 @@ class _Handle:
         "_is_tls",
         "_last_wait_us",
         "_limiter",
+        "_mode",
         "_multi",
         "_request",
         "_stage",
@@ -183,6 +219,7 @@ class _Handle:
         self._request = PLAIN
         self.is_reusable = requests.apply(self.curl, PLAIN)
         self._limiter: PhaseLimiter | None = None
+        self._mode = _WHOLE
         self._trace = Trace()
         self.curl.setopt(pycurl.DEBUGFUNCTION, self._trace.on_debug)
         self._forget()
@@ -218,8 +255,11 @@ class _Handle:
             curl.setopt(pycurl.HEADERFUNCTION, content.on_header)
             curl.setopt(pycurl.WRITEFUNCTION, content.on_body)
             self._content = content
-        curl.setopt(pycurl.URL, target.url)
         curl.setopt(pycurl.VERBOSE, int(target.is_tls))
+        mode = _MODES.get(target.scheme, _CONNECT)
+        if mode != self._mode:
+            self._set_mode(mode)
+        curl.setopt(pycurl.URL, target.url if mode is not _CONNECT else _plain_url(target))
         curl.setopt(pycurl.TIMEOUT_MS, max(1, -(-timeout_us // 1000)))
         at = target if request.proxy is None else requests.proxy_target(request.proxy.url)
         if at.address is None:
@@ -232,6 +272,13 @@ class _Handle:
                 marks=self._raw_marks,
                 expire=self._on_expired,
             )
+
+    def _set_mode(self, mode: tuple[int, int, int]) -> None:
+        self._mode = mode
+        connect_only, forbid_reuse, alpn = mode
+        self.curl.setopt(pycurl.CONNECT_ONLY, connect_only)
+        self.curl.setopt(pycurl.FORBID_REUSE, forbid_reuse)
+        self.curl.setopt(pycurl.SSL_ENABLE_ALPN, alpn)
 
     def _error(self, ended: Ended) -> CurlError | None:
         if not ended.number:
@@ -373,7 +420,15 @@ class _Handle:
             connection.duplicate.close()
 
 
+def _plain_url(target: Target) -> str:
+    """Word what libcurl connects to; it is told of no protocol of which it would speak first."""
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    return f"{'https' if target.is_tls else 'http'}://{host}:{target.port}/"
+
+
 def _tcp_info(connection: Connection) -> bytes:
+    if connection.duplicate.type != socket.SOCK_STREAM:
+        return bytes(_TCP_INFO_BYTES)  # QUIC
     info: bytes = connection.duplicate.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_BYTES)
     return info
 
@@ -388,7 +443,7 @@ def _easy_handle(authorities: Path, source_address: str | None) -> Any:
     curl = pycurl.Curl()
     http = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
     for option, value in (
-        (pycurl.PROTOCOLS, http),
+        (pycurl.PROTOCOLS, http | _PROTO_WS | _PROTO_WSS),
         (pycurl.REDIR_PROTOCOLS, http),
         (pycurl.FOLLOWLOCATION, 0),
         # An http_proxy in the environment would connect for us, past the guard.

@@ -1,6 +1,7 @@
 """Which URLs can be probed, and how each is written. Pure.
 
-Source: RFC 3986; WHATWG URL (a host that ends in a number is an IPv4 address or an error).
+Source: RFC 3986; WHATWG URL (a host that ends in a number is an IPv4 address or an error);
+RFC 4501 for the form of dns URLs.
 """
 
 from __future__ import annotations
@@ -15,17 +16,57 @@ import idna
 
 MAX_LENGTH = 2048
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+HTTP = ("http", "https")
+WEBSOCKET = ("ws", "wss")
+# Whose servers speak first, or answer a first message, and are asked for no more than that.
+GREETING = {
+    "smtp": 25,
+    "smtps": 465,
+    "imap": 143,
+    "imaps": 993,
+    "pop3": 110,
+    "pop3s": 995,
+    "ftp": 21,
+    "ftps": 990,
+    "ssh": 22,
+    "sftp": 22,
+    "mqtt": 1883,
+    "mqtts": 8883,
+}
+TLS = ("https", "wss", "tls", "smtps", "imaps", "pop3s", "ftps", "mqtts")
+# The port where a URL names none; NO_PORT: the protocol has none; None: it must be named.
+NO_PORT = 0
+SCHEMES: dict[str, int | None] = {
+    "http": 80,
+    "https": 443,
+    "ws": 80,
+    "wss": 443,
+    "tcp": None,
+    "tls": None,
+    "dns": 53,
+    "icmp": NO_PORT,
+    **GREETING,
+}
+DNS_TYPES = (
+    *("A", "AAAA", "CAA", "CNAME", "DNSKEY", "DS", "HTTPS", "MX", "NAPTR"),
+    *("NS", "PTR", "SOA", "SRV", "SVCB", "TLSA", "TXT"),
+)
+
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\s]")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # Everything RFC 3986 lets stand in a path or query, and % for what is already encoded.
 _SAFE = "%/?:@!$&'()*+,;=-._~[]|"
+_NAME = re.compile(r"(?=.{1,254}$)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?|\.")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a normalised URL leads; ``address``: the host, when it is one and not a name."""
+    """Where a normalised URL leads; ``address``: the host, when it is one and not a name.
+
+    ``name``, ``type``: what a dns URL asks about; empty for every other scheme. ``port``: 0: there
+    is none.
+    """
 
     url: str
     scheme: str
@@ -33,6 +74,8 @@ class Target:
     port: int
     is_tls: bool
     address: IPv4Address | IPv6Address | None
+    name: str = ""
+    type: str = ""
 
 
 def check_url(url: str) -> str:
@@ -57,21 +100,27 @@ def target_of(url: str) -> Target:
     host, address = _host(parts.hostname or "", url)
     port = _port(parts, url)
     shown_host = f"[{host}]" if isinstance(address, IPv6Address) else host
-    shown_port = "" if port == _DEFAULT_PORTS[parts.scheme] else f":{port}"
-    normal = urlunsplit(
-        (
-            parts.scheme,
-            shown_host + shown_port,
-            quote(parts.path or "/", safe=_SAFE),
-            quote(parts.query, safe=_SAFE),
-            "",
+    shown_port = "" if port == SCHEMES[parts.scheme] else f":{port}"
+    path, query, name, record_type = parts.path, parts.query, "", ""
+    if parts.scheme == "dns":
+        name, record_type = _question(parts, url)
+        path, query = f"/{name}", f"type={record_type}"
+    elif parts.scheme in (*HTTP, *WEBSOCKET):
+        path, query = quote(path or "/", safe=_SAFE), quote(query, safe=_SAFE)
+    elif path not in ("", "/") or query:
+        raise ValueError(
+            f"The URL {url!r} has a path, which {parts.scheme} has no use for; "
+            f"write {parts.scheme}://{shown_host}{shown_port}."
         )
-    )
+    else:
+        path = ""
+    normal = urlunsplit((parts.scheme, shown_host + shown_port, path, query, ""))
     if len(normal) > MAX_LENGTH:
         raise ValueError(
             f"The URL has {len(normal)} characters once encoded; the limit is {MAX_LENGTH}."
         )
-    return Target(normal, parts.scheme, host, port, parts.scheme == "https", address)
+    is_tls = parts.scheme in TLS
+    return Target(normal, parts.scheme, host, port, is_tls, address, name, record_type)
 
 
 def _split(url: str) -> SplitResult:
@@ -79,10 +128,13 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
     except ValueError as error:
         raise ValueError(f"The URL {url!r} cannot be read: {error}.") from error
-    if parts.scheme not in _DEFAULT_PORTS:
-        raise ValueError(f"The URL {url!r} must begin with http:// or https://.")
+    if parts.scheme not in SCHEMES or not url[len(parts.scheme) :].startswith("://"):
+        others = ", ".join(scheme for scheme in SCHEMES if scheme not in HTTP)
+        raise ValueError(
+            f"The URL {url!r} must begin with http:// or https://, or with one of {others}."
+        )
     if not parts.hostname:
-        raise ValueError(f"The URL {url!r} names no host; write {parts.scheme}://host/path.")
+        raise ValueError(f"The URL {url!r} names no host; write {_example(parts.scheme)}.")
     if "@" in parts.netloc:
         raise ValueError(
             f"The URL for {parts.hostname!r} contains credentials; leave out what is before the @."
@@ -90,14 +142,48 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
+def _example(scheme: str) -> str:
+    if scheme == "dns":
+        return "dns://resolver/name?type=A"
+    if scheme in (*HTTP, *WEBSOCKET):
+        return f"{scheme}://host/path"
+    return f"{scheme}://host" + (":port" if SCHEMES[scheme] is None else "")
+
+
 def _port(parts: SplitResult, url: str) -> int:
+    usual = SCHEMES[parts.scheme]
     try:
         port = parts.port
     except ValueError:
         port = 0
+    if usual == NO_PORT and port is not None:
+        raise ValueError(f"The URL {url!r} has a port, and {parts.scheme} has none; leave it out.")
     if port == 0:
         raise ValueError(f"The URL {url!r} has an unusable port; use a number from 1 to 65535.")
-    return port or _DEFAULT_PORTS[parts.scheme]
+    port = port or usual
+    if port is None:
+        raise ValueError(f"The URL {url!r} names no port; write {_example(parts.scheme)}.")
+    return port
+
+
+def _question(parts: SplitResult, url: str) -> tuple[str, str]:
+    """Read what a dns URL asks: a name, and the type of record, which is A if it does not say."""
+    name = parts.path.removeprefix("/").lower()
+    if not name.isascii():
+        name = _punycode(name, url)
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"The URL {url!r} asks about {name!r}, which is no domain name; "
+            f"write {_example('dns')}."
+        )
+    setting, _, record_type = (parts.query or "type=A").partition("=")
+    record_type = record_type.upper()
+    if setting != "type" or record_type not in DNS_TYPES:
+        raise ValueError(
+            f"The URL {url!r} asks for {parts.query!r}; write ?type= and one of "
+            f"{', '.join(DNS_TYPES)}."
+        )
+    return name, record_type
 
 
 def _host(host: str, url: str) -> tuple[str, IPv4Address | IPv6Address | None]:

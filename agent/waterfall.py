@@ -7,12 +7,13 @@ from ipaddress import ip_address
 from textwrap import wrap
 
 from agent.phases import last_phase
-from agent.result import Exchange, Failure, Outcome, Result, Role
+from agent.result import Exchange, Failure, Outcome, Pings, Result, Role
 
 _PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LABEL_WIDTH = 21
 _DAY_US = 86_400_000_000
+_ANSWER_LINES = 10
 
 
 def waterfall(result: Result, *, width: int = 80) -> str:
@@ -56,6 +57,11 @@ def as_json(result: Result) -> dict[str, object]:
         "total_us": result.total_us,
         "redirect_us": result.redirect_us,
         **_columns(last),
+        "pings_sent": last.pings.sent if last.pings else None,
+        "pings_received": last.pings.received if last.pings else None,
+        "ping_min_us": last.pings.min_us if last.pings else None,
+        "ping_max_us": last.pings.max_us if last.pings else None,
+        "answer": last.answer or None,
         "cert_expires_at": _instant(last.cert_expires_at_us),
         "tls_version": (last.handshake.version or None) if last.handshake else None,
         "tls_cipher": (last.handshake.cipher or None) if last.handshake else None,
@@ -124,6 +130,8 @@ def _bars(exchange: Exchange, scale: _Scale) -> list[str]:
 
 
 def _heading(number: int, exchange: Exchange) -> str:
+    if not exchange.url.startswith(("http", "ws")):
+        return f"{number}. {exchange.url}"
     status = "no response" if exchange.http_status is None else f"{exchange.http_status}"
     protocol = f" HTTP/{exchange.http_version}" if exchange.http_version else ""
     return f"{number}. {exchange.url}  {status}{protocol}"
@@ -132,8 +140,9 @@ def _heading(number: int, exchange: Exchange) -> str:
 def _facts(exchange: Exchange, at_us: int) -> list[str]:
     where = _address(exchange.target_ip)
     host = f"[{where}]" if where and ":" in where else where
+    port = f":{exchange.target_port}" if exchange.target_port else ""
     facts = [
-        f"{host}:{exchange.target_port}" if host else "no address",
+        f"{host}{port}" if host else "no address",
         f"from {_address(exchange.local_ip)}" if exchange.local_ip else "",
         f"round trip {_ms(exchange.rtt_us)}" if exchange.rtt_us is not None else "",
     ]
@@ -152,7 +161,17 @@ def _facts(exchange: Exchange, at_us: int) -> list[str]:
     if exchange.handshake is not None and exchange.handshake.version:
         tls = f"TLS {exchange.handshake.version} {exchange.handshake.cipher}"
     lines = [", ".join(filter(None, each)) for each in (facts, (tls, certificate), (sizes,))]
+    lines += [_pings(exchange.pings), *exchange.answer.splitlines()[:_ANSWER_LINES]]
     return [line for line in lines if line]
+
+
+def _pings(pings: Pings | None) -> str:
+    if pings is None or not pings.sent:
+        return ""
+    counted = f"{pings.received} of {pings.sent} pings came back"
+    if pings.min_us is None or pings.max_us is None:
+        return counted
+    return f"{counted}, shortest {_ms(pings.min_us)}, longest {_ms(pings.max_us)}"
 
 
 def _verdict(result: Result) -> str:

@@ -15,6 +15,7 @@ from agent.result import (
     Monitor,
     Outcome,
     Phases,
+    Pings,
     Proxy,
     Request,
     Result,
@@ -197,6 +198,9 @@ def _put_exchange(exchange: Exchange, message: result_pb2.Exchange) -> None:
         message.rtt_us = exchange.rtt_us
     if exchange.cert_expires_at_us is not None:
         message.cert_expires_at_us = exchange.cert_expires_at_us
+    if exchange.pings is not None:
+        _put_pings(exchange.pings, message)
+    message.answer = _text(exchange.answer)
     message.role = _ROLES[exchange.role]
     message.start_us = exchange.start_us
     if exchange.outcome is not None:
@@ -204,6 +208,15 @@ def _put_exchange(exchange: Exchange, message: result_pb2.Exchange) -> None:
     if exchange.failure is not None:
         message.failure = exchange.failure.code
         message.detail = _text(exchange.failure.detail)
+
+
+def _put_pings(pings: Pings, message: result_pb2.Exchange) -> None:
+    message.pings_sent = pings.sent
+    message.pings_received = pings.received
+    if pings.min_us is not None:
+        message.ping_min_us = pings.min_us
+    if pings.max_us is not None:
+        message.ping_max_us = pings.max_us
 
 
 def _put_phases(phases: Phases, message: result_pb2.Phases) -> None:

@@ -189,4 +189,5 @@ KINDS: dict[str, dict[str, Callable[[object], None]]] = {
     "url": {"expected": check_final_url},
     "network": {"expected": check_network},
     "http_version": {"expected": check_http_version},
+    "loss": {"at_most": anything},
 }

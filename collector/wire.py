@@ -26,6 +26,8 @@ EARLIEST_US = 1_577_836_800_000_000  # 2020-01-01: before any agent existed
 LATEST_AHEAD_US = 86_400_000_000  # a clock a day ahead is broken, and would make far-off chunks
 TEXT_MAX = 2048
 EXCHANGES_MAX = 100
+PINGS_MAX = 1000
+NO_PINGS = (None, None, None, None)
 
 # Columns as COPY writes them and the types that encode them; enum and timestamptz are written as
 # the types whose binary form they share.
@@ -61,6 +63,11 @@ RESULT_COLUMNS: dict[str, str] = {
     "url": "text",
     "target_ip": "inet",
     "local_ip": "inet",
+    "pings_sent": "int2",
+    "pings_received": "int2",
+    "ping_min_us": "int4",
+    "ping_max_us": "int4",
+    "answer": "text",
 }
 EXCHANGE_COLUMNS: dict[str, str] = {
     "slot_at": "int8",
@@ -203,6 +210,8 @@ def rows(message: result_pb2.Result, *, agent_id: object, location: str, now_us:
         text(last.url, "url") if redirects else None,
         address(last.target_ip),
         address(last.local_ip),
+        *pings(last),
+        text(last.answer, "answer"),
     )
     return Rows(message.monitor_id, row, exchanges)
 
@@ -288,6 +297,18 @@ def durations(exchange: result_pb2.Exchange) -> tuple[int | None, ...]:
     return tuple(
         count(getattr(phases, name), name) if phases.HasField(name) else None
         for name in ("dns_us", "connect_us", "tls_us", "send_us", "wait_us", "receive_us")
+    )
+
+
+def pings(exchange: result_pb2.Exchange) -> tuple[int | None, ...]:
+    """Return pings sent and received, and the shortest and longest round trip; None: none."""
+    if not exchange.HasField("pings_sent"):
+        return NO_PINGS
+    if exchange.pings_received > exchange.pings_sent or exchange.pings_sent > PINGS_MAX:
+        raise RefusedResult(f"{exchange.pings_received} of {exchange.pings_sent} pings came back")
+    return tuple(
+        count(getattr(exchange, name), name) if exchange.HasField(name) else None
+        for name in ("pings_sent", "pings_received", "ping_min_us", "ping_max_us")
     )
 
 

@@ -31,15 +31,14 @@ class Http:
         content: Content | None,
     ) -> Exchanged:
         transfer = await self._engine.exchange(target, addresses, timeout_us, request, content)
-        port = proxy_target(request.proxy.url).port if request.proxy else target.port
-        exchange = _exchange(target, port, dns_us, transfer)
-        return exchange, _failure(transfer, exchange), transfer.location
-
-    async def close(self) -> None:
-        await self._engine.close()
+        exchange = exchange_of(target, dns_us, transfer)
+        if request.proxy:
+            exchange.target_port = proxy_target(request.proxy.url).port
+        return exchange, failure_of(transfer, exchange), transfer.location
 
 
-def _exchange(target: Target, port: int, dns_us: int | None, transfer: Transfer) -> Exchange:
+def exchange_of(target: Target, dns_us: int | None, transfer: Transfer) -> Exchange:
+    """Tell of a transfer that spoke HTTP."""
     handshake = transfer.handshake
     return Exchange(
         url=target.url,
@@ -50,7 +49,7 @@ def _exchange(target: Target, port: int, dns_us: int | None, transfer: Transfer)
         header_bytes=transfer.header_bytes,
         body_bytes=transfer.body_bytes,
         target_ip=transfer.target_ip,
-        target_port=port,
+        target_port=target.port,
         local_ip=transfer.local_ip,
         rtt_us=transfer.rtt_us,
         cert_expires_at_us=handshake.chain.expires_at_us if handshake else None,
@@ -58,7 +57,7 @@ def _exchange(target: Target, port: int, dns_us: int | None, transfer: Transfer)
     )
 
 
-def _failure(transfer: Transfer, exchange: Exchange) -> Failure | None:
+def failure_of(transfer: Transfer, exchange: Exchange) -> Failure | None:
     """Tell why there is no whole response; what it says is judged later."""
     if transfer.is_too_large:
         detail = f"more than {MAX_WIRE_BYTES} bytes arrived, framing included"

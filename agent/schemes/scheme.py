@@ -31,6 +31,3 @@ class Scheme(Protocol):
         ``addresses``: those that the guard permits, at least one. ``dns_us``: what looking them up
         took; None: they were given. ``content``: keeps the answer; None: nobody needs it.
         """
-
-    async def close(self) -> None:
-        """End what is in flight, and free everything."""

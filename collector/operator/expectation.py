@@ -49,6 +49,7 @@ OPTIONS = (
     ),
     click.option("--final-url", metavar="URL", help="Where redirects end."),
     click.option("--network", metavar="CIDR", help="Where the server's address lies."),
+    click.option("--max-loss", metavar="PERCENT[:down]", help="More lost pings degrade it."),
     click.option("--expect-http-version", metavar="VERSION", help="1.0, 1.1, 2 or 3."),
 )
 
@@ -68,6 +69,7 @@ def expectation_options(command: Callable[..., Any]) -> Callable[..., Any]:
         max_bytes: int | None,
         cert_days: str | None,
         limits: Sequence[str],
+        max_loss: str | None,
         final_url: str | None,
         network: str | None,
         expect_http_version: str | None,
@@ -86,6 +88,7 @@ def expectation_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 *expected("url", final_url),
                 *expected("network", network),
                 *map(limit, limits),
+                *map(loss, filter(None, [max_loss])),
             ]
             check_assertions(assertions)
         except CollectorError as error:
@@ -170,6 +173,14 @@ def limit(text: str) -> Assertion:
         ) from error
     most = round(seconds * 1_000_000)
     return {"kind": "limit", "name": phase.strip(), "at_most": most, "degrades": degrades}
+
+
+def loss(text: str) -> Assertion:
+    """Read PERCENT[:down]."""
+    percent, degrades = severity(text)
+    if not percent.isdecimal() or int(percent) > 100:
+        raise CollectorError(f"--max-loss {text!r}: write whole per cent, such as 20 or 60:down.")
+    return {"kind": "loss", "at_most": int(percent), "degrades": degrades}
 
 
 def severity(text: str) -> tuple[str, bool]:

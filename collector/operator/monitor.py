@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 import click
 from psycopg.types.json import Jsonb
 
 from collector import db
+from collector.applicable import check_applicable
 from collector.assertion import Assertion, check_assertions
 from collector.errors import CollectorError
 from collector.operator import definition
@@ -20,8 +20,8 @@ from collector.operator.request import request_options
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
 from collector.request import Request, check_request
+from collector.url import check_url
 
-URL_MAX = 2048
 PLAIN = Request()
 
 
@@ -103,6 +103,7 @@ def add_monitor(
     check_url(url)
     check_request(request)
     check_assertions(assertions)
+    check_applicable(url, request, assertions)
     if interval_s != int(interval_s) or not 1 <= interval_s <= 86400:
         raise CollectorError(f"The interval is {interval_s:g} s: 1 s to 24 h in whole seconds.")
     if not 0.1 <= timeout_s <= 60:
@@ -123,7 +124,7 @@ def add_monitor(
         statements["add_monitor"],
         {
             "account_id": account_id,
-            "name": name or re.sub(r"^https?://|/$", "", url),
+            "name": name or re.sub(r"^\w+://|/$", "", url),
             "url": url,
             "interval_s": int(interval_s),
             "timeout_us": round(timeout_s * 1_000_000),
@@ -148,29 +149,6 @@ def add_monitor(
             [{"monitor_id": monitor_id, "location": name} for name in locations or known],
         )
     return monitor_id
-
-
-def check_url(url: str) -> None:
-    """Raise CollectorError, saying why, for a URL that no agent could probe."""
-    why = None
-    try:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https"):
-            why = "it does not begin with http:// or https://"
-        elif not parts.hostname:
-            why = "it names no host"
-        elif parts.port == 0:
-            why = "port 0 cannot be connected to"
-        elif parts.username is not None:
-            why = "it holds a user name, which would be shown to everybody"
-    except ValueError as error:
-        why = str(error)
-    if len(url) > URL_MAX:
-        why = f"it is longer than {URL_MAX} characters"
-    if re.search(r"[\s\x00-\x1f\x7f]", url):
-        why = "it holds white space or a control character"
-    if why is not None:
-        raise CollectorError(f"{url[:200]!r} cannot be watched: {why}.")
 
 
 @monitor.command("list")

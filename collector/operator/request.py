@@ -52,7 +52,7 @@ OPTIONS = (
     click.option("--ip-version", type=click.Choice(["4", "6"]), help="[default: both]"),
     click.option(
         "--http-version",
-        type=click.Choice(["1.1", "2"]),
+        type=click.Choice(["1.1", "2", "3"]),
         help="Speak no other.  [default: negotiated]",
     ),
     click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),

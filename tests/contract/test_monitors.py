@@ -6,17 +6,24 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
+from agent import applicable as agent_applicable
 from agent import assertion as agent_assertion
 from agent import cli, json_path
 from agent import request as agent_request
+from agent import url as agent_url
 from agent.result import Assertion
+from collector import applicable as collector_applicable
 from collector import assertion as collector_assertion
 from collector import request as collector_request
+from collector import url as collector_url
+from collector.errors import CollectorError
 from collector.operator.monitor import add
+from collector.url import check_url
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "monitors.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^vantage monitor add (.*)$", DOCUMENT, re.MULTILINE)
@@ -40,7 +47,7 @@ def test_every_example_is_true(command: str, monkeypatch: pytest.MonkeyPatch) ->
     with add.make_context(
         "add", shlex.split(command.replace("--body-file order.json", ""))
     ) as made:
-        assert made.params["target"].startswith("http")
+        check_url(made.params["target"])
 
 
 def test_a_single_probe_has_the_same_names() -> None:
@@ -60,6 +67,66 @@ def test_every_documented_assertion_is_one_for_both() -> None:
     collector_assertion.check_assertions(shown)
     for each in shown:
         agent_assertion.check_assertion(Assertion(**each))
+
+
+def test_agent_and_collector_know_the_same_schemes() -> None:
+    assert set(agent_url.SCHEMES) == set(collector_url.SCHEMES)
+    assert set(agent_url.GREETING) == set(collector_url.GREETING)
+    assert agent_url.TLS == collector_url.TLS
+    assert agent_url.DNS_TYPES == collector_url.DNS_TYPES
+    for scheme in agent_url.SCHEMES:
+        assert agent_applicable.kinds_of(scheme) == collector_applicable.kinds_of(scheme)
+        assert agent_applicable.phases_of(scheme) == collector_applicable.phases_of(scheme)
+        ours = set(collector_applicable.settings_of(scheme)) - {"ip_version"}
+        assert ours == set(agent_applicable.settings_of(scheme)) or scheme in agent_url.HTTP
+    everything = {kind for each in agent_url.SCHEMES for kind in agent_applicable.kinds_of(each)}
+    assert everything == set(collector_assertion.KINDS)
+
+
+def test_every_scheme_is_documented_with_its_phases_and_assertions() -> None:
+    """The table of docs/monitors.md, row by row."""
+    rows = re.findall(r"^\| (`[a-z0-9]+`(?:, `[a-z0-9]+`)*) \|(.*)\|$", DOCUMENT, re.MULTILINE)
+    found = {
+        name: rest.split("|") for names, rest in rows for name in re.findall(r"`(\w+)`", names)
+    }
+    assert set(found) == set(agent_url.SCHEMES)
+    for scheme, (port, _what, phases, kinds) in found.items():
+        usual = agent_url.SCHEMES[scheme]
+        assert port.strip() == {None: "must be given", 0: "none"}.get(usual, str(usual))
+        assert tuple(phases.strip().split(", ")) == agent_applicable.phases_of(scheme)
+        named = set(re.findall(r"`(\w+)`", kinds))
+        assert named == set(agent_applicable.kinds_of(scheme)) or scheme in agent_url.HTTP
+
+
+@pytest.mark.parametrize(
+    ("url", "request_", "assertion", "complaint"),
+    [
+        ("tcp://a.example:22", {}, {"kind": "status", "expected": "200"}, "makes no sense for tcp"),
+        (
+            "icmp://a.example",
+            {},
+            {"kind": "body_contains", "expected": "a"},
+            "limit, network, loss",
+        ),
+        ("https://a.example", {}, {"kind": "loss", "at_most": 5}, "makes no sense for https"),
+        ("imap://a.example", {}, {"kind": "cert_days", "at_least": 5}, "no sense for imap"),
+        ("dns://192.0.2.1/a", {}, {"kind": "limit", "name": "tls", "at_most": 5}, "no phase 'tls'"),
+        ("tcp://a.example:22", {"method": "POST"}, None, "no use for the request's method"),
+        ("ws://a.example", {"http_version": "2"}, None, "no use for the request's http_version"),
+        ("smtp://a.example", {"is_insecure": True}, None, "no use for the request's is_insecure"),
+        ("http://a.example", {"http_version": "3"}, None, "over TLS only; write https://"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_both(
+    url: str, request_: dict[str, Any], assertion: dict[str, Any] | None, complaint: str
+) -> None:
+    judged = [assertion] if assertion else []
+    with pytest.raises(CollectorError, match=re.escape(complaint)):
+        collector_applicable.check_applicable(url, collector_request.Request(**request_), judged)
+    with pytest.raises(ValueError, match=re.escape(complaint)):
+        agent_applicable.check_applicable(
+            url, agent_request.Request(**request_), [Assertion(**each) for each in judged]
+        )
 
 
 def test_agent_and_collector_draw_the_same_lines() -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
 
@@ -94,11 +95,7 @@ async def serve(
     async def handle(raw: socket.socket) -> None:
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            try:
-                await hold(hold_tls_s)
-            except asyncio.CancelledError:
-                raw.close()
-                raise
+            await hold(hold_tls_s)
             if reset_tls:
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 raw.close()
@@ -117,21 +114,29 @@ async def serve(
             finally:
                 writer.close()
 
-    async def accept() -> None:
-        while True:
-            raw, _ = await loop.sock_accept(listener)
-            target.connections += 1
-            task = asyncio.create_task(handle(raw))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+    def accept() -> None:
+        with suppress(BlockingIOError):
+            while True:
+                raw, _ = listener.accept()
+                raw.setblocking(False)
+                target.connections += 1
+                task = asyncio.create_task(handle(raw))
+                tasks.add(task)
+                task.add_done_callback(partial(settle, raw))
 
-    accepting = asyncio.create_task(accept())
+    def settle(raw: socket.socket, task: asyncio.Task[None]) -> None:
+        tasks.discard(task)
+        if task.cancelled():  # maybe before there was a transport to close it
+            raw.close()
+
+    loop.add_reader(listener, accept)
     try:
         yield target
     finally:
-        for task in (accepting, *tasks):
+        loop.remove_reader(listener)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(accepting, *tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         listener.close()
 
 

@@ -111,7 +111,12 @@ SELECT
         WHEN results.connect_us IS NOT NULL THEN 'connect'
         WHEN results.dns_us IS NOT NULL THEN 'dns'
     END AS failed_phase,
-    results.is_extra
+    results.is_extra,
+    results.pings_sent,
+    results.pings_received,
+    results.ping_min_us,
+    results.ping_max_us,
+    results.answer
 FROM vantage.results
 JOIN vantage.monitors ON monitors.id = results.monitor_id
 WHERE monitors.account_id = vantage.current_account();

@@ -38,7 +38,7 @@ class Monitor(_message.Message):
     NAME_SERVER_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     url: _builtins.str
-    """Absolute http or https URL, as the customer typed it."""
+    """Absolute URL of a scheme that docs/monitors.md lists, as the customer typed it."""
     interval_us: _builtins.int
     """Distance between two slots: 1 s to 24 h."""
     timeout_us: _builtins.int
@@ -119,7 +119,7 @@ class Request(_message.Message):
     """GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS; empty: GET."""
     body: _builtins.bytes
     http_version: _builtins.str
-    """"1.1" or "2": no other version is spoken; empty: what server and client agree on."""
+    """"1.1", "2" or "3": no other version is spoken; empty: what server and client agree on."""
     is_insecure: _builtins.bool
     """The server's certificate is not verified."""
     is_uncompressed: _builtins.bool

@@ -152,6 +152,11 @@ class Exchange(_message.Message):
     START_US_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    PINGS_SENT_FIELD_NUMBER: _builtins.int
+    PINGS_RECEIVED_FIELD_NUMBER: _builtins.int
+    PING_MIN_US_FIELD_NUMBER: _builtins.int
+    PING_MAX_US_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     url: _builtins.str
     total_us: _builtins.int
@@ -183,6 +188,15 @@ class Exchange(_message.Message):
     docs/failures.md, and its detail; empty: none. A hop's are the result's.
     """
     detail: _builtins.str
+    pings_sent: _builtins.int
+    """Of icmp: echo requests, replies, and the shortest and the longest round trip; the mean is
+    wait_us. Absent: another scheme, or nothing came back.
+    """
+    pings_received: _builtins.int
+    ping_min_us: _builtins.int
+    ping_max_us: _builtins.int
+    answer: _builtins.str
+    """What a server greeted with, or the records that it gave; empty: HTTP, or no answer."""
     outcome: Global___Outcome.ValueType
     """Unspecified: it is no more than a part of what is judged."""
     @_builtins.property
@@ -206,22 +220,43 @@ class Exchange(_message.Message):
         start_us: _builtins.int = ...,
         failure: _builtins.str = ...,
         detail: _builtins.str = ...,
+        pings_sent: _builtins.int | None = ...,
+        pings_received: _builtins.int | None = ...,
+        ping_min_us: _builtins.int | None = ...,
+        ping_max_us: _builtins.int | None = ...,
+        answer: _builtins.str = ...,
         outcome: Global___Outcome.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cert_expires_at_us", b"_cert_expires_at_us", "_http_status", b"_http_status", "_rtt_us", b"_rtt_us", "cert_expires_at_us", b"cert_expires_at_us", "http_status", b"http_status", "phases", b"phases", "rtt_us", b"rtt_us"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cert_expires_at_us", b"_cert_expires_at_us", "_http_status", b"_http_status", "_ping_max_us", b"_ping_max_us", "_ping_min_us", b"_ping_min_us", "_pings_received", b"_pings_received", "_pings_sent", b"_pings_sent", "_rtt_us", b"_rtt_us", "cert_expires_at_us", b"cert_expires_at_us", "http_status", b"http_status", "phases", b"phases", "ping_max_us", b"ping_max_us", "ping_min_us", b"ping_min_us", "pings_received", b"pings_received", "pings_sent", b"pings_sent", "rtt_us", b"rtt_us"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cert_expires_at_us", b"_cert_expires_at_us", "_http_status", b"_http_status", "_rtt_us", b"_rtt_us", "body_bytes", b"body_bytes", "cert_expires_at_us", b"cert_expires_at_us", "detail", b"detail", "failure", b"failure", "header_bytes", b"header_bytes", "http_status", b"http_status", "http_version", b"http_version", "local_ip", b"local_ip", "outcome", b"outcome", "phases", b"phases", "role", b"role", "rtt_us", b"rtt_us", "start_us", b"start_us", "target_ip", b"target_ip", "target_port", b"target_port", "total_us", b"total_us", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cert_expires_at_us", b"_cert_expires_at_us", "_http_status", b"_http_status", "_ping_max_us", b"_ping_max_us", "_ping_min_us", b"_ping_min_us", "_pings_received", b"_pings_received", "_pings_sent", b"_pings_sent", "_rtt_us", b"_rtt_us", "answer", b"answer", "body_bytes", b"body_bytes", "cert_expires_at_us", b"cert_expires_at_us", "detail", b"detail", "failure", b"failure", "header_bytes", b"header_bytes", "http_status", b"http_status", "http_version", b"http_version", "local_ip", b"local_ip", "outcome", b"outcome", "phases", b"phases", "ping_max_us", b"ping_max_us", "ping_min_us", b"ping_min_us", "pings_received", b"pings_received", "pings_sent", b"pings_sent", "role", b"role", "rtt_us", b"rtt_us", "start_us", b"start_us", "target_ip", b"target_ip", "target_port", b"target_port", "total_us", b"total_us", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cert_expires_at_us: _TypeAlias = _typing.Literal["cert_expires_at_us"]  # noqa: Y015
     _WhichOneofArgType__cert_expires_at_us: _TypeAlias = _typing.Literal["_cert_expires_at_us", b"_cert_expires_at_us"]  # noqa: Y015
     _WhichOneofReturnType__http_status: _TypeAlias = _typing.Literal["http_status"]  # noqa: Y015
     _WhichOneofArgType__http_status: _TypeAlias = _typing.Literal["_http_status", b"_http_status"]  # noqa: Y015
+    _WhichOneofReturnType__ping_max_us: _TypeAlias = _typing.Literal["ping_max_us"]  # noqa: Y015
+    _WhichOneofArgType__ping_max_us: _TypeAlias = _typing.Literal["_ping_max_us", b"_ping_max_us"]  # noqa: Y015
+    _WhichOneofReturnType__ping_min_us: _TypeAlias = _typing.Literal["ping_min_us"]  # noqa: Y015
+    _WhichOneofArgType__ping_min_us: _TypeAlias = _typing.Literal["_ping_min_us", b"_ping_min_us"]  # noqa: Y015
+    _WhichOneofReturnType__pings_received: _TypeAlias = _typing.Literal["pings_received"]  # noqa: Y015
+    _WhichOneofArgType__pings_received: _TypeAlias = _typing.Literal["_pings_received", b"_pings_received"]  # noqa: Y015
+    _WhichOneofReturnType__pings_sent: _TypeAlias = _typing.Literal["pings_sent"]  # noqa: Y015
+    _WhichOneofArgType__pings_sent: _TypeAlias = _typing.Literal["_pings_sent", b"_pings_sent"]  # noqa: Y015
     _WhichOneofReturnType__rtt_us: _TypeAlias = _typing.Literal["rtt_us"]  # noqa: Y015
     _WhichOneofArgType__rtt_us: _TypeAlias = _typing.Literal["_rtt_us", b"_rtt_us"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cert_expires_at_us) -> _WhichOneofReturnType__cert_expires_at_us | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__http_status) -> _WhichOneofReturnType__http_status | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ping_max_us) -> _WhichOneofReturnType__ping_max_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ping_min_us) -> _WhichOneofReturnType__ping_min_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pings_received) -> _WhichOneofReturnType__pings_received | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pings_sent) -> _WhichOneofReturnType__pings_sent | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rtt_us) -> _WhichOneofReturnType__rtt_us | None: ...
 

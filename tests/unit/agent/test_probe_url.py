@@ -24,6 +24,23 @@ from agent.url import check_url, target_of
         ("http://[2606:4700::1111]:80/", "http://[2606:4700::1111]/"),
         ("http://[::0:1]:8080/", "http://[::1]:8080/"),
         ("http://192.0.2.1/", "http://192.0.2.1/"),
+        ("WSS://Example.com", "wss://example.com/"),
+        ("ws://example.com:80/chat?room=1", "ws://example.com/chat?room=1"),
+        ("tcp://Example.com:22/", "tcp://example.com:22"),
+        ("tls://[::1]:443", "tls://[::1]:443"),
+        ("icmp://bücher.example/", "icmp://xn--bcher-kva.example"),
+        ("smtp://mx.example:25", "smtp://mx.example"),
+        ("imaps://mx.example:9993", "imaps://mx.example:9993"),
+        ("dns://192.0.2.53/Example.com", "dns://192.0.2.53/example.com?type=A"),
+        (
+            "dns://ns.example:53/bücher.example?type=mx",
+            "dns://ns.example/xn--bcher-kva.example?type=MX",
+        ),
+        (
+            "dns://ns.example:5353/_sip._tcp.example.?type=SRV",
+            "dns://ns.example:5353/_sip._tcp.example.?type=SRV",
+        ),
+        ("dns://ns.example/.?type=NS", "dns://ns.example/.?type=NS"),
     ],
 )
 def test_usable_urls_are_normalised(given_url: str, normal: str) -> None:
@@ -33,10 +50,28 @@ def test_usable_urls_are_normalised(given_url: str, normal: str) -> None:
 @pytest.mark.parametrize(
     ("given_url", "complaint"),
     [
-        ("", "must begin with http:// or https://"),
-        ("example.com", "must begin with http:// or https://"),
-        ("ftp://example.com/", "must begin with http:// or https://"),
-        ("file:///etc/passwd", "must begin with http:// or https://"),
+        ("", "must begin with http:// or https://, or with one of ws, wss, tcp"),
+        ("example.com", "must begin with http://"),
+        ("gopher://example.com/", "must begin with http://"),
+        ("file:///etc/passwd", "must begin with http://"),
+        ("smtp:mx.example", "must begin with http://"),
+        ("tcp://example.com", "names no port; write tcp://host:port"),
+        (
+            "tls://example.com:443/path",
+            "has a path, which tls has no use for; write tls://example.com:443.",
+        ),
+        (
+            "ftp://example.com/file",
+            "has a path, which ftp has no use for; write ftp://example.com.",
+        ),
+        ("mqtt://example.com?topic=a", "has a path"),
+        ("icmp://example.com:7", "has a port, and icmp has none"),
+        ("imap://user@mx.example", "contains credentials"),
+        ("dns://192.0.2.53", "is no domain name; write dns://resolver/name?type=A"),
+        ("dns://192.0.2.53/a/b", "is no domain name"),
+        ("dns://192.0.2.53/a?type=ANY", "write ?type= and one of A, AAAA"),
+        ("dns://192.0.2.53/a?class=CH", "write ?type= and one of A, AAAA"),
+        ("dns:///example.com", "names no host; write dns://resolver/name?type=A"),
         ("http://", "names no host"),
         ("http:///path", "names no host"),
         ("http://exam ple.com/", "contains ' ' at character 12"),
@@ -76,6 +111,9 @@ def test_a_target_is_taken_apart() -> None:
     assert (target.host, target.port, target.is_tls) == ("::1", 443, True)
     assert str(target.address) == "::1"
     assert target_of("http://example.com/").address is None
+    asked = target_of("dns://192.0.2.53/example.com?type=txt")
+    assert (asked.port, asked.name, asked.type) == (53, "example.com", "TXT")
+    assert target_of("icmp://192.0.2.1").port == 0
 
 
 @given(st.text())

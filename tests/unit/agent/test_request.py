@@ -56,7 +56,7 @@ def test_the_same_origin_gets_everything() -> None:
     ("request_", "words"),
     [
         (Request(method="get"), "'get' is none of GET"),
-        (Request(http_version="3"), "'3' is neither 1.1 nor 2"),
+        (Request(http_version="4"), "'4' is none of 1.1, 2 and 3"),
         (Request(method="HEAD", body=b"x"), "HEAD request has no body"),
         (Request(body=b"x" * 65537), "65537 bytes; the limit is 65536"),
         (Request(headers=(("X A", "1"),)), "'X A' is no header name"),

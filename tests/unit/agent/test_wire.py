@@ -17,6 +17,7 @@ from agent.result import (
     Monitor,
     Outcome,
     Phases,
+    Pings,
     Proxy,
     Request,
     Result,
@@ -32,6 +33,9 @@ ADDRESS = st.one_of(st.just(b""), st.binary(min_size=4, max_size=4), st.binary(m
 
 PHASES = st.builds(Phases, **{f.name: st.none() | INT32 for f in fields(Phases)})
 FAILURE = st.none() | st.builds(Failure, code=TEXT.filter(bool), detail=TEXT)
+PINGS = st.builds(
+    Pings, sent=INT32, received=INT32, min_us=st.none() | INT32, max_us=st.none() | INT32
+)
 EXCHANGE = st.builds(
     Exchange,
     url=TEXT,
@@ -50,6 +54,8 @@ EXCHANGE = st.builds(
     start_us=INT32,
     outcome=st.none() | st.sampled_from(Outcome),
     failure=FAILURE,
+    answer=TEXT,
+    pings=st.none() | PINGS,
 )
 HANDSHAKE = st.builds(
     Handshake,
@@ -86,7 +92,7 @@ def optional(message: object, name: str) -> object:
 
 
 def exchange_of(message: result_pb2.Exchange) -> Exchange:
-    names = {f.name for f in fields(Exchange)} - {"handshake"}
+    names = {f.name for f in fields(Exchange)} - {"handshake", "pings"}
     values = {name: getattr(message, name) for name in names}
     for name in ("http_status", "rtt_us", "cert_expires_at_us"):
         values[name] = optional(message, name)
@@ -97,6 +103,9 @@ def exchange_of(message: result_pb2.Exchange) -> Exchange:
     values["role"] = Role(role.removeprefix("EXCHANGE_ROLE_").lower())
     values["outcome"] = outcome_of(message.outcome) if message.outcome else None
     values["failure"] = Failure(message.failure, message.detail) if message.failure else None
+    if (sent := optional(message, "pings_sent")) is not None:
+        bounds = optional(message, "ping_min_us"), optional(message, "ping_max_us")
+        values["pings"] = Pings(sent, message.pings_received, *bounds)  # type: ignore[arg-type]
     return Exchange(**values)
 
 
@@ -143,7 +152,9 @@ def test_every_message_field_is_mapped() -> None:
     names = {f.name for f in result_pb2.Result.DESCRIPTOR.fields}
     assert names == {f.name for f in fields(Result)} | {"detail", "missed"}
     names = {f.name for f in result_pb2.Exchange.DESCRIPTOR.fields}
-    assert names == {f.name for f in fields(Exchange)} - {"handshake"} | {"detail"}
+    pings = {"pings_sent", "pings_received", "ping_min_us", "ping_max_us"}
+    ours = {f.name for f in fields(Exchange)} - {"handshake", "pings"}
+    assert names == ours | pings | {"detail"}
 
 
 ASSERTION = st.builds(
@@ -160,7 +171,7 @@ REQUEST = st.builds(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
     headers=st.lists(st.tuples(st.just("X-A"), st.just("ü") | st.just("")), max_size=2).map(tuple),
     body=st.binary(max_size=20),
-    http_version=st.sampled_from(["", "1.1", "2"]),
+    http_version=st.sampled_from(["", "1.1", "2", "3"]),
     is_insecure=st.booleans(),
     is_uncompressed=st.booleans(),
     secret_headers=st.sampled_from([(), (("Authorization", "Bearer x"),)]),
@@ -257,7 +268,7 @@ def test_every_field_of_a_monitor_is_mapped() -> None:
     "asked",
     [
         {"method": "BREW"},
-        {"http_version": "3"},
+        {"http_version": "4"},
         {"method": "HEAD", "body": b"x"},
         {"headers": [{"name": "A", "value": "x\r\nB: y"}]},
         {"headers": [{"name": "Content-Length", "value": "1"}]},

@@ -7,8 +7,8 @@ import pytest
 
 from collector.errors import CollectorError
 from collector.operator.duration import Duration
-from collector.operator.monitor import check_url
 from collector.options import Address, read_secret
+from collector.url import check_url
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:1", "[::1]:65535", "a.example:7443"])
@@ -44,7 +44,13 @@ def test_what_is_no_duration_is_said_to_be_none(text: str) -> None:
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("ftp://a.example/", "http"),
+        ("gopher://a.example/", "http"),
+        ("tcp://a.example", "names no port; write tcp://a.example:port"),
+        ("tls://a.example", "names no port"),
+        ("icmp://a.example:7", "icmp has none"),
+        ("ftp://a.example/file", "a path, which ftp has no use for"),
+        ("dns://192.0.2.53/", "asks about no name"),
+        ("dns://192.0.2.53/a.example?type=ANY", "write .type= and one of A"),
         ("a.example", "http"),
         ("http://", "no host"),
         ("http://a.example:0/", "port 0"),

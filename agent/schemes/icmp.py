@@ -1,0 +1,141 @@
+"""icmp: several echo requests over a ping socket, which needs no privilege where the kernel allows.
+
+``wait_us`` is the mean of the round trips, each from sending to the kernel's stamp of the reply;
+the pauses between are in no phase. Where nothing comes back it is the time that was waited.
+
+Source: RFC 792, RFC 4443; net/ipv4/ping.c: the kernel fills in identifier and checksum.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import struct
+from collections.abc import Sequence
+from time import monotonic_ns
+
+from agent.content import Content
+from agent.datagram import connected, datagrams, readable
+from agent.failure import Code, os_failure
+from agent.guard import Address
+from agent.result import Exchange, Failure, Phases, Pings, Request
+from agent.schemes.scheme import Exchanged
+from agent.url import Target
+
+PINGS = 5
+_PAUSE_S = 0.1
+# What has not come back so long after the last was sent is lost.
+_GRACE_S = 2.0
+
+_HEADER = struct.Struct("!BBHHH")
+_TOKEN_BYTES = 8
+_PADDING = bytes(48)
+# Protocol, type of a request, type of a reply.
+_V4 = (socket.IPPROTO_ICMP, 8, 0)
+_V6 = (socket.IPPROTO_ICMPV6, 128, 129)
+
+
+class Icmp:
+    """Pings. ``source_address``: where from; None: the kernel's choice."""
+
+    def __init__(self, source_address: str | None) -> None:
+        self._source = source_address
+
+    async def exchange(
+        self,
+        target: Target,
+        addresses: Sequence[Address],
+        dns_us: int | None,
+        timeout_us: int,
+        request: Request,
+        content: Content | None,
+    ) -> Exchanged:
+        address = addresses[0]
+        protocol, *_ = _V4 if address.version == 4 else _V6
+        began_ns = monotonic_ns()
+        echoes = _Echoes(address.version)
+        failure: Failure | None = None
+        local_ip = b""
+        try:
+            with connected((str(address), 0), protocol=protocol, source=self._source) as sock:
+                local_ip = socket.inet_pton(sock.family, sock.getsockname()[0])
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(timeout_us / 1e6):
+                        await echoes.exchange(sock)
+        except PermissionError as error:  # EACCES: of the socket itself
+            failure = _forbidden(error)
+        except OSError as error:
+            failure = os_failure(error)
+        rounds_us = list(echoes.rounds_us.values())
+        if rounds_us:
+            failure, wait_us = None, round(sum(rounds_us) / len(rounds_us))
+        else:
+            wait_us = (monotonic_ns() - began_ns) // 1000
+            detail = f"{echoes.sent} pings, and none came back"
+            failure = failure or Failure(Code.PING_TIMEOUT, detail)
+        exchange = Exchange(
+            url=target.url,
+            phases=Phases(dns_us=dns_us, wait_us=wait_us),
+            total_us=(dns_us or 0) + wait_us,
+            target_ip=address.packed,
+            local_ip=local_ip,
+            pings=Pings(
+                echoes.sent,
+                len(rounds_us),
+                min(rounds_us, default=None),
+                max(rounds_us, default=None),
+            ),
+        )
+        return exchange, failure, ""
+
+
+class _Echoes:
+    """A row of echo requests; ``rounds_us``: number -> round trip of those that came back."""
+
+    def __init__(self, version: int) -> None:
+        _, self._request, self._reply = _V4 if version == 4 else _V6
+        self._token = secrets.token_bytes(_TOKEN_BYTES)
+        self._sent_ns: dict[int, int] = {}
+        self.rounds_us: dict[int, int] = {}
+
+    @property
+    def sent(self) -> int:
+        return len(self._sent_ns)
+
+    async def exchange(self, sock: socket.socket) -> None:
+        """Send all, and wait until all are back or must be taken for lost. Raises: OSError."""
+        for number in range(1, PINGS + 1):
+            header = _HEADER.pack(self._request, 0, 0, 0, number)
+            self._sent_ns[number] = monotonic_ns()
+            sock.send(header + self._token + _PADDING)
+            pause_s = _PAUSE_S if number < PINGS else _GRACE_S
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._collect(sock, rest=number < PINGS)
+
+    async def _collect(self, sock: socket.socket, *, rest: bool) -> None:
+        """Read replies until all are there; ``rest``: there will be more to send."""
+        while rest or len(self.rounds_us) < self.sent:
+            await readable(sock)
+            for datagram, at_ns in datagrams(sock):
+                self._take(datagram, at_ns)
+
+    def _take(self, datagram: bytes, at_ns: int) -> None:
+        if len(datagram) < _HEADER.size + _TOKEN_BYTES:
+            return
+        kind, _, _, _, number = _HEADER.unpack_from(datagram)
+        token = datagram[_HEADER.size : _HEADER.size + _TOKEN_BYTES]
+        sent_ns = self._sent_ns.get(number)
+        if kind == self._reply and token == self._token and sent_ns is not None:
+            self.rounds_us.setdefault(number, max(0, at_ns - sent_ns) // 1000)
+
+
+def _forbidden(error: PermissionError) -> Failure:
+    return Failure(
+        Code.PING_FORBIDDEN,
+        f"{error.strerror}: the kernel lets group {os.getegid()} send no pings; to permit it, run: "
+        'sysctl -w net.ipv4.ping_group_range="0 2147483647"',
+    )

@@ -1,0 +1,73 @@
+"""Which URLs can be watched: as far as can be told before an agent takes them apart. Pure."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from collector.errors import CollectorError
+
+URL_MAX = 2048
+
+HTTP = ("http", "https")
+WEBSOCKET = ("ws", "wss")
+# Whose servers speak first, or answer a first message, and are asked for no more than that.
+GREETING = (
+    *("smtp", "smtps", "imap", "imaps", "pop3", "pop3s"),
+    *("ftp", "ftps", "ssh", "sftp", "mqtt", "mqtts"),
+)
+TLS = ("https", "wss", "tls", "smtps", "imaps", "pop3s", "ftps", "mqtts")
+SCHEMES = (*HTTP, *WEBSOCKET, "tcp", "tls", "dns", "icmp", *GREETING)
+DNS_TYPES = (
+    *("A", "AAAA", "CAA", "CNAME", "DNSKEY", "DS", "HTTPS", "MX", "NAPTR"),
+    *("NS", "PTR", "SOA", "SRV", "SVCB", "TLSA", "TXT"),
+)
+
+
+def check_url(url: str) -> None:
+    """Raise CollectorError, saying why, for a URL that no agent could probe."""
+    why = None
+    try:
+        why = complaint(urlsplit(url))
+    except ValueError as error:
+        why = str(error)
+    if len(url) > URL_MAX:
+        why = f"it is longer than {URL_MAX} characters"
+    if re.search(r"[\s\x00-\x1f\x7f]", url):
+        why = "it holds white space or a control character"
+    if why is not None:
+        raise CollectorError(f"{url[:200]!r} cannot be watched: {why}.")
+
+
+def complaint(parts: SplitResult) -> str | None:
+    """Say what is wrong with a URL taken apart; None: nothing."""
+    scheme = parts.scheme
+    if scheme not in SCHEMES:
+        others = ", ".join(each for each in SCHEMES if each not in HTTP)
+        return f"it does not begin with http:// or https://, nor with one of {others}"
+    if not parts.hostname:
+        return "it names no host"
+    if parts.port == 0:
+        return "port 0 cannot be connected to"
+    if parts.username is not None:
+        return "it holds a user name, which would be shown to everybody"
+    if scheme in ("tcp", "tls") and parts.port is None:
+        return f"it names no port; write {scheme}://{parts.hostname}:port"
+    if scheme == "icmp" and parts.port is not None:
+        return "it names a port, and icmp has none"
+    if scheme == "dns":
+        return question_complaint(parts)
+    if scheme not in (*HTTP, *WEBSOCKET) and (parts.path not in ("", "/") or parts.query):
+        return f"it has a path, which {scheme} has no use for"
+    return None
+
+
+def question_complaint(parts: SplitResult) -> str | None:
+    """Say what is wrong with what a dns URL asks."""
+    name = parts.path.removeprefix("/")
+    setting, _, kind = (parts.query or "type=A").partition("=")
+    if not name or "/" in name:
+        return "it asks about no name; write dns://resolver/name?type=A"
+    if setting != "type" or kind.upper() not in DNS_TYPES:
+        return f"it asks for {parts.query!r}; write ?type= and one of {', '.join(DNS_TYPES)}"
+    return None

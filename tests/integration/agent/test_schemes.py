@@ -1,0 +1,446 @@
+"""Schemes other than http and https against real servers: well, ill, and which phases there are."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import astuple
+from datetime import timedelta
+from ipaddress import ip_network
+
+import dns.rcode
+import pytest
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as serve_websocket
+
+from agent.phases import last_phase
+from agent.probe import Prober
+from agent.resolver import Resolver
+from agent.result import Assertion, Exchange, Monitor, Outcome, Request, Result
+from agent.url import GREETING, TLS
+from tests.support import targets
+from tests.support.certificates import Leaf, TestAuthority
+from tests.support.dns_server import Zone, serve_dns
+from tests.support.targets import Behaviour, Connection, hold, respond, routes, serve
+
+LOOPBACK = [ip_network("127.0.0.0/8")]
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> TestAuthority:
+    return TestAuthority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def good(authority: TestAuthority) -> Leaf:
+    return authority.issue("127.0.0.1", "target.example")
+
+
+@pytest.fixture
+async def prober(authority: TestAuthority) -> AsyncIterator[Prober]:
+    prober = Prober(allow_networks=LOOPBACK, trust_ca=authority.path)
+    yield prober
+    await prober.close()
+
+
+PLAIN = Request()
+
+
+def monitor(
+    url: str, *assertions: Assertion, request: Request = PLAIN, timeout_us: int = 2_000_000
+) -> Monitor:
+    return Monitor(7, url, timeout_us=timeout_us, request=request, assertions=assertions)
+
+
+def check(result: Result) -> Exchange:
+    """Check what is true of every result; return the exchange it is about."""
+    (exchange,) = result.exchanges
+    assert sum(us or 0 for us in astuple(exchange.phases)) == exchange.total_us == result.total_us
+    assert (result.failure is None) == (result.outcome is Outcome.UP)
+    return exchange
+
+
+def phases_of(exchange: Exchange) -> list[str]:
+    names = ("dns", "connect", "tls", "send", "wait", "receive")
+    return [name for name in names if getattr(exchange.phases, f"{name}_us") is not None]
+
+
+def assert_failed(result: Result, code: str, phase: str) -> None:
+    exchange = check(result)
+    assert result.failure is not None, result
+    assert (result.failure.code, last_phase(exchange.phases)) == (code, phase), result
+    assert result.outcome is Outcome.DOWN
+    assert result.failure.detail
+
+
+def says(*parts: bytes, wait_s: float = 0.0, pause_s: float = 0.0) -> Behaviour:
+    """Say ``parts`` without being asked, then read until the other side is gone."""
+
+    async def behave(connection: Connection) -> None:
+        await hold(wait_s)
+        for number, part in enumerate(parts):
+            await hold(pause_s if number else 0)
+            await connection.send(part)
+        heard.append(await connection.reader.read())
+
+    heard: list[bytes] = []
+    behave.heard = heard  # type: ignore[attr-defined]
+    return behave
+
+
+def broker(connack: bytes) -> Behaviour:
+    """Be an MQTT broker as far as CONNECT goes (MQTT 3.1.1, section 3.1)."""
+
+    async def behave(connection: Connection) -> None:
+        kind, length = await connection.reader.readexactly(2)
+        packet = await connection.reader.readexactly(length)
+        assert kind == 0x10
+        assert packet[:8] == b"\0\4MQTT\4\2"
+        assert packet[12:].startswith(b"vantage-")
+        await connection.send(connack)
+        assert await connection.reader.read() == b"\xe0\0"
+
+    return behave
+
+
+GREETINGS = {
+    "smtp": (says(b"220-mx.example ESMTP\r\n220 ready\r\n"), "220-mx.example ESMTP\n220 ready"),
+    "imap": (says(b"* OK [CAPABILITY IMAP4rev2] ready\r\n"), "* OK [CAPABILITY IMAP4rev2] ready"),
+    "pop3": (says(b"+OK ready <1.2@mx.example>\r\n"), "+OK ready <1.2@mx.example>"),
+    "ftp": (
+        says(b"220-Hello\r\n no code here\r\n220 ready\r\n"),
+        "220-Hello\n no code here\n220 ready",
+    ),
+    "ssh": (says(b"Welcome\r\nSSH-2.0-OpenSSH_10.0\r\n"), "SSH-2.0-OpenSSH_10.0"),
+    "mqtt": (broker(b"\x20\2\0\0"), "CONNACK 0 accepted"),
+}
+GREETINGS |= {f"{scheme}s": GREETINGS[scheme] for scheme in ("smtp", "imap", "pop3", "ftp", "mqtt")}
+GREETINGS["sftp"] = GREETINGS["ssh"]
+
+
+def test_no_greeting_is_left_out() -> None:
+    assert set(GREETINGS) == set(GREETING)
+
+
+@pytest.mark.parametrize("scheme", GREETINGS)
+async def test_a_greeting_is_up_and_told(prober: Prober, good: Leaf, scheme: str) -> None:
+    behaviour, answer = GREETINGS[scheme]
+    tls = good.server_context() if scheme in TLS else None
+    async with serve(behaviour, tls=tls) as target:
+        probed = monitor(
+            target.url("", scheme=scheme), Assertion("body_contains", expected=answer[-5:])
+        )
+        result = await prober.probe(probed)
+    exchange = check(result)
+    assert (result.failure, exchange.answer) == (None, answer)
+    sends = ["send"] if scheme.startswith("mqtt") else []
+    secures = ["tls"] if tls else []
+    assert phases_of(exchange) == ["connect", *secures, *sends, "wait", "receive"]
+    assert (exchange.http_status, exchange.http_version, exchange.target_port) == (
+        None,
+        "",
+        target.port,
+    )
+    assert exchange.rtt_us is not None
+    assert (exchange.cert_expires_at_us is not None) == bool(tls)
+
+
+async def test_a_greeting_is_timed_and_taken_leave_of(prober: Prober) -> None:
+    polite = says(b"220-wait\r\n", b"220 ready\r\n", wait_s=0.1, pause_s=0.06)
+    async with serve(polite) as target:
+        result = await prober.probe(monitor(target.url("", scheme="smtp")))
+        await asyncio.sleep(0.05)
+    phases = check(result).phases
+    assert 99_000 <= phases.wait_us <= 200_000
+    assert 55_000 <= phases.receive_us <= 160_000
+    assert polite.heard == [b"QUIT\r\n"]
+
+
+BAD_GREETINGS = [
+    ("smtp", says(b"554 no service\r\n"), "greeting_refused", "receive"),
+    ("smtp", says(b"hello\r\n"), "protocol_error", "receive"),
+    ("smtp", says(b"HTTP/1.1 400 Bad Request\r\n"), "protocol_error", "receive"),
+    ("smtp", targets.silent, "timeout_wait", "wait"),
+    ("smtp", says(b"220-for ever\r\n"), "timeout_receive", "receive"),
+    ("smtp", says(b"220-for ever\r\n" * 10_000), "protocol_error", "receive"),
+    ("imap", says(b"* BYE too many\r\n"), "greeting_refused", "receive"),
+    ("imap", says(b"220 mail\r\n"), "protocol_error", "receive"),
+    ("pop3", says(b"-ERR busy\r\n"), "greeting_refused", "receive"),
+    ("pop3", says(b"* OK\r\n"), "protocol_error", "receive"),
+    ("ftp", says(b"421 too many\r\n"), "greeting_refused", "receive"),
+    ("ssh", says(b"SSH-1.5-old\r\n"), "protocol_error", "receive"),
+    ("ssh", targets.silent, "timeout_wait", "wait"),
+    ("mqtt", broker(b"\x20\2\0\3"), "greeting_refused", "receive"),
+    ("mqtt", says(b"220 mail\r\n"), "protocol_error", "receive"),
+    ("mqtt", targets.silent, "timeout_wait", "wait"),
+]
+
+
+async def hang_up(connection: Connection) -> None:
+    return
+
+
+async def hang_up_midway(connection: Connection) -> None:
+    await connection.send(b"220-so")
+
+
+async def reset(connection: Connection) -> None:
+    connection.reset()
+
+
+BAD_GREETINGS += [
+    ("imap", hang_up, "empty_response", "wait"),
+    ("imap", hang_up_midway, "protocol_error", "receive"),
+    ("imap", reset, "reset_wait", "wait"),
+]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "behaviour", "code", "phase", "is_tls"),
+    [
+        (*bad, is_tls)
+        for bad in BAD_GREETINGS
+        for is_tls in (False, True)
+        if not is_tls or bad[0] + "s" in TLS
+    ],
+)
+async def test_bad_greetings(
+    prober: Prober,
+    good: Leaf,
+    scheme: str,
+    behaviour: Behaviour,
+    code: str,
+    phase: str,
+    is_tls: bool,
+) -> None:
+    if is_tls and scheme == "ssh":
+        return
+    async with serve(behaviour, tls=good.server_context() if is_tls else None) as target:
+        url = target.url("", scheme=scheme + "s" * is_tls)
+        result = await prober.probe(monitor(url, timeout_us=300_000))
+    assert_failed(result, code, phase)
+
+
+async def test_a_connection_is_all_there_is_to_tcp(prober: Prober) -> None:
+    async with serve(targets.silent) as target:
+        result = await prober.probe(monitor(target.url("", scheme="tcp")))
+    exchange = check(result)
+    assert (result.outcome, phases_of(exchange)) == (Outcome.UP, ["connect"])
+    assert exchange.rtt_us is not None
+    assert (exchange.http_status, exchange.answer, exchange.cert_expires_at_us) == (None, "", None)
+    assert_failed(await prober.probe(monitor(exchange.url)), "connect_refused", "connect")
+
+
+async def test_a_handshake_is_all_there_is_to_tls(prober: Prober, good: Leaf) -> None:
+    async with serve(targets.silent, tls=good.server_context(), hold_tls_s=0.1) as target:
+        result = await prober.probe(monitor(target.url("", scheme="tls")))
+        late = await prober.probe(monitor(target.url("", scheme="tls"), timeout_us=50_000))
+    exchange = check(result)
+    assert (result.outcome, phases_of(exchange)) == (Outcome.UP, ["connect", "tls"])
+    assert 99_000 <= exchange.phases.tls_us <= 300_000
+    assert exchange.cert_expires_at_us == int(good.expires_at.timestamp() * 1e6)
+    assert_failed(late, "tls_timeout", "tls")
+
+
+async def test_no_application_protocol_is_offered(prober: Prober, good: Leaf) -> None:
+    """A server that speaks none of what is offered may refuse the handshake."""
+    context = good.server_context(alpn=("h2", "http/1.1"))
+    chosen: list[str | None] = []
+
+    async def note(connection: Connection) -> None:
+        tls = connection.writer.get_extra_info("ssl_object")
+        chosen.append(tls.selected_alpn_protocol())
+
+    async with serve(note, tls=context) as target:
+        for scheme in ("https", "tls", "https"):
+            await prober.probe(monitor(target.url("", scheme=scheme)))
+    assert chosen == ["h2", None, "h2"]
+
+
+@pytest.mark.parametrize("scheme", ["tls", "imaps", "wss"])
+async def test_certificates_are_verified(
+    prober: Prober, authority: TestAuthority, scheme: str
+) -> None:
+    expired = authority.issue("127.0.0.1", ends=timedelta(days=-1), begins=timedelta(days=-9))
+    misnamed = authority.issue("192.0.2.1")
+    selfmade = authority.issue("127.0.0.1", is_self_signed=True)
+    for leaf, code in (
+        (expired, "tls_cert_expired"),
+        (misnamed, "tls_cert_name"),
+        (selfmade, "tls_cert_self_signed"),
+    ):
+        async with serve(targets.silent, tls=leaf.server_context()) as target:
+            result = await prober.probe(monitor(target.url("", scheme=scheme)))
+        assert_failed(result, code, "tls")
+        expiry = result.exchanges[0].cert_expires_at_us
+        assert expiry == int(leaf.expires_at.timestamp() * 1e6)
+
+
+@pytest.mark.parametrize("scheme", ["ws", "tcp", "smtp"])
+async def test_the_guard_holds(authority: TestAuthority, scheme: str) -> None:
+    prober = Prober(trust_ca=authority.path)
+    try:
+        async with serve(targets.silent) as target:
+            result = await prober.probe(monitor(target.url("", scheme=scheme)))
+        assert result.failure is not None
+        assert (result.failure.code, target.connections) == ("address_forbidden", 0)
+    finally:
+        await prober.close()
+
+
+async def test_a_name_is_looked_up_first(authority: TestAuthority, good: Leaf) -> None:
+    zones = {"target.example": Zone({"A": ["127.0.0.1"]}, delay_s=0.05)}
+    async with (
+        serve_dns(zones) as server,
+        serve(says(b"* OK\r\n"), tls=good.server_context()) as target,
+    ):
+        resolver = Resolver(servers=[server.at], families=[socket.AF_INET])
+        prober = Prober(allow_networks=LOOPBACK, trust_ca=authority.path, resolver=resolver)
+        try:
+            url = target.url("", scheme="imaps", host="target.example")
+            exchange = check(await prober.probe(monitor(url)))
+        finally:
+            await prober.close()
+    assert phases_of(exchange) == ["dns", "connect", "tls", "wait", "receive"]
+    assert exchange.phases.dns_us >= 50_000
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+async def test_a_websocket_is_opened_and_closed(prober: Prober, good: Leaf, scheme: str) -> None:
+    closed: list[int | None] = []
+    asked: list[str | None] = []
+
+    async def stay(socket: ServerConnection) -> None:
+        await socket.wait_closed()
+        asked.append(socket.request.headers.get("Origin") if socket.request else None)
+        closed.append(socket.close_code)
+
+    tls = good.server_context() if scheme == "wss" else None
+    async with serve_websocket(stay, "127.0.0.1", 0, ssl=tls) as server:
+        port = server.sockets[0].getsockname()[1]
+        request = Request(headers=(("Origin", "https://a.example"),))
+        probed = monitor(
+            f"{scheme}://127.0.0.1:{port}/chat",
+            Assertion("header_present", "Sec-WebSocket-Accept"),
+            request=request,
+        )
+        result = await prober.probe(probed)
+        exchange = check(result)
+        assert result.failure is None
+        assert (exchange.http_status, exchange.http_version) == (101, "1.1")
+        secures = ["tls"] if tls else []
+        assert phases_of(exchange) == ["connect", *secures, "send", "wait", "receive"]
+        async with asyncio.timeout(2):
+            while not closed:
+                await asyncio.sleep(0.01)
+    assert (closed, asked) == ([1000], ["https://a.example"])
+
+
+UNPROVEN = respond(
+    "101 Switching Protocols",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Accept: x",
+).replace(b"Content-Length: 0\r\n", b"")
+BAD_UPGRADES = [
+    ("proves nothing", targets.answer(UNPROVEN), "protocol_error", "receive"),
+    ("refuses", targets.answer(respond("403 Forbidden")), "http_status", "receive"),
+    ("is a web server", targets.answer(), "http_status", "receive"),
+    ("redirects", targets.answer(respond("302 Found", "Location: /")), "http_status", "receive"),
+    ("is silent", targets.silent, "timeout_wait", "wait"),
+    ("is no HTTP", says(b"220 mail\r\n"), "http_protocol", "wait"),
+]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "phase"), [pytest.param(*rest, id=name) for name, *rest in BAD_UPGRADES]
+)
+async def test_bad_upgrades(prober: Prober, behaviour: Behaviour, code: str, phase: str) -> None:
+    async with serve(behaviour) as target:
+        result = await prober.probe(monitor(target.url(scheme="ws"), timeout_us=300_000))
+    assert_failed(result, code, phase)
+
+
+@pytest.mark.parametrize("scheme", ["ws", "tcp", "imap", "dns", "icmp"])
+async def test_nothing_but_http_is_redirected_to(prober: Prober, scheme: str) -> None:
+    location = (
+        f"{scheme}://127.0.0.1" + (":9" if scheme == "tcp" else "") + "/a" * (scheme == "dns")
+    )
+    async with serve(routes({"/": respond("302 Found", f"Location: {location}")})) as target:
+        result = await prober.probe(monitor(target.url()))
+    assert_failed(result, "redirect_invalid", "receive")
+
+
+async def test_handles_are_set_back(prober: Prober, good: Leaf) -> None:
+    """One pooled handle serves every scheme in turn, and the ones before leave no trace."""
+    async with serve(routes({"/": targets.OK})) as plain:
+        for scheme in ("http", "tcp", "http", "ws", "http", "tcp", "ws", "http"):
+            result = await prober.probe(monitor(plain.url("/", scheme=scheme)))
+            failure = result.failure and result.failure.code
+            assert failure == ("http_status" if scheme == "ws" else None)
+            assert (result.exchanges[0].http_status is None) == (scheme == "tcp")
+
+
+ZONES = {
+    "a.example": Zone({"A": ["192.0.2.2", "192.0.2.1"], "MX": ["10 mx.example."]}, delay_s=0.05),
+    "alias.example": Zone({"CNAME": ["a.example."]}),
+    "long.example": Zone({"TXT": ['"x"']}, is_truncated=True),
+    "silent.example": Zone({"A": ["192.0.2.1"]}, silent=99),
+    "garbled.example": Zone({"A": ["192.0.2.1"]}, is_garbled=True),
+    "broken.example": Zone(rcode=dns.rcode.SERVFAIL),
+    "refused.example": Zone(rcode=dns.rcode.REFUSED),
+    "strange.example": Zone(rcode=dns.rcode.NOTIMP),
+}
+QUESTIONS = [
+    ("a.example", "a.example A 192.0.2.1\na.example A 192.0.2.2", None),
+    ("a.example?type=MX", "a.example MX 10 mx.example.", None),
+    ("alias.example", "a.example A 192.0.2.1\na.example A 192.0.2.2\n", None),
+    ("long.example?type=TXT", 'long.example TXT "x"', None),
+    ("a.example?type=AAAA", "", "dns_no_record"),
+    ("no.example", "", "dns_nxdomain"),
+    ("broken.example", "", "dns_servfail"),
+    ("refused.example", "", "dns_refused"),
+    ("strange.example", "", "dns_bad_answer"),
+    ("silent.example", "", "timeout_wait"),
+    ("garbled.example", "", "timeout_wait"),
+]
+
+
+@pytest.mark.parametrize(("question", "answer", "code"), QUESTIONS)
+async def test_a_question_is_answered(
+    prober: Prober, question: str, answer: str, code: str | None
+) -> None:
+    async with serve_dns(ZONES) as server:
+        url = f"dns://127.0.0.1:{server.port}/{question}"
+        result = await prober.probe(
+            monitor(url, Assertion("body_contains", expected=answer or "-"), timeout_us=400_000)
+        )
+    exchange = check(result)
+    assert (result.failure and result.failure.code) == code, result
+    assert exchange.answer.startswith(answer)
+    assert phases_of(exchange) == ["wait"]
+    assert exchange.body_bytes > 0 or code == "timeout_wait"
+    if question == "a.example":
+        assert 49_000 <= exchange.phases.wait_us <= 200_000
+
+
+async def test_a_name_server_that_is_not_there(prober: Prober) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    result = await prober.probe(monitor(f"dns://127.0.0.1:{port}/a.example"))
+    assert_failed(result, "connect_refused", "wait")
+
+
+async def test_a_name_server_has_a_name_too(authority: TestAuthority) -> None:
+    zones = {"ns.example": Zone({"A": ["127.0.0.1"]}), "a.example": Zone({"A": ["192.0.2.1"]})}
+    async with serve_dns(zones) as server:
+        resolver = Resolver(servers=[server.at], families=[socket.AF_INET])
+        for allowed, code in ((LOOPBACK, None), ([], "address_forbidden")):
+            prober = Prober(allow_networks=allowed, resolver=resolver)
+            url = f"dns://ns.example:{server.port}/a.example"
+            result = await prober.probe(monitor(url))
+            await prober.close()
+            assert (result.failure and result.failure.code) == code
+            assert phases_of(check(result)) == (["dns"] if code else ["dns", "wait"])

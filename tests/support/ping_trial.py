@@ -1,0 +1,57 @@
+"""Pings behind a delay, in a network namespace of its own: one line of JSON for each thing tried.
+
+Started by tests/support/delaylink.py. Only here may the kernel's settings be changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from ipaddress import ip_network
+from pathlib import Path
+
+import uvloop
+
+from agent.probe import Prober
+from agent.result import Monitor
+from agent.waterfall import as_json
+from tests.support.delaylink import THERE
+
+ONE_WAY_S = 0.01
+IPV4 = Path("/proc/sys/net/ipv4")
+
+
+def permit(low: int, high: int) -> None:
+    (IPV4 / "ping_group_range").write_text(f"{low} {high}")
+
+
+def answer(yes: bool) -> None:
+    (IPV4 / "icmp_echo_ignore_all").write_text("0" if yes else "1")
+
+
+async def main() -> None:
+    prober = Prober(allow_networks=[ip_network("0.0.0.0/0")])
+    guarded = Prober()
+
+    async def ping(name: str, host: str, by: Prober = prober, timeout_us: int = 2_000_000) -> None:
+        result = await by.probe(Monitor(1, f"icmp://{host}", timeout_us=timeout_us))
+        print(json.dumps({"name": name, **as_json(result)}), flush=True)
+
+    permit(1, 0)
+    await ping("forbidden", THERE)
+    permit(os.getegid(), os.getegid())
+    await ping("guarded", THERE, guarded)
+    await ping("well", THERE)
+    await ping("no route", "192.0.2.1")
+    pinging = asyncio.create_task(ping("half", THERE, timeout_us=700_000))
+    await asyncio.sleep(0.25)
+    answer(False)
+    await pinging
+    await ping("silent", THERE, timeout_us=300_000)
+    await prober.close()
+    await guarded.close()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
