@@ -55,9 +55,14 @@ class HostPort(click.ParamType[str]):
 
     name = "host:port"
 
+    def __init__(self, *, host_optional: bool = False) -> None:
+        self._default_host = "127.0.0.1" if host_optional else ""
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         from agent.address import parse_address
 
+        if str(value).startswith(":"):
+            value = f"{self._default_host}{value}"
         try:
             parse_address(value, "The address")
         except FatalError as error:
@@ -188,6 +193,12 @@ def join(token: str | None, token_file: Path | None, home: Path, name: str, repl
     help="How much undelivered results may occupy; then probing pauses.",
 )
 @setting(
+    "metrics-listen",
+    type=HostPort(host_optional=True),
+    help="Where to show /metrics for Prometheus, plain HTTP; :PORT is on 127.0.0.1.  "
+    "[default: nowhere]",
+)
+@setting(
     "log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
@@ -202,6 +213,7 @@ def run(
     trust_ca: Path | None,
     max_in_flight: int | None,
     spool_limit: int,
+    metrics_listen: str | None,
     log_level: str,
 ) -> None:
     """Probe and deliver until stopped."""
@@ -218,6 +230,7 @@ def run(
         trust_ca=trust_ca,
         max_in_flight=max_in_flight,
         spool_limit_bytes=spool_limit,
+        metrics_listen=metrics_listen,
     )
     try:
         process.run(settings)

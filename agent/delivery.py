@@ -10,6 +10,7 @@ from collections.abc import Callable
 import structlog
 
 from agent.channel import open_channel
+from agent.clock import Reading
 from agent.errors import FatalError, TransientError
 from agent.home import Home
 from agent.spool import Spool
@@ -42,6 +43,16 @@ class Delivery:
         self._pace = pace or Pace()
         self._retry_s = self._pace.first_retry_s
         self._stream: Stream | None = None
+
+    @property
+    def is_welcomed(self) -> bool:
+        """Whether a collector takes results at this moment."""
+        return self._stream is not None and self._stream.is_useful
+
+    @property
+    def clock_reading(self) -> Reading | None:
+        """How this machine's clock stands to the collector's; None: no connection has told yet."""
+        return self._stream.clock.reading() if self._stream is not None else None
 
     def wake(self) -> None:
         """Look at the spool: something was appended. Call in the loop's thread."""

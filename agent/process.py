@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 import uvloop
@@ -35,6 +36,9 @@ from agent.spool import LIMIT_BYTES, Spool
 from agent.writer import Writer
 from vantage.v1 import delivery_pb2, monitor_pb2
 
+if TYPE_CHECKING:
+    from agent.metrics import Metrics
+
 DRAIN_S = 3.0
 # How long a thread that delivers may keep the interpreter from the one that probes.
 SWITCH_S = 0.0005
@@ -49,7 +53,8 @@ log = structlog.get_logger()
 class Settings:
     """What `vantage-agent run` was told. ``collector``: None: where the agent enrolled.
 
-    ``max_in_flight``: None: as many as the probing thread has time for.
+    ``max_in_flight``: None: as many as the probing thread has time for. ``metrics_listen``:
+    None: nowhere.
     """
 
     home: Path
@@ -59,6 +64,7 @@ class Settings:
     trust_ca: Path | None = None
     max_in_flight: int | None = None
     spool_limit_bytes: int = LIMIT_BYTES
+    metrics_listen: str | None = None
 
 
 def run(settings: Settings) -> None:
@@ -103,8 +109,26 @@ class Agent:
             on_run_now=self._on_run_now,
         )
 
+        self._runner: Runner | None = None
+        self._metrics = self._new_metrics(spool) if settings.metrics_listen else None
+
+    def _new_metrics(self, spool: Spool) -> Metrics:
+        from agent.metrics import Metrics
+
+        return Metrics(self._home, spool, self._delivery, lambda: self._runner)
+
     async def run(self) -> None:
         """Run until a signal, or until something fails; then spool and deliver what there is."""
+        if self._metrics is None or self._settings.metrics_listen is None:
+            await self._run()
+            return
+        stop = await asyncio.to_thread(self._metrics.serve, self._settings.metrics_listen)
+        try:
+            await self._run()
+        finally:
+            await asyncio.to_thread(stop)
+
+    async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._probing: asyncio.Future[tuple[asyncio.AbstractEventLoop, Runner]]
         self._probing = self._loop.create_future()
@@ -189,6 +213,7 @@ class Agent:
             on_missed=self._on_missed,
             max_in_flight=settings.max_in_flight,
         )
+        self._runner = probing
         probe_loop = asyncio.get_running_loop()
         remembered = self._remembered_assignments()
         if remembered.is_shared:
@@ -216,6 +241,8 @@ class Agent:
     def _on_result(self, result: Result) -> None:
         """Called in the probing thread."""
         self._writer.put(wire.encode(result))
+        if self._metrics is not None:
+            self._metrics.count(result)
 
     def _on_missed(self, missed: Missed) -> None:
         """Called in the probing thread."""

@@ -66,6 +66,11 @@ class Runner:
         self._reported_at = time.monotonic()
         self._reported: Counter[str] = Counter()
 
+    @property
+    def in_flight(self) -> int:
+        """Probes that are running."""
+        return len(self._running) + len(self._extra)
+
     def assign(self, assignments: Sequence[Assignment]) -> None:
         """Replace what is probed. Call in the loop's thread."""
         self._schedule.assign(assignments)

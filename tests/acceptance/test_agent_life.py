@@ -15,12 +15,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 from tests.support.collector import Collector, configure, fetch, running_collector
 from tests.support.database import Database
-from tests.support.processes import Program, answers, has_ended, running, wait_until
+from tests.support.processes import Program, answers, free_port, has_ended, running, wait_until
 
 # What docs/operations.md promises.
 REVOKED_S = 5
@@ -136,6 +137,28 @@ def test_secrets_stay_where_they_belong(centre: Centre) -> None:
         assert b"PRIVATE KEY" in key.read_bytes()
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
         assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+
+
+def test_an_agent_shows_what_it_does_to_prometheus(centre: Centre) -> None:
+    assert centre.join(centre.token("--location=a")).returncode == 0
+    program, port = centre.agent(), free_port()
+    program.command.append(f"--metrics-listen=:{port}")
+
+    def shows(name: str) -> float:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return next((float(line.split()[1]) for line in lines if line.startswith(name + " ")), 0.0)
+
+    with running(program, ready=centre.results, what="the first result"):
+        wait_until(lambda: shows("vantage_agent_clock_uncertainty_seconds"), what="its clock")
+        # One machine, one clock.
+        offset_s = shows("vantage_agent_clock_offset_seconds")
+        assert abs(offset_s) <= shows("vantage_agent_clock_uncertainty_seconds")
+        assert shows('vantage_agent_probes_total{outcome="down"}') >= 1  # nobody listens at port 1
+        assert shows("vantage_agent_delay_seconds_count") >= 1
+        assert shows("vantage_agent_connected") == 1
+        assert shows("vantage_agent_certificate_expires_seconds") > time.time() + 86_400
+    assert has_ended(program)
 
 
 def test_what_root_does_belongs_to_the_services_user(centre: Centre) -> None:

@@ -3,17 +3,60 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
 
+from agent.delivery import Delivery
+from agent.home import Home, Identity
+from agent.metrics import Metrics
+from agent.spool import Spool
 from collector import metrics as collector_metrics
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text()
 RULES = (ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text()
-REGISTRIES = {"collector": collector_metrics.REGISTRY}
+
+
+def agent_registry() -> CollectorRegistry:
+    """An agent's, with everything there is to tell."""
+    with tempfile.TemporaryDirectory() as directory:
+        home = Home(Path(directory))
+        home.begin_key(b"")
+        home.store_identity(Identity("", "", "", 0, 0), certificate=b"", authority=b"")
+        spool = Spool(home.claim_spool(""))
+        delivery = Delivery(
+            home,
+            spool,
+            collector="",
+            version="",
+            on_assignments=lambda _: None,
+            on_run_now=lambda _: None,
+        )
+        metrics = Metrics(home, spool, delivery, lambda: None)
+        registry = CollectorRegistry()
+        for metric in list(metrics.registry.collect()):
+            registry.register(Fixed(metric))
+    for name in ("clock_offset_seconds", "clock_uncertainty_seconds"):
+        registry.register(Fixed(GaugeMetricFamily(f"vantage_agent_{name}", "", value=0)))
+    return registry
+
+
+class Fixed:
+    """A metric as it stood."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+
+    def collect(self) -> Iterator[Metric]:
+        yield self.metric
+
+
+REGISTRIES = {"collector": collector_metrics.REGISTRY, "agent": agent_registry()}
 
 
 def families(registry: CollectorRegistry) -> dict[str, set[str]]:

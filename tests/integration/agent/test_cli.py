@@ -363,7 +363,7 @@ def test_an_unwritable_home_is_a_sentence(tmp_path: Path) -> None:
 def test_every_option_of_run_reads_the_environment() -> None:
     shown = " ".join(agent("run", "--help").stdout.split())
     names = "HOME COLLECTOR ALLOW_NETWORK SOURCE_ADDRESS TRUST_CA MAX_IN_FLIGHT SPOOL_LIMIT"
-    for name in [*names.split(), "LOG_LEVEL"]:
+    for name in [*names.split(), "METRICS_LISTEN", "LOG_LEVEL"]:
         assert f"VANTAGE_AGENT_{name}" in shown.replace("_ ", "_")
     assert "VANTAGE_TOKEN" in agent("join", "--help").stdout
 
