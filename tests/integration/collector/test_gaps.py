@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.support.collector import (
@@ -12,7 +13,6 @@ from tests.support.collector import (
     Collector,
     configure,
     enrol,
-    execute,
     fetch,
     new_incarnation,
     result,
@@ -75,11 +75,15 @@ async def test_missed_slots_are_stored_once_as_a_gap(collector: Collector) -> No
     ]
 
 
-async def test_every_slot_that_was_due_is_accounted_for(collector: Collector) -> None:
-    execute(
-        collector,
-        "UPDATE vantage.monitors SET interval_s = 1, created_at = now() - INTERVAL '1 day'",
-    )
+async def test_every_slot_that_was_due_is_accounted_for(
+    collector: Collector, database: Database
+) -> None:
+    with psycopg.connect(database.url()) as owner:
+        owner.execute("UPDATE vantage.monitors SET interval_s = 1")
+        owner.execute(
+            "UPDATE vantage.monitor_definitions SET valid_from_at = now() - INTERVAL '1 day'"
+            " WHERE valid_to_at IS NULL"
+        )
     agent = await enrol(collector, "a")
     batch = [
         *(result(1, slot) for slot in range(100, 60, -1)),
