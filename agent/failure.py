@@ -200,6 +200,8 @@ def _code(error: CurlError, phase: str) -> Code:
         return _NUMBERS[number]
     if phase == "tls" and number in (pycurl.E_SSL_CONNECT_ERROR, pycurl.E_RECV_ERROR):
         return Code.TLS_RESET if _is_cut_off(error) else Code.TLS_HANDSHAKE
+    if number in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR) and phase == "connect":
+        return _CONNECT_ERRNOS.get(error.os_errno, Code.CONNECT_FAILED)  # QUIC
     if number in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR):
         # What was received may also have made no sense: then no system call is to blame.
         return _RESETS.get(phase, Code.OTHER) if _is_cut_off(error) else Code.HTTP_PROTOCOL

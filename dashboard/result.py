@@ -100,7 +100,12 @@ def waterfall(watched: Monitor, found: ResultRow, hops: list[Hop]) -> Iterator[E
         found.http_status,
         start,
         found.total_us - start,
-        list(_bars(found, start, found.failed_phase or "")),
+        [
+            bar
+            for bar in _bars(found, start, found.failed_phase or "")
+            # Of the others nobody knows which phases they would have had.
+            if watched.is_http or bar.length_us is not None
+        ],
     )
 
 

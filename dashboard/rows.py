@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+ENCRYPTED = ("https", "wss", "tls", "smtps", "imaps", "pop3s", "ftps", "mqtts")
+
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
@@ -17,6 +19,21 @@ class Monitor:
     timeout_us: int
     slow_us: int | None
     created_at: datetime
+
+    @property
+    def scheme(self) -> str:
+        """The URL's, such as ``https``."""
+        return self.url.partition(":")[0].lower()
+
+    @property
+    def is_http(self) -> bool:
+        """Whether results have an HTTP status: WebSockets have, too."""
+        return self.scheme in ("http", "https", "ws", "wss")
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether there is a certificate to be seen."""
+        return self.scheme in ENCRYPTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +244,11 @@ class ResultRow:
     local_ip: str | None
     cert_expires_at: datetime | None
     agent_id: str
+    pings_sent: int | None
+    pings_received: int | None
+    ping_min_us: int | None
+    ping_max_us: int | None
+    answer: str | None
     previous_at: datetime | None
     next_at: datetime | None
 

@@ -33,6 +33,11 @@ SELECT
     host(local_ip) AS local_ip,
     cert_expires_at,
     agent_id::text AS agent_id,
+    pings_sent,
+    pings_received,
+    ping_min_us,
+    ping_max_us,
+    answer,
     report.slot_before(monitor_id, location, slot_at) AS previous_at,
     report.slot_after(monitor_id, location, slot_at) AS next_at
 FROM report.results

@@ -162,6 +162,68 @@ def test_certificates_are_shown_with_what_was_before_them(visitor: Visitor, cent
     assert "ECDHE" not in text
 
 
+@pytest.mark.parametrize(
+    ("url", "columns", "values", "shown", "hidden"),
+    [
+        (
+            "icmp://router.example",
+            "wait_us, pings_sent, pings_received, ping_min_us, ping_max_us, total_us, target_port",
+            "21000, 5, 4, 19000, 23500, 21000, 0",
+            ["4 of 5 came back", "19.0 ms", "23.5 ms", "192.0.2.9<"],
+            ["Status", "Headers", "HTTP/", "TCP connect", "TLS", "Certificate"],
+        ),
+        (
+            "tcp://db.example:5432",
+            "connect_us, rtt_us, total_us, target_port",
+            "21000, 20000, 21000, 5432",
+            ["TCP connect took", "192.0.2.9:5432"],
+            ["Status", "Headers", "HTTP/", "not reached", "not needed", "Pings"],
+        ),
+        (
+            "imaps://mail.example",
+            "connect_us, tls_us, wait_us, receive_us, answer, total_us, target_port",
+            "1000, 2000, 3000, 0, '* OK <ready>', 6000, 993",
+            ["* OK &lt;ready&gt;", "Certificate"],
+            ["Status", "Headers", "HTTP/"],
+        ),
+    ],
+)
+def test_other_schemes_have_no_status(
+    visitor: Visitor,
+    centre: Centre,
+    url: str,
+    columns: str,
+    values: str,
+    shown: list[str],
+    hidden: list[str],
+) -> None:
+    ((monitor_id, at),) = centre.execute(
+        "WITH added AS (INSERT INTO vantage.monitors"
+        " (account_id, name, url, interval_s, timeout_us)"
+        " SELECT account_id, %(url)s, %(url)s, 60, 10000000 FROM vantage.monitors LIMIT 1"
+        " RETURNING id) INSERT INTO vantage.results (slot_at, started_at, body_bytes, monitor_id,"
+        " redirect_us, delay_us, lag_us, header_bytes, outcome, agent_id, redirects, suspect,"
+        f" location, target_ip, {columns}) SELECT now(), now(), 0, id, 0, 0, 0, 0, 'up',"
+        f" md5('a')::uuid, 0, false, 'fra', '192.0.2.9', {values} FROM added"
+        " RETURNING monitor_id, slot_at",
+        url=url,
+    )
+    try:
+        slot = at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        text = visitor.ask(f"/m/{monitor_id}/r/{slot}/fra").text
+        text = text[text.index('id="waterfall-title"') :]
+        for words in shown:
+            assert words in text
+        for words in hidden:
+            assert words not in text
+        page = visitor.ask(f"/m/{monitor_id}").text
+        assert url in page
+        assert f"GET {url}" not in page
+    finally:
+        centre.execute("DELETE FROM vantage.results WHERE monitor_id = %(id)s", id=monitor_id)
+        centre.execute("DELETE FROM vantage.monitors WHERE id = %(id)s", id=monitor_id)
+
+
 def test_the_dashboards_role_reads_views_only(centre: Centre) -> None:
     with psycopg.connect(
         centre.database.url(role="vantage_dashboard"), autocommit=True
