@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -101,7 +101,9 @@ def waterfall(watched: Monitor, found: ResultRow, hops: list[Hop]) -> Iterator[E
         start,
         found.total_us - start,
         [
-            bar
+            replace(bar, title=words.WAITS.get(watched.scheme, bar.title))
+            if bar.phase == "wait"
+            else bar
             for bar in _bars(found, start, found.failed_phase or "")
             # Of the others nobody knows which phases they would have had.
             if watched.is_http or bar.length_us is not None

@@ -34,6 +34,9 @@ PHASES = {
     "receive": "Content transfer",
 }
 
+# What the phase wait is where there is no first byte.
+WAITS = {"icmp": "Mean round trip", "dns": "Waiting for the answer"}
+
 CAUSES = {
     "address_forbidden": "Address not allowed by the agent",
     "assertion_body": "Response body not as expected",

@@ -92,7 +92,7 @@ BEGIN
         given_url, given_interval_s, given_timeout_us, given_slow_us);
     INSERT INTO vantage.monitors
         (account_id, name, url, interval_s, timeout_us, slow_us, is_everywhere)
-    VALUES (own_id, COALESCE(NULLIF(given_name, ''), regexp_replace(given_url, '^https?://|/$', '', 'g')),
+    VALUES (own_id, COALESCE(NULLIF(given_name, ''), regexp_replace(given_url, '^\w+://|/$', '', 'g')),
         given_url, given_interval_s, given_timeout_us, given_slow_us, given_locations IS NULL)
     RETURNING id INTO new_id;
     PERFORM vantage.place_monitor(new_id, given_locations);

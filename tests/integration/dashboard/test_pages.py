@@ -170,7 +170,7 @@ def test_certificates_are_shown_with_what_was_before_them(visitor: Visitor, cent
             "wait_us, pings_sent, pings_received, ping_min_us, ping_max_us, total_us, target_port",
             "21000, 5, 4, 19000, 23500, 21000, 0",
             ["4 of 5 came back", "19.0 ms", "23.5 ms", "192.0.2.9<"],
-            ["Status", "Headers", "HTTP/", "TCP connect", "TLS", "Certificate"],
+            ["Status", "Headers", "HTTP/", "TCP connect", "TLS", "Certificate", "first byte"],
         ),
         (
             "tcp://db.example:5432",
