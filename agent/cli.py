@@ -15,6 +15,7 @@ import click
 from agent.errors import AgentError, FatalError
 from agent.expectation import expectation_options
 from agent.home import Home, default_path
+from agent.terms import terms_options
 
 if TYPE_CHECKING:
     from agent.result import Assertion, Monitor, Request, Result
@@ -261,6 +262,7 @@ def run(
 @click.option("--slow", type=click.FloatRange(min=0), help="Seconds from which it is degraded.")
 @trust_ca_setting
 @expectation_options
+@terms_options
 def probe(
     url: str,
     as_json: bool,
@@ -270,6 +272,9 @@ def probe(
     trust_ca: Path | None,
     request: Request,
     ip_version: int,
+    is_paired: bool,
+    connect_to: str,
+    name_server: tuple[str, int] | None,
     assertions: tuple[Assertion, ...],
 ) -> None:
     """Probe URL once and show how its time was spent. Any address is allowed.
@@ -298,6 +303,9 @@ def probe(
         max_redirects=max_redirects,
         request=request,
         ip_version=ip_version,
+        is_paired=is_paired,
+        connect_to=connect_to,
+        name_server=name_server,
         assertions=assertions,
     )
     result = uvloop.run(_probe_once(monitor, trust_ca))

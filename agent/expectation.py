@@ -23,7 +23,7 @@ _OPTIONS = (
     click.option("--method", help="[default: GET, or POST with a body]"),
     click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Repeatable."),
     click.option("--body", default="", help="Text to send."),
-    click.option("--ip-version", type=click.Choice(["4", "6"]), help="[default: both]"),
+    click.option("--ip-version", type=click.Choice(["4", "6", "both"]), help="[default: any]"),
     click.option(
         "--http-version", type=click.Choice(["1.1", "2", "3"]), help="[default: negotiated]"
     ),
@@ -59,7 +59,7 @@ _OPTIONS = (
 
 
 def expectation_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options; the command gets ``request``, ``ip_version`` and ``assertions``."""
+    """Add the options; ``request``, ``ip_version``, ``is_paired``, ``assertions`` come of them."""
 
     @wraps(command)
     def with_expectations(
@@ -103,8 +103,13 @@ def expectation_options(command: Callable[..., Any]) -> Callable[..., Any]:
             _check(request, assertions)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
-        family = int(ip_version or 0)
-        return command(request=request, ip_version=family, assertions=assertions, **rest)
+        return command(
+            request=request,
+            ip_version=int(ip_version) if ip_version in ("4", "6") else 0,
+            is_paired=ip_version == "both",
+            assertions=assertions,
+            **rest,
+        )
 
     for option in reversed(_OPTIONS):
         with_expectations = option(with_expectations)

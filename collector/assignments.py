@@ -15,7 +15,9 @@ import structlog
 from psycopg.rows import DictRow
 
 from collector import db
-from collector.errors import TransientError
+from collector.errors import CollectorError, TransientError
+from collector.keyring import Keyring
+from collector.secret import opened
 from vantage.v1 import monitor_pb2
 from vantage.v1.delivery_pb2 import CollectorMessage, RunNow
 
@@ -104,8 +106,9 @@ def is_for(run: RunRequest, assignment: monitor_pb2.Assignment) -> bool:
 class Assignments:
     """Keeps every subscribed agent's assignments current; ``run`` must be running."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, keyring: Keyring) -> None:
         self.url = url
+        self.keyring = keyring
         self.subscriptions: defaultdict[UUID, set[Subscription]] = defaultdict(set)
         self.lost_at: dict[UUID, float] = {}
         """Agents whose last stream here ended a moment ago; maybe another collector has them."""
@@ -203,9 +206,9 @@ class Assignments:
         async for row in cursor:
             try:
                 assignments = by_agent[row["agent_id"]]
-                assignments.assignments.append(assignment(row))
+                assignments.assignments.append(assignment(row, self.keyring))
                 assignments.is_shared |= row["is_shared"]
-            except (ValueError, TypeError, AttributeError) as error:
+            except (ValueError, TypeError, AttributeError, CollectorError) as error:
                 # Written by other means than ours; the others must not wait for it.
                 log.error("monitor_unusable", monitor_id=row["id"], reason=str(error))
         for agent_id, assignments in by_agent.items():
@@ -213,12 +216,15 @@ class Assignments:
                 subscription.offer(assignments)
 
 
-def assignment(row: DictRow) -> monitor_pb2.Assignment:
+def assignment(row: DictRow, keyring: Keyring) -> monitor_pb2.Assignment:
     """Turn a row of the statement ``assignments`` into its message.
 
     Raises: ValueError, TypeError or AttributeError where headers or assertions are not as
-    documented.
+    documented; CollectorError where its secrets cannot be opened: it is not probed without them.
     """
+    secrets = opened(row, row["id"], keyring)
+    proxy_username, proxy_password = secrets.proxy or ("", "")
+    phase_timeouts = {f"{phase}_us": limit for phase, limit in row["phase_timeouts"].items()}
     return monitor_pb2.Assignment(
         monitor=monitor_pb2.Monitor(
             id=row["id"],
@@ -234,8 +240,24 @@ def assignment(row: DictRow) -> monitor_pb2.Assignment:
                 http_version=row["http_version"] or "",
                 is_insecure=row["is_insecure"],
                 is_uncompressed=row["is_uncompressed"],
+                secret_headers=[
+                    monitor_pb2.Header(name=name, value=value) for name, value in secrets.headers
+                ],
+                client_certificate=(row["client_certificate"] if secrets.client_key else None)
+                or "",
+                client_key=secrets.client_key or "",
+                authority=row["authority"],
+                proxy=row["proxy"],
+                proxy_username=proxy_username,
+                proxy_password=proxy_password,
+                phase_timeouts=monitor_pb2.PhaseTimeouts(**phase_timeouts)
+                if phase_timeouts
+                else None,
             ),
             ip_version=row["ip_version"] or 0,
+            is_paired=row["is_paired"],
+            connect_to=row["connect_to"],
+            name_server=row["name_server"],
             assertions=[monitor_pb2.Assertion(**each) for each in row["assertions"]],
         ),
         offset_us=row["offset_us"],

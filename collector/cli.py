@@ -55,6 +55,15 @@ def main() -> None:
     help="host:port that agents are told to deliver to; without a host, the one they enrolled at.",
 )
 @click.option(
+    "--secret-key-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("/var/lib/vantage/secret.key"),
+    envvar="VANTAGE_SECRET_KEY_FILE",
+    show_envvar=True,
+    help="File of the keys that seal monitors' secrets; needed once there are any. Several "
+    "collectors share one.",
+)
+@click.option(
     "--clock-bound",
     type=click.FloatRange(min=0.01),
     default=1.0,
@@ -88,6 +97,7 @@ def serve(
     listen: str,
     enrolment_listen: str,
     advertise: str,
+    secret_key_file: Path,
     clock_bound: float,
     health_listen: str | None,
     metrics_listen: str | None,
@@ -105,6 +115,7 @@ def serve(
         listen=listen,
         enrolment_listen=enrolment_listen,
         advertise=advertise,
+        secret_key_file=secret_key_file,
         clock_bound_s=clock_bound,
         health_listen=health_listen,
         metrics_listen=metrics_listen,

@@ -187,6 +187,7 @@ class Installation:
             f"--enrolment-listen={bind}:{ports.enrolment}",
             f"--advertise={self.host}:{ports.delivery}",
             VANTAGE_DATABASE=self.database.collector,
+            VANTAGE_SECRET_KEY_FILE=str(self.home / "secret.key"),
         )
         await self.answering(ports.delivery, "collector")
         await self.answering(ports.enrolment, "collector")

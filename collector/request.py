@@ -20,12 +20,16 @@ FRAMING = {"connection", "content-length", "transfer-encoding", "expect", "upgra
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Everything but the URL. None: no body, any family, whichever HTTP version is agreed on."""
+    """Everything but the URL. None: no body, any family, whichever HTTP version is agreed on.
+
+    ``is_paired``: over both families at once.
+    """
 
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
     ip_version: int | None = None
+    is_paired: bool = False
     http_version: str | None = None
     is_insecure: bool = False
     is_uncompressed: bool = False

@@ -23,6 +23,7 @@ from collector.enrolment import Enrolment, Issuer, Renewal
 from collector.errors import CollectorError, FatalError, TransientError
 from collector.health import Health
 from collector.ingest import Committer
+from collector.keyring import Keyring
 from collector.service import Delivery
 from collector.upkeep import Upkeep
 from vantage.v1 import delivery_pb2_grpc, enrolment_pb2_grpc
@@ -62,6 +63,7 @@ class Settings:
     listen: str
     enrolment_listen: str
     advertise: str
+    secret_key_file: Path
     clock_bound_s: float = 1.0
     health_listen: str | None = None
     metrics_listen: str | None = None
@@ -123,7 +125,7 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
         await stack.enter_async_context(pool)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         committer = Committer(settings.database, Probed(settings.database))
-        assignments = Assignments(settings.database)
+        assignments = Assignments(settings.database, Keyring(settings.secret_key_file))
         health = Health(assignments)
         background = [
             tasks.create_task(committer.run(), name="committer"),

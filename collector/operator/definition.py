@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from cryptography import x509
+
 from collector.operator.table import cell
 
 Row = Mapping[str, Any]
@@ -21,6 +23,12 @@ def as_text(row: Row) -> str:
     several = {
         "headers": [f"{header['name']}: {header['value']}" for header in row["headers"]],
         "assertions": [describe(assertion) for assertion in row["assertions"]],
+        "phase_timeouts": [
+            f"{name} {us / 1000:g} ms" for name, us in row["phase_timeouts"].items()
+        ],
+        "client_certificate": subjects(row["client_certificate"]),
+        "authority": subjects(row["authority"]),
+        "secrets": [f"{name} (set, not shown)" for name in row["secrets"]],
     }
     lines: list[tuple[str, str]] = []
     for name, value in {**row, "body": body_of(row)}.items():
@@ -41,6 +49,16 @@ def describe(assertion: Mapping[str, Any]) -> str:
     words += [f"at most {assertion['at_most']}{unit}"] if "at_most" in assertion else []
     words += ["(else degraded)"] if assertion.get("degrades") else []
     return " ".join(words)
+
+
+def subjects(pem: str | None) -> list[str]:
+    """Name what PEM certificates are of."""
+    if pem is None:
+        return []
+    return [
+        f"{each.subject.rfc4514_string()}, until {each.not_valid_after_utc:%Y-%m-%d}"
+        for each in x509.load_pem_x509_certificates(pem.encode())
+    ]
 
 
 def body_of(row: Row) -> str | None:

@@ -14,6 +14,7 @@ from collector.operator.duration import Duration
 from collector.operator.location import location
 from collector.operator.monitor import monitor
 from collector.operator.run import run
+from collector.operator.secrets import secrets
 from collector.operator.target import home_option, local_database
 from collector.options import database_option, speaks_plainly
 
@@ -24,7 +25,7 @@ def main() -> None:
     """Measure URLs from many places: run everything here, and say what is watched."""
 
 
-for group in (account, agent, location, monitor):
+for group in (account, agent, location, monitor, secrets):
     main.add_command(group)
 monitor.add_command(run)
 

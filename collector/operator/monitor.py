@@ -12,6 +12,7 @@ from collector import db
 from collector.applicable import check_applicable
 from collector.assertion import Assertion, check_assertions
 from collector.errors import CollectorError
+from collector.keyring import Keyring
 from collector.operator import definition
 from collector.operator.account import account_id
 from collector.operator.duration import Duration
@@ -19,10 +20,14 @@ from collector.operator.expectation import expectation_options
 from collector.operator.request import request_options
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
+from collector.operator.terms import keyring_option, terms_options
 from collector.request import Request, check_request
+from collector.secret import NONE, Secrets, store_secrets
+from collector.terms import Terms, check_terms
 from collector.url import check_url
 
 PLAIN = Request()
+FREE = Terms()
 
 
 @click.group()
@@ -44,8 +49,10 @@ def monitor() -> None:
     "--max-redirects", type=click.IntRange(0, 50), default=10, show_default=True, help="0: none."
 )
 @request_options
+@terms_options
 @expectation_options
 @on_database
+@keyring_option
 def add(
     target: str,
     name: str | None,
@@ -57,6 +64,9 @@ def add(
     max_redirects: int,
     url: str,
     request: Request,
+    terms: Terms,
+    secrets: Secrets,
+    keyring: Keyring,
     assertions: Sequence[Assertion],
 ) -> None:
     """Watch URL from every location, or from those named only.
@@ -76,8 +86,12 @@ def add(
             slow_s=slow,
             max_redirects=max_redirects,
             request=request,
+            terms=terms,
+            secrets=secrets,
             assertions=assertions,
         )
+        if secrets.names:
+            store_secrets(connection, monitor_id, secrets, keyring)
     click.echo(f"Watching {target} as monitor {monitor_id}.")
 
 
@@ -93,15 +107,20 @@ def add_monitor(
     slow_s: float | None = None,
     max_redirects: int = 10,
     request: Request = PLAIN,
+    terms: Terms = FREE,
+    secrets: Secrets = NONE,
     assertions: Sequence[Assertion] = (),
 ) -> int:
     """Insert a monitor at the named locations, or at all there are and will be; return its id.
+
+    Its secrets are only checked; ``store_secrets`` stores them.
 
     Raises: CollectorError for a URL, a duration, a request, an assertion or a location that cannot
     be.
     """
     check_url(url)
     check_request(request)
+    check_terms(terms, secrets, url, request)
     check_assertions(assertions)
     check_applicable(url, request, assertions)
     if interval_s != int(interval_s) or not 1 <= interval_s <= 86400:
@@ -137,6 +156,13 @@ def add_monitor(
             "http_version": request.http_version,
             "is_insecure": request.is_insecure,
             "is_uncompressed": request.is_uncompressed,
+            "is_paired": request.is_paired,
+            "client_certificate": terms.client_certificate,
+            "authority": terms.authority,
+            "proxy": terms.proxy,
+            "connect_to": terms.connect_to,
+            "name_server": terms.name_server,
+            "phase_timeouts": Jsonb(dict(terms.phase_timeouts)),
             "assertions": Jsonb(list(assertions)),
             "is_everywhere": not locations,
         },

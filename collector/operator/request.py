@@ -41,7 +41,7 @@ OPTIONS = (
         type=Header(),
         multiple=True,
         metavar="'NAME: VALUE'",
-        help="Repeatable. Never sent to another origin, but stored readable: no secrets yet.",
+        help="Repeatable. Never sent to another origin, but stored readable.",
     ),
     click.option("--body", help="Text to send.  [default: no body]"),
     click.option(
@@ -49,7 +49,7 @@ OPTIONS = (
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
         help="File to send.",
     ),
-    click.option("--ip-version", type=click.Choice(["4", "6"]), help="[default: both]"),
+    click.option("--ip-version", type=click.Choice(["4", "6", "both"]), help="[default: any]"),
     click.option(
         "--http-version",
         type=click.Choice(["1.1", "2", "3"]),
@@ -82,7 +82,8 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 method=method or ("GET" if content is None else "POST"),
                 headers=tuple(headers),
                 body=content,
-                ip_version=None if ip_version is None else int(ip_version),
+                ip_version=int(ip_version) if ip_version in ("4", "6") else None,
+                is_paired=ip_version == "both",
                 http_version=http_version,
                 is_insecure=insecure,
                 is_uncompressed=no_compression,

@@ -72,6 +72,7 @@ def collector_program(
         "serve",
         f"--database={url}",
         f"--authority={directory / 'authority'}",
+        f"--secret-key-file={directory / 'secret.key'}",
         f"--listen=127.0.0.1:{port}",
         f"--enrolment-listen=127.0.0.1:{enrolment_port}",
         f"--advertise=127.0.0.1:{port}",

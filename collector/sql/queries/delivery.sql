@@ -173,6 +173,16 @@ SELECT
     monitors.http_version,
     monitors.is_insecure,
     monitors.is_uncompressed,
+    monitors.is_paired,
+    monitors.client_certificate,
+    monitors.authority,
+    monitors.proxy,
+    host(monitors.connect_to) AS connect_to,
+    monitors.name_server,
+    monitors.phase_timeouts,
+    monitor_secrets.key_id,
+    monitor_secrets.nonce,
+    monitor_secrets.sealed,
     monitors.assertions,
     vantage.slot_offset_us(monitors.id, chosen.location, monitors.interval_s) AS offset_us,
     (extract(epoch FROM chosen.takes_from) * 1000000)::bigint AS from_slot_us,
@@ -180,6 +190,7 @@ SELECT
     chosen.agents > 1 AS is_shared
 FROM chosen
 JOIN vantage.monitors ON monitors.id = chosen.monitor_id
+LEFT JOIN vantage.monitor_secrets ON monitor_secrets.monitor_id = monitors.id
 WHERE monitors.removed_at IS NULL
     AND monitors.paused_at IS NULL
     AND chosen.agent_id = ANY(%(agent_ids)s::uuid[])

@@ -88,11 +88,14 @@ ORDER BY monitors.id
 -- add_monitor --
 INSERT INTO vantage.monitors (
     account_id, name, url, interval_s, timeout_us, slow_us, max_redirects, method, headers, body,
-    ip_version, http_version, is_insecure, is_uncompressed, assertions, is_everywhere)
+    ip_version, http_version, is_insecure, is_uncompressed, is_paired, client_certificate,
+    authority, proxy, connect_to, name_server, phase_timeouts, assertions, is_everywhere)
 VALUES (
     %(account_id)s, %(name)s, %(url)s, %(interval_s)s, %(timeout_us)s, %(slow_us)s,
     %(max_redirects)s, %(method)s, %(headers)s, %(body)s, %(ip_version)s, %(http_version)s,
-    %(is_insecure)s, %(is_uncompressed)s, %(assertions)s, %(is_everywhere)s)
+    %(is_insecure)s, %(is_uncompressed)s, %(is_paired)s, %(client_certificate)s, %(authority)s,
+    %(proxy)s, %(connect_to)s, %(name_server)s, %(phase_timeouts)s, %(assertions)s,
+    %(is_everywhere)s)
 RETURNING id
 
 -- monitor --
@@ -108,6 +111,15 @@ SELECT
     monitors.http_version,
     monitors.is_insecure,
     monitors.is_uncompressed,
+    monitors.is_paired,
+    monitors.client_certificate,
+    monitors.authority,
+    monitors.proxy,
+    host(monitors.connect_to) AS connect_to,
+    monitors.name_server,
+    monitors.phase_timeouts,
+    COALESCE((SELECT names FROM vantage.monitor_secrets WHERE monitor_id = monitors.id), '{}')
+        AS secrets,
     monitors.max_redirects,
     monitors.interval_s,
     monitors.timeout_us,

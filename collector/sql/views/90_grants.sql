@@ -19,6 +19,8 @@ GRANT SELECT (id, account_id, email, name, created_at, role, is_operator, time_z
     ON vantage.users TO vantage_reader;
 GRANT SELECT (id, user_id, name, scopes, created_at, expires_at, last_used_at)
     ON vantage.api_tokens TO vantage_reader;
+REVOKE SELECT ON vantage.monitor_secrets FROM vantage_reader;
+GRANT SELECT (monitor_id, names, key_id, set_at) ON vantage.monitor_secrets TO vantage_reader;
 GRANT SELECT (location, created_at, expires_at, spent_at, agent_id)
     ON vantage.enrolment_tokens TO vantage_reader;
 

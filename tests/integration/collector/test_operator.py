@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from collector import db
 from collector.assignments import assignment
+from collector.keyring import Keyring
 from collector.operator.main import main
 from tests.support.collector import fetch
 from tests.support.database import Database
@@ -114,7 +115,7 @@ def assigned(vantage: Vantage) -> list[monitor_pb2.Monitor]:
     fetch(vantage.url, "UPDATE vantage.agents SET takes_until = now() RETURNING id")
     [row] = fetch(vantage.url, enrol, [uuid4()])
     rows = fetch(vantage.url, db.queries("delivery")["assignments"], {"agent_ids": [row["id"]]})
-    return [assignment(row).monitor for row in rows]
+    return [assignment(row, Keyring(Path("/nonexistent"))).monitor for row in rows]
 
 
 def test_every_option_is_stored_shown_and_told_to_agents(vantage: Vantage) -> None:
@@ -162,10 +163,10 @@ def test_a_monitor_is_shown_to_people(vantage: Vantage) -> None:
     vantage("location", "add", "fra")
     vantage("monitor", "add", "https://a.example/", "--header=A: b", "--limit=wait=300ms")
     lines = vantage("monitor", "show", "1").output.splitlines()
-    assert "URL              https://a.example/" in lines
-    assert "HEADERS          A: b" in lines
-    assert "ASSERTIONS       limit wait at most 300000 us (else degraded)" in lines
-    assert "BODY             -" in lines
+    assert "URL                 https://a.example/" in lines
+    assert "HEADERS             A: b" in lines
+    assert "ASSERTIONS          limit wait at most 300000 us (else degraded)" in lines
+    assert "BODY                -" in lines
     missing = vantage("monitor", "show", "2")
     assert (missing.exit_code, "vantage monitor list" in missing.output) == (1, True)
 

@@ -1,0 +1,112 @@
+"""vantage secrets: what monitors must know and nobody else, and the keys that seal it."""
+
+from __future__ import annotations
+
+import click
+
+from collector import db
+from collector.errors import CollectorError
+from collector.keyring import Keyring
+from collector.operator.table import json_option, show
+from collector.operator.target import on_database
+from collector.operator.terms import keyring_option, secret_options
+from collector.request import Request
+from collector.secret import Secrets, opened, store_secrets
+from collector.terms import Terms, check_terms
+
+
+@click.group()
+def secrets() -> None:
+    """Secrets of monitors: set, never shown; and the keys that seal them."""
+
+
+@secrets.command("list")
+@json_option
+@on_database
+def list_(as_json: bool, url: str) -> None:
+    """List which monitors have which secrets, and the keys they are sealed with."""
+    with db.session(url) as connection:
+        rows = connection.execute(db.queries("secrets")["sealed"]).fetchall()
+    columns = ["monitor_id", "names", "key_id", "set_at"]
+    show([{name: row[name] for name in columns} for row in rows], columns, as_json=as_json)
+
+
+@secrets.command("set")
+@click.argument("monitor_id", metavar="ID", type=int)
+@secret_options
+@on_database
+@keyring_option
+def set_(monitor_id: int, secrets: Secrets, keyring: Keyring, url: str) -> None:
+    """Set all secrets of monitor ID anew; those it had are forgotten."""
+    if not secrets.names:
+        raise click.UsageError("There is nothing to set. To forget secrets: vantage secrets forget")
+    with db.session(url) as connection:
+        row = connection.execute(db.queries("operator")["monitor"], {"id": monitor_id}).fetchone()
+        if row is None:
+            raise CollectorError(f"There is no monitor {monitor_id}. See: vantage monitor list")
+        terms = Terms(client_certificate=row["client_certificate"], proxy=row["proxy"])
+        check_terms(terms, secrets, row["url"], Request(is_paired=row["is_paired"]))
+        store_secrets(connection, monitor_id, secrets, keyring)
+    click.echo(f"Set for monitor {monitor_id}: {', '.join(secrets.names)}.")
+
+
+@secrets.command("forget")
+@click.argument("monitor_id", metavar="ID", type=int)
+@on_database
+def forget(monitor_id: int, url: str) -> None:
+    """Forget every secret of monitor ID; it is requested without them."""
+    with db.session(url) as connection:
+        row = connection.execute(
+            db.queries("secrets")["forget"], {"monitor_id": monitor_id}
+        ).fetchone()
+    if row is None:
+        raise CollectorError(f"Monitor {monitor_id} has no secrets. See: vantage secrets list")
+    click.echo(f"Monitor {monitor_id} has no secrets any more.")
+
+
+@secrets.command("new-key")
+@on_database
+@keyring_option
+def new_key(keyring: Keyring, url: str) -> None:
+    """Make a new key, the first in the file. Copy the file to every collector, then rotate."""
+    with db.session(url) as connection:
+        row = connection.execute(db.queries("secrets")["sealed"]).fetchone()
+    if row is not None and not keyring.exists:
+        raise CollectorError(
+            f"{keyring.file} is missing; name the file in use with --secret-key-file."
+        )
+    click.echo(f"The key {keyring.add()} is now the newest in {keyring.file}.")
+
+
+@secrets.command("rotate")
+@on_database
+@keyring_option
+def rotate(keyring: Keyring, url: str) -> None:
+    """Seal everything with the newest key, all or nothing."""
+    statements = db.queries("secrets")
+    with db.session(url) as connection:
+        rows = connection.execute(statements["sealed"]).fetchall()
+        for row in rows:
+            monitor_id = row["monitor_id"]
+            sealed = keyring.seal(monitor_id, opened(row, monitor_id, keyring).encode())
+            connection.execute(
+                statements["reseal"],
+                {
+                    "monitor_id": monitor_id,
+                    "key_id": sealed.key_id,
+                    "nonce": sealed.nonce,
+                    "sealed": sealed.sealed,
+                },
+            )
+    click.echo(f"{len(rows)} monitors' secrets are sealed with the newest key.")
+
+
+@secrets.command("prune")
+@on_database
+@keyring_option
+def prune(keyring: Keyring, url: str) -> None:
+    """Take the keys out of the file that nothing is sealed with any more, but the newest."""
+    with db.session(url) as connection:
+        rows = connection.execute(db.queries("secrets")["sealed"]).fetchall()
+    gone = keyring.keep({row["key_id"] for row in rows})
+    click.echo(f"Taken out: {', '.join(gone)}." if gone else "Every key is in use.")
