@@ -27,6 +27,8 @@ from typing import Any, Protocol
 
 import pycurl
 
+from agent.stalls import Stalls
+
 SLICE_NS = 2_000_000
 # An action that took longer than this is followed by a look at what became ready meanwhile.
 _LONG_NS = 100_000
@@ -59,11 +61,14 @@ class Observer(Protocol):
 
     curl: Any
 
-    def on_ready(self, connection: Connection) -> None:
-        """Called before libcurl acts on an event."""
+    def on_ready(self, connection: Connection, late_us: int) -> None:
+        """Called before libcurl acts on an event, ``late_us`` late at most."""
 
-    def on_acted(self, connection: Connection, waited_us: int) -> None:
-        """Called after it acted on an event that had been seen ``waited_us`` before."""
+    def on_acted(self, connection: Connection, waited_us: int, doubt_us: int) -> None:
+        """Called after it acted on an event that had been seen ``waited_us`` before.
+
+        ``doubt_us``: what the event may have been late by besides, at most.
+        """
 
 
 class Connection:
@@ -104,7 +109,8 @@ class Multi:
         self._ended: dict[Any, asyncio.Future[Ended]] = {}
         self._kept: set[Any] = set()
         self._connections: dict[int, Connection] = {}
-        self._queue: deque[tuple[int, int, int, Connection]] = deque()
+        self._queue: deque[tuple[int, int, int, int, Connection]] = deque()
+        self._stalls = Stalls()
         self._has_news = False
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._timer_ns = 0
@@ -176,6 +182,7 @@ class Multi:
             if handle is not None:
                 handle.cancel()
         self._epoll.close()
+        self._stalls.close()
         self._queue.clear()
 
     def _on_interest(self, what: int, descriptor: int, _multi: Any, _socket: Any) -> None:
@@ -201,8 +208,7 @@ class Multi:
         queue = self._queue
         began_ns = looked_ns = now_ns = self._look()
         while queue:
-            self._act(now_ns, *queue.popleft())
-            now_ns = monotonic_ns()
+            now_ns = self._act(now_ns, *queue.popleft())
             if now_ns - looked_ns > _LONG_NS:
                 looked_ns = now_ns = self._look()
                 if looked_ns - began_ns > SLICE_NS:
@@ -218,30 +224,40 @@ class Multi:
         """Queue what has become ready, and return the time at which that was seen."""
         seen = self._epoll.poll(0, _EVENTS_MAX)
         now_ns = monotonic_ns()
+        unseen_ns = self._stalls.looked(now_ns)
         for descriptor, events in seen:
             connection = self._connections[descriptor]
             connection.is_armed = False
-            self._queue.append((descriptor, events, now_ns, connection))
+            self._queue.append((descriptor, events, now_ns, unseen_ns, connection))
         return now_ns
 
     def _act(
-        self, now_ns: int, descriptor: int, events: int, seen_ns: int, connection: Connection
-    ) -> None:
+        self,
+        now_ns: int,
+        descriptor: int,
+        events: int,
+        seen_ns: int,
+        unseen_ns: int,
+        connection: Connection,
+    ) -> int:
+        """Have libcurl act on an event; return the time when it has."""
         if self._connections.get(descriptor) is not connection:
-            return
+            return now_ns
         waited_us = (now_ns - seen_ns) // 1000
         observer = connection.observer
-        if observer is None:
-            self._socket_action(descriptor, _ACTION_OF[events])
-        else:
-            observer.on_ready(connection)
-            self._socket_action(descriptor, _ACTION_OF[events])
-            observer.on_acted(connection, waited_us)
+        if observer is not None:
+            observer.on_ready(connection, waited_us + unseen_ns // 1000)
+        self._socket_action(descriptor, _ACTION_OF[events])
+        acted_ns = monotonic_ns()
+        if observer is not None:
+            doubt_ns = unseen_ns + self._stalls.acted(acted_ns - now_ns)
+            observer.on_acted(connection, waited_us, doubt_ns // 1000)
         if self._has_news:
             self._tell(observer and observer.curl, waited_us)
         if connection.wanted and not connection.is_armed:
             self._epoll.modify(descriptor, connection.wanted)
             connection.is_armed = True
+        return acted_ns
 
     def _on_timer(self, timeout_ms: int) -> None:
         """Keep the one time at which libcurl wants to act; -1: none.

@@ -19,7 +19,7 @@ from agent.content import Content
 from agent.destination import Destinations, Forbidden
 from agent.failure import Code, status_failure
 from agent.guard import Address, Guard
-from agent.lag import LagWatcher, is_suspect
+from agent.lag import LagWatcher, held_up_us, is_suspect
 from agent.pair import Run, paired
 from agent.request import redirected
 from agent.resolver import LookupFailed, Resolver
@@ -81,7 +81,8 @@ class Prober:
             else:
                 runs = [await self._follow(monitor, monitor.ip_version)]
         finally:
-            lag_us = self._lag.end(watched)
+            lag = self._lag.end(watched)
+        lag_us = held_up_us(lag, [each.doubt_us for run in runs for each in run.exchanges])
         for run in runs:
             if run.failure is None:
                 found = Found(
@@ -109,6 +110,7 @@ class Prober:
         """End what is in flight, and free everything."""
         await self._engine.close()
         self._authorities.close()
+        self._lag.close()
 
     async def _follow(self, monitor: Monitor, ip_version: int) -> Run:
         """Make exchanges until one is not a redirect; an up one is still to be judged."""

@@ -22,7 +22,7 @@ class Waits:
     total: int = 0
 
 
-def unwaited(marks: Marks, waits: Waits) -> Marks:
+def unwaited(marks: Marks, waits: Waits, least_us: int = 1) -> Marks:
     """Return the marks of a whole transfer as they were, had every event been acted on at once.
 
     Until the request is sent the peer waits for us: what held up the connection or the handshake
@@ -30,11 +30,11 @@ def unwaited(marks: Marks, waits: Waits) -> Marks:
     own pace: what held up its first byte or its last is taken out of that mark alone. Each wait is
     thus taken out of one phase, and the phases still sum exactly to the total.
 
-    A handshake of several round trips (TLS 1.2) is corrected for its last event only.
+    ``least_us``: no connection is made sooner. A handshake of several round trips (TLS 1.2) is
+    corrected for its last event only.
     """
-    held = waits.connected
-    connected = max(1, marks.connected - held)
-    held += waits.secured
+    connected = min(marks.connected, max(least_us, marks.connected - waits.connected))
+    held = marks.connected - connected + waits.secured
     return Marks(
         connected=connected,
         secured=marks.secured and max(connected, marks.secured - held),

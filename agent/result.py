@@ -201,7 +201,8 @@ class Exchange:
     result's start. ``outcome``, ``failure``: of a pair's last exchange and of a resource, which are
     judged by themselves; None: no more than a part of what is judged. ``handshake``: None: no
     certificate was seen. ``answer``: what a server greeted with, or the records it gave; empty for
-    HTTP. ``pings``: of icmp only.
+    HTTP. ``pings``: of icmp only. ``doubt_us``: by how much a phase may be too long, at most; None:
+    not known, and what the loop's lag says counts.
     """
 
     url: str
@@ -223,6 +224,7 @@ class Exchange:
     handshake: Handshake | None = None
     answer: str = ""
     pings: Pings | None = None
+    doubt_us: int | None = None
 
 
 @dataclass(slots=True)
@@ -232,8 +234,9 @@ class Result:
     ``exchanges``: at least one. Those of one role are in the order they were made; hops come after
     all others, and the last hop is what the result is about.
     ``failure``: None exactly when the outcome is up. ``delay_us``: how late the probe began
-    against its slot, outside the total. ``lag_us``: longest time the loop was seen blocked
-    meanwhile. ``is_extra``: a person asked for it, outside the schedule; its slot is when.
+    against its slot, outside the total. ``lag_us``: by how much a phase may be too long, at most,
+    because the agent was held up. ``is_extra``: a person asked for it, outside the schedule; its
+    slot is when.
     ``handshake``: the last exchange's, where it is to be recorded; None: there is nothing new.
     Instants are Unix microseconds by this machine's clock.
     """

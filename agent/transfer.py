@@ -59,11 +59,17 @@ _PROTO_WS, _PROTO_WSS = 1 << 30, 1 << 31
 _TCP_INFO = 11
 _TCP_INFO_BYTES = 136
 _TCP_ESTABLISHED = 1
-_RTT = struct.Struct("=68xI")
+# The round trip, and how many segments were sent again.
+_RTT = struct.Struct("=68xI28xI")
+# How long ago the last data came.
+_QUIET_MS = struct.Struct("=52xI")
 _BYTES_RECEIVED = struct.Struct("=128xQ")
 
 # A connection is asked how much it brought once in so many turns; no turn brings a megabyte.
 _TURNS_UNASKED = 8
+
+# An event that had to wait for longer may have been joined by another.
+_LATE_US = 1_000
 
 # How far a transfer has come, by its marks.
 _CONNECTING, _SECURING, _WAITING, _RECEIVING = range(4)
@@ -88,13 +94,15 @@ _NAMES_AGE_S = 1
 class Transfer:
     """What one exchange with libcurl came to.
 
-    ``error``: None: a whole response was received. ``refusal``: the guard's words, if it refused
+    ``doubt_us``: by how much a mark may be late, at most; None: not known. ``error``: None: a
+    whole response was received. ``refusal``: the guard's words, if it refused
     an address. ``is_too_large``: we ended it, for bringing more than MAX_WIRE_BYTES.
     ``location``: where a redirect leads, absolute; empty: no redirect. ``content``: None: it was
     not to be kept. The others are as in Exchange.
     """
 
     marks: Marks
+    doubt_us: int | None
     error: CurlError | None
     refusal: str | None
     is_too_large: bool
@@ -181,17 +189,23 @@ class _Handle:
     """A pooled easy handle, and what its callbacks see during one transfer."""
 
     __slots__ = (
+        "_connect_doubt_us",
         "_connections",
         "_content",
         "_descriptor",
+        "_doubt_us",
         "_expired",
         "_getinfo",
         "_guard",
+        "_is_established",
+        "_is_retransmitted",
         "_is_tls",
+        "_last_doubt_us",
         "_last_wait_us",
         "_limiter",
         "_mode",
         "_multi",
+        "_quiet_us",
         "_request",
         "_stage",
         "_trace",
@@ -234,6 +248,9 @@ class _Handle:
         self._stage = _CONNECTING
         self._waits = Waits()
         self._last_wait_us = 0
+        self._connect_doubt_us = self._doubt_us = self._last_doubt_us = 0
+        self._is_established = self._is_retransmitted = False
+        self._quiet_us = 0
         self._trace.forget()
         self._expired = ""
 
@@ -306,14 +323,26 @@ class _Handle:
         if ended.number:
             return marks
         self._waits.total = min(ended.waited_us, self._last_wait_us)
-        return unwaited(marks, self._waits)
+        return unwaited(marks, self._waits, self.rtt_us or 1)
+
+    def _doubt(self, marks: Marks, ended: Ended, attempts: int) -> int | None:
+        """By how much a mark may be late, at most; None: of a failure, that is not known."""
+        if ended.number:
+            return None
+        connect_us = self._connect_doubt_us
+        if attempts == 1 and self.rtt_us is not None and not self._is_retransmitted:
+            connect_us = marks.connected - self.rtt_us
+        return max(0, connect_us, self._doubt_us, self._last_doubt_us)
 
     def finish(self, ended: Ended) -> Transfer:
+        attempts = len(self._connections)
         self._let_go_of_sockets()
         info = self._getinfo
         status = info(pycurl.RESPONSE_CODE)
+        marks = self._marks(ended)
         return Transfer(
-            marks=self._marks(ended),
+            marks=marks,
+            doubt_us=self._doubt(marks, ended, attempts),
             error=self._error(ended),
             refusal=self.refusal,
             is_too_large=self.is_too_large,
@@ -371,18 +400,32 @@ class _Handle:
         self.curl.setopt(pycurl.TIMEOUT_MS, 1)
         self._multi.touch(self._descriptor)
 
-    def on_ready(self, connection: Connection) -> None:
+    def on_ready(self, connection: Connection, late_us: int) -> None:
         """Read the round trip that the SYN took, once; see the module's docstring."""
+        stage = self._stage
         self._pass_stages(0)
-        if self.rtt_us is None:
+        if self._stage != stage:
+            # A mark that was made before its event had its turn.
+            self._doubt_us = max(self._doubt_us, late_us)
+        self._quiet_us = late_us
+        if late_us > _LATE_US or not self._is_established:
             info = _tcp_info(connection)
-            if info[0] == _TCP_ESTABLISHED:
-                (self.rtt_us,) = _RTT.unpack_from(info)
+            self._quiet_us = min(late_us, _QUIET_MS.unpack_from(info)[0] * 1000)
+            if info[0] == _TCP_ESTABLISHED and not self._is_established:
+                self._is_established = True
+                self.rtt_us, retransmissions = _RTT.unpack_from(info)
+                self._is_retransmitted = bool(retransmissions)
                 if self._limiter is not None:
                     self._limiter.connected()
 
-    def on_acted(self, connection: Connection, waited_us: int) -> None:
+    def on_acted(self, connection: Connection, waited_us: int, doubt_us: int) -> None:
+        stage = self._stage
         self._last_wait_us = self._pass_stages(waited_us)
+        self._last_doubt_us = doubt_us
+        if stage == _CONNECTING:
+            self._connect_doubt_us = doubt_us
+        elif self._stage != stage:
+            self._doubt_us = max(self._doubt_us, doubt_us)
         if self._limiter is not None:
             self._limiter.look()
         self._turns += 1
@@ -397,18 +440,21 @@ class _Handle:
         """
         stage = self._stage
         if stage == _RECEIVING:
-            return waited_us
+            return min(waited_us, self._quiet_us)
         if stage == _CONNECTING:
-            if not self._getinfo(pycurl.CONNECT_TIME_T):
+            # What is true since the first event on an established connection, libcurl tells only
+            # when the handshake is over.
+            if not self._is_established:
                 return waited_us
             self._waits.connected, waited_us = waited_us, 0
             self._stage = stage = _SECURING if self._is_tls else _WAITING
         if stage == _SECURING and self._getinfo(pycurl.APPCONNECT_TIME_T):
-            self._stage, self._waits.secured, waited_us = _WAITING, waited_us, 0
+            self._stage, self._waits.secured = _WAITING, min(waited_us, self._quiet_us)
+            waited_us = 0
             self.curl.setopt(pycurl.VERBOSE, 0)
         if self._getinfo(pycurl.STARTTRANSFER_TIME_T):
             self._stage, self._waits.first_byte = _RECEIVING, waited_us
-        return waited_us
+        return min(waited_us, self._quiet_us)
 
     def _let_go_of_sockets(self) -> None:
         if self._limiter is not None:

@@ -181,7 +181,7 @@ def _row(
     load: Load, name: str, told: dict[int, Told], truths: dict[int, Truth], busy: float
 ) -> tuple[object, ...]:
     both = [(told[number], truth) for number, truth in truths.items() if number in told]
-    if len(both) < 0.98 * len(told):
+    if len(both) < 0.8 * len(told):
         raise SystemExit(f"{load.name}, {name}: {len(both)} of {len(told)} probes were captured.")
     errors: dict[str, list[float]] = {"rtt": [], **{phase: [] for phase in PHASES}}
     wrong, good = [], []
@@ -215,7 +215,7 @@ def _spread(errors: list[float]) -> str | None:
 
 
 def _as_stamped(load: Load, place: Place, seconds: float) -> tuple[dict[int, Told], float]:
-    def as_it_is(marks: Marks, _waits: Waits) -> Marks:
+    def as_it_is(marks: Marks, _waits: Waits, _least_us: int) -> Marks:
         return marks
 
     with mock.patch.object(transfer, "unwaited", as_it_is):

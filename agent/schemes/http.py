@@ -52,6 +52,7 @@ def exchange_of(target: Target, dns_us: int | None, transfer: Transfer) -> Excha
         target_port=target.port,
         local_ip=transfer.local_ip,
         rtt_us=transfer.rtt_us,
+        doubt_us=transfer.doubt_us,
         cert_expires_at_us=handshake.chain.expires_at_us if handshake else None,
         handshake=handshake,
     )

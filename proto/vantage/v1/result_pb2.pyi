@@ -370,7 +370,7 @@ class Result(_message.Message):
     delay_us: _builtins.int
     """How late the probe began against its slot. Outside total_us."""
     lag_us: _builtins.int
-    """Longest time the probing loop was seen blocked during this probe."""
+    """By how much a phase may be wrong, at most, because the agent was held up; docs/accuracy.md."""
     suspect: _builtins.bool
     """The lag exceeds the stated share of the measurement (docs/accuracy.md): not to be trusted."""
     is_extra: _builtins.bool
