@@ -14,10 +14,11 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from dashboard import editing, errors, live, monitor, overview, result, signing, static
 from dashboard.account import audit, joining, members, profile, sessions, tokens
+from dashboard.api import application as api
 from dashboard.attempts import Attempts
 from dashboard.authorization import Verified
 from dashboard.db import Database
@@ -78,6 +79,7 @@ def make(settings: Settings) -> Starlette:
         },
         lifespan=_lifespan,
     )
+    app.router.routes.append(Mount("/api/v1", api.make(app.state)))
     app.state.settings = settings
     app.state.database = database
     app.state.hub = live.Hub(database)

@@ -32,6 +32,7 @@ PAGES = [
     "/settings/sessions",
     "/settings/tokens",
     "/settings/audit",
+    "/api/v1/docs",
 ]
 
 

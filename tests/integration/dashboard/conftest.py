@@ -6,6 +6,7 @@ import http.client
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from json import dumps
 from urllib.parse import urlencode
 
 import pytest
@@ -50,7 +51,12 @@ class Visitor:
         self.cookie = ""
 
     def ask(
-        self, path: str, method: str = "GET", form: dict[str, str] | None = None, **headers: str
+        self,
+        path: str,
+        method: str = "GET",
+        form: dict[str, str] | None = None,
+        json: dict[str, object] | None = None,
+        **headers: str,
     ) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.centre.port, timeout=20)
         sent = {"Accept": "text/html", "Host": f"127.0.0.1:{self.centre.port}"}
@@ -61,6 +67,8 @@ class Visitor:
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         try:
             body = urlencode(form) if form is not None else None
+            if json is not None:
+                body, sent["Content-Type"] = dumps(json), "application/json"
             connection.request(method, path, body, headers=sent)
             return Answer(connection.getresponse())
         finally:

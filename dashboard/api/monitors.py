@@ -1,0 +1,87 @@
+"""``/monitors``: what is watched."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from dashboard.account.joining import Joined as Added
+from dashboard.api.access import BASIC, BEARER, using
+from dashboard.api.schemas import Asked, Limit, Monitor, MonitorId, MonitorValues, Page
+from dashboard.db import Reader
+from dashboard.errors import NotFound
+
+ROUTER = APIRouter(
+    prefix="/monitors", tags=["Monitors"], dependencies=[Depends(BEARER), Depends(BASIC)]
+)
+
+
+async def find(reader: Reader, monitor_id: int) -> Monitor:
+    """The account's monitor. Raises: NotFound."""
+    found = await reader.all(Monitor, "api_monitors", after=monitor_id - 1, count=1)
+    if not found or found[0].id != monitor_id:
+        raise NotFound("There is no such monitor in your account.")
+    return found[0]
+
+
+@ROUTER.get("", summary="List monitors")
+async def list_monitors(
+    request: Request,
+    limit: Limit = 100,
+    after: Annotated[int, Query(ge=0, lt=2**31, description="The `next` of a page.")] = 0,
+) -> Page[Monitor]:
+    """Every monitor of the account, in the order in which they were added."""
+    async with using(request, "read") as reader:
+        found = await reader.all(Monitor, "api_monitors", after=after, count=limit + 1)
+    following = str(found[limit - 1].id) if len(found) > limit else None
+    return Page(items=found[:limit], next=following)
+
+
+@ROUTER.post("", status_code=201, summary="Add a monitor")
+async def add_monitor(request: Request, response: Response, values: MonitorValues) -> Monitor:
+    """Watch an address. Scope: write."""
+    async with using(request, "write") as reader:
+        added = await reader.the(Added, "add_monitor", **_columns(values))
+        if values.is_paused:
+            await reader.run("pause_monitor", id=added.id, is_wanted=True)
+        found = await find(reader, added.id)
+    response.headers["Location"] = f"/api/v1/monitors/{found.id}"
+    return found
+
+
+@ROUTER.get("/{monitor_id}", summary="Read a monitor")
+async def read_monitor(request: Request, monitor_id: MonitorId) -> Monitor:
+    """One monitor."""
+    async with using(request, "read") as reader:
+        return await find(reader, monitor_id)
+
+
+@ROUTER.put("/{monitor_id}", summary="Change a monitor")
+async def change_monitor(request: Request, monitor_id: MonitorId, values: MonitorValues) -> Monitor:
+    """Define a monitor anew, all of it; an empty name stays as it was. Scope: write."""
+    async with using(request, "write") as reader:
+        columns = _columns(values)
+        columns["name"] = columns["name"] or (await find(reader, monitor_id)).name
+        await reader.run("change_monitor", id=monitor_id, **columns)
+        await reader.run("pause_monitor", id=monitor_id, is_wanted=values.is_paused)
+        return await find(reader, monitor_id)
+
+
+@ROUTER.delete("/{monitor_id}", status_code=204, summary="Remove a monitor")
+async def remove_monitor(request: Request, monitor_id: MonitorId) -> None:
+    """Watch no longer; the results stay until they are too old. Scope: write."""
+    async with using(request, "write") as reader:
+        await reader.run("remove_monitor", id=monitor_id)
+
+
+@ROUTER.post("/{monitor_id}/run", status_code=202, summary="Run a monitor now")
+async def run_monitor(request: Request, monitor_id: MonitorId) -> Asked:
+    """Ask every location for a result at once; again within 10 s gives the same. Scope: run."""
+    async with using(request, "run") as reader:
+        await find(reader, monitor_id)
+        return await reader.the(Asked, "run_now", monitor_id=monitor_id)
+
+
+def _columns(values: MonitorValues) -> dict[str, Any]:
+    return values.model_dump(exclude={"is_paused"})

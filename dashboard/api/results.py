@@ -1,0 +1,134 @@
+"""What was measured: results, series, availability."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from dashboard import timespan, words
+from dashboard.api import monitors
+from dashboard.api.access import BASIC, BEARER, using
+from dashboard.api.schemas import (
+    Availability,
+    From,
+    Limit,
+    Locations,
+    MonitorId,
+    Page,
+    Result,
+    To,
+)
+from dashboard.errors import BadRequest
+from dashboard.rows import SeriesRow, SpanStats
+from dashboard.timespan import Timespan
+
+ROUTER = APIRouter(
+    prefix="/monitors/{monitor_id}",
+    tags=["Results"],
+    dependencies=[Depends(BEARER), Depends(BASIC)],
+)
+Cursor = Annotated[str, Query(max_length=100, description="The `next` of a page.")]
+
+
+def _span(from_text: str, to_text: str) -> Timespan:
+    return timespan.parse({"from": from_text, "to": to_text}, datetime.now(UTC))
+
+
+@ROUTER.get("/results", summary="List results")
+async def list_results(
+    request: Request,
+    monitor_id: MonitorId,
+    from_text: From = "",
+    to_text: To = "",
+    locations: Locations = [],  # noqa: B006 - FastAPI copies it
+    limit: Limit = 100,
+    after: Cursor = "",
+) -> Page[Result]:
+    """The results of a span of time of up to 31 days, newest first."""
+    span = _span(from_text, to_text)
+    before_at, before_location = _cursor(after) if after else (span.to_at, "")
+    async with using(request, "read") as reader:
+        monitor = await monitors.find(reader, monitor_id)
+        found = await reader.all(
+            Result,
+            "api_results",
+            monitor_id=monitor_id,
+            locations=locations or monitor.locations,
+            from_at=span.from_at,
+            before_at=before_at,
+            before_location=before_location,
+            count=limit + 1,
+        )
+    last = found[limit - 1] if len(found) > limit else None
+    following = f"{words.slot_name(last.slot_at)}~{last.location}" if last else None
+    return Page(items=found[:limit], next=following)
+
+
+def _cursor(text: str) -> tuple[datetime, str]:
+    instant, tilde, location = text.partition("~")
+    if not tilde or "\0" in location:
+        raise BadRequest("after must be the `next` of a page.")
+    return timespan.instant(instant), location
+
+
+@ROUTER.get("/series", summary="Read a chart's numbers")
+async def read_series(
+    request: Request,
+    monitor_id: MonitorId,
+    from_text: From = "",
+    to_text: To = "",
+    locations: Locations = [],  # noqa: B006 - FastAPI copies it
+    points: Annotated[int, Query(ge=10, le=1_500, description="About so many buckets.")] = 240,
+) -> list[SeriesRow]:
+    """The median result of every bucket and location; where none passed, the first failed one."""
+    span = _span(from_text, to_text)
+    async with using(request, "read") as reader:
+        monitor = await monitors.find(reader, monitor_id)
+        width = span.bucket(monitor.interval_s, points)
+        return await reader.all(
+            SeriesRow,
+            "series",
+            monitor_id=monitor_id,
+            locations=locations or monitor.locations,
+            from_at=timespan.floor(span.from_at, width),
+            to_at=span.to_at,
+            bucket=width,
+        )
+
+
+@ROUTER.get("/availability", summary="Read the availability")
+async def read_availability(
+    request: Request,
+    monitor_id: MonitorId,
+    from_text: From = "",
+    to_text: To = "",
+    locations: Locations = [],  # noqa: B006 - FastAPI copies it
+) -> list[Availability]:
+    """Checks, how many passed, and the times of those, for each location and for all together."""
+    span = _span(from_text, to_text)
+    async with using(request, "read") as reader:
+        monitor = await monitors.find(reader, monitor_id)
+        wanted = locations or monitor.locations
+        rows = await reader.all(
+            SpanStats,
+            "monitor_stats",
+            monitor_id=monitor_id,
+            locations=wanted,
+            from_at=span.from_at,
+            to_at=span.to_at,
+            settled_at=span.to_at - timedelta(seconds=monitor.interval_s),
+        )
+    return [
+        Availability(
+            location=row.location,
+            checks=row.checks,
+            passed=row.passed,
+            share=row.passed * 10_000 // row.checks / 10_000 if row.checks else None,
+            median_us=row.median_us,
+            p95_us=row.p95_us,
+        )
+        for row in rows
+        if row.location in wanted or row.is_shown
+    ]

@@ -1,0 +1,118 @@
+"""What the API takes and gives."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Item = TypeVar("Item")
+
+MonitorId = Annotated[int, Path(ge=1, lt=2**31, description="The monitor.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="At most so many.")]
+LocationName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+Locations = Annotated[
+    list[LocationName], Query(alias="location", max_length=100, description="Only these.")
+]
+Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+Address = Annotated[str, StringConstraints(max_length=2048, pattern=r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
+From = Annotated[
+    str, Query(alias="from", description="Instant; 24 hours before `to` unless given.")
+]
+To = Annotated[str, Query(alias="to", description="Instant, not included; now unless given.")]
+
+
+class Page(BaseModel, Generic[Item]):
+    """Some of a list."""
+
+    items: list[Item]
+    next: str | None = Field(description="Pass as `after` for what follows. Null: that was all.")
+
+
+class MonitorValues(BaseModel):
+    """What is watched, and how."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Address = Field(description="Address to watch.")
+    name: Line = Field("", description="As shown to people; the address, unless given.")
+    interval_s: int = Field(60, ge=1, le=86_400, description="Seconds between two slots.")
+    timeout_us: int = Field(10_000_000, ge=100_000, le=60_000_000, description="Given up after.")
+    slow_us: int | None = Field(None, ge=1, le=60_000_000, description="Slow above. Null: never.")
+    locations: Annotated[list[LocationName], Field(min_length=1, max_length=500)] | None = Field(
+        None, description="From where. Null: from everywhere, also from locations to come."
+    )
+    is_paused: bool = Field(False, description="It rests: nothing is due.")
+
+
+class Monitor(BaseModel):
+    """A monitor as it is."""
+
+    id: int
+    name: str
+    url: str
+    interval_s: int
+    timeout_us: int
+    slow_us: int | None
+    is_everywhere: bool
+    locations: list[str]
+    paused_at: datetime | None
+    created_at: datetime
+
+
+class Location(BaseModel):
+    """Where monitors are probed from."""
+
+    name: str
+    title: str
+    region: str | None
+    country: str | None
+    latitude: float | None
+    longitude: float | None
+    last_seen_at: datetime | None
+
+
+class Result(BaseModel):
+    """One measurement; phases sum exactly to the total. docs/failures.md explains failures."""
+
+    slot_at: datetime
+    location: str
+    outcome: str
+    failure: str | None
+    detail: str | None
+    http_status: int | None
+    http_version: str | None
+    total_us: int
+    redirect_us: int
+    dns_us: int | None
+    connect_us: int | None
+    tls_us: int | None
+    send_us: int | None
+    wait_us: int | None
+    receive_us: int | None
+    header_bytes: int
+    body_bytes: int
+    redirects: int
+    target_ip: str | None
+    cert_expires_at: datetime | None
+    suspect: bool
+    is_extra: bool
+
+
+class Availability(BaseModel):
+    """Checks of a span of time. `share` is rounded down; null: no check."""
+
+    location: str | None = Field(description="Null: all locations together.")
+    checks: int
+    passed: int
+    share: float | None
+    median_us: int | None
+    p95_us: int | None
+
+
+class Asked(BaseModel):
+    """A result that was asked for: the results to come carry this instant as their slot."""
+
+    requested_at: datetime
