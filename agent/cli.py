@@ -1,4 +1,4 @@
-"""vantage-agent: join, run, probe. What only one command needs is imported inside it."""
+"""vantage-agent: join, run, doctor, probe. What only one command needs is imported inside it."""
 
 from __future__ import annotations
 
@@ -240,6 +240,36 @@ def run(
     except Exception:
         structlog.get_logger().critical("agent_crashed", exc_info=True)
         sys.exit(70)
+
+
+@main.command()
+@home_setting
+@setting(
+    "collector",
+    type=HostPort(),
+    help="Try this address instead of the one learnt when joining; before joining, that of "
+    "enrolment, HOST:7444.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor(home: Path, collector: str | None, as_json: bool) -> None:
+    """Say whether this machine is fit to be an agent, and what to do about it.
+
+    Changes nothing. Exit code 0: fit, maybe with warnings; 1: there is a problem.
+    """
+    import json
+    from dataclasses import asdict
+
+    import uvloop
+
+    from agent import doctor as doctor_
+
+    findings = uvloop.run(doctor_.examine(home, collector))
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for line in doctor_.lines(findings):
+            click.echo(line)
+    sys.exit(any(finding.status is doctor_.Status.PROBLEM for finding in findings))
 
 
 @main.command()

@@ -104,7 +104,7 @@ def fetch_authority(token: Token) -> bytes:
     """
     from cryptography import x509
 
-    for pem in _served_certificates(token.address):
+    for pem in served_certificates(token.address):
         if _public_key_hash(x509.load_pem_x509_certificate(pem)) == token.pin:
             return pem
     raise FatalError(
@@ -155,7 +155,7 @@ async def renew(home: Home, identity: Identity, collector: str) -> None:
     renewed = replace(
         identity, certificate_issued_at_s=issued_at_s, certificate_expires_at_s=expires_at_s
     )
-    home.store_renewal(renewed, certificate=answer.certificate)
+    home.store_renewal(renewed, certificate=answer.certificate, authority=answer.authority)
     log.info("certificate_renewed", expires_at_s=expires_at_s)
 
 
@@ -172,7 +172,7 @@ def _pin(text: str) -> bytes:
     return pin
 
 
-def _served_certificates(address: str) -> list[bytes]:
+def served_certificates(address: str) -> list[bytes]:
     """Shake hands with whoever is there, trusting and telling nothing; return PEM certificates."""
     import pycurl
 

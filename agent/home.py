@@ -164,8 +164,12 @@ class Home:
         self._store(self._authority_path, authority)
         self.store_renewal(identity, certificate=certificate)
 
-    def store_renewal(self, identity: Identity, *, certificate: bytes) -> None:
-        """Keep a new certificate for the same key."""
+    def store_renewal(
+        self, identity: Identity, *, certificate: bytes, authority: bytes = b""
+    ) -> None:
+        """Keep a new certificate for the same key; ``authority``: what to trust, if it is new."""
+        if authority and authority != self._authority_path.read_bytes():
+            self._store(self._authority_path, authority)
         self._store(self._certificate_path, certificate)
         self._store(self._identity_path, json.dumps(asdict(identity), indent=2).encode() + b"\n")
 

@@ -181,7 +181,7 @@ class Resolver:
             return self._families
         if time.monotonic() > self._routed_until:
             everything = tuple(_FAMILY_OF.values())
-            self._routed = tuple(f for f in everything if _has_route(f)) or everything
+            self._routed = tuple(f for f in everything if has_route(f)) or everything
             self._routed_until = time.monotonic() + _ROUTES_AGE_S
         return self._routed
 
@@ -214,7 +214,8 @@ def _failure(name: str, replies: Replies) -> Failure:
     return Failure(problem, f"{name}: {', '.join(details)}")
 
 
-def _has_route(family: socket.AddressFamily) -> bool:
+def has_route(family: socket.AddressFamily) -> bool:
+    """Whether this machine could send to addresses of a family; nothing is sent."""
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
             sock.connect((_ROUTE_PROBES[family], 53))

@@ -120,31 +120,55 @@ def load_or_create(directory: Path) -> Authority:
     key_file, certificate_file = directory / "authority.key", directory / "authority.pem"
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not key_file.exists() and not certificate_file.exists():
-            create(key_file, certificate_file)
+    except OSError as error:
+        raise CollectorError(
+            f"The certificate authority's directory {directory} cannot be made: {error.strerror}. "
+            "Name another with --authority."
+        ) from error
+    if not key_file.exists() and not certificate_file.exists():
+        create(key_file, certificate_file)
+    return load(key_file, certificate_file)
+
+
+def load(key_file: Path, certificate_file: Path) -> Authority:
+    """Read an authority. Raises: CollectorError when it cannot be used."""
+    try:
         key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
         certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
     except (OSError, ValueError) as error:
         raise CollectorError(
-            f"The certificate authority in {directory} cannot be used: {error}. Put its "
-            "authority.key and authority.pem back, or name another directory with --authority."
+            f"The certificate authority in {key_file.parent} cannot be used: {error}. Put its "
+            f"{key_file.name} and {certificate_file.name} back, or name another directory with "
+            "--authority."
         ) from error
     if (
         not isinstance(key, ec.EllipticCurvePrivateKey)
         or key.public_key() != certificate.public_key()
     ):
         raise CollectorError(
-            f"authority.key and authority.pem in {directory} do not belong together. Put back "
-            "the pair that your agents were enrolled with."
+            f"{key_file.name} and {certificate_file.name} in {key_file.parent} do not belong "
+            "together. Put back the pair that your agents were enrolled with."
         )
     return Authority(key, certificate)
 
 
-def create(key_file: Path, certificate_file: Path) -> None:
-    """Write a new authority; the key, written last, is what makes it one."""
+def create(key_file: Path, certificate_file: Path, *, made_at: datetime | None = None) -> None:
+    """Write a new authority; the key, written last, is what makes it one.
+
+    Raises: CollectorError when it cannot be written.
+    """
+    try:
+        _create(key_file, certificate_file, made_at or datetime.now(UTC))
+    except OSError as error:
+        raise CollectorError(
+            f"A new certificate authority cannot be written to {key_file.parent}: "
+            f"{error.strerror}. Name another directory with --authority."
+        ) from error
+
+
+def _create(key_file: Path, certificate_file: Path, now: datetime) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Vantage authority")])
-    now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -14,6 +14,15 @@ from collector.options import Address, database_option, read_secret, speaks_plai
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+authority_option = click.option(
+    "--authority",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("/var/lib/vantage/authority"),
+    envvar="VANTAGE_COLLECTOR_SERVE_AUTHORITY",
+    show_envvar=True,
+    help="Directory of the certificate authority's key; made at the first start. Several "
+    "collectors share one authority.",
+)
 VERSION_OPTION = click.version_option(package_name="vantage-monitor", message="%(version)s")
 
 
@@ -25,14 +34,7 @@ def main() -> None:
 
 @main.command()
 @database_option(required=True)
-@click.option(
-    "--authority",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("/var/lib/vantage/authority"),
-    show_envvar=True,
-    help="Directory of the certificate authority's key; made at the first start. Several "
-    "collectors share one authority.",
-)
+@authority_option
 @click.option(
     "--listen",
     type=Address(),
@@ -164,6 +166,36 @@ def migrate(
         click.echo(f"applied {name}")
     roles.set_passwords(database, passwords)
     click.echo("The schema is up to date.")
+
+
+@main.group()
+def authority() -> None:
+    """The certificate authority: replace it without stopping anything."""
+
+
+@authority.command()
+@authority_option
+@speaks_plainly
+def rotate(authority: Path) -> None:
+    """Make the authority that follows. Copy the directory to every collector within a week."""
+    from collector import authorities
+
+    begins_at = authorities.rotate(authority)
+    click.echo(
+        f"Made. Agents learn of it as they renew; it signs from {begins_at:%Y-%m-%d %H:%M} UTC on. "
+        "Until then, give every collector a copy of the directory."
+    )
+
+
+@authority.command()
+@authority_option
+@speaks_plainly
+def retire(authority: Path) -> None:
+    """Forget the old authority, when no certificate of its can be alive."""
+    from collector import authorities
+
+    authorities.retire(authority)
+    click.echo("Retired. Give every collector a copy of the directory.")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
-"""What an agent says of its clock, and whether that is too far off."""
+"""The collector's clock, and what an agent says of its own: whether that is too far off."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
+import grpc
 import structlog
 
+from vantage.v1 import clock_pb2, clock_pb2_grpc
 from vantage.v1.delivery_pb2 import Heartbeat
 
 # Offsets are int64 on the wire; beyond a century they are nonsense, and no interval can hold them.
@@ -57,3 +59,15 @@ class AgentClock:
                 remedy="Set the clock of the agent's machine, by NTP for example.",
             )
         self.is_off = is_off
+
+
+class Clock(clock_pb2_grpc.ClockServicer):
+    """Tells whoever asks what time it is here, such as `vantage-agent doctor`."""
+
+    async def Read(
+        self,
+        request: clock_pb2.ReadRequest,
+        context: grpc.aio.ServicerContext[clock_pb2.ReadRequest, clock_pb2.Reading],
+    ) -> clock_pb2.Reading:
+        received_at_us = now_us()
+        return clock_pb2.Reading(received_at_us=received_at_us, replied_at_us=now_us())

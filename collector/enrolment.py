@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, Protocol
 from uuid import UUID, uuid4
 
 import grpc
@@ -12,7 +12,8 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from collector import db, metrics
-from collector.authority import Authority, BadRequest
+from collector.authorities import Authorities
+from collector.authority import BadRequest
 from collector.peer import Peer
 from collector.tokens import secret_hash
 from vantage.v1 import enrolment_pb2, enrolment_pb2_grpc
@@ -30,11 +31,17 @@ class Refusal(Exception):
         self.code = code
 
 
+class HasAuthorities(Protocol):
+    """Knows the authorities as they are at this moment."""
+
+    authorities: Authorities
+
+
 @dataclass(frozen=True, slots=True)
 class Issuer:
     """What both services need: who signs, where agents are kept, where they shall deliver."""
 
-    authority: Authority
+    identity: HasAuthorities
     pool: db.Pool
     delivery_address: str
 
@@ -43,7 +50,7 @@ class Issuer:
     ) -> enrolment_pb2.Certificate:
         return enrolment_pb2.Certificate(
             certificate=certificate,
-            authority=self.authority.pem,
+            authority=self.identity.authorities.pem,
             agent_id=str(agent_id),
             location=location,
             delivery_address=self.delivery_address,
@@ -75,7 +82,9 @@ class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):
                         "vantage agent token",
                     )
                 agent_id = chosen(token["agent_id"], request.agent_id)
-                certificate, expires_at = self.issuer.authority.issue_agent(request.csr, agent_id)
+                certificate, expires_at = self.issuer.identity.authorities.issue_agent(
+                    request.csr, agent_id
+                )
                 agent = {"agent_id": agent_id, "expires_at": expires_at}
                 if token["agent_id"] is None:
                     name = request.name.replace("\0", "")[:NAME_MAX] or "unnamed"
@@ -132,7 +141,9 @@ class Renewal(enrolment_pb2_grpc.RenewalServicer):
     ) -> enrolment_pb2.Certificate:
         peer = await Peer.of(context)
         try:
-            certificate, expires_at = self.issuer.authority.issue_agent(request.csr, peer.agent_id)
+            certificate, expires_at = self.issuer.identity.authorities.issue_agent(
+                request.csr, peer.agent_id
+            )
             async with self.issuer.pool.connection(5) as connection:
                 cursor = await connection.execute(
                     db.queries("enrolment")["renew_agent"],

@@ -17,8 +17,11 @@ from psycopg.errors import UndefinedTable
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from collector import authority, db, metrics
+from collector import db, metrics
 from collector.assignments import Assignments, Probed
+from collector.authorities import Authorities
+from collector.authority import load_or_create
+from collector.clock import Clock
 from collector.enrolment import Enrolment, Issuer, Renewal
 from collector.errors import CollectorError, FatalError, TransientError
 from collector.health import Health
@@ -26,7 +29,7 @@ from collector.ingest import Committer
 from collector.keyring import Keyring
 from collector.service import Delivery
 from collector.upkeep import Upkeep
-from vantage.v1 import delivery_pb2_grpc, enrolment_pb2_grpc
+from vantage.v1 import clock_pb2_grpc, delivery_pb2_grpc, enrolment_pb2_grpc
 
 log = structlog.get_logger()
 
@@ -34,6 +37,7 @@ ROTATE_EVERY = timedelta(days=1)
 # How long batches may take to be committed and answered once the collector is told to stop.
 DRAIN_S = 5.0
 GRACE_S = 2.0
+LOOK_EVERY_S = 2.0
 MESSAGE_MAX_BYTES = 4 * 1024 * 1024
 OPTIONS = [
     ("grpc.so_reuseport", 0),  # a second collector on the port must fail, not share it
@@ -70,34 +74,61 @@ class Settings:
 
 
 class Identity:
-    """The collector's own certificate, made anew every day and given to new handshakes."""
+    """The collector's own certificate, made anew every day and when an authority comes or goes."""
 
-    def __init__(self, issuer: authority.Authority) -> None:
-        self.issuer = issuer
+    def __init__(self, authorities: Authorities) -> None:
+        self.authorities = authorities
         self.renew()
 
     def renew(self) -> None:
-        self.pair = self.issuer.issue_collector()
+        self.signing = self.authorities.signing
+        self.trusted = self.authorities.pem
         self.issued_at = datetime.now(UTC)
-
-    def newer(self) -> grpc.ServerCertificateConfiguration | None:
-        """gRPC asks before every handshake; None: the one it has is still good."""
-        if datetime.now(UTC) - self.issued_at < ROTATE_EVERY:
-            return None
-        self.renew()
-        return self.configuration()
-
-    def configuration(self) -> grpc.ServerCertificateConfiguration:
-        return grpc.ssl_server_certificate_configuration(
-            [self.pair], root_certificates=self.issuer.pem
+        self.configuration = grpc.ssl_server_certificate_configuration(
+            [self.signing.issue_collector()], root_certificates=self.trusted
         )
+
+    def look(self) -> bool:
+        """Renew what has to be; tell whether the authorities have changed."""
+        is_changed = False
+        if self.authorities.look() != self.authorities.seen:
+            self.authorities = Authorities(self.authorities.directory)
+            is_changed = True
+        if (
+            datetime.now(UTC) - self.issued_at >= ROTATE_EVERY
+            or self.signing != self.authorities.signing
+            or self.trusted != self.authorities.pem
+        ):
+            self.renew()
+        return is_changed
 
     def credentials(self, *, require_client: bool) -> grpc.ServerCredentials:
+        """Return what one listener shows; gRPC asks for what is new before every handshake."""
+        shown = self.configuration
+
+        def newer() -> grpc.ServerCertificateConfiguration | None:
+            nonlocal shown
+            if shown is self.configuration:
+                return None  # the one it has is still good
+            shown = self.configuration
+            return shown
+
         return grpc.dynamic_ssl_server_credentials(
-            self.configuration(),
-            self.newer,  # type: ignore[arg-type] # None is documented: keep what there is
+            shown,
+            newer,  # type: ignore[arg-type] # None is documented: keep what there is
             require_client_authentication=require_client,
         )
+
+    async def keep_current(self, database: str) -> None:
+        """Follow the directory's files and the calendar for ever."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                if self.look():
+                    await introduce(database, self.authorities)
+                    log.info("authorities_changed", authorities=len(self.authorities.all))
+            except (CollectorError, OSError) as error:  # half written, or no database
+                log.warning("authorities_unusable", error=str(error))
 
 
 async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
@@ -106,8 +137,9 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
     Raises: CollectorError for an address that cannot be listened on or a database that is not
     there at the start.
     """
-    issuer = authority.load_or_create(settings.authority)
-    await introduce(settings.database, issuer)
+    load_or_create(settings.authority)
+    identity = Identity(Authorities(settings.authority))
+    await introduce(settings.database, identity.authorities)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -131,19 +163,21 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
             tasks.create_task(committer.run(), name="committer"),
             tasks.create_task(assignments.run(), name="assignments"),
             tasks.create_task(health.watch(), name="health"),
+            tasks.create_task(identity.keep_current(settings.database), name="identity"),
             tasks.create_task(Upkeep(settings.database).run(), name="upkeep"),
         ]
         if settings.health_listen is not None:
             stack.push_async_callback(health.server.stop, None)
             await health.start(settings.health_listen)
-        identity = Identity(issuer)
-        issuing = Issuer(issuer, pool, settings.advertise)
+        issuing = Issuer(identity, pool, settings.advertise)
         receiving = Delivery(pool, committer, assignments, clock_bound_s=settings.clock_bound_s)
         delivery = grpc.aio.server(options=OPTIONS)
         delivery_pb2_grpc.add_DeliveryServicer_to_server(receiving, delivery)
         enrolment_pb2_grpc.add_RenewalServicer_to_server(Renewal(issuing), delivery)
         enrolment = grpc.aio.server(options=OPTIONS)
         enrolment_pb2_grpc.add_EnrolmentServicer_to_server(Enrolment(issuing), enrolment)
+        for server in (delivery, enrolment):
+            clock_pb2_grpc.add_ClockServicer_to_server(Clock(), server)
         listen(delivery, settings.listen, identity.credentials(require_client=True))
         listen(enrolment, settings.enrolment_listen, identity.credentials(require_client=False))
         await asyncio.gather(delivery.start(), enrolment.start())
@@ -164,17 +198,22 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
     log.info("collector_stopped")
 
 
-async def introduce(database: str, issuer: authority.Authority) -> None:
-    """Make the authority known to the database, where tokens find its pin."""
+async def introduce(database: str, authorities: Authorities) -> None:
+    """Make the authorities known to the database, where tokens find the pin of the one that signs.
+
+    Raises: TransientError, FatalError.
+    """
     try:
         async with await db.connect(database) as connection:
-            await connection.execute(
-                db.queries("enrolment")["remember_authority"],
-                {
-                    "public_key_sha256": issuer.public_key_sha256,
-                    "certificate": issuer.pem.decode(),
-                },
-            )
+            for each in authorities.all:
+                await connection.execute(
+                    db.queries("enrolment")["remember_authority"],
+                    {
+                        "public_key_sha256": each.public_key_sha256,
+                        "certificate": each.pem.decode(),
+                        "signs_from": authorities.signs_from(each),
+                    },
+                )
     except UndefinedTable as error:
         raise FatalError(db.NO_SCHEMA) from error
     except psycopg.OperationalError as error:

@@ -161,6 +161,47 @@ def test_an_agent_shows_what_it_does_to_prometheus(centre: Centre) -> None:
     assert has_ended(program)
 
 
+def doctor(centre: Centre, *arguments: str) -> tuple[int, dict[str, dict[str, str]]]:
+    """Return its exit code and its findings, by what they are about."""
+    command = [sys.executable, "-m", "agent", "doctor", "--json", f"--home={centre.home}"]
+    ran = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60)
+    assert not ran.stderr, ran.stderr
+    return ran.returncode, {found["about"]: found for found in json.loads(ran.stdout)}
+
+
+def test_a_doctor_looks_before_joining_and_after(centre: Centre) -> None:
+    _, found = doctor(centre, f"--collector=127.0.0.1:{centre.collector.enrolment_port}")
+    assert (found["identity"]["status"], found["collector"]["status"]) == ("warning", "ok")
+    assert found["clock"]["status"] == "ok"
+    assert "vantage-agent join" in found["identity"]["remedy"]
+    assert not centre.home.exists()
+    assert centre.join(centre.token("--location=a")).returncode == 0
+    _, found = doctor(centre)
+    expected = "identity certificate dns collector clock ntp disk ipv6 ping cpu"
+    assert list(found) == expected.split()
+    for about in ("identity", "certificate", "collector", "clock", "disk"):
+        assert found[about]["status"] == "ok", found[about]
+    assert "Valid for 7.0 days" in found["certificate"]["found"]
+    assert all(each["remedy"] for each in found.values() if each["status"] != "ok")
+
+
+def test_a_doctor_finds_what_is_wrong(centre: Centre) -> None:
+    assert centre.join(centre.token("--location=a")).returncode == 0
+    (centre.home / "agent.key").chmod(0o644)
+    code, found = doctor(centre, f"--collector=127.0.0.1:{free_port()}")
+    assert code == 1
+    assert found["certificate"]["status"] == "problem"
+    assert found["certificate"]["remedy"] == f"chmod 600 {centre.home}/agent.key"
+    assert found["collector"]["status"] == "problem"
+    assert "port" in found["collector"]["remedy"]
+    identity = json.loads((centre.home / "agent.json").read_text())
+    identity["certificate_expires_at_s"] = int(time.time()) - 1
+    (centre.home / "agent.json").write_text(json.dumps(identity))
+    code, found = doctor(centre)
+    assert code == 1
+    assert "vantage agent token --agent" in found["certificate"]["found"]
+
+
 def test_what_root_does_belongs_to_the_services_user(centre: Centre) -> None:
     owner = 12345 if os.geteuid() == 0 else os.geteuid()
     centre.home.mkdir(mode=0o700)

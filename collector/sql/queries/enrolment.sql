@@ -1,17 +1,26 @@
 -- remember_authority --
-INSERT INTO vantage.authorities (public_key_sha256, certificate)
-VALUES (%(public_key_sha256)s, %(certificate)s)
+INSERT INTO vantage.authorities (public_key_sha256, certificate, signs_from)
+VALUES (%(public_key_sha256)s, %(certificate)s, %(signs_from)s)
 ON CONFLICT (public_key_sha256) DO NOTHING
 
 -- newest_authority --
 SELECT public_key_sha256
 FROM vantage.authorities
-ORDER BY created_at DESC
+-- A collector's clock may be a little ahead.
+WHERE signs_from <= now() + INTERVAL '1 minute'
+ORDER BY signs_from DESC
 LIMIT 1
 
 -- issue_token --
 INSERT INTO vantage.enrolment_tokens (secret_hash, location, agent_id, expires_at)
-VALUES (%(secret_hash)s, %(location)s, %(agent_id)s, now() + %(lifetime)s)
+SELECT
+    %(secret_hash)s,
+    %(location)s,
+    %(agent_id)s,
+    -- Its pin is good until another authority signs.
+    LEAST(now() + %(lifetime)s, min(signs_from))
+FROM vantage.authorities
+WHERE signs_from > now() + INTERVAL '1 minute'
 
 -- location_of_agent --
 SELECT location

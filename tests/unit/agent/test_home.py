@@ -77,6 +77,16 @@ def test_a_renewal_replaces_the_certificate_only(tmp_path: Path) -> None:
     assert home.assignments() == b"assignments"
 
 
+def test_a_renewal_may_bring_an_authority_that_is_to_be_trusted_too(tmp_path: Path) -> None:
+    home = joined(tmp_path)
+    former = home.credentials().authority
+    home.store_renewal(IDENTITY, certificate=b"newer")
+    assert home.credentials().authority == former
+    home.store_renewal(IDENTITY, certificate=b"newest", authority=former + b"and another")
+    assert home.credentials().authority == former + b"and another"
+    assert home.credentials().certificate == b"newest"
+
+
 def test_validity_and_renewal_time() -> None:
     assert IDENTITY.renewal_at_s == 3000
     IDENTITY.check_validity(3999)
