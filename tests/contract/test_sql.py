@@ -80,6 +80,13 @@ INSERT INTO vantage.certificate_sightings (monitor_id, location, chain, first_se
 SELECT id, 'fra', ARRAY(SELECT sha256 FROM vantage.certificates), now(), now() FROM vantage.monitors
 """
 
+INGESTED = """
+INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results, location, monitor_ids)
+SELECT min(slot_at), max(slot_at), agent_id, count(*), location, array_agg(monitor_id)
+FROM vantage.results GROUP BY agent_id, location;
+SELECT vantage.roll_up()
+"""
+
 
 def rows(url: str, statement: str, account: int | None = None) -> list[tuple[Any, ...]]:
     with psycopg.connect(url) as connection:
@@ -101,6 +108,7 @@ def tenants(database: Database) -> Iterator[Database]:
         connection.execute(TWO_TENANTS)
         connection.execute(RESULT, [uuid4()])
         connection.execute(EXCHANGE)
+        connection.execute(INGESTED)
         connection.execute(CERTIFICATES)
     return database
 
@@ -135,10 +143,12 @@ def test_views_can_be_renewed_over_rows(tenants: Database) -> None:
 
 
 def test_the_report_centre_may_touch_no_table(tenants: Database) -> None:
-    chunks = names(tenants.url(), "SELECT show_chunks('vantage.results')::text")
-    chunks += names(tenants.url(), "SELECT show_chunks('vantage.exchanges')::text")
+    chunks = names(
+        tenants.url(),
+        "SELECT format('%I.%I', chunk_schema, chunk_name) FROM timescaledb_information.chunks",
+    )
     tables = relations(tenants, "vantage", "r,p,v,m")
-    assert len(chunks) == 2
+    assert len(chunks) >= 4
     assert {"vantage.results", "vantage.users"} <= set(tables)
     url = tenants.url(role="vantage_dashboard")
     for table in tables + chunks:

@@ -22,3 +22,10 @@ DROP POLICY IF EXISTS own ON vantage.monitor_definitions;
 CREATE POLICY own ON vantage.monitor_definitions FOR SELECT
     TO vantage_views USING (EXISTS (
         SELECT FROM vantage.monitors WHERE monitors.id = monitor_definitions.monitor_id));
+
+DROP POLICY IF EXISTS everything ON vantage.maintenance;
+CREATE POLICY everything ON vantage.maintenance
+    TO vantage_collector, vantage_reader USING (true) WITH CHECK (true);
+DROP POLICY IF EXISTS own ON vantage.maintenance;
+CREATE POLICY own ON vantage.maintenance FOR SELECT
+    TO vantage_views USING (account_id = vantage.current_account());

@@ -156,6 +156,22 @@ WHERE monitors.account_id = vantage.current_account();
 COMMENT ON VIEW report.exchanges IS
     'vantage.exchanges of the account''s monitors; its columns are explained there.';
 
+CREATE OR REPLACE VIEW report.results_1h WITH (security_barrier) AS
+SELECT rollups_1h.*
+FROM vantage.rollups_1h
+JOIN vantage.monitors ON monitors.id = rollups_1h.monitor_id
+WHERE monitors.account_id = vantage.current_account();
+COMMENT ON VIEW report.results_1h IS
+    'vantage.results_1h of the account''s monitors; its columns are explained there.';
+
+CREATE OR REPLACE VIEW report.results_1d WITH (security_barrier) AS
+SELECT rollups_1d.*
+FROM vantage.rollups_1d
+JOIN vantage.monitors ON monitors.id = rollups_1d.monitor_id
+WHERE monitors.account_id = vantage.current_account();
+COMMENT ON VIEW report.results_1d IS
+    'vantage.results_1d of the account''s monitors; its columns are explained there.';
+
 -- A view that passes a hypertable's columns through passes their comments through as well.
 DO $$
 DECLARE
@@ -172,7 +188,9 @@ BEGIN
         JOIN pg_attribute AS seen_column ON seen_column.attrelid = seen.oid
         JOIN pg_attribute AS source_column ON source_column.attrelid = source.oid
             AND source_column.attname = seen_column.attname
-        WHERE seen.oid IN ('report.results'::regclass, 'report.exchanges'::regclass)
+        WHERE seen.oid IN (
+                'report.results'::regclass, 'report.exchanges'::regclass,
+                'report.results_1h'::regclass, 'report.results_1d'::regclass)
             AND seen_column.attnum > 0
     LOOP
         EXECUTE format('COMMENT ON COLUMN %s.%I IS %L',
@@ -297,6 +315,18 @@ AS $$
 $$;
 COMMENT ON FUNCTION report.slot_after IS
     'The slot of the result after this one, of the account''s monitor. NULL: there is none.';
+
+CREATE OR REPLACE FUNCTION report.availability(
+    from_at timestamptz, to_at timestamptz, monitor_ids integer[] DEFAULT NULL)
+RETURNS TABLE (
+    monitor_id integer, location text, due bigint, run bigint, missing bigint, up bigint,
+    degraded bigint, down bigint, suspect_down bigint, passed bigint, judged bigint,
+    availability numeric, coverage numeric, updated_at timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT * FROM vantage.availability(from_at, to_at, monitor_ids)
+$$;
+COMMENT ON FUNCTION report.availability IS 'vantage.availability of the account''s monitors.';
 
 CREATE OR REPLACE FUNCTION report.slots_due(
     monitor_id integer, location text, from_at timestamptz, to_at timestamptz)
