@@ -23,7 +23,7 @@ from dashboard.session import visit
 
 PER_PAGE = 25
 DAY = timedelta(hours=24)
-STRIP_WIDTH = timedelta(minutes=30)
+STRIP_WIDTH = timedelta(hours=1)  # as report.results_1h has them
 PATIENCE = timedelta(minutes=2)
 
 
@@ -116,16 +116,14 @@ async def _lines(
     now: datetime,
 ) -> list[Line]:
     ids = [monitor.id for monitor in shown]
-    day = {"monitor_ids": ids, "from_at": now - DAY, "to_at": now}
+    begins = timespan.buckets(timespan.Timespan(now - DAY, now), STRIP_WIDTH)
+    day = {"monitor_ids": ids, "from_at": begins[0], "to_at": now}
     stats = {
         (row.monitor_id, row.location): row
         for row in await reader.all(DayStats, "day_stats", **day)
     }
-    begins = timespan.buckets(timespan.Timespan(now - DAY, now), STRIP_WIDTH)
     strips: dict[int, dict[datetime, StripRow]] = defaultdict(dict)
-    for row in await reader.all(
-        StripRow, "day_strip", **{**day, "from_at": begins[0]}, bucket=STRIP_WIDTH
-    ):
+    for row in await reader.all(StripRow, "day_strip", **day):
         strips[row.monitor_id][row.bucket_at] = row
     histories = {
         (row.monitor_id, row.location): row

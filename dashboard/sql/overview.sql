@@ -38,29 +38,27 @@ WHERE monitor_id = ANY(%(monitor_ids)s)
 SELECT
     monitor_id,
     location,
-    count(*) AS checks,
-    count(*) FILTER (WHERE outcome <> 'down') AS passed,
-    percentile_disc(0.5) WITHIN GROUP (ORDER BY total_us) FILTER (WHERE outcome <> 'down') AS median_us,
-    percentile_disc(0.95) WITHIN GROUP (ORDER BY total_us) FILTER (WHERE outcome <> 'down') AS p95_us
-FROM report.results
+    sum(run) AS checks,
+    sum(run - down) AS passed,
+    vantage.percentile(vantage.merge(total_histogram), 0.5)::integer AS median_us,
+    vantage.percentile(vantage.merge(total_histogram), 0.95)::integer AS p95_us
+FROM report.results_1h
 WHERE monitor_id = ANY(%(monitor_ids)s)
-    AND slot_at >= %(from_at)s
-    AND slot_at < %(to_at)s
-    AND NOT is_extra
+    AND bucket_at >= %(from_at)s
+    AND bucket_at < %(to_at)s
 GROUP BY GROUPING SETS ((monitor_id, location), (monitor_id))
 
 -- day_strip --
 SELECT
     monitor_id,
-    date_bin(%(bucket)s, slot_at, 'epoch') AS bucket_at,
-    count(*) AS checks,
-    count(*) FILTER (WHERE outcome = 'down') AS failed,
-    count(*) FILTER (WHERE outcome = 'degraded') AS slow
-FROM report.results
+    bucket_at,
+    sum(run) AS checks,
+    sum(down) AS failed,
+    sum(degraded) AS slow
+FROM report.results_1h
 WHERE monitor_id = ANY(%(monitor_ids)s)
-    AND slot_at >= %(from_at)s
-    AND slot_at < %(to_at)s
-    AND NOT is_extra
+    AND bucket_at >= %(from_at)s
+    AND bucket_at < %(to_at)s
 GROUP BY monitor_id, bucket_at
 
 -- places --

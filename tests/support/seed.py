@@ -39,7 +39,7 @@ def seed(conninfo: str, *, now: datetime | None = None, length: timedelta | None
 
 def extend(conninfo: str, *, since: datetime, now: datetime) -> None:
     """Add the results that were due from ``since`` up to ``now``."""
-    _run(conninfo, ("results", "hops"), now=now, length=now - since)
+    _run(conninfo, ("results", "hops", "rollups", "rolled_up"), now=now, length=now - since)
 
 
 def _run(conninfo: str, names: Iterable[str], **values: object) -> None:

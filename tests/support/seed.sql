@@ -316,5 +316,26 @@ SELECT
     last_seen_at
 FROM named;
 
+-- rollups --
+INSERT INTO vantage.ingested (
+    received_from_at, received_to_at, from_slot_at, to_slot_at, agent_id, results, location,
+    monitor_ids)
+SELECT
+    min(received_at),
+    max(received_at),
+    min(slot_at),
+    max(slot_at),
+    agent_id,
+    count(*),
+    location,
+    array_agg(DISTINCT monitor_id)
+FROM vantage.results
+WHERE slot_at >= %(now)s - %(length)s::interval
+GROUP BY agent_id, location, date_bin('1 hour', slot_at, 'epoch')
+ORDER BY min(slot_at);
+
+-- rolled_up --
+SELECT vantage.roll_up(10000000) FROM generate_series(1, 4);
+
 -- statistics --
 ANALYZE vantage.results, vantage.exchanges;
