@@ -24,6 +24,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _EVERY_NETWORK = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 _DOWN = 1
+_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
 
 
@@ -85,6 +86,24 @@ class Size(click.ParamType[int]):
         if not digits.isdecimal() or unit not in _SHIFTS:
             self.fail(f"{text!r} is not a size; write it like 500M or 2G.", param, ctx)
         return int(digits) << _SHIFTS[unit]
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, written with a unit: 90s, 30m, 12h, 7d."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        text = str(value)
+        if text == "0":
+            return 0.0
+        if not text[:-1].isdecimal() or text[-1] not in _UNITS_S:
+            self.fail(f"{text!r} is not a duration; write it like 30m, 12h or 7d.", param, ctx)
+        return float(int(text[:-1]) * _UNITS_S[text[-1]])
 
 
 class Program(click.Group):
@@ -191,7 +210,21 @@ def join(token: str | None, token_file: Path | None, home: Path, name: str, repl
     type=Size(),
     default="1G",
     show_default=True,
-    help="How much undelivered results may occupy; then probing pauses.",
+    help="How much the spool may occupy; then what was acknowledged goes, then the oldest results.",
+)
+@setting(
+    "spool-max-age",
+    type=Duration(),
+    default="30d",
+    show_default=True,
+    help="Undelivered results older than this are dropped.",
+)
+@setting(
+    "keep-acknowledged",
+    type=Duration(),
+    default="1h",
+    show_default=True,
+    help="How long delivered results are kept, for a database that is restored from a backup.",
 )
 @setting(
     "metrics-listen",
@@ -215,6 +248,8 @@ def run(
     max_in_flight: int | None,
     spool_limit: int,
     metrics_listen: str | None,
+    spool_max_age: float,
+    keep_acknowledged: float,
     log_level: str,
 ) -> None:
     """Probe and deliver until stopped."""
@@ -232,6 +267,8 @@ def run(
         max_in_flight=max_in_flight,
         spool_limit_bytes=spool_limit,
         metrics_listen=metrics_listen,
+        spool_max_age_s=spool_max_age,
+        keep_acknowledged_s=keep_acknowledged,
     )
     try:
         process.run(settings)

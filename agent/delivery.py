@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Callable
 
 import structlog
@@ -13,9 +14,11 @@ from agent.channel import open_channel
 from agent.clock import Reading
 from agent.errors import FatalError, TransientError
 from agent.home import Home
-from agent.spool import Spool
-from agent.stream import FencedError, Pace, Stream
+from agent.spool import Spool, SpoolError
+from agent.stream import CopiedError, FencedError, Pace, Stream
 from vantage.v1 import delivery_pb2, delivery_pb2_grpc, monitor_pb2
+
+EVENTS_MAX = 100
 
 log = structlog.get_logger()
 
@@ -43,6 +46,7 @@ class Delivery:
         self._pace = pace or Pace()
         self._retry_s = self._pace.first_retry_s
         self._stream: Stream | None = None
+        self._events: deque[delivery_pb2.Event] = deque(maxlen=EVENTS_MAX)
 
     @property
     def is_welcomed(self) -> bool:
@@ -88,6 +92,7 @@ class Delivery:
                 collector=self._collector,
                 version=self._version,
                 pace=self._pace,
+                events=self._events,
                 on_assignments=self._on_assignments,
                 on_run_now=self._on_run_now,
             )
@@ -117,8 +122,22 @@ class Delivery:
         """Return a pause with jitter; it doubles until a connection is welcomed again."""
         if isinstance(error, FencedError):
             self._spool.renew()
+        elif isinstance(error, CopiedError):
+            self._leave(error)
         elif stream.is_useful:
             self._retry_s = self._pace.first_retry_s
         pause_s = random.uniform(self._retry_s / 2, self._retry_s)  # noqa: S311 - jitter
         self._retry_s = min(self._retry_s * 2, self._pace.last_retry_s)
         return pause_s
+
+    def _leave(self, error: CopiedError) -> None:
+        """Take what is undelivered out of an incarnation that a copy of this machine uses, too."""
+        identity = error.incarnation.id.hex()
+        try:
+            results = self._spool.respool(error.incarnation)
+        except SpoolError as failure:  # the next connection tries again
+            log.error("results_not_moved", incarnation=identity, reason=str(failure))
+            return
+        log.error("copy_detected", incarnation=identity, results=results, reason=str(error))
+        detail = f"{error} {results} undelivered results were moved to an incarnation of their own."
+        self._events.append(delivery_pb2.Event(kind="copy_detected", detail=detail))

@@ -65,6 +65,8 @@ class Settings:
     max_in_flight: int | None = None
     spool_limit_bytes: int = LIMIT_BYTES
     metrics_listen: str | None = None
+    spool_max_age_s: float | None = None
+    keep_acknowledged_s: float = 0.0
 
 
 def run(settings: Settings) -> None:
@@ -78,7 +80,12 @@ def run(settings: Settings) -> None:
         identity_fields = {"agent_id": identity.agent_id, "location": identity.location}
         structlog.contextvars.bind_contextvars(**identity_fields)
         _keep_out_of_the_way()
-        spool = Spool(home.claim_spool(identity.agent_id), limit_bytes=settings.spool_limit_bytes)
+        spool = Spool(
+            home.claim_spool(identity.agent_id),
+            limit_bytes=settings.spool_limit_bytes,
+            max_age_s=settings.spool_max_age_s,
+            keep_s=settings.keep_acknowledged_s,
+        )
         uvloop.run(Agent(settings, home, spool, settings.collector or identity.collector).run())
 
 
@@ -99,7 +106,7 @@ class Agent:
         self._collector = collector
         self._backlog = spool.backlog
         self._is_told = False
-        self._writer = Writer(spool, on_durable=self._on_durable)
+        self._writer = Writer(spool, on_durable=self._on_durable, declare=wire.encode_dropped)
         self._delivery = Delivery(
             home,
             spool,

@@ -1,13 +1,15 @@
 """One append-only file of frames, each with a length and a CRC-32 (zlib's) of what it holds.
 
 The checksum also covers the incarnation and the sequence number, so a frame counts only where it
-was written. A file is never repaired: reading ends at the last good frame.
+was written. That also finds where good frames go on after damaged ones. A file is never repaired.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
+import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,11 +18,12 @@ _HEADER = struct.Struct("<II")
 MAX_PAYLOAD_BYTES = 512 * 1024
 _CHUNK_BYTES = _HEADER.size + MAX_PAYLOAD_BYTES
 
+# How many frames in a row may be damaged for the next good one to be looked for.
+_DAMAGED_MAX = 16
+# The longest frame that is looked for: results take some hundred bytes.
+_SOUGHT_BYTES = 64 * 1024
+
 Sync = Callable[[int], None]
-
-
-class FrameDamagedError(Exception):
-    """A frame that was durable no longer matches its checksum, or is gone."""
 
 
 def sync_directory(directory: Path) -> None:
@@ -50,17 +53,22 @@ class Segment:
     """The frames ``first_seq`` to ``last_seq`` of one incarnation; none when last < first.
 
     ``last_seq`` says what is durable; bytes after it in the file do not count.
-    ``torn_bytes``: how many such bytes ``open_last`` found.
+    ``damaged``: the numbers found damaged so far, as (first, last).
+    ``torn_bytes``: how many bytes after the last frame ``open_last`` found.
+    ``acked_at``: when, by the monotonic clock, all of it was acknowledged; None: it is not.
     """
 
     def __init__(self, path: Path, incarnation: bytes, last_seq: int) -> None:
         self.path = path
         self.first_seq = int(path.name.partition(".")[0])
         self.last_seq = last_seq
-        self.is_damaged = False
+        self.damaged: list[tuple[int, int]] = []
         self.torn_bytes = 0
+        self.acked_at: float | None = None
         self._incarnation = incarnation
         self._descriptor: int | None = None
+        # Where some frames begin: the first, those after damage, and the next to be read.
+        self._anchors = {self.first_seq: 0}
         self._cursor = (self.first_seq, 0)
         self.size_bytes = path.stat().st_size
 
@@ -81,16 +89,33 @@ class Segment:
     def open_last(cls, path: Path, incarnation: bytes) -> Segment:
         """Open the last file of an earlier incarnation: its last good frame is its last."""
         segment = cls(path, incarnation, last_seq=0)
+        data = path.read_bytes()
         segment.last_seq = segment.first_seq - 1
-        with path.open("rb") as file:
-            data = file.read()
         end = 0
-        for _, frame_end in segment._frames(data, segment.first_seq):
-            segment.last_seq += 1
-            end = frame_end
+        while True:
+            for _, frame_end in segment._frames(data[end:], segment.last_seq + 1):
+                segment.last_seq += 1
+                segment._cursor = (segment.last_seq + 1, end + frame_end)
+            end = segment._cursor[1]
+            following = segment._next_good(data, end, segment.last_seq + 1)
+            if following is None:
+                break
+            segment._skip_damage(segment.last_seq + 1, *following)
+            segment.last_seq, end = following[0] - 1, following[1]
         segment.torn_bytes = len(data) - end
-        segment.is_damaged = segment._continues_after_bad_frame(data, end)
         return segment
+
+    @property
+    def is_damaged(self) -> bool:
+        return bool(self.damaged)
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it was last written to, by the wall clock."""
+        try:
+            return time.time() - self.path.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     def append(self, payloads: Sequence[bytes], sync: Sync) -> None:
         """Write the next frames; they are durable when this returns.
@@ -114,11 +139,13 @@ class Segment:
             self._descriptor = None
 
     def read(self, seq: int, *, max_results: int, max_bytes: int) -> list[bytes]:
-        """Return payloads from ``seq`` on; at least one, at most ``last_seq``.
+        """Return payloads from ``seq`` on, at most ``last_seq``; none: ``seq`` is damaged.
 
-        Raises: FrameDamagedError if the frame ``seq`` is not good; OSError.
+        Raises: OSError.
         """
         offset = self._offset_of(seq)
+        if offset is None:
+            return []
         payloads: list[bytes] = []
         room = max_bytes
         for payload, end in self._frames(self._chunk(offset), seq):
@@ -130,31 +157,54 @@ class Segment:
             if len(payloads) == max_results or self._cursor[0] > self.last_seq:
                 break
         if not payloads:
-            raise FrameDamagedError(f"frame {seq} of {self.path} is damaged")
+            self._find_damage(seq, offset)
         return payloads
+
+    def damage_at(self, seq: int) -> int | None:
+        """Return the last number of the damage that ``seq`` lies in; None: it is not known to."""
+        return next((last for first, last in self.damaged if first <= seq <= last), None)
 
     def discard(self) -> None:
         """Remove the file, or set it aside if it is damaged: what it holds may still be wanted."""
         self.close()
         if self.is_damaged:
-            self.path.rename(self.path.with_name(self.path.name + ".damaged"))
+            with contextlib.suppress(FileNotFoundError):
+                self.path.rename(self.path.with_name(self.path.name + ".damaged"))
         else:
             self.path.unlink(missing_ok=True)
 
-    def _offset_of(self, seq: int) -> int:
-        if seq < self._cursor[0]:
-            self._cursor = (self.first_seq, 0)
+    def _offset_of(self, seq: int) -> int | None:
+        """Return where a frame begins; None: it is damaged."""
         at, offset = self._cursor
+        if seq < at or any(at < anchor <= seq for anchor in self._anchors):
+            at = max(anchor for anchor in self._anchors if anchor <= seq)
+            offset = self._anchors[at]
         while at < seq:
+            if self.damage_at(seq) is not None:
+                return None
             start = offset
             for _, end in self._frames(self._chunk(start), at):
                 at, offset = at + 1, start + end
                 if at == seq:
                     break
             if offset == start:
-                raise FrameDamagedError(f"frame {at} of {self.path} is damaged")
+                at, offset = self._find_damage(at, offset)
         self._cursor = (at, offset)
-        return offset
+        return offset if at == seq and self.damage_at(seq) is None else None
+
+    def _find_damage(self, seq: int, offset: int) -> tuple[int, int]:
+        """Learn how far the damage reaches that begins at ``seq``; return the next good frame."""
+        data = self.path.read_bytes()
+        following = self._next_good(data, offset, seq)
+        if following is None or following[0] > self.last_seq:
+            following = (self.last_seq + 1, len(data))
+        self._skip_damage(seq, *following)
+        return following
+
+    def _skip_damage(self, seq: int, next_seq: int, offset: int) -> None:
+        self.damaged.append((seq, next_seq - 1))
+        self._anchors[next_seq] = offset
+        self._cursor = (next_seq, offset)
 
     def _chunk(self, offset: int) -> bytes:
         with self.path.open("rb", buffering=0) as file:
@@ -175,10 +225,20 @@ class Segment:
             yield payload, start
             seq += 1
 
-    def _continues_after_bad_frame(self, data: bytes, start: int) -> bool:
-        """Tell damage from a torn tail: after a torn tail nothing good follows."""
-        if len(data) - start < _HEADER.size:
-            return False
-        length, _ = _HEADER.unpack_from(data, start)
-        rest = data[start + _HEADER.size + length :]
-        return next(self._frames(rest, self.last_seq + 2), None) is not None
+    def _next_good(self, data: bytes, start: int, bad_seq: int) -> tuple[int, int] | None:
+        """Find the first good frame after the bad one at ``start``: its number, where it begins.
+
+        Garbage looks like one of so few numbers' frames once in some hundred million bytes. After
+        a torn tail nothing good follows.
+        """
+        seqs = range(bad_seq + 1, bad_seq + _DAMAGED_MAX + 1)
+        for offset in range(start + 1, len(data) - _HEADER.size):
+            length, checksum = _HEADER.unpack_from(data, offset)
+            begin = offset + _HEADER.size
+            if not 0 < length <= min(_SOUGHT_BYTES, len(data) - begin):
+                continue
+            payload = data[begin : begin + length]
+            for seq in seqs:
+                if _checksum(self._incarnation, seq, payload) == checksum:
+                    return seq, offset
+        return None

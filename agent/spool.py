@@ -1,28 +1,34 @@
 """What was measured and is not yet acknowledged, on disk: `<order>-<incarnation>/<first seq>.seg`.
 
 Knows bytes only. An incarnation is one start of the process: 16 random bytes, sequence numbers
-from 1 without a gap. Those of earlier starts are sealed: never written again, delivered in order,
-removed when acknowledged. One thread appends, one other thread does everything else.
+from 1 without a gap. Those of earlier starts are sealed: never written again, delivered in order.
+Bounded in size and age: what is acknowledged goes first, then the oldest that is not.
+One thread appends and makes room, one other thread does everything else.
 """
 
 from __future__ import annotations
 
-import itertools
+import errno
 import os
 import re
 import secrets
 import threading
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from agent.errors import TransientError
-from agent.segment import FrameDamagedError, Segment, Sync, sync_directory
+from agent.hole import Loss
+from agent.incarnation import Incarnation
+from agent.segment import Segment, Sync
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 LIMIT_BYTES = 1024 * 1024 * 1024
 SEGMENTS_MIN = 8
+RESPOOL_BYTES = 8 * 1024 * 1024
 
 _DIRECTORY = re.compile(r"(\d{10})-([0-9a-f]{32})")
 
@@ -30,168 +36,30 @@ log = structlog.get_logger()
 
 
 class SpoolError(TransientError):
-    """Results could not be made durable; they are still to be appended."""
+    """Results could not be made durable; they are still to be appended.
+
+    ``is_disk_full``: room would help.
+    """
+
+    def __init__(self, sentence: str, *, is_disk_full: bool) -> None:
+        super().__init__(sentence)
+        self.is_disk_full = is_disk_full
 
 
-class Incarnation:
-    """The results of one start of the process; read and acknowledged by one thread."""
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A segment deleted to make room: the results lost with it, none if all were acknowledged."""
 
-    def __init__(self, directory: Path, identity: bytes) -> None:
-        self.id = identity
-        self.directory = directory
-        self.is_sealed = False
-        self._segments: list[Segment] = []
-        self._active: Segment | None = None
-        self._last_seq = 0
-        self._acked = 0
-        self._lock = threading.Lock()
-
-    @classmethod
-    def open_sealed(cls, directory: Path, identity: bytes) -> Incarnation:
-        """Open what an earlier start of the process left behind."""
-        incarnation = cls(directory, identity)
-        incarnation.is_sealed = True
-        paths = sorted(directory.glob("*.seg"))
-        for path, following in itertools.pairwise(paths):
-            last_seq = int(following.stem) - 1
-            incarnation._segments.append(Segment(path, identity, last_seq))
-        if paths:
-            incarnation._segments.append(_open_last(paths[-1], identity))
-            incarnation._last_seq = incarnation._segments[-1].last_seq
-            incarnation._acked = incarnation._segments[0].first_seq - 1
-        return incarnation
-
-    @property
-    def last_seq(self) -> int:
-        """The last durable result that can be read; 0: none."""
-        return self._last_seq
-
-    @property
-    def acked(self) -> int:
-        """Everything up to here is stored by the collector, as far as is known."""
-        return self._acked
-
-    @property
-    def first_kept(self) -> int:
-        """The first result still on disk; one beyond the last if none is."""
-        with self._lock:
-            return self._segments[0].first_seq if self._segments else self._last_seq + 1
-
-    @property
-    def is_delivered(self) -> bool:
-        """Whether nothing is left to deliver of it, now or later."""
-        return self.is_sealed and self._acked >= self.last_seq
-
-    @property
-    def backlog(self) -> int:
-        """Durable results not yet acknowledged."""
-        return max(0, self.last_seq - self._acked)
-
-    @property
-    def size_bytes(self) -> int:
-        """What it occupies on disk."""
-        with self._lock:
-            return sum(segment.size_bytes for segment in self._segments)
-
-    def append(self, payloads: Sequence[bytes], segment_bytes: int, sync: Sync) -> None:
-        """Make ``payloads`` durable as the next results.
-
-        A file that failed once is never written again (its cached pages cannot be trusted): what
-        was not yet durable goes to a new one. Raises: OSError if that fails too.
-        """
-        if self._active is not None and self._active.size_bytes >= segment_bytes:
-            self._active.close()
-            self._active = None
-        try:
-            self._write(payloads, sync)
-        except OSError:
-            if self._active is None:
-                raise
-            self._abandon()
-            try:
-                self._write(payloads, sync)
-            except OSError:
-                self._abandon()
-                raise
-
-    def read(self, seq: int, *, max_results: int, max_bytes: int) -> list[bytes]:
-        """Return consecutive durable results from ``seq`` on; empty: there are none (yet)."""
-        if seq > self.last_seq:
-            return []
-        with self._lock:
-            segment = next(s for s in reversed(self._segments) if s.first_seq <= seq)
-        try:
-            return segment.read(seq, max_results=max_results, max_bytes=max_bytes)
-        except FrameDamagedError:
-            self._end_before(seq, segment)
-            return []
-
-    def ack(self, high_water: int) -> None:
-        """Delete what the collector has stored: everything up to ``high_water``."""
-        if high_water <= self._acked:
-            return
-        self._acked = high_water
-        with self._lock:
-            done = [s for s in self._segments if s.last_seq <= high_water and s is not self._active]
-            if any(segment.is_damaged for segment in done):
-                done = self._segments.copy()
-            self._segments = [s for s in self._segments if s not in done]
-        for segment in done:
-            segment.discard()
-
-    def seal(self) -> None:
-        """End appending for ever."""
-        self.is_sealed = True
-        if self._active is not None:
-            self._active.close()
-            self._active = None
-
-    def remove(self) -> None:
-        """Delete the directory of a delivered incarnation, unless damaged files stay in it."""
-        with self._lock:
-            segments, self._segments = self._segments, []
-        for segment in segments:
-            segment.discard()
-        if self.directory.exists() and not any(self.directory.iterdir()):
-            self.directory.rmdir()
-
-    def _write(self, payloads: Sequence[bytes], sync: Sync) -> None:
-        if self._active is None:
-            if not self.directory.exists():
-                self.directory.mkdir(mode=0o700)
-                sync_directory(self.directory.parent)
-            segment = Segment.create(self.directory, self.id, self._last_seq + 1)
-            with self._lock:
-                self._segments.append(segment)
-            self._active = segment
-        self._active.append(payloads, sync)
-        self._last_seq = self._active.last_seq
-
-    def _abandon(self) -> None:
-        segment, self._active = self._active, None
-        if segment is None:
-            return
-        segment.close()
-        log.warning("spool_segment_abandoned", file=str(segment.path), last_seq=segment.last_seq)
-        if segment.last_seq < segment.first_seq:
-            with self._lock:
-                self._segments.remove(segment)
-            segment.discard()
-
-    def _end_before(self, seq: int, segment: Segment) -> None:
-        self.seal()
-        unreadable = self._last_seq - seq + 1
-        self._last_seq = seq - 1
-        with self._lock:
-            later = [s for s in self._segments if s.first_seq > segment.first_seq]
-        segment.last_seq = seq - 1
-        for damaged in (segment, *later):
-            damaged.is_damaged = True
-        _log_damage(segment.path, seq, unreadable)
+    reason: Loss
+    payloads: list[bytes]
 
 
 class Spool:
-    """Every incarnation on disk and the running one."""
+    """Every incarnation on disk and the running one.
+
+    ``keep_s``: how long acknowledged results are kept, for a collector that loses them.
+    ``max_age_s``: older ones are dropped, delivered or not; None: at no age.
+    """
 
     def __init__(
         self,
@@ -199,19 +67,24 @@ class Spool:
         *,
         segment_bytes: int = SEGMENT_BYTES,
         limit_bytes: int = LIMIT_BYTES,
+        keep_s: float = 0.0,
+        max_age_s: float | None = None,
         sync: Sync = os.fdatasync,
     ) -> None:
         self._directory = directory
         # Only whole segments are deleted: a small limit needs small ones, or it is never left.
         self._segment_bytes = min(segment_bytes, limit_bytes // SEGMENTS_MIN)
         self._limit_bytes = limit_bytes
+        self._keep_s = keep_s
+        self._max_age_s = max_age_s
         self._sync = sync
         self._appending = threading.Lock()
         self._sealed = [
             Incarnation.open_sealed(path, bytes.fromhex(match[2]))
             for path in sorted(directory.iterdir())
-            if (match := _DIRECTORY.fullmatch(path.name)) and _has_segments(path)
+            if (match := _DIRECTORY.fullmatch(path.name)) and _has_results(path)
         ]
+        self._closed: list[Incarnation] = []
         self._running = self._new_incarnation()
         self._measure()
 
@@ -232,7 +105,7 @@ class Spool:
 
     @property
     def is_full(self) -> bool:
-        """Whether the limit is reached: then nothing new should be measured."""
+        """Whether the limit is reached: something must be dropped for more."""
         return self.size_bytes >= self._limit_bytes
 
     def append(self, payloads: Sequence[bytes]) -> None:
@@ -246,26 +119,48 @@ class Spool:
             except OSError as error:
                 raise SpoolError(
                     f"Cannot write {len(payloads)} results to {self._directory}:"
-                    f" {error.strerror or error}. Free space there, or make it writable."
+                    f" {error.strerror or error}. Free space there, or make it writable.",
+                    is_disk_full=error.errno in (errno.ENOSPC, errno.EDQUOT),
                 ) from error
         self._measure()
 
     def read(
         self, incarnation: Incarnation, seq: int, *, max_results: int, max_bytes: int
     ) -> list[bytes]:
-        """Return consecutive durable results of ``incarnation`` from ``seq`` on; empty: none yet.
-
-        A damaged frame ends the incarnation before it; the running one is then replaced.
+        """Return consecutive durable results of ``incarnation`` from ``seq`` on; empty: none yet,
+        or a hole.
         """
-        payloads = incarnation.read(seq, max_results=max_results, max_bytes=max_bytes)
-        if incarnation is self._running and incarnation.is_sealed:
-            self.renew()
-        return payloads
+        return incarnation.read(seq, max_results=max_results, max_bytes=max_bytes)
 
     def ack(self, incarnation: Incarnation, high_water: int) -> None:
-        """Delete what the collector has stored."""
+        """Note what the collector has stored; what it stored long enough ago is deleted."""
         incarnation.ack(high_water)
+        before = time.monotonic() - self._keep_s
+        for each in [*self._closed, *self.incarnations]:
+            each.discard_acked(before)
+        for each in [each for each in self._closed if each.is_empty]:
+            self._closed.remove(each)
+            each.remove()
         self._measure()
+
+    def make_room(self) -> list[Dropped]:
+        """Drop the oldest segments until the spool is within its bounds; return what is lost."""
+        dropped = []
+        while self.is_full and (victim := self.sacrifice()):
+            dropped.append(victim)
+        while self._max_age_s is not None and (oldest := self._oldest(is_acked=False)):
+            incarnation, segment = oldest
+            if segment.age_s < self._max_age_s:
+                break
+            dropped.append(self._drop(incarnation, segment, Loss.SPOOL_EXPIRED))
+        return dropped
+
+    def sacrifice(self, *, acked_only: bool = False) -> Dropped | None:
+        """Drop the oldest acknowledged segment, or else the oldest; None: there is none."""
+        oldest = self._oldest(is_acked=True)
+        if oldest is None and not acked_only:
+            oldest = self._oldest(is_acked=False)
+        return self._drop(*oldest, Loss.SPOOL_FULL) if oldest else None
 
     def renew(self) -> None:
         """Seal the running incarnation and start another."""
@@ -274,51 +169,88 @@ class Spool:
             self._sealed.append(self._running)
             self._running = self._new_incarnation()
 
-    def remove(self, incarnation: Incarnation) -> None:
-        """Forget a sealed incarnation that is wholly acknowledged."""
+    def close(self, incarnation: Incarnation) -> None:
+        """Be done with a sealed incarnation that is wholly acknowledged."""
         self._sealed.remove(incarnation)
-        incarnation.remove()
+        if self._keep_s and not incarnation.is_empty:
+            self._closed.append(incarnation)
+        else:
+            incarnation.remove()
         self._measure()
 
+    def reopen(self) -> bool:
+        """Deliver again what is kept though it was acknowledged; tell whether there is any."""
+        self._sealed = sorted([*self._closed, *self._sealed], key=lambda each: each.directory)
+        self._closed, reopened = [], bool(self._closed)
+        return reopened
+
+    def respool(self, incarnation: Incarnation) -> int:
+        """Put what is not acknowledged of an incarnation that another agent used, too, under one
+        of its own; return how many results that are.
+
+        Raises: SpoolError; then it is still where it was.
+        """
+        if incarnation is self._running:
+            self.renew()
+        with self._appending:
+            copy = self._new_incarnation()
+            try:
+                seq = incarnation.acked + 1
+                while seq <= incarnation.last_seq:
+                    payloads = incarnation.read(seq, max_results=10_000, max_bytes=RESPOOL_BYTES)
+                    if payloads:
+                        copy.append(payloads, self._segment_bytes, self._sync)
+                    hole = incarnation.hole_at(seq) if not payloads else None
+                    seq = seq + len(payloads) if hole is None else hole.to_seq + 1
+            except OSError as error:
+                copy.seal()
+                copy.remove()
+                raise SpoolError(
+                    f"Cannot write to {self._directory}: {error.strerror or error}.",
+                    is_disk_full=error.errno in (errno.ENOSPC, errno.EDQUOT),
+                ) from error
+            copy.seal()
+        self._sealed[self._sealed.index(incarnation)] = copy
+        incarnation.remove()
+        self._measure()
+        return copy.last_seq
+
+    def _oldest(self, *, is_acked: bool) -> tuple[Incarnation, Segment] | None:
+        for incarnation in [*self._closed, *self.incarnations]:
+            if segment := incarnation.oldest(is_acked=is_acked):
+                return incarnation, segment
+        return None
+
+    def _drop(self, incarnation: Incarnation, segment: Segment, reason: Loss) -> Dropped:
+        payloads = incarnation.drop(segment, reason)
+        self._measure()
+        if payloads:
+            log.warning(
+                "results_dropped",
+                results=len(payloads),
+                reason=reason.value,
+                incarnation=incarnation.id.hex(),
+            )
+        return Dropped(reason, payloads)
+
     def _measure(self) -> None:
-        self.size_bytes = sum(incarnation.size_bytes for incarnation in self.incarnations)
+        every = [*self._closed, *self.incarnations]
+        self.size_bytes = sum(incarnation.size_bytes for incarnation in every)
 
     def _new_incarnation(self) -> Incarnation:
-        orders = [int(i.directory.name.partition("-")[0]) for i in self._sealed]
-        orders += [int(m[1]) for p in self._directory.iterdir() if (m := _DIRECTORY.match(p.name))]
+        used = [each.directory.name for each in [*self._closed, *self._sealed]]
+        used += [path.name for path in self._directory.iterdir()]
+        orders = [int(match[1]) for name in used if (match := _DIRECTORY.fullmatch(name))]
         identity = secrets.token_bytes(16)
         name = f"{max(orders, default=0) + 1:010d}-{identity.hex()}"
         return Incarnation(self._directory / name, identity)
 
 
-def _has_segments(directory: Path) -> bool:
-    """Whether there is something to deliver; an empty directory is removed on the way."""
+def _has_results(directory: Path) -> bool:
+    """Whether there is something to deliver or to declare lost; an empty directory is removed."""
     names = [path.suffix for path in directory.iterdir()]
     if not names:
         directory.rmdir()
-    return ".seg" in names
-
-
-def _open_last(path: Path, identity: bytes) -> Segment:
-    segment = Segment.open_last(path, identity)
-    if segment.is_damaged:
-        _log_damage(path, segment.last_seq + 1, None)
-    elif segment.torn_bytes:
-        log.warning(
-            "spool_tail_sealed",
-            file=str(path),
-            last_seq=segment.last_seq,
-            torn_bytes=segment.torn_bytes,
-        )
-    return segment
-
-
-def _log_damage(path: Path, seq: int, unreadable: int | None) -> None:
-    log.error(
-        "spool_frame_damaged",
-        file=str(path),
-        seq=seq,
-        undeliverable_results=unreadable,
-        remedy="Check the disk. Results before this one are delivered; this file and those after"
-        " it are then renamed to *.damaged and kept: delete them when nobody needs them.",
+    return any(
+        suffix in (".seg", f".{Loss.SPOOL_FULL}", f".{Loss.SPOOL_EXPIRED}") for suffix in names
     )

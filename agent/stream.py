@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ import structlog
 from agent.channel import explain
 from agent.clock import ClockComparison
 from agent.errors import TransientError
-from agent.spool import Incarnation, Spool
+from agent.hole import Hole
+from agent.incarnation import Incarnation
+from agent.spool import Spool
 from vantage.v1 import delivery_pb2, monitor_pb2
 
 log = structlog.get_logger()
@@ -32,6 +35,14 @@ Call = grpc.aio.StreamStreamCall[delivery_pb2.AgentMessage, delivery_pb2.Collect
 
 class FencedError(TransientError):
     """Someone else delivers results under this incarnation: it must not be used any more."""
+
+
+class CopiedError(TransientError):
+    """A copy of this machine delivered results of its own under this incarnation."""
+
+    def __init__(self, sentence: str, incarnation: Incarnation) -> None:
+        super().__init__(sentence)
+        self.incarnation = incarnation
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +61,8 @@ class Pace:
 class Stream:
     """One connection, from its first Hello to its end.
 
-    ``is_useful``: the collector has welcomed an incarnation on it.
+    ``is_useful``: the collector has welcomed an incarnation on it. ``events`` are told to it, each
+    once, and taken off.
     """
 
     def __init__(
@@ -61,6 +73,7 @@ class Stream:
         collector: str,
         version: str,
         pace: Pace,
+        events: deque[delivery_pb2.Event],
         on_assignments: Callable[[monitor_pb2.Assignments], None],
         on_run_now: Callable[[delivery_pb2.RunNow], None],
     ) -> None:
@@ -72,10 +85,11 @@ class Stream:
         self._collector = collector
         self._version = version
         self._pace = pace
+        self._events = events
         self._on_assignments = on_assignments
         self._on_run_now = on_run_now
         self._incarnation: Incarnation | None = None
-        self._is_welcomed = False
+        self._is_welcomed = self._takes_skips = False
         self._is_writing = False
         self._next_seq = 0
         self._in_flight: deque[int] = deque()
@@ -102,6 +116,8 @@ class Stream:
             raise explain(error, self._collector) from error
         finally:
             self._call.cancel()
+            if self._incarnation is not None:
+                self._incarnation.rest()
 
     async def _receive(self) -> None:
         # Never under a timeout: cancelling a read ends the whole call.
@@ -152,6 +168,8 @@ class Stream:
             return self._heartbeat()
         if not self._is_welcomed:
             return None
+        if self._events and self._takes_skips:
+            return delivery_pb2.AgentMessage(event=self._events.popleft())
         if self._incarnation.is_delivered:
             return self._close(self._incarnation)
         return self._batch(self._incarnation)
@@ -160,7 +178,12 @@ class Stream:
         self._incarnation = self._spool.incarnations[0]
         self._is_welcomed = False
         self._in_flight.clear()
-        hello = delivery_pb2.Hello(incarnation=self._incarnation.id, version=self._version)
+        hello = delivery_pb2.Hello(
+            incarnation=self._incarnation.id,
+            version=self._version,
+            acked=self._incarnation.acked,
+            is_running=not self._incarnation.is_sealed,
+        )
         return delivery_pb2.AgentMessage(hello=hello)
 
     def _heartbeat(self) -> delivery_pb2.AgentMessage:
@@ -186,10 +209,9 @@ class Stream:
             max_bytes=self._pace.batch_bytes,
         )
         if not payloads:
-            # Damage may just have ended the incarnation: then there is a Close to send.
-            return self._close(incarnation) if incarnation.is_delivered else None
-        self._next_seq += len(payloads)
-        self._in_flight.append(self._next_seq - 1)
+            hole = incarnation.hole_at(first_seq)
+            return self._skip(incarnation, hole) if hole else None
+        self._under_way(incarnation, first_seq + len(payloads) - 1)
         self.batches += 1
         self.results += len(payloads)
         log.debug("batch_sent", first_seq=first_seq, results=len(payloads))
@@ -197,8 +219,30 @@ class Stream:
             batch=delivery_pb2.Batch(first_seq=first_seq, results=payloads)
         )
 
+    def _skip(self, incarnation: Incarnation, hole: Hole) -> delivery_pb2.AgentMessage:
+        """Declare results lost."""
+        if not self._takes_skips:
+            raise TransientError(
+                f"Results {self._next_seq} to {hole.to_seq} are lost ({hole.reason}), and the"
+                f" collector at {self._collector} is too old to be told. The others wait in the"
+                " spool: update the collector."
+            )
+        skip = delivery_pb2.Skip(
+            from_seq=self._next_seq, to_seq=hole.to_seq, reason=hole.reason.value
+        )
+        self._under_way(incarnation, hole.to_seq)
+        log.warning(
+            "results_skipped", from_seq=skip.from_seq, to_seq=skip.to_seq, reason=skip.reason
+        )
+        return delivery_pb2.AgentMessage(skip=skip)
+
+    def _under_way(self, incarnation: Incarnation, last_seq: int) -> None:
+        self._next_seq = last_seq + 1
+        incarnation.sent = last_seq
+        self._in_flight.append(last_seq)
+
     def _close(self, incarnation: Incarnation) -> delivery_pb2.AgentMessage:
-        self._spool.remove(incarnation)
+        self._spool.close(incarnation)
         self._incarnation = None
         return delivery_pb2.AgentMessage(close=delivery_pb2.Close(incarnation=incarnation.id))
 
@@ -230,12 +274,9 @@ class Stream:
             )
         if not incarnation.is_sealed and high_water > incarnation.last_seq:
             raise FencedError("The collector holds results of this incarnation not made here.")
-        if high_water + 1 < incarnation.first_kept:
-            raise TransientError(
-                f"The collector at {self._collector} has lost results it had acknowledged: it holds"
-                f" {high_water} of incarnation {incarnation.id.hex()}, and results before"
-                f" {incarnation.first_kept} are deleted here. Was its database restored?"
-            )
+        self._compare(incarnation, welcome)
+        if high_water < incarnation.acked:
+            self._resume_restored(incarnation, high_water)
         log.info(
             "incarnation_welcomed",
             collector=self._collector,
@@ -244,8 +285,37 @@ class Stream:
             backlog=self._spool.backlog,
         )
         self.is_useful = self._is_welcomed = True
+        self._takes_skips = welcome.takes_skips
         self._next_seq = high_water + 1
         self._progress(incarnation, high_water)
+
+    def _compare(self, incarnation: Incarnation, welcome: delivery_pb2.Welcome) -> None:
+        """See that what the collector holds last is what was made here, as far as that is kept."""
+        if not welcome.HasField("payload_crc32"):
+            return
+        kept = self._spool.read(incarnation, welcome.high_water, max_results=1, max_bytes=1)
+        if kept and zlib.crc32(kept[0]) != welcome.payload_crc32:
+            raise CopiedError(
+                f"The collector holds another result {welcome.high_water} of incarnation"
+                f" {incarnation.id.hex()} than was made here.",
+                incarnation,
+            )
+
+    def _resume_restored(self, incarnation: Incarnation, high_water: int) -> None:
+        """Go back to what a database holds that was restored from a backup."""
+        log.error(
+            "database_restored",
+            collector=self._collector,
+            incarnation=incarnation.id.hex(),
+            acked=incarnation.acked,
+            high_water=high_water,
+        )
+        incarnation.unack(high_water)
+        if self._spool.reopen():
+            raise TransientError(
+                f"The database behind {self._collector} was restored: what is kept of earlier"
+                " incarnations is delivered again first."
+            )
 
     def _ack(self, high_water: int) -> None:
         if self._incarnation is None or not self._is_welcomed:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address
 
+from google.protobuf.message import DecodeError
+
 from agent.missed import Missed
 from agent.request import check_request
 from agent.resolv_conf import parse_server
@@ -21,7 +23,11 @@ from agent.result import (
     Result,
     Role,
 )
+from agent.spool import Dropped
 from vantage.v1 import monitor_pb2, result_pb2
+
+# The year 2100: no slot of a sound agent lies beyond.
+_FAR_OFF_US = 4_102_444_800_000_000
 
 _OUTCOMES = {
     Outcome.UP: result_pb2.OUTCOME_UP,
@@ -75,6 +81,42 @@ def encode_missed(missed: Missed) -> bytes:
             detail=missed.detail,
         ),
     ).SerializeToString()
+
+
+def encode_dropped(dropped: Dropped) -> list[bytes]:
+    """Say which slots were lost with results that the spool dropped; missed ones stay told.
+
+    One record for each monitor and reason: what tells of lost slots must not fill the spool itself.
+    """
+    lost: dict[tuple[int, str, str], result_pb2.MissedSlots] = {}
+    for payload in dropped.payloads:
+        try:
+            message = result_pb2.Result.FromString(payload)
+        except DecodeError:
+            continue
+        slots = message.missed
+        if not message.HasField("missed"):
+            if message.is_extra or not 0 < message.slot_at_us < _FAR_OFF_US:
+                continue
+            slots.from_slot_at_us = slots.to_slot_at_us = message.slot_at_us
+            slots.slots, slots.reason = 1, dropped.reason.value
+        key = (message.monitor_id, slots.reason, slots.detail)
+        _join(lost.setdefault(key, slots), slots)
+    return [
+        result_pb2.Result(monitor_id=monitor_id, missed=slots).SerializeToString()
+        for (monitor_id, _, _), slots in lost.items()
+    ]
+
+
+def _join(slots: result_pb2.MissedSlots, others: result_pb2.MissedSlots) -> None:
+    """Add others to slots missed, in place."""
+    if slots is others:
+        return
+    slots.from_slot_at_us = min(slots.from_slot_at_us, others.from_slot_at_us)
+    slots.to_slot_at_us = max(slots.to_slot_at_us, others.to_slot_at_us)
+    span_s = (slots.to_slot_at_us - slots.from_slot_at_us) // 1_000_000
+    # A clock that was set back can make the same slots twice.
+    slots.slots = min(slots.slots + others.slots, span_s + 1)
 
 
 def assignments(message: monitor_pb2.Assignments) -> list[Assignment]:

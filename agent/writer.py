@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
 
-from agent.spool import Spool, SpoolError
+from agent.spool import Dropped, Spool, SpoolError
 
 GROUP_MAX = 5_000
 BACKLOG_MAX = 10_000
 RETRY_S = 1.0
+# How long a full disk is waited for before undelivered results are dropped for new ones.
+PATIENCE_S = 5.0
 # A pause between two writes: each costs a third of a millisecond of processor time, however much
 # is written, and takes the interpreter from the thread that probes.
 GATHER_S = 0.02
@@ -21,18 +24,28 @@ log = structlog.get_logger()
 
 
 class Writer:
-    """Takes encoded results from any thread; ``on_durable`` is called in the writer's."""
+    """Takes encoded results from any thread; ``on_durable`` is called in the writer's.
 
-    def __init__(self, spool: Spool, on_durable: Callable[[], None]) -> None:
+    ``declare`` says which slots were lost with what the spool had to drop, as encoded results: they
+    are spooled in its place.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        on_durable: Callable[[], None],
+        declare: Callable[[Dropped], list[bytes]] = lambda dropped: [],
+    ) -> None:
         self._spool = spool
         self._on_durable = on_durable
+        self._declare = declare
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._closing = threading.Event()
 
     @property
     def is_ready(self) -> bool:
-        """Whether more results should be made: the spool has room and the disk keeps up."""
-        return not self._spool.is_full and self._queue.qsize() < BACKLOG_MAX
+        """Whether more results should be made: the disk takes them."""
+        return self._queue.qsize() < BACKLOG_MAX
 
     def put(self, payload: bytes) -> None:
         """Spool one encoded result, soon."""
@@ -68,10 +81,19 @@ class Writer:
 
     def _write(self, group: list[bytes]) -> None:
         """Append, however often it takes; give up only when the process is to end."""
+        began = time.monotonic()
         while True:
+            for dropped in self._spool.make_room():
+                group = self._declare(dropped) + group
             try:
                 self._spool.append(group)
             except SpoolError as error:
+                is_patient = time.monotonic() - began < PATIENCE_S
+                if error.is_disk_full and (
+                    dropped_for := self._spool.sacrifice(acked_only=is_patient)
+                ):
+                    group = self._declare(dropped_for) + group
+                    continue
                 log.error("spool_write_failed", results=len(group), reason=str(error))
                 if self._closing.wait(RETRY_S):
                     log.error("results_lost", results=len(group), reason=str(error))

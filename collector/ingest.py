@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -75,14 +76,26 @@ class Revoked:
 Answer = Stored | Gap | Fenced | Revoked
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Results up to ``to_seq`` are lost, and why."""
+
+    to_seq: int
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Results ``first_seq``, ``first_seq`` + 1, ... of a source, and who waits for the answer."""
+    """Results ``first_seq``, ``first_seq`` + 1, ... of a source, and who waits for the answer.
+
+    ``lost``: from ``first_seq`` on there are no results, and never will be.
+    """
 
     source: Source
     first_seq: int
     payloads: Sequence[bytes]
     answer: asyncio.Future[Answer]
+    lost: Lost | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -104,20 +117,25 @@ class Batch:
 
 @dataclass(slots=True)
 class Group:
-    """What one transaction writes, gathered batch by batch."""
+    """What one transaction writes, gathered batch by batch.
+
+    ``moved``: new high waters, and the CRC-32 of the result there; None: that one is lost.
+    """
 
     high_waters: dict[tuple[UUID, bytes], DictRow]
-    moved: dict[tuple[UUID, bytes], int] = field(default_factory=dict)
+    moved: dict[tuple[UUID, bytes], tuple[int, int | None]] = field(default_factory=dict)
     rows: list[wire.Rows] = field(default_factory=list)
     by_agent: dict[tuple[UUID, str], list[wire.Rows]] = field(default_factory=dict)
     gaps: list[wire.Row] = field(default_factory=list)
     sightings: list[certificates.Sighting] = field(default_factory=list)
     refused: list[dict[str, object]] = field(default_factory=list)
+    skips: list[dict[str, object]] = field(default_factory=list)
     answers: list[tuple[Batch, Answer]] = field(default_factory=list)
 
     def high_water(self, source: Source) -> int:
         stored: int = self.high_waters[source.key]["high_water"]
-        return self.moved.get(source.key, stored)
+        high_water, _ = self.moved.get(source.key, (stored, None))
+        return high_water
 
     def admit(self, batch: Batch) -> dict[int, bytes]:
         """Decide a batch's answer; return what is new in it, by sequence number."""
@@ -133,12 +151,30 @@ class Group:
         if batch.first_seq > high_water + 1:
             self.answers.append((batch, Gap(high_water)))
             return {}
+        if batch.lost is not None:
+            self.skip(batch, batch.lost, high_water)
+            return {}
         new = dict(enumerate(batch.payloads, start=batch.first_seq))
         new = {seq: payload for seq, payload in new.items() if seq > high_water}
         if new:
-            self.moved[source.key] = high_water + len(new)
+            self.moved[source.key] = high_water + len(new), zlib.crc32(batch.payloads[-1])
         self.answers.append((batch, Stored(high_water + len(new))))
         return new
+
+    def skip(self, batch: Batch, lost: Lost, high_water: int) -> None:
+        """Move past results that are lost, as far as they were not stored before."""
+        if lost.to_seq > high_water:
+            self.moved[batch.source.key] = lost.to_seq, None
+            self.skips.append(
+                {
+                    "agent_id": batch.source.agent_id,
+                    "incarnation": batch.source.incarnation,
+                    "from_seq": high_water + 1,
+                    "to_seq": lost.to_seq,
+                    "reason": lost.reason,
+                }
+            )
+        self.answers.append((batch, Stored(max(high_water, lost.to_seq))))
 
     def quarantine(self, source: Source, seq: int, reason: str, payload: bytes) -> None:
         self.refused.append(
@@ -179,11 +215,19 @@ class Committer:
         metrics.BYTES_WAITING.set_function(lambda: self.room.taken_bytes)
 
     async def submit(
-        self, source: Source, first_seq: int, payloads: Sequence[bytes]
+        self,
+        source: Source,
+        first_seq: int,
+        payloads: Sequence[bytes],
+        *,
+        lost: Lost | None = None,
     ) -> asyncio.Future[Answer]:
-        """Queue a batch; waits while the queue is full, which is the agents' back-pressure."""
+        """Queue a batch, or a loss in its place.
+
+        Waits while the queue is full, which is the agents' back-pressure.
+        """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        batch = Batch(source, first_seq, payloads, answer)
+        batch = Batch(source, first_seq, payloads, answer, lost)
         await self.room.take(batch.size_bytes)
         try:
             await self.waiting.put(batch)
@@ -284,9 +328,11 @@ class Committer:
             await certificates.store(cursor, group.sightings)
             if group.refused:
                 await cursor.executemany(statements["quarantine"], group.refused)
-            for key, new_high_water in group.moved.items():
+            if group.skips:
+                await cursor.executemany(statements["skip"], group.skips)
+            for key, (new_high_water, crc32) in group.moved.items():
                 row = group.high_waters[key]
-                move = {**row, "old": row["high_water"], "new": new_high_water}
+                move = {**row, "old": row["high_water"], "new": new_high_water, "crc32": crc32}
                 await cursor.execute(statements["move_high_water"], move)
                 if cursor.rowcount != 1:
                     raise TransientError("A high water moved although its row was locked.")

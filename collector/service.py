@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import structlog
 from psycopg.rows import DictRow
 from psycopg_pool import PoolTimeout
 
-from collector import db, ingest, metrics
+from collector import db, ingest, metrics, wire
 from collector.assignments import Assignments, Subscription
 from collector.clock import AgentClock, now_us
 from collector.peer import Peer
@@ -27,6 +28,11 @@ log = structlog.get_logger()
 Context = grpc.aio.ServicerContext[AgentMessage, CollectorMessage]
 IN_FLIGHT_MAX = 4
 BATCH_MAX = 10_000
+SEQ_MAX = 2**62
+DETAIL_MAX = 1_000
+EVENTS_MAX = 100  # of one stream
+# For how long both of two machines must be heard that are the same agent.
+COPY_SURE_S = 3.0
 # An agent whose connection died without a word opens a second; more are mistakes.
 STREAMS_MAX = 2
 
@@ -143,6 +149,9 @@ class Stream:
         self.context = context
         self.source: ingest.Source | None = None
         self.version: str | None = None
+        self.running: bytes | None = None
+        self.superseded_since: float | None = None
+        self.events = 0
         self.clock = AgentClock(delivery.clock_bound_us)
         self.receiving = asyncio.Lock()
         self.writing = asyncio.Lock()
@@ -188,6 +197,10 @@ class Stream:
                 await self.hello(message.hello)
             case "close":
                 await self.close(message.close)
+            case "skip":
+                await self.skip(message.skip)
+            case "event":
+                await self.note(message.event.kind, message.event.detail)
             case _:  # a newer agent's message: tolerated
                 log.debug("message_ignored")
 
@@ -199,9 +212,21 @@ class Stream:
             )
         await self.answers.join()
         row = await self.delivery.fetch(
-            "hello", agent_id=self.peer.agent_id, incarnation=hello.incarnation
+            "hello",
+            agent_id=self.peer.agent_id,
+            incarnation=hello.incarnation,
+            is_running=hello.is_running,
         )
         assert row is not None  # noqa: S101 - INSERT ... RETURNING
+        self.running = hello.incarnation if hello.is_running else None
+        if row["is_superseded"]:
+            await self.refuse_copy()
+        if hello.acked > row["high_water"]:
+            await self.note(
+                "database_restored",
+                f"The agent was told that {hello.acked} results of incarnation"
+                f" {hello.incarnation.hex()} are stored; {row['high_water']} are.",
+            )
         self.source = ingest.Source(
             self.peer.agent_id, self.location, hello.incarnation, row["connection"]
         )
@@ -210,7 +235,10 @@ class Stream:
         await self.send(
             CollectorMessage(
                 welcome=delivery_pb2.Welcome(
-                    incarnation=hello.incarnation, high_water=row["high_water"]
+                    incarnation=hello.incarnation,
+                    high_water=row["high_water"],
+                    payload_crc32=row["payload_crc32"],
+                    takes_skips=True,
                 )
             )
         )
@@ -228,6 +256,47 @@ class Stream:
             self.source, batch.first_seq, list(batch.results)
         )
         await self.answers.put(answer)
+
+    async def skip(self, skip: delivery_pb2.Skip) -> None:
+        if self.source is None:
+            raise StreamError(grpc.StatusCode.FAILED_PRECONDITION, "Hello comes before a skip.")
+        if not 1 <= skip.from_seq <= skip.to_seq <= SEQ_MAX or not wire.CODE.fullmatch(skip.reason):
+            raise StreamError(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"Results {skip.from_seq} to {skip.to_seq} cannot be lost ({skip.reason[:40]!r}).",
+            )
+        lost = ingest.Lost(skip.to_seq, skip.reason)
+        log.warning("results_lost", from_seq=skip.from_seq, to_seq=skip.to_seq, reason=skip.reason)
+        answer = await self.delivery.committer.submit(self.source, skip.from_seq, [], lost=lost)
+        await self.answers.put(answer)
+
+    async def note(self, kind: str, detail: str) -> None:
+        """Keep an event, unless it is none or one of too many."""
+        detail = detail.replace("\0", "").strip()[:DETAIL_MAX]
+        self.events += 1
+        if not wire.CODE.fullmatch(kind) or self.events > EVENTS_MAX:
+            log.warning("event_ignored", kind=kind[:40])
+            return
+        log.warning("agent_event", kind=kind, detail=detail)
+        await self.delivery.fetch(
+            "note_event",
+            agent_id=self.peer.agent_id,
+            location=self.location,
+            kind=kind,
+            detail=detail or None,
+        )
+
+    async def refuse_copy(self) -> None:
+        """End the stream of one of two machines that are the same agent."""
+        await self.note(
+            "copy_refused",
+            f"Two machines deliver as this agent; the one at {self.context.peer()} was refused.",
+        )
+        raise StreamError(
+            grpc.StatusCode.PERMISSION_DENIED,
+            "Another machine delivers as this agent: one is a copy of the other. Leave the agent on"
+            " one of them, and on the other run: vantage-agent join --replace",
+        )
 
     async def close(self, close: delivery_pb2.Close) -> None:
         if self.source is not None and close.incarnation == self.source.incarnation:
@@ -258,10 +327,18 @@ class Stream:
             agent_id=self.peer.agent_id,
             version=self.version,
             backlog=backlog,
+            running=self.running,
             **self.clock.note(heartbeat),
         )
         if seen is None:
             raise revoked()
+        # Heartbeats of a process that is gone may arrive late, but not for long.
+        if not seen["is_superseded"]:
+            self.superseded_since = None
+        elif self.superseded_since is None:
+            self.superseded_since = time.monotonic()
+        elif time.monotonic() - self.superseded_since > COPY_SURE_S:
+            await self.refuse_copy()
         if not seen["is_in_pool"]:  # it was silent for too long, and the others took over
             await self.delivery.fetch("join_pool", agent_id=self.peer.agent_id)
 

@@ -114,7 +114,7 @@ INGESTED_COLUMNS: dict[str, str] = {
     "location": "text",
     "monitor_ids": "int4[]",
 }
-REASON = re.compile(r"[a-z][a-z_]{0,31}")
+CODE = re.compile(r"[a-z][a-z_]{0,31}")
 
 OUTCOMES = {
     result_pb2.OUTCOME_UP: "up",
@@ -228,7 +228,7 @@ def gap_row(message: result_pb2.Result, *, agent_id: object, location: str, now_
     span_s = (to_slot_at - from_slot_at) // 1_000_000
     if not 1 <= missed.slots <= span_s + 1:
         raise RefusedResult(f"{missed.slots} slots were missed within {span_s} s")
-    if not REASON.fullmatch(missed.reason):
+    if not CODE.fullmatch(missed.reason):
         raise RefusedResult(f"{missed.reason[:40]!r} is no reason")
     return (
         from_slot_at,

@@ -88,6 +88,22 @@ def clock(row: DictRow) -> str | None:
     return f"{offset_us / 1000:+.1f} ms ±{uncertainty_us / 1000:.1f}"
 
 
+@agent.command("events")
+@click.option("--agent", "agent_id", type=click.UUID, help="Only this agent's.")
+@click.option(
+    "--last", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many."
+)
+@json_option
+@on_database
+def events(agent_id: UUID | None, last: int, as_json: bool, url: str) -> None:
+    """List what happened to agents, the latest first: gone, back, copied, restored, ..."""
+    with db.session(url) as connection:
+        rows = connection.execute(
+            db.queries("operator")["agent_events"], {"agent_id": agent_id, "count": last}
+        ).fetchall()
+    show(rows, ["at", "location", "agent", "kind", "detail"], as_json=as_json)
+
+
 @agent.command("revoke")
 @click.argument("agent_id", type=click.UUID)
 @on_database

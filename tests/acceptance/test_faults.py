@@ -18,20 +18,23 @@ SUPPORT = "tests.support.faults"
 
 
 def test_no_fault_loses_doubles_or_invents_a_result(private_server: Server, tmp_path: Path) -> None:
-    shape = Shape(agents=5, monitors=16)
+    shape = Shape(agents=5, monitors=16, spool_limit="48K")
     campaign = Campaign.random(1, faults=335, seconds=40, shape=shape)
     report = campaign.run(private_server, tmp_path)
     assert report.problems == []
     assert report.hit.total() >= 300, report
     assert report.verdict.stored > 1_000, report
+    assert report.verdict.declared > 0, report
 
 
 # Each loses results in a way of its own; a harness that does not see it proves nothing.
 CONTROLS = {
     "acknowledged before the commit": Shape(
-        agents=1, collector_module=f"{SUPPORT}.early_ack_collector"
+        agents=1, keep_acknowledged="0", collector_module=f"{SUPPORT}.early_ack_collector"
     ),
-    "numbers used again after a restart": Shape(agents=1, agent_module=f"{SUPPORT}.reusing_agent"),
+    "numbers used again after a restart": Shape(
+        agents=1, keep_acknowledged="0", agent_module=f"{SUPPORT}.reusing_agent"
+    ),
 }
 
 

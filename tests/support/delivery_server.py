@@ -9,6 +9,7 @@ import asyncio
 import base64
 import hashlib
 import uuid
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from vantage.v1.delivery_pb2 import CollectorMessage
 PEM = serialization.Encoding.PEM
 SECRET = "one-time-secret"
 LIFE = timedelta(days=7)
+LOST = b"\0lost"
 
 
 class Issuer:
@@ -106,6 +108,7 @@ class Orders:
     fences: int = 0
     silent_streams: int = 0
     refusal: tuple[grpc.StatusCode, str] | None = None
+    is_old: bool = False  # of the version before Skip and checksums
 
 
 @dataclass
@@ -116,6 +119,9 @@ class DeliveryServer:
     orders: Orders = field(default_factory=Orders)
     assignments: monitor_pb2.Assignments = field(default_factory=monitor_pb2.Assignments)
     stored: dict[bytes, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    skips: list[delivery_pb2.Skip] = field(default_factory=list)
+    events: list[delivery_pb2.Event] = field(default_factory=list)
+    acked: list[int] = field(default_factory=list)
     closed: list[bytes] = field(default_factory=list)
     hellos: list[bytes] = field(default_factory=list)
     heartbeats: list[delivery_pb2.Heartbeat] = field(default_factory=list)
@@ -143,7 +149,16 @@ class DeliveryServer:
 
     @property
     def results(self) -> list[bytes]:
-        return [payload for payloads in self.stored.values() for payload in payloads]
+        return [each for payloads in self.stored.values() for each in payloads if each != LOST]
+
+    def welcome(self, incarnation: bytes) -> delivery_pb2.Welcome:
+        stored = self.stored[incarnation]
+        welcome = delivery_pb2.Welcome(incarnation=incarnation, high_water=len(stored))
+        if not self.orders.is_old:
+            welcome.takes_skips = True
+            if stored and stored[-1] != LOST:
+                welcome.payload_crc32 = zlib.crc32(stored[-1])
+        return welcome
 
     async def start(self) -> None:
         options = [("grpc.so_reuseport", 0)]
@@ -200,14 +215,22 @@ class Deliver(delivery_pb2_grpc.DeliveryServicer):
                 case "hello":
                     incarnation = message.hello.incarnation
                     server.hellos.append(incarnation)
-                    high_water = len(server.stored[incarnation])
-                    welcome = delivery_pb2.Welcome(incarnation=incarnation, high_water=high_water)
-                    yield CollectorMessage(welcome=welcome)
+                    server.acked.append(message.hello.acked)
+                    yield CollectorMessage(welcome=server.welcome(incarnation))
                     yield CollectorMessage(assignments=server.assignments)
                 case "batch":
                     server.counts["batches"] += 1
                     if not is_silent:
                         yield await self.answer(incarnation, message.batch, context)
+                case "skip":
+                    skip = message.skip
+                    server.skips.append(skip)
+                    lost = delivery_pb2.Batch(
+                        first_seq=skip.from_seq, results=[LOST] * (skip.to_seq - skip.from_seq + 1)
+                    )
+                    yield await self.answer(incarnation, lost, context)
+                case "event":
+                    server.events.append(message.event)
                 case "heartbeat":
                     server.heartbeats.append(message.heartbeat)
                 case "close":

@@ -6,14 +6,36 @@ FROM vantage.agents
 WHERE agents.id = %(agent_id)s
 
 -- hello --
-INSERT INTO vantage.incarnations (agent_id, incarnation)
-VALUES (%(agent_id)s, %(incarnation)s)
+-- An incarnation that a process appends to replaces the one before it for ever: that one can only
+-- come back as running if two machines are the same agent. Then nothing changes.
+WITH own AS (
+    SELECT superseded_at IS NOT NULL AS is_superseded
+    FROM vantage.incarnations
+    WHERE agent_id = %(agent_id)s
+        AND incarnation = %(incarnation)s
+),
+replaced AS (
+    UPDATE vantage.incarnations
+    SET superseded_at = now()
+    WHERE %(is_running)s
+        AND agent_id = %(agent_id)s
+        AND incarnation <> %(incarnation)s
+        AND running_at IS NOT NULL
+        AND superseded_at IS NULL
+        AND NOT EXISTS (SELECT FROM own WHERE is_superseded)
+)
+INSERT INTO vantage.incarnations (agent_id, incarnation, running_at)
+VALUES (%(agent_id)s, %(incarnation)s, CASE WHEN %(is_running)s THEN now() END)
 ON CONFLICT (agent_id, incarnation)
-DO UPDATE SET connection = incarnations.connection + 1
+DO UPDATE SET
+    connection = incarnations.connection
+        + CASE WHEN %(is_running)s AND incarnations.superseded_at IS NOT NULL THEN 0 ELSE 1 END,
+    running_at = COALESCE(incarnations.running_at, EXCLUDED.running_at)
 RETURNING
     high_water,
     connection,
-    closed_at
+    payload_crc32,
+    %(is_running)s AND superseded_at IS NOT NULL AS is_superseded
 
 -- close --
 UPDATE vantage.incarnations
@@ -66,25 +88,71 @@ noted AS (
         )
     ON CONFLICT DO NOTHING
 )
-SELECT is_in_pool
+SELECT
+    is_in_pool,
+    EXISTS (
+        SELECT
+        FROM vantage.incarnations
+        WHERE incarnations.agent_id = beaten.id
+            AND incarnations.incarnation = %(running)s::bytea
+            AND incarnations.superseded_at IS NOT NULL
+    ) AS is_superseded
 FROM beaten
 
 -- join_pool --
+WITH back AS (
+    INSERT INTO vantage.agent_events (agent_id, location, kind, detail)
+    SELECT
+        id,
+        location,
+        'online',
+        'Its monitors had been handed over at ' || date_trunc('second', takes_until) || '.'
+    FROM vantage.agents
+    WHERE id = %(agent_id)s
+        AND takes_until IS NOT NULL
+)
 SELECT vantage.join_pool(%(agent_id)s)
 
 -- leave_pools --
 -- Five heartbeats that did not come; one, where the connection is known to have ended.
-UPDATE vantage.agents
-SET takes_until = now()
-WHERE takes_from IS NOT NULL
-    AND takes_until IS NULL
-    AND last_seen_at < now() - CASE
-        WHEN id = ANY(%(lost_ids)s::uuid[]) THEN INTERVAL '3 seconds'
-        ELSE INTERVAL '10 seconds'
-    END
-RETURNING
+WITH gone AS (
+    UPDATE vantage.agents
+    SET takes_until = now()
+    WHERE takes_from IS NOT NULL
+        AND takes_until IS NULL
+        AND last_seen_at < now() - CASE
+            WHEN id = ANY(%(lost_ids)s::uuid[]) THEN INTERVAL '3 seconds'
+            ELSE INTERVAL '10 seconds'
+        END
+    RETURNING
+        id,
+        location,
+        last_seen_at
+),
+noted AS (
+    INSERT INTO vantage.agent_events (at, agent_id, location, kind, detail)
+    SELECT
+        last_seen_at,
+        id,
+        location,
+        'offline',
+        CASE WHEN EXISTS (
+            SELECT
+            FROM vantage.agents
+            WHERE agents.location = gone.location
+                AND agents.id NOT IN (SELECT id FROM gone)
+                AND agents.takes_from IS NOT NULL
+                AND agents.takes_until IS NULL
+                AND agents.revoked_at IS NULL)
+            THEN 'Other agents of the location took over its monitors.'
+            ELSE 'No other agent of the location could take over its monitors.'
+        END
+    FROM gone
+)
+SELECT
     id,
     location
+FROM gone
 
 -- lock_high_waters --
 SELECT
@@ -103,7 +171,9 @@ FOR UPDATE OF incarnations
 
 -- move_high_water --
 UPDATE vantage.incarnations
-SET high_water = %(new)s
+SET
+    high_water = %(new)s,
+    payload_crc32 = %(crc32)s
 WHERE agent_id = %(agent_id)s
     AND incarnation = %(incarnation)s
     AND high_water = %(old)s
@@ -112,6 +182,14 @@ WHERE agent_id = %(agent_id)s
 -- quarantine --
 INSERT INTO vantage.quarantine (agent_id, incarnation, seq, reason, payload)
 VALUES (%(agent_id)s, %(incarnation)s, %(seq)s, %(reason)s, %(payload)s)
+
+-- skip --
+INSERT INTO vantage.skips (agent_id, incarnation, from_seq, to_seq, reason)
+VALUES (%(agent_id)s, %(incarnation)s, %(from_seq)s, %(to_seq)s, %(reason)s)
+
+-- note_event --
+INSERT INTO vantage.agent_events (agent_id, location, kind, detail)
+VALUES (%(agent_id)s, %(location)s, %(kind)s, %(detail)s)
 
 -- notify_results --
 SELECT pg_notify('vantage_results', %(monitors)s)

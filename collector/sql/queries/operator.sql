@@ -211,3 +211,17 @@ WHERE monitor_id = %(monitor_id)s
     AND slot_at = %(requested_at)s
     AND is_extra
 ORDER BY location
+
+-- agent_events --
+SELECT
+    agent_events.at,
+    agent_events.location,
+    agents.name AS agent,
+    agent_events.agent_id,
+    agent_events.kind,
+    agent_events.detail
+FROM vantage.agent_events
+JOIN vantage.agents ON agents.id = agent_events.agent_id
+WHERE %(agent_id)s::uuid IS NULL OR agent_events.agent_id = %(agent_id)s
+ORDER BY agent_events.id DESC
+LIMIT %(count)s

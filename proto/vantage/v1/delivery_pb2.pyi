@@ -27,6 +27,8 @@ class AgentMessage(_message.Message):
     BATCH_FIELD_NUMBER: _builtins.int
     CLOSE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
+    SKIP_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -35,6 +37,10 @@ class AgentMessage(_message.Message):
     def close(self) -> Global___Close: ...
     @_builtins.property
     def heartbeat(self) -> Global___Heartbeat: ...
+    @_builtins.property
+    def skip(self) -> Global___Skip: ...
+    @_builtins.property
+    def event(self) -> Global___Event: ...
     def __init__(
         self,
         *,
@@ -42,12 +48,14 @@ class AgentMessage(_message.Message):
         batch: Global___Batch | None = ...,
         close: Global___Close | None = ...,
         heartbeat: Global___Heartbeat | None = ...,
+        skip: Global___Skip | None = ...,
+        event: Global___Event | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "close", b"close", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "close", b"close", "event", b"event", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "skip", b"skip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "close", b"close", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "close", b"close", "event", b"event", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "skip", b"skip"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "batch", "close", "heartbeat"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "batch", "close", "heartbeat", "skip", "event"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -107,19 +115,29 @@ class Hello(_message.Message):
 
     INCARNATION_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    ACKED_FIELD_NUMBER: _builtins.int
+    IS_RUNNING_FIELD_NUMBER: _builtins.int
     incarnation: _builtins.bytes
     """16 random bytes, new at every start of the agent's process."""
     version: _builtins.str
     """The agent program's version."""
+    acked: _builtins.int
+    """Everything up to here was acknowledged, as far as the agent knows. A lower high water means that
+    the database has lost results.
+    """
+    is_running: _builtins.bool
+    """The agent's process appends to it; false: an earlier one, or an agent older than this field."""
     def __init__(
         self,
         *,
         incarnation: _builtins.bytes = ...,
         version: _builtins.str = ...,
+        acked: _builtins.int = ...,
+        is_running: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["incarnation", b"incarnation", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acked", b"acked", "incarnation", b"incarnation", "is_running", b"is_running", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -133,20 +151,32 @@ class Welcome(_message.Message):
 
     INCARNATION_FIELD_NUMBER: _builtins.int
     HIGH_WATER_FIELD_NUMBER: _builtins.int
+    PAYLOAD_CRC32_FIELD_NUMBER: _builtins.int
+    TAKES_SKIPS_FIELD_NUMBER: _builtins.int
     incarnation: _builtins.bytes
     high_water: _builtins.int
     """Last sequence number stored of this incarnation; 0: none. The agent goes on after it."""
+    payload_crc32: _builtins.int
+    """CRC-32 (zlib's) of the encoded result at high_water. An agent that has another result under that
+    number is a copy, or has one. Absent: there is none to compare.
+    """
+    takes_skips: _builtins.bool
+    """The collector understands Skip and Event. False: it is older than they are."""
     def __init__(
         self,
         *,
         incarnation: _builtins.bytes = ...,
         high_water: _builtins.int = ...,
+        payload_crc32: _builtins.int | None = ...,
+        takes_skips: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_payload_crc32", b"_payload_crc32", "payload_crc32", b"payload_crc32"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["high_water", b"high_water", "incarnation", b"incarnation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_crc32", b"_payload_crc32", "high_water", b"high_water", "incarnation", b"incarnation", "payload_crc32", b"payload_crc32", "takes_skips", b"takes_skips"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__payload_crc32: _TypeAlias = _typing.Literal["payload_crc32"]  # noqa: Y015
+    _WhichOneofArgType__payload_crc32: _TypeAlias = _typing.Literal["_payload_crc32", b"_payload_crc32"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__payload_crc32) -> _WhichOneofReturnType__payload_crc32 | None: ...
 
 Global___Welcome: _TypeAlias = Welcome  # noqa: Y015
 
@@ -178,6 +208,61 @@ class Batch(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Batch: _TypeAlias = Batch  # noqa: Y015
+
+@_typing.final
+class Skip(_message.Message):
+    """The results from_seq to to_seq of the incarnation named in the last Hello are lost and will never be
+    sent. Answered as a Batch is.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_SEQ_FIELD_NUMBER: _builtins.int
+    TO_SEQ_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    from_seq: _builtins.int
+    to_seq: _builtins.int
+    reason: _builtins.str
+    """A code of docs/protocol.md."""
+    def __init__(
+        self,
+        *,
+        from_seq: _builtins.int = ...,
+        to_seq: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_seq", b"from_seq", "reason", b"reason", "to_seq", b"to_seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Skip: _TypeAlias = Skip  # noqa: Y015
+
+@_typing.final
+class Event(_message.Message):
+    """Something that whoever looks after the agent should know."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """A code of docs/operations.md."""
+    detail: _builtins.str
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Event: _TypeAlias = Event  # noqa: Y015
 
 @_typing.final
 class Ack(_message.Message):

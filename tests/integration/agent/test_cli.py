@@ -19,6 +19,7 @@ import pytest
 from agent.home import Home
 from agent.spool import Spool
 from tests.support.delivery_server import DeliveryServer
+from tests.support.spooling import drain
 from vantage.v1 import monitor_pb2, result_pb2
 
 COMMAND = [sys.executable, "-m", "agent"]
@@ -190,9 +191,7 @@ async def test_killed_in_the_middle_nothing_durable_is_lost_and_nothing_doubled(
             await ended(process)
         spool = Spool(tmp_path / "spool")
         for incarnation in spool.incarnations[:-1]:
-            first = incarnation.acked + 1
-            found = spool.read(incarnation, first, max_results=10**6, max_bytes=10**9)
-            durable.setdefault(incarnation.id, [])[first - 1 :] = found
+            durable[incarnation.id] = drain(spool, incarnation)
     server.assignments.Clear()
     (tmp_path / "assignments.bin").unlink()
     async with running(tmp_path) as process:

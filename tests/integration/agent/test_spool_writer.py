@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent import writer as writer_module
-from agent.spool import Spool
+from agent.spool import Dropped, Spool
 from agent.writer import Writer
 
 
@@ -68,20 +68,47 @@ def test_results_are_kept_until_the_disk_takes_them(
     assert read(spool) == [b"result"]
 
 
-def test_a_full_spool_or_a_slow_disk_asks_for_a_pause(
+def test_a_disk_that_does_not_keep_up_asks_for_a_pause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "BACKLOG_MAX", 3)
-    spool = Spool(tmp_path, limit_bytes=100)
-    waiting = Writer(spool, lambda: None)
+    waiting = Writer(Spool(tmp_path), lambda: None)
     for _ in range(3):
         assert waiting.is_ready
         waiting.put(b"result")
     assert not waiting.is_ready
-    fresh = Writer(spool, lambda: None)
-    assert fresh.is_ready
-    spool.append([bytes(100)])
-    assert not fresh.is_ready
+
+
+@pytest.mark.parametrize("is_disk_full", [False, True])
+def test_what_was_lost_to_make_room_is_declared_in_its_place(
+    tmp_path: Path, is_disk_full: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the limit, and by a disk that is full before it."""
+    monkeypatch.setattr(writer_module, "PATIENCE_S", 0.0)
+
+    def sync(descriptor: int) -> None:
+        if sum(path.stat().st_size for path in tmp_path.glob("*/*.seg")) > 1_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def count(payloads: list[bytes]) -> int:
+        return sum(int(p.removeprefix(b"lost ")) if p.startswith(b"lost") else 1 for p in payloads)
+
+    def declare(dropped: Dropped) -> list[bytes]:
+        return [b"lost %d" % count(dropped.payloads)] if dropped.payloads else []
+
+    limit = {"sync": sync} if is_disk_full else {"limit_bytes": 1_000}
+    spool = Spool(tmp_path, segment_bytes=100, **limit)  # type: ignore[arg-type]
+    writer = Writer(spool, lambda: None, declare)
+    for _ in range(300):
+        writer._write([b"a result like any other"])
+    hole = spool.running.hole_at(1)
+    assert hole is not None
+    kept, seq = list[bytes](), hole.to_seq + 1
+    while part := spool.read(spool.running, seq, max_results=10**6, max_bytes=10**9):
+        kept += part
+        seq += len(part)
+    assert count(kept) == 300
+    assert any(payload.startswith(b"lost") for payload in kept)
 
 
 def test_a_bug_ends_the_thread_with_its_exception(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ class Agent:
     server: DeliveryServer
     home: Home
     pace: Pace = PACE
+    keep_s: float = 0.0
     assigned: list[monitor_pb2.Assignments] = field(default_factory=list)
     runs: list[delivery_pb2.RunNow] = field(default_factory=list)
 
@@ -58,7 +59,8 @@ class Agent:
     def open_spool(self) -> Spool:
         """As a new start of the process would."""
         agent_id = self.home.identity().agent_id
-        self.spool = Spool(self.home.claim_spool(agent_id), segment_bytes=500)
+        place = self.home.claim_spool(agent_id)
+        self.spool = Spool(place, segment_bytes=500, keep_s=self.keep_s)
         return self.spool
 
     @contextlib.asynccontextmanager
@@ -107,7 +109,7 @@ async def test_results_arrive_once_in_order_and_leave_the_spool(agent: Agent) ->
         await agent.delivered()
     running = agent.spool.running
     assert agent.server.stored == {running.id: payloads(1, 100)}
-    assert len(list(running.directory.iterdir())) == 1  # the file being written
+    assert len(list(running.directory.glob("*.seg"))) == 1  # the file being written
     assert agent.server.counts["resent"] == 0
     assert agent.server.counts["streams"] == 1
 
@@ -318,18 +320,145 @@ async def test_assignments_are_handed_over(agent: Agent) -> None:
     assert agent.assigned[0] == agent.server.assignments
 
 
-async def test_a_restored_database_deletes_nothing_here(agent: Agent) -> None:
-    agent.spool.append(payloads(1, 95))
+async def deliver_many(agent: Agent) -> None:
+    """Have 200 results delivered, in many small files."""
     async with agent.delivering() as delivery:
-        await agent.delivered()
-        for seq in range(96, 200):  # more files, so that the first are deleted
+        for seq in range(1, 201):
             agent.spool.append(payloads(seq, seq))
-            delivery.wake()
+        delivery.wake()
         await agent.delivered()
-    del agent.server.stored[agent.spool.running.id][50:]
-    agent.spool.append(payloads(200, 210))
+
+
+async def test_after_a_restored_backup_what_is_kept_is_sent_again(agent: Agent) -> None:
+    agent.keep_s = 3_600
+    agent.open_spool()
+    await deliver_many(agent)
+    running = agent.spool.running.id
+    del agent.server.stored[running][50:]
+    agent.spool.append(payloads(201, 210))
     with capture_logs() as logs:
         async with agent.delivering():
-            await until(lambda: logs, "an ended connection")
-    assert "has lost results" in logs[0]["reason"]
-    assert agent.spool.backlog == 11
+            await agent.delivered()
+    assert agent.server.stored[running] == payloads(1, 210)
+    assert agent.server.acked[-1] == 200
+    assert [entry["high_water"] for entry in logs if entry["event"] == "database_restored"] == [50]
+
+
+async def test_after_a_restored_backup_closed_incarnations_are_sent_again(agent: Agent) -> None:
+    agent.keep_s = 3_600
+    agent.open_spool().append(payloads(1, 40))
+    first = agent.spool.running.id
+    agent.open_spool().append(payloads(1, 20))
+    async with agent.delivering():
+        await agent.delivered()
+        await until(lambda: agent.server.closed == [first], "Close")
+    agent.server.stored.clear()
+    async with agent.delivering():
+        await until(lambda: len(agent.server.results) == 60, "everything again")
+    assert agent.server.stored == {first: payloads(1, 40), agent.spool.running.id: payloads(1, 20)}
+
+
+async def test_after_a_restored_backup_what_is_not_kept_is_declared_lost(agent: Agent) -> None:
+    await deliver_many(agent)
+    running = agent.spool.running.id
+    del agent.server.stored[running][50:]
+    agent.spool.append(payloads(201, 210))
+    async with agent.delivering():
+        await agent.delivered()
+    [skip] = agent.server.skips
+    assert (skip.from_seq, skip.reason) == (51, "database_restored")
+    assert agent.server.stored[running][skip.to_seq :] == payloads(skip.to_seq + 1, 210)
+    assert agent.server.stored[running][:50] == payloads(1, 50)
+
+
+async def test_dropped_results_are_declared_lost(agent: Agent) -> None:
+    for seq in range(1, 201):
+        agent.spool.append(payloads(seq, seq))
+    lost = [p for _ in range(3) if (dropped := agent.spool.sacrifice()) for p in dropped.payloads]
+    assert lost == payloads(1, len(lost))
+    async with agent.delivering():
+        await agent.delivered()
+    [skip] = agent.server.skips
+    assert (skip.from_seq, skip.to_seq, skip.reason) == (1, len(lost), "spool_full")
+    assert agent.server.results == payloads(len(lost) + 1, 200)
+
+
+async def test_damaged_results_are_declared_lost_and_the_others_delivered(agent: Agent) -> None:
+    for seq in range(1, 101):
+        agent.spool.append(payloads(seq, seq))
+    path = sorted(agent.spool.running.directory.glob("*.seg"))[2]
+    content = bytearray(path.read_bytes())
+    content[10] ^= 1
+    path.write_bytes(content)
+    async with agent.delivering():
+        await agent.delivered()
+    [skip] = agent.server.skips
+    bad = int(path.stem)
+    assert (skip.from_seq, skip.to_seq, skip.reason) == (bad, bad, "spool_damaged")
+    assert agent.server.results == payloads(1, bad - 1) + payloads(bad + 1, 100)
+
+
+async def test_skips_in_doubt_are_declared_again_until_they_are_stored(agent: Agent) -> None:
+    """Cut before, after, or in place of the answer."""
+    orders = agent.server.orders
+    orders.cuts = orders.cuts_after_storing = orders.gaps = 2
+    for seq in range(1, 201):
+        agent.spool.append(payloads(seq, seq))
+    dropped = agent.spool.sacrifice()
+    assert dropped is not None
+    async with agent.delivering():
+        await agent.delivered()
+    lost = len(dropped.payloads)
+    assert len(agent.server.skips) > 1
+    assert agent.server.results == payloads(lost + 1, 200)
+
+
+async def test_a_collector_too_old_to_be_told_of_losses_gets_nothing_behind_them(
+    agent: Agent,
+) -> None:
+    agent.server.orders.is_old = True
+    for seq in range(1, 201):
+        agent.spool.append(payloads(seq, seq))
+    dropped = agent.spool.sacrifice()
+    assert dropped is not None
+    with capture_logs() as logs:
+        async with agent.delivering():
+            await until(
+                lambda: sum(entry["event"] == "connection_ended" for entry in logs) > 1, "an end"
+            )
+            agent.server.orders.is_old = False  # updated
+            await agent.delivered()
+    reasons = [entry["reason"] for entry in logs if entry["event"] == "connection_ended"]
+    assert "too old to be told" in reasons[0]
+    assert agent.server.results == payloads(len(dropped.payloads) + 1, 200)
+
+
+async def test_a_collector_of_the_version_before_gets_everything(agent: Agent) -> None:
+    agent.server.orders.is_old = True
+    agent.spool.append(payloads(1, 95))
+    async with agent.delivering():
+        await agent.delivered()
+    assert agent.server.results == payloads(1, 95)
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+async def test_a_copy_takes_its_results_to_an_incarnation_of_its_own(
+    agent: Agent, is_sealed: bool
+) -> None:
+    """Both machines went on from result 20; the other was faster."""
+    shared = agent.spool.running.id
+    agent.spool.append(payloads(1, 20))
+    async with agent.delivering():
+        await agent.delivered()
+    agent.server.stored[shared] += [b"the other's %d" % seq for seq in range(21, 26)]
+    agent.spool.append(payloads(21, 30))
+    if is_sealed:
+        agent.open_spool()
+    async with agent.delivering():
+        await until(lambda: len(agent.server.results) == 35, "both machines' results")
+        await until(lambda: agent.server.events, "an event")
+    assert sorted(agent.server.results[25:]) == payloads(21, 30)
+    assert len(agent.server.stored[shared]) == 25
+    [event] = agent.server.events
+    assert event.kind == "copy_detected"
+    assert "10 undelivered results" in event.detail

@@ -130,9 +130,10 @@ async def test_incarnations_count_apart(collector: Collector) -> None:
             await delivery.batch(1, [result(1, slot)])
             assert (await delivery.read("ack")).high_water == 1
             await delivery.send(close=delivery_pb2.Close(incarnation=incarnation))
-    await asyncio.sleep(0.2)
-    rows = fetch(collector.url, "SELECT closed_at FROM vantage.incarnations")
-    assert [row["closed_at"] is not None for row in rows] == [True, True]
+        closed = "SELECT count(closed_at) AS n FROM vantage.incarnations"
+        async with asyncio.timeout(10):
+            while fetch(collector.url, closed) != [{"n": 2}]:
+                await asyncio.sleep(0.02)
 
 
 BAD = {

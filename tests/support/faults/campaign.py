@@ -143,7 +143,8 @@ class Campaign:
         """Poison was never measured: it must not hide what was measured and lost."""
         made_up = sum(28 for agent in system.agents for _ in range(len(agent.poison) // 8))
         answered = system.target.answered.total()
-        report.unspooled = answered - (report.verdict.durable - made_up)
+        results = report.verdict.durable - report.verdict.gaps
+        report.unspooled = answered - (results - made_up)
         kills = sum(agent.member.kills for agent in system.agents)
         report.unspooled_at_most = kills * self.shape.monitors
 

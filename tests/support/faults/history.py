@@ -1,11 +1,11 @@
-"""What was made durable against what is stored: every result once, nothing else."""
+"""What was made durable against what is stored: each once, or declared lost, and nothing else."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -14,7 +14,8 @@ from tests.support.faults.witness import Frame
 from vantage.v1.result_pb2 import Result
 
 # What tells one result from any other. A slot is run once, so this much is more than enough.
-Key = tuple[int, int, int, int, int]
+# Missed slots are told apart by what the gap holds.
+Key = tuple[int, int, int, int, int | str]
 
 STORED = """
     SELECT monitor_id,
@@ -25,21 +26,36 @@ STORED = """
     FROM vantage.results
     WHERE agent_id = %s
 """
+UNKNOWN_MONITOR = 2**31 - 1  # as in injection.poison
+GAPS = """
+    SELECT monitor_id,
+        (extract(epoch FROM from_slot_at) * 1000000)::bigint,
+        (extract(epoch FROM to_slot_at) * 1000000)::bigint,
+        slots,
+        reason
+    FROM vantage.gaps
+    WHERE agent_id = %s
+"""
+SKIPS = "SELECT incarnation, from_seq, to_seq FROM vantage.skips WHERE agent_id = %s"
 QUARANTINED = "SELECT incarnation, seq, payload FROM vantage.quarantine WHERE agent_id = %s"
 HIGH_WATERS = "SELECT incarnation, high_water FROM vantage.incarnations WHERE agent_id = %s"
 
 
 @dataclass
 class Verdict:
-    """Counts of results; all but the first three must be 0.
+    """Counts of results; all but the first five must be 0.
 
-    ``stuck``: not stored, and still in the agent's spool. ``misjudged``: sound ones in quarantine,
-    or bad ones stored. ``overcounted``: incarnations whose high water is not their last result.
+    ``gaps``: those of them that tell of missed slots. ``declared``: durable, dropped by the agent
+    and declared lost, so that they must not be stored. ``stuck``: not stored, and still in the
+    agent's spool. ``misjudged``: sound ones in quarantine, or bad ones stored. ``overcounted``:
+    incarnations whose high water is not their last result.
     """
 
     durable: int = 0
     stored: int = 0
     quarantined: int = 0
+    gaps: int = 0
+    declared: int = 0
     lost: int = 0
     doubled: int = 0
     invented: int = 0
@@ -80,13 +96,19 @@ def undelivered(system: System, wanted: dict[str, dict[str, int]]) -> int:
 
 
 def _judge_rows(verdict: Verdict, agent: Agent, connection: psycopg.Connection) -> None:
-    stored = Counter(_rows(connection, agent.agent_id))
+    stored = Counter(_rows(connection, STORED, agent.agent_id))
+    stored += Counter(_rows(connection, GAPS, agent.agent_id))
+    skips = _Skips(connection, agent.agent_id)
     durable: Counter[Key] = Counter()
     for frame in agent.witness.frames():
         verdict.durable += 1
-        if frame.payload in agent.poison:
+        if _is_bad(frame, agent):
             continue
         key = _key(frame.payload)
+        verdict.gaps += isinstance(key[-1], str)
+        if frame in skips:
+            verdict.declared += 1
+            continue
         durable[key] += 1
         if durable[key] > stored[key]:
             kind = "stuck" if agent.witness.is_kept(frame) else "lost"
@@ -100,8 +122,10 @@ def _judge_rows(verdict: Verdict, agent: Agent, connection: psycopg.Connection) 
 
 
 def _judge_quarantine(verdict: Verdict, agent: Agent, connection: psycopg.Connection) -> None:
-    frames = agent.witness.frames()
-    bad = {(f.incarnation, f.seq): f.payload for f in frames if f.payload in agent.poison}
+    frames, skips = agent.witness.frames(), _Skips(connection, agent.agent_id)
+    bad = {
+        (f.incarnation, f.seq): f.payload for f in frames if _is_bad(f, agent) and f not in skips
+    }
     refused: dict[tuple[bytes, int], bytes] = {}
     for incarnation, seq, payload in connection.execute(QUARANTINED, [agent.agent_id]):
         refused[incarnation, seq] = payload
@@ -119,10 +143,31 @@ def _judge_high_waters(verdict: Verdict, agent: Agent, connection: psycopg.Conne
             _count(verdict, "overcounted", f"overcounted: {incarnation.hex()} at {high_water}")
 
 
-def _rows(connection: psycopg.Connection, agent_id: str) -> Iterator[Key]:
+def _is_bad(frame: Frame, agent: Agent) -> bool:
+    """Tell whether it is poison, or tells of poison that was dropped, of a monitor unknown."""
+    if frame.payload in agent.poison:
+        return True
+    message = Result.FromString(frame.payload)
+    return message.HasField("missed") and message.monitor_id == UNKNOWN_MONITOR
+
+
+class _Skips:
+    """What an agent declared lost."""
+
+    def __init__(self, connection: psycopg.Connection, agent_id: str) -> None:
+        self.ranges: dict[bytes, list[tuple[int, int]]] = {}
+        for incarnation, first, last in connection.execute(SKIPS, [agent_id]):
+            self.ranges.setdefault(bytes(incarnation), []).append((first, last))
+
+    def __contains__(self, frame: Frame) -> bool:
+        ranges = self.ranges.get(frame.incarnation, ())
+        return any(first <= frame.seq <= last for first, last in ranges)
+
+
+def _rows(connection: psycopg.Connection, statement: LiteralString, agent_id: str) -> Iterator[Key]:
     with connection.cursor(name="stored") as cursor:
         cursor.itersize = 10_000
-        yield from cursor.execute(STORED, [agent_id])
+        yield from cursor.execute(statement, [agent_id])
 
 
 def _high_waters(connection: psycopg.Connection, agent_id: str) -> dict[bytes, int]:
@@ -132,6 +177,10 @@ def _high_waters(connection: psycopg.Connection, agent_id: str) -> dict[bytes, i
 
 def _key(payload: bytes) -> Key:
     message = Result.FromString(payload)
+    if message.HasField("missed"):
+        slots = message.missed
+        gap = slots.from_slot_at_us, slots.to_slot_at_us, slots.slots, slots.reason
+        return message.monitor_id, *gap
     return (
         message.monitor_id,
         message.slot_at_us,

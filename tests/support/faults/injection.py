@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 from collections.abc import Callable
 
@@ -67,6 +68,10 @@ def on_agent(system: System, agent: Agent, fault: Fault, dice: random.Random) ->
             return agent.member.crash(0, lambda: poison(agent, system.monitors, dice))
         case "full_disk":
             return fill_disk(agent, fault.length_s)
+        case "full_disk_long":
+            return fill_disk_for_long(agent, fault.length_s)
+        case "clock_step":
+            return step_clock(agent, dice)
         case _:
             return agent.member.freeze(fault.length_s)
 
@@ -110,6 +115,23 @@ def fill_disk(agent: Agent, length_s: float) -> bool:
         while written(agent) == size_before:
             assert time.monotonic() < deadline, "after a full disk the agent wrote nothing again"
             time.sleep(0.05)
+    return True
+
+
+def fill_disk_for_long(agent: Agent, length_s: float) -> bool:
+    """The same, while nothing can be delivered: undelivered results are dropped."""
+    refusing = threading.Thread(target=agent.link.refuse, args=(length_s,))
+    refusing.start()
+    hit = fill_disk(agent, length_s)
+    refusing.join()
+    return hit
+
+
+def step_clock(agent: Agent, dice: random.Random) -> bool:
+    """Set the agent's wall clock an hour forward or back, or right again."""
+    text = agent.clock.read_text() if agent.clock.exists() else "0"
+    ahead_s = dice.choice([step for step in (-3_600, 0, 3_600) if step != int(text) // 1_000_000])
+    agent.clock.write_text(str(ahead_s * 1_000_000))
     return True
 
 

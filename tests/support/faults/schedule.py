@@ -76,7 +76,9 @@ TIERS = (
             Kind("freeze", 4, (0.2, 2.0)),
             Kind("poison", 4),
             Kind("full_disk", 4, (1.5, 3.0)),
+            Kind("clock_step", 4),
             Kind("freeze_long", 0, LONG_S),
+            Kind("full_disk_long", 0, (6.5, 7.5)),
         ),
     ),
     Tier(

@@ -32,11 +32,17 @@ TMPFS_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Shape:
-    """How large; and what stands in place of `python -m agent` and `python -m collector`."""
+    """How large; and what stands in place of `python -m agent` and `python -m collector`.
+
+    ``spool_limit``: so small that results are dropped when a collector is away for some seconds.
+    ``keep_acknowledged``: agents heal a collector's loss with what they keep.
+    """
 
     agents: int = 4
     monitors: int = 20
-    agent_module: str = "agent"
+    spool_limit: str = "1G"
+    keep_acknowledged: str = "1h"
+    agent_module: str = "tests.support.faults.stepping_agent"
     collector_module: str = "collector"
 
 
@@ -45,6 +51,7 @@ class Agent:
     """One location's agent, its way to the collectors, and the witness of its spool.
 
     ``disk``: a file system of its own; None: only root can make one.
+    ``clock``: the file that says how far its clock is ahead, in microseconds.
     ``poison``: what was put into its spool that no collector may store as a row.
     """
 
@@ -53,6 +60,7 @@ class Agent:
     link: Link
     witness: Witness
     disk: Path | None
+    clock: Path
     poison: set[bytes] = field(default_factory=set)
 
     @property
@@ -157,15 +165,23 @@ def running_agent(
             f"--home={home}",
             f"--collector=127.0.0.1:{link.port}",
             "--allow-network=127.0.0.0/8",
+            f"--spool-limit={shape.spool_limit}",
+            f"--keep-acknowledged={shape.keep_acknowledged}",
         ]
-        program = Program(shape.agent_module, arguments, directory / f"{name}.log")
+        clock = directory / f"{name}.clock"
+        program = Program(
+            shape.agent_module,
+            arguments,
+            directory / f"{name}.log",
+            environment={"VANTAGE_CLOCK": str(clock)},
+        )
         witness = Witness(home / "spool", place / "witness")
         with psycopg.connect(url, row_factory=dict_row) as connection:
             row = connection.execute("SELECT id FROM vantage.agents WHERE location = %s", [name])
             [agent_id] = [str(agent["id"]) for agent in row]
         ready = lambda: "agent_started" in program.said()  # noqa: E731
         with running(program, ready=ready, what=name):
-            yield Agent(agent_id, Member(program, witness.look), link, witness, disk)
+            yield Agent(agent_id, Member(program, witness.look), link, witness, disk, clock)
 
 
 @contextmanager

@@ -13,25 +13,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from agent.segment import MAX_PAYLOAD_BYTES
-from agent.spool import Incarnation, Spool, SpoolError
-
-ALL = {"max_results": 10**6, "max_bytes": 10**9}
-
-
-def payloads(first: int, last: int) -> list[bytes]:
-    return [b"result %d " % seq + b"x" * (seq % 50) for seq in range(first, last + 1)]
-
-
-def drain(spool: Spool, incarnation: Incarnation, seq: int = 1) -> list[bytes]:
-    """Everything that can be read from ``seq`` on."""
-    found: list[bytes] = []
-    while part := spool.read(incarnation, seq + len(found), **ALL):
-        found += part
-    return found
-
-
-def files(directory: Path, pattern: str = "*/*.seg") -> list[Path]:
-    return sorted(directory.glob(pattern))
+from agent.spool import Spool, SpoolError
+from tests.support.spooling import ALL, drain, drain_with_holes, files, payloads
 
 
 def test_results_are_numbered_from_1_and_read_back(tmp_path: Path) -> None:
@@ -81,7 +64,6 @@ def test_segments_rotate_and_acknowledged_ones_are_unlinked(tmp_path: Path) -> N
     assert before > 5
     spool.ack(spool.running, 15)
     assert len(files(tmp_path)) < before
-    assert spool.running.first_kept <= 16
     assert drain(spool, spool.running, 16) == payloads(16, 30)
     spool.ack(spool.running, 30)
     assert len(files(tmp_path)) == 1  # the one being written
@@ -98,7 +80,7 @@ def test_sealed_and_delivered_incarnations_are_removed(tmp_path: Path) -> None:
     assert not old.is_delivered
     spool.ack(old, 5)
     assert old.is_delivered
-    spool.remove(old)
+    spool.close(old)
     assert spool.incarnations == [spool.running]
     assert list(tmp_path.iterdir()) == []
 
@@ -122,18 +104,6 @@ def test_renewing_seals_and_begins_anew(tmp_path: Path) -> None:
     assert (first.last_seq, spool.running.last_seq) == (5, 2)
     assert spool.running.id != first.id
     assert first.directory.name < spool.running.directory.name
-
-
-def test_the_limit_makes_it_full_until_acks_free_room(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, segment_bytes=200, limit_bytes=1000)
-    seq = 0
-    while not spool.is_full:
-        seq += 1
-        spool.append(payloads(seq, seq))
-    assert spool.size_bytes == sum(path.stat().st_size for path in files(tmp_path))
-    spool.append(payloads(seq + 1, seq + 1))  # what is measured already is never refused
-    spool.ack(spool.running, seq)
-    assert not spool.is_full
 
 
 @pytest.mark.parametrize("bad", [b"", b"x" * (MAX_PAYLOAD_BYTES + 1)])
@@ -170,13 +140,13 @@ def test_a_torn_tail_is_sealed_not_repaired(tmp_path: Path, kind: str) -> None:
     spool.append(payloads(1, 2))
     assert path.read_bytes() == torn
     spool.ack(spool.incarnations[0], 5)
-    spool.remove(spool.incarnations[0])
+    spool.close(spool.incarnations[0])
     assert not path.exists()
 
 
 @given(data=st.data())
 @settings(max_examples=300, deadline=None)
-def test_any_cut_or_flip_in_the_last_file_leaves_a_true_prefix(
+def test_any_cut_or_flip_in_the_last_file_costs_only_what_it_hits(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     directory = tmp_path_factory.mktemp("spool")
@@ -185,7 +155,8 @@ def test_any_cut_or_flip_in_the_last_file_leaves_a_true_prefix(
     [path] = files(directory)
     content = bytearray(path.read_bytes())
     at = data.draw(st.integers(0, len(content) - 1))
-    if data.draw(st.booleans()):
+    is_cut = data.draw(st.booleans())
+    if is_cut:
         del content[at:]
     else:
         content[at] ^= 1 << data.draw(st.integers(0, 7))
@@ -193,7 +164,14 @@ def test_any_cut_or_flip_in_the_last_file_leaves_a_true_prefix(
     ends = [sum(8 + len(p) for p in expected[: n + 1]) for n in range(len(expected))]
     untouched = sum(end <= at for end in ends)
     spool = Spool(directory)
-    assert drain(spool, spool.incarnations[0]) == expected[:untouched]
+    found, holes = drain_with_holes(spool, spool.incarnations[0])
+    lost = sum(last - first + 1 for first, last, _ in holes)
+    # The last frame's damage cannot be told from a torn tail; any other's is declared.
+    is_last = untouched >= len(expected) - 1
+    if is_cut or is_last:
+        assert (found, lost) == (expected[:untouched], 0)
+    else:
+        assert (found, lost) == (expected[:untouched] + expected[untouched + 1 :], 1)
 
 
 def sealed_segments(directory: Path) -> list[Path]:
@@ -210,39 +188,40 @@ def flip(path: Path, at: int) -> None:
     path.write_bytes(content)
 
 
-def test_damage_in_the_middle_ends_the_incarnation_there_and_keeps_the_files(
-    tmp_path: Path,
-) -> None:
+def test_damage_costs_the_damaged_result_alone_and_the_file_is_kept(tmp_path: Path) -> None:
     paths = sealed_segments(tmp_path)
     damaged = paths[1]
     flip(damaged, damaged.stat().st_size - 1)
-    last_good = int(paths[2].stem) - 2
+    bad = int(paths[2].stem) - 1
     spool = Spool(tmp_path)
     old = spool.incarnations[0]
     with capture_logs() as logs:
-        assert drain(spool, old) == payloads(1, last_good)
+        found, holes = drain_with_holes(spool, old)
+    assert found == payloads(1, bad - 1) + payloads(bad + 1, 30)
+    assert holes == [(bad, bad, "spool_damaged")]
     [event] = [entry for entry in logs if entry["event"] == "spool_frame_damaged"]
-    assert event["file"] == str(damaged)
-    assert event["undeliverable_results"] == 30 - last_good
+    assert (event["file"], event["undeliverable_results"]) == (str(damaged), 1)
     assert "damaged" in event["remedy"]
-    assert not old.is_delivered
-    spool.ack(old, last_good)
+    spool.ack(old, 30)
     assert old.is_delivered
-    spool.remove(old)
+    spool.close(old)
     assert files(tmp_path) == []
-    kept = files(tmp_path, "*/*.damaged")
-    assert [path.name for path in kept] == [path.name + ".damaged" for path in paths[1:]]
-    assert Spool(tmp_path).incarnations[0].last_seq == 0  # nothing of it is taken up again
+    assert [path.name for path in files(tmp_path, "*/*.damaged")] == [damaged.name + ".damaged"]
+    assert len(Spool(tmp_path).incarnations) == 1  # nothing of it is taken up again
 
 
-def test_damage_is_found_again_after_a_restart_before_the_ack(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at", [0, 2, 5, 8, 11])
+def test_reading_goes_on_behind_damage_wherever_it_begins(tmp_path: Path, at: int) -> None:
+    """Damage in a length, a checksum, a payload; read from before it, and again from behind it."""
     paths = sealed_segments(tmp_path)
-    flip(paths[1], 9)
-    for _ in range(2):
+    flip(paths[1], at)
+    bad = int(paths[1].stem)
+    for first in (1, bad, bad + 1, 30):
         spool = Spool(tmp_path)
-        good = drain(spool, spool.incarnations[0])
-        assert good == payloads(1, int(paths[1].stem) - 1)
-        spool.ack(spool.incarnations[0], 2)
+        found, holes = drain_with_holes(spool, spool.incarnations[0], first)
+        sound = [seq for seq in range(first, 31) if seq != bad]
+        assert found == [payload for seq in sound for payload in payloads(seq, seq)]
+        assert holes == ([(bad, bad, "spool_damaged")] if first <= bad else [])
 
 
 def test_a_missing_middle_file_is_damage_too(tmp_path: Path) -> None:
@@ -250,34 +229,34 @@ def test_a_missing_middle_file_is_damage_too(tmp_path: Path) -> None:
     paths[2].unlink()
     spool = Spool(tmp_path)
     with capture_logs() as logs:
-        good = drain(spool, spool.incarnations[0])
-    assert good == payloads(1, int(paths[2].stem) - 1)
+        found, holes = drain_with_holes(spool, spool.incarnations[0])
+    first, last = int(paths[2].stem), int(paths[3].stem) - 1
+    assert found == payloads(1, first - 1) + payloads(last + 1, 30)
+    assert holes == [(first, last, "spool_damaged")]
     assert logs[0]["event"] == "spool_frame_damaged"
 
 
-def test_a_flipped_frame_inside_the_last_file_is_set_aside_not_deleted(tmp_path: Path) -> None:
+def test_a_flipped_frame_inside_the_last_file_is_no_torn_tail(tmp_path: Path) -> None:
     Spool(tmp_path).append(payloads(1, 10))
     [path] = files(tmp_path)
     flip(path, 8 + 3)
     with capture_logs() as logs:
         spool = Spool(tmp_path)
-    assert logs[0]["event"] == "spool_frame_damaged"
-    spool.ack(spool.incarnations[0], 0)
-    assert spool.incarnations[0].is_delivered
-    spool.remove(spool.incarnations[0])
+    assert [entry["event"] for entry in logs] == ["spool_frame_damaged"]
+    found, holes = drain_with_holes(spool, spool.incarnations[0])
+    assert (found, holes) == (payloads(2, 10), [(1, 1, "spool_damaged")])
+    spool.ack(spool.incarnations[0], 10)
+    spool.close(spool.incarnations[0])
     assert files(tmp_path, "*/*.damaged")
 
 
-def test_damage_in_the_running_incarnation_replaces_it(tmp_path: Path) -> None:
+def test_damage_in_the_running_incarnation_does_not_end_it(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.append(payloads(1, 10))
-    running = spool.running
     flip(files(tmp_path)[0], 8 + 3)
-    assert drain(spool, running) == []
-    assert running.is_sealed
-    assert spool.running is not running
-    spool.append(payloads(1, 3))
-    assert drain(spool, spool.running) == payloads(1, 3)
+    spool.append(payloads(11, 13))
+    found, holes = drain_with_holes(spool, spool.running)
+    assert (found, holes) == (payloads(2, 13), [(1, 1, "spool_damaged")])
 
 
 class FailingDisk:
@@ -321,12 +300,3 @@ def test_a_disk_that_goes_on_failing_loses_nothing_either(tmp_path: Path) -> Non
     spool.append(payloads(6, 9))
     assert drain(spool, spool.running, 6) == payloads(6, 9)
     assert spool.backlog == 4
-
-
-def test_a_small_limit_is_left_again_once_everything_is_acknowledged(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, limit_bytes=20_000)
-    while not spool.is_full:
-        spool.append([b"x" * 200])
-    spool.ack(spool.running, spool.running.last_seq)
-    assert not spool.is_full
-    assert spool.size_bytes < 20_000 / 2

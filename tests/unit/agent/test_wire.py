@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import wire
+from agent.hole import Loss
 from agent.missed import Missed, Reason
 from agent.result import (
     Assertion,
@@ -23,6 +24,7 @@ from agent.result import (
     Result,
     Role,
 )
+from agent.spool import Dropped
 from vantage.v1 import monitor_pb2, result_pb2
 
 # Zero often: it must never be taken for nothing.
@@ -348,3 +350,36 @@ def test_missed_slots_are_told_in_place_of_a_result() -> None:
     assert (message.monitor_id, message.missed.slots) == (7, 5)
     assert (message.missed.from_slot_at_us, message.missed.to_slot_at_us) == (1_000_000, 9_000_000)
     assert (message.missed.reason, message.missed.detail) == ("overlap", "why")
+
+
+def test_what_was_dropped_is_told_once_for_each_monitor_and_reason() -> None:
+    def result(monitor_id: int, slot_at_us: int, **fields: bool) -> bytes:
+        message = result_pb2.Result(monitor_id=monitor_id, slot_at_us=slot_at_us, **fields)
+        return message.SerializeToString()
+
+    payloads = [
+        result(1, 1_000_000),
+        result(2, 1_500_000),
+        wire.encode_missed(Missed(1, 2_000_000, 3_000_000, 2, 1_000_000, Reason.OVERLAP)),
+        result(1, 4_000_000),
+        result(1, 4_100_000, is_extra=True),
+        b"\xff\xff",
+        wire.encode_missed(Missed(1, 6_000_000, 6_000_000, 1, 1_000_000, Reason.OVERLAP)),
+    ]
+    dropped = Dropped(Loss.SPOOL_FULL, payloads)
+    messages = map(result_pb2.Result.FromString, wire.encode_dropped(dropped))
+    told = {
+        (message.monitor_id, message.missed.reason): (
+            message.missed.from_slot_at_us,
+            message.missed.to_slot_at_us,
+            message.missed.slots,
+        )
+        for message in messages
+    }
+    assert told == {
+        (1, "spool_full"): (1_000_000, 4_000_000, 2),
+        (2, "spool_full"): (1_500_000, 1_500_000, 1),
+        (1, "overlap"): (2_000_000, 6_000_000, 3),
+    }
+    again = Dropped(Loss.SPOOL_FULL, wire.encode_dropped(dropped))
+    assert wire.encode_dropped(again) == again.payloads
