@@ -153,11 +153,11 @@ async def show(request: Request) -> Response:
         last_at=max((s.slot_at for s in scene.standings if s.slot_at), default=None),
         causes=_likely_causes(scene),
         presets=timespan.PRESETS,
-        phases={name: words.PHASES[name] for name in series.PHASES},
+        phases=words.phases(scene.monitor.scheme, series.PHASES),
+        drawn_phases={name for drawn in charts for name, _ in drawn.outlines},
         outcome_states=words.OUTCOME_STATES,
         around=_around,
         heat_link=partial(_zoomed, scene.view),
-        redirected=any(name == "redirect" for drawn in charts for name, _ in drawn.outlines),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 NOTHING = "\N{EN DASH}"
@@ -106,6 +106,12 @@ def cause(failure: str, http_status: int | None = None) -> str:
     if failure == "http_status" and http_status is not None:
         return f"HTTP status {http_status}"
     return CAUSES.get(failure, failure.replace("_", " ").capitalize())
+
+
+def phases(scheme: str, names: Iterable[str]) -> dict[str, str]:
+    """The titles of these phases of a probe of such a URL."""
+    titles = {**PHASES, "wait": WAITS.get(scheme, PHASES["wait"])}
+    return {name: titles[name] for name in names}
 
 
 def duration(micros: int | None) -> str:

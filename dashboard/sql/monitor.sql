@@ -83,7 +83,8 @@ SELECT
     dns_us,
     connect_us,
     tls_us,
-    send_us + wait_us AS wait_us,
+    -- Pings and questions are not sent apart.
+    COALESCE(send_us, 0) + wait_us AS wait_us,
     receive_us
 FROM placed
 WHERE place = GREATEST(1, (checks - failed + 1) / 2)

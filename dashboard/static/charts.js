@@ -86,12 +86,14 @@ export class Charts {
     }
     const words = this.root.querySelector("[data-bucket-words]");
     if (words && this.#series) words.textContent = length(this.#series.bucket_s);
-    const redirect = this.root.querySelector("[data-legend-redirect]");
-    if (redirect instanceof HTMLElement) redirect.hidden = !this.#hasRedirects();
+    for (const entry of this.root.querySelectorAll("[data-phase]")) {
+      if (entry instanceof HTMLElement) entry.hidden = !this.#hasPhase(entry.dataset.phase);
+    }
   }
 
-  #hasRedirects() {
-    return this.#series?.locations.some((place) => place.redirect_us.some(Boolean)) ?? false;
+  /** @param {string | undefined} name */
+  #hasPhase(name) {
+    return this.#series?.locations.some((place) => place[`${name}_us`].some(Boolean)) ?? false;
   }
 
   #showWhetherEmpty() {

@@ -129,6 +129,8 @@ fates AS (
             WHEN name LIKE 'Checkout%%' AND location = 'sin' AND age < '26 min' THEN 'connect_timeout'
             WHEN name LIKE 'Checkout%%' AND location = 'sin' AND age BETWEEN '9 h' AND '9 h 11 min'
                 THEN 'http_status'
+            -- Chance must not decide how a monitor stands right now.
+            WHEN age < '15 min' THEN NULL
             WHEN name = 'Product pictures' AND location = 'gru' AND a > 0.993 THEN 'connect_refused'
             WHEN name = 'Home page' AND location = 'iad' AND a > 0.9985 THEN 'dns_timeout'
         END AS broken,

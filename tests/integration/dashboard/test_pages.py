@@ -201,7 +201,9 @@ def test_other_schemes_have_no_status(
         "WITH added AS (INSERT INTO vantage.monitors"
         " (account_id, name, url, interval_s, timeout_us)"
         " SELECT account_id, %(url)s, %(url)s, 60, 10000000 FROM vantage.monitors LIMIT 1"
-        " RETURNING id) INSERT INTO vantage.results (slot_at, started_at, body_bytes, monitor_id,"
+        " RETURNING id), placed AS (INSERT INTO vantage.monitor_locations"
+        " SELECT id, 'fra' FROM added)"
+        " INSERT INTO vantage.results (slot_at, started_at, body_bytes, monitor_id,"
         " redirect_us, delay_us, lag_us, header_bytes, outcome, agent_id, redirects, suspect,"
         f" location, target_ip, {columns}) SELECT now(), now(), 0, id, 0, 0, 0, 0, 'up',"
         f" md5('a')::uuid, 0, false, 'fra', '192.0.2.9', {values} FROM added"
@@ -219,6 +221,11 @@ def test_other_schemes_have_no_status(
         page = visitor.ask(f"/m/{monitor_id}").text
         assert url in page
         assert f"GET {url}" not in page
+        took = dict(zip(columns.split(", "), values.split(", "), strict=True))
+        # The legend has the phases that the charts have.
+        assert re.findall(r'data-phase="(\w+)">', page) == [
+            phase for phase in PHASES if took.get(f"{phase}_us", "0") != "0"
+        ]
     finally:
         centre.execute("DELETE FROM vantage.results WHERE monitor_id = %(id)s", id=monitor_id)
         centre.execute("DELETE FROM vantage.monitors WHERE id = %(id)s", id=monitor_id)
@@ -289,7 +296,7 @@ def test_first_run(centre: Centre) -> None:
     visitor.sign_in("fresh@example.com")
     text = visitor.ask("/").text
     assert "Nothing is watched yet" in text
-    assert "vantage monitor add" in text
+    assert "Address to watch" in text
     centre.execute(
         """
         WITH fresh AS (
