@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from dashboard import editing, errors, live, monitor, overview, result, signing, static
+from dashboard import editing, errors, live, locations, monitor, overview, result, signing, static
 from dashboard.account import audit, joining, members, profile, sessions, tokens
 from dashboard.api import application as api
 from dashboard.attempts import Attempts
@@ -47,6 +47,7 @@ ROUTES: list[BaseRoute] = [
     Route("/sign-out", signing.sign_out, methods=["POST"]),
     Route("/static/{digest}/{name:path}", static.serve),
     *editing.ROUTES,
+    *locations.ROUTES,
     *joining.ROUTES,
     *profile.ROUTES,
     *members.ROUTES,

@@ -358,3 +358,33 @@ class AuditEntry:
     actor: str
     action: str
     detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Who probes from a location. Microseconds; None: it never connected."""
+
+    id: str
+    location: str
+    name: str
+    version: str | None
+    last_seen_at: datetime | None
+    certificate_expires_at: datetime
+    backlog: int | None
+    clock_offset_us: int | None
+    clock_uncertainty_us: int | None
+    is_clock_off: bool
+    is_online: bool
+    missed_slots: int
+
+    @property
+    def state(self) -> str:
+        """The shape and colour of `word`."""
+        if not self.is_online:
+            return "missing"
+        return "slow" if self.is_clock_off else "up"
+
+    @property
+    def word(self) -> str:
+        """How it is."""
+        return {"missing": "Silent", "slow": "Clock off", "up": "Online"}[self.state]

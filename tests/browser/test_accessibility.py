@@ -27,6 +27,7 @@ PAGES = [
     "/m/{checkout}/latest",
     "/m/{checkout}/edit",
     "/monitors/new",
+    "/locations",
     "/settings",
     "/settings/members",
     "/settings/sessions",

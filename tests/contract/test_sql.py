@@ -60,6 +60,9 @@ SELECT sha256(name::bytea), 'invite', 'x@example.org', account_id, id, 'viewer',
 FROM vantage.users;
 INSERT INTO vantage.audit_log (account_id, user_id, actor, action)
 SELECT account_id, id, email, 'signed_in' FROM vantage.users;
+UPDATE vantage.users SET is_operator = true WHERE id = 1;
+INSERT INTO vantage.agents (id, location, name, certificate_expires_at)
+VALUES (md5('agent')::uuid, 'fra', 'fra-1', now());
 """
 
 RESULT = """
@@ -166,6 +169,7 @@ def test_the_report_centre_sees_only_the_account_that_is_set(tenants: Database) 
         assert rows(url, f"TABLE {view}") == [], f"{view} without an account"
         assert len(rows(url, f"TABLE {view}", account=1)) == 1, view
         assert rows(url, f"TABLE {view}", account=3) == [] or view == "report.locations"
+    assert rows(url, "TABLE report.agents", account=2) == []  # no operator is there
     for view in ("results", "exchanges", "certificates", "monitor_locations"):
         assert rows(url, f"SELECT monitor_id FROM report.{view}", account=2) == [(2,)]
     assert rows(url, "SELECT id, name FROM report.monitors", account=2) == [(2, "two")]

@@ -8,10 +8,10 @@ WITH demo AS (
 other AS (
     INSERT INTO vantage.accounts (name) VALUES ('Somebody Else') RETURNING id
 )
-INSERT INTO vantage.users (account_id, email, name, password_hash)
-SELECT id, 'demo@example.com', 'Demo', %(password_hash)s FROM demo
+INSERT INTO vantage.users (account_id, email, name, password_hash, is_operator)
+SELECT id, 'demo@example.com', 'Demo', %(password_hash)s, true FROM demo
 UNION ALL
-SELECT id, 'other@example.com', 'Other', %(password_hash)s FROM other;
+SELECT id, 'other@example.com', 'Other', %(password_hash)s, false FROM other;
 
 -- places --
 INSERT INTO vantage.locations (name, title, region, country, latitude, longitude)
@@ -25,7 +25,8 @@ ON CONFLICT (name) DO NOTHING;
 
 -- agents --
 INSERT INTO vantage.agents
-    (id, location, name, enrolled_at, certificate_expires_at, last_seen_at, version, backlog)
+    (id, location, name, enrolled_at, certificate_expires_at, last_seen_at, version, backlog,
+    clock_offset_us, clock_uncertainty_us)
 SELECT
     md5('agent ' || name)::uuid,
     name,
@@ -34,7 +35,9 @@ SELECT
     %(now)s + INTERVAL '6 days',
     %(now)s,
     '0.1.0',
-    0
+    0,
+    length(title) * 137 - 1100,
+    latitude::int * latitude::int / 4 + 210
 FROM vantage.locations;
 
 -- monitors --

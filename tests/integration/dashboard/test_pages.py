@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from tests.integration.dashboard.conftest import Visitor
+from tests.support import seed
 from tests.support.report_centre import Centre
 
 PHASES = ("redirect", "dns", "connect", "tls", "wait", "receive")
@@ -311,3 +312,33 @@ def test_first_run(centre: Centre) -> None:
     assert "Waiting for the first result…" in text
     assert "takes up to 60 s" in text
     assert "missing" not in text
+
+
+def test_operators_see_every_agent_and_others_none(visitor: Visitor, centre: Centre) -> None:
+    other = Visitor(centre)
+    other.sign_in(seed.OTHER_EMAIL)
+    assert "/locations" not in other.ask("/").text
+    assert other.ask("/locations").status == 404
+    centre.execute(
+        "INSERT INTO vantage.gaps (from_slot_at, to_slot_at, monitor_id, slots, agent_id, location,"
+        " reason) SELECT now() - INTERVAL '1 hour', now(), 1, 1234, id, location, 'overloaded'"
+        " FROM vantage.agents WHERE location = 'syd'"
+    )
+    centre.execute(
+        "UPDATE vantage.agents SET"
+        " last_seen_at = now() - CASE location WHEN 'syd' THEN INTERVAL '1 hour' ELSE '0' END,"
+        " is_clock_off = location = 'gru', clock_offset_us = -2345678, clock_uncertainty_us = 900"
+    )
+    try:
+        assert 'href="/locations"' in visitor.ask("/").text
+        text = visitor.ask("/locations").text
+        assert "4 of 5 agents are online" in text
+        rows = {row.split("<span")[0]: row for row in text.split('scope="rowgroup"')[1:]}
+        (sydney,) = (row for name, row in rows.items() if "Sydney" in name)
+        assert "Silent" in sydney
+        assert "1,234" in sydney
+        (sao_paulo,) = (row for name, row in rows.items() if "São Paulo" in name)
+        assert "Clock off" in sao_paulo
+        assert "-2,346 ± 0.9 ms" in sao_paulo
+    finally:
+        centre.execute("DELETE FROM vantage.gaps")

@@ -1,0 +1,51 @@
+"""The locations and their agents, for those who run this installation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dashboard import words
+from dashboard.errors import NotFound
+from dashboard.rendering import page
+from dashboard.rows import Agent, Place
+from dashboard.session import visit
+
+PATH = "/locations"
+
+
+async def show(request: Request) -> Response:
+    """Answer ``/locations``. To all but operators there is no such page."""
+    async with visit(request) as (visitor, reader):
+        if not visitor.is_operator:
+            raise NotFound("There is no such page here.")
+        places = await reader.all(Place, "places")
+        agents = await reader.all(Agent, "agents")
+    places.sort(key=lambda place: words.order(place.title))
+    return page(
+        request,
+        "locations.html",
+        visitor=visitor,
+        sentence=sentence(agents),
+        places=[
+            (place, [agent for agent in agents if agent.location == place.name]) for place in places
+        ],
+        tz="UTC" if request.query_params.get("tz", "").upper() == "UTC" else "",
+    )
+
+
+def sentence(agents: Sequence[Agent]) -> str:
+    """How many there are, and how many of them are there."""
+    online = sum(agent.is_online for agent in agents)
+    if not agents:
+        return "No agent has enrolled yet"
+    if online < len(agents):
+        verb = "is" if online == 1 else "are"
+        return f"{online:,} of {words.count(len(agents), 'agent')} {verb} online"
+    return "The agent is online" if online == 1 else f"All {online:,} agents are online"
+
+
+ROUTES = [Route(PATH, show)]
