@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
 import pytest
 from cryptography import x509
 
+from collector import authority
 from collector.errors import CollectorError
 from tests.support.collector import (
     COLLECTOR_NAME,
@@ -154,6 +158,28 @@ async def test_a_revoked_agent_cannot_renew(collector: Collector) -> None:
                 enrolment_pb2.RenewRequest(csr=signing_request()[1])
             )
     assert refusal.value.code() == grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_a_stream_ends_at_the_first_heartbeat_after_its_certificate(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TLS looks at it when a connection is made, and never again."""
+    agent = await enrol(collector, "a")
+    issuer = authority.load_or_create(collector.directory / "authority")
+    monkeypatch.setattr(authority, "LEAF_LIFE", timedelta(seconds=5))
+    key, csr = signing_request()
+    certificate, expires_at = issuer.issue_agent(csr, agent.agent_id)
+    short = replace(agent, key=key, certificate=certificate)
+    async with stream(collector, short) as delivery:
+        await delivery.hello(new_incarnation())
+        await delivery.send(heartbeat=delivery_pb2.Heartbeat(number=1))
+        await delivery.read("heartbeat_reply")
+        await asyncio.sleep((expires_at - datetime.now(UTC)).total_seconds() + 0.1)
+        await delivery.send(heartbeat=delivery_pb2.Heartbeat(number=2))
+        assert await delivery.ended() == grpc.StatusCode.UNAUTHENTICATED
+        assert "expired" in await delivery.call.details()
+    async with stream(collector, short) as delivery:
+        assert await delivery.ended() == grpc.StatusCode.UNAVAILABLE  # by TLS
 
 
 async def test_an_agent_of_another_database_is_told_to_enrol_anew(collector: Collector) -> None:
