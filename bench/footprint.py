@@ -1,6 +1,6 @@
 """How much memory the agent takes: idle, and with probes in flight that nobody answers.
 
-    python -m bench.footprint [--in-flight N] [--json]
+    python -m bench.footprint [--in-flight N] [--python PATH] [--json]
 
 The agent is the shipped program, joined to a collector over mutual TLS, each time started anew.
 """
@@ -34,6 +34,7 @@ TIMEOUT_US = 60_000_000
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--in-flight", type=int, default=1000)
+    parser.add_argument("--python", default=sys.executable, help="of an environment of its own")
     parser.add_argument("--json", action="store_true", help="print JSON, and no table")
     options = parser.parse_args()
     beside = conditions()
@@ -46,10 +47,12 @@ async def main() -> None:
         silent = await asyncio.create_subprocess_exec(*program)
         try:
             wait_for(https)
-            idle = await _resident_mb(authority.path, "", 0)
+            idle = await _resident_mb(options.python, authority.path, "", 0)
             rows: list[tuple[object, ...]] = [("idle, connected", 0, idle, None)]
             for url in (f"http://127.0.0.1:{http}/", f"https://127.0.0.1:{https}/"):
-                resident = await _resident_mb(authority.path, url, options.in_flight)
+                resident = await _resident_mb(
+                    options.python, authority.path, url, options.in_flight
+                )
                 each = (resident - idle) / options.in_flight * 1000
                 rows.append(
                     (f"{url.partition(':')[0]} in flight", options.in_flight, resident, each)
@@ -65,7 +68,7 @@ async def main() -> None:
     show(f"Memory of the agent: {beside}", headings, rows)
 
 
-async def _resident_mb(authority: Path, url: str, monitors: int) -> float:
+async def _resident_mb(python: str, authority: Path, url: str, monitors: int) -> float:
     """Run an agent until it has come to rest; return what it then takes."""
     async with DeliveryServer() as collector:
         for number in range(monitors):
@@ -74,7 +77,7 @@ async def _resident_mb(authority: Path, url: str, monitors: int) -> float:
             )
             offset_us = number * INTERVAL_US // monitors
             collector.assignments.assignments.add(monitor=monitor, offset_us=offset_us)
-        async with _agent(collector, authority, max(1, monitors)) as (process, log):
+        async with _agent(python, collector, authority, max(1, monitors)) as (process, log):
             await asyncio.sleep(SETTLING_S + INTERVAL_US / 1e6 * 1.5 * bool(monitors))
             in_flight = _connections(process.pid) if monitors else 0
             if process.returncode is not None or in_flight < monitors * 0.99:
@@ -90,7 +93,7 @@ def _rss_mb(pid: int) -> float:
 
 @asynccontextmanager
 async def _agent(
-    collector: DeliveryServer, authority: Path, max_in_flight: int
+    python: str, collector: DeliveryServer, authority: Path, max_in_flight: int
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Path]]:
     with tempfile.TemporaryDirectory() as name:
         home, log = Path(name), Path(name) / "log"
@@ -98,7 +101,7 @@ async def _agent(
         options = [f"--home={home}", "--allow-network=127.0.0.0/8", f"--trust-ca={authority}"]
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "agent", "run", *options,
+                python, "-m", "agent", "run", *options,
                 f"--max-in-flight={max_in_flight}", stderr=errors,
             )  # fmt: skip
         try:
