@@ -94,7 +94,7 @@ def _frames_of(place: Path) -> Iterator[Frame]:
     incarnation = bytes.fromhex(place.name.partition("-")[2])
     for path, (first, following) in zip(paths, pairwise(limits), strict=True):
         seq = first
-        for payload in _payloads(path.read_bytes(), incarnation, first):
+        for payload in payloads_of(path.read_bytes(), incarnation, first):
             if seq == following:
                 break
             yield Frame(place.name, seq, payload)
@@ -103,7 +103,7 @@ def _frames_of(place: Path) -> Iterator[Frame]:
             raise AssertionError(f"{path} ends before {seq}, the next begins at {following}")
 
 
-def _payloads(data: bytes, incarnation: bytes, seq: int) -> Iterator[bytes]:
+def payloads_of(data: bytes, incarnation: bytes, seq: int) -> Iterator[bytes]:
     """Read frames as the agent's docs state them, to the first that is torn."""
     start = 0
     while len(data) - start >= HEADER.size:
