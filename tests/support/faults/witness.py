@@ -12,7 +12,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -49,7 +49,7 @@ class Witness:
         A file that takes the place of an unlinked one of the same name holds the same results:
         the first could not be written to its end, on a full disk.
         """
-        for segment in self.spool.glob("*/*.seg"):
+        for segment in self._segments():
             with self._looking, _unless_gone_or_full():
                 inode = segment.stat().st_ino
                 if self._seen.get(segment) == inode:
@@ -59,6 +59,12 @@ class Witness:
                 link.unlink(missing_ok=True)
                 os.link(segment, link)
                 self._seen[segment] = inode
+
+    def _segments(self) -> Iterator[Path]:
+        """List them; an incarnation may be removed meanwhile."""
+        for place in self.spool.glob("*-*"):
+            with suppress(FileNotFoundError):
+                yield from [path for path in place.iterdir() if path.suffix == ".seg"]
 
     def frames(self) -> Iterator[Frame]:
         """Yield every durable result, in the order in which it became so."""
