@@ -327,6 +327,7 @@ def doctor(home: Path, collector: str | None, as_json: bool) -> None:
     help="Redirects to follow; 0 judges a redirect itself.",
 )
 @click.option("--slow", type=click.FloatRange(min=0), help="Seconds from which it is degraded.")
+@click.option("--page", is_flag=True, help="Fetch style sheets, scripts, images and fonts as well.")
 @trust_ca_setting
 @expectation_options
 @terms_options
@@ -336,6 +337,7 @@ def probe(
     timeout: float,
     max_redirects: int,
     slow: float | None,
+    page: bool,
     trust_ca: Path | None,
     request: Request,
     ip_version: int,
@@ -362,6 +364,11 @@ def probe(
         check_applicable(target, request, assertions)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    is_got = request.method == "GET" and not request.body
+    if page and not (is_got and target.startswith(("http://", "https://"))):
+        raise click.UsageError(
+            "A page is an http or https URL, fetched with GET and without a body; leave out --page."
+        )
     monitor = Monitor(
         id=0,
         url=target,
@@ -374,6 +381,7 @@ def probe(
         connect_to=connect_to,
         name_server=name_server,
         assertions=assertions,
+        kind="page" if page else "request",
     )
     result = uvloop.run(_probe_once(monitor, trust_ca))
     if as_json:

@@ -8,12 +8,14 @@ an address in the URL itself is judged here all the same.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Protocol
 
 from agent.failure import Code
 from agent.guard import Address, Guard
@@ -32,6 +34,33 @@ class Forbidden(LookupFailed):
     def __init__(self, refusal: str, address: Address, elapsed_us: int | None) -> None:
         super().__init__(Failure(Code.ADDRESS_FORBIDDEN, refusal), elapsed_us)
         self.address = address
+
+
+class Finder(Protocol):
+    """Whom to ask where a connection goes."""
+
+    async def find(
+        self, target: Target, monitor: Monitor, request: Request, ip_version: int, timeout_us: int
+    ) -> tuple[Sequence[Address], int | None]:
+        """As Destinations.find."""
+
+
+class Remembered:
+    """Destinations that are looked up once, as within one page; whoever comes later waits along."""
+
+    def __init__(self, finder: Finder) -> None:
+        self._finder = finder
+        self._found: dict[str, asyncio.Future[tuple[Sequence[Address], int | None]]] = {}
+
+    async def find(
+        self, target: Target, monitor: Monitor, request: Request, ip_version: int, timeout_us: int
+    ) -> tuple[Sequence[Address], int | None]:
+        known = self._found.get(target.host)
+        if known is not None:
+            return (await asyncio.shield(known))[0], None
+        looking = self._finder.find(target, monitor, request, ip_version, timeout_us)
+        found = self._found[target.host] = asyncio.ensure_future(looking)
+        return await found
 
 
 class Destinations:

@@ -79,6 +79,8 @@ class Code(StrEnum):
     ASSERTION_LOSS = "assertion_loss"
     ASSERTION_UNSUPPORTED = "assertion_unsupported"
     TOO_SLOW = "too_slow"
+    RESOURCE_FAILED = "resource_failed"
+    PAGE_TOO_LARGE = "page_too_large"
     OTHER = "other"
 
 

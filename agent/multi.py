@@ -30,6 +30,8 @@ import pycurl
 from agent.stalls import Stalls
 
 SLICE_NS = 2_000_000
+# As browsers do.
+HOST_CONNECTIONS_MAX = 6
 # An action that took longer than this is followed by a look at what became ready meanwhile.
 _LONG_NS = 100_000
 _EVENTS_MAX = 1024
@@ -102,9 +104,12 @@ class Ended:
 
 
 class Multi:
-    """Runs any number of easy handles on the running loop."""
+    """Runs any number of easy handles on the running loop.
 
-    def __init__(self) -> None:
+    ``is_for_pages``: as browsers do it, over a few connections to each host, or one of HTTP/2.
+    """
+
+    def __init__(self, *, is_for_pages: bool = False) -> None:
         self._loop = asyncio.get_running_loop()
         self._ended: dict[Any, asyncio.Future[Ended]] = {}
         self._kept: set[Any] = set()
@@ -123,9 +128,11 @@ class Multi:
             (pycurl.M_SOCKETFUNCTION, self._on_interest),
             (pycurl.M_TIMERFUNCTION, self._on_timer),
             (pycurl.M_NOTIFYFUNCTION, self._on_news),
-            (pycurl.M_PIPELINING, pycurl.PIPE_NOTHING),
+            (pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX if is_for_pages else pycurl.PIPE_NOTHING),
         ):
             self._multi.setopt(option, value)
+        if is_for_pages:
+            self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS_MAX)
         self._multi.notify_enable(pycurl.M_NOTIFY_INFO_READ)
         self._socket_action = self._multi.socket_action
 

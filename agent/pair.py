@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from agent.content import Content
 from agent.result import Exchange, Failure, Outcome, Role
@@ -14,7 +14,8 @@ _GRAVITY = list(Outcome)
 class Run:
     """The exchanges of one family, up to the first that is no redirect, and what they came to.
 
-    ``outcome`` stands once it is judged.
+    ``outcome`` stands once it is judged. ``resources``: of a page; ``is_cut``: there are more than
+    may be fetched.
     """
 
     exchanges: list[Exchange]
@@ -22,11 +23,14 @@ class Run:
     failure: Failure | None
     content: Content
     outcome: Outcome = Outcome.DOWN
+    resources: list[Exchange] = field(default_factory=list)
+    resources_us: int | None = None
+    is_cut: bool = False
 
     @property
     def total_us(self) -> int:
-        """The whole, redirects included."""
-        return self.redirect_us + self.exchanges[-1].total_us
+        """The whole, redirects and resources included."""
+        return self.redirect_us + self.exchanges[-1].total_us + (self.resources_us or 0)
 
 
 def paired(one: Run, other: Run) -> Run:

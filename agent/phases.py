@@ -6,7 +6,7 @@ tests/integration/agent/test_phases.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from agent.result import Phases
 
@@ -29,16 +29,23 @@ class Marks:
     first_byte: int
     total: int
 
+    def since(self, us: int) -> Marks:
+        """Return the same counted from ``us`` later on; what was reached stays so."""
+        return Marks(*(max(mark - us, 1) if mark else 0 for mark in astuple(self)))
 
-def phases(marks: Marks, *, dns_us: int | None, is_tls: bool) -> Phases:
+
+def phases(marks: Marks, *, dns_us: int | None, is_tls: bool, is_reused: bool = False) -> Phases:
     """Split a transfer's cumulative marks into the durations of its phases.
 
     The first mark that is zero ends the split: its phase takes the rest, the later ones are None.
     The phases sum to ``dns_us`` (None counting as 0) + ``marks.total``, exactly. A step seen done
     before the one it follows (an answer to a request not yet wholly sent) took no time.
+    ``is_reused``: the connection was there already, so connect and tls are None.
     """
     steps = [marks.connected, marks.secured, marks.sent, marks.first_byte]
-    if not is_tls:
+    if is_reused:
+        del steps[: _TLS + 1]
+    elif not is_tls:
         del steps[_TLS]
     spent: list[int | None] = []
     reached = 0
@@ -49,7 +56,9 @@ def phases(marks: Marks, *, dns_us: int | None, is_tls: bool) -> Phases:
         spent.append(mark - reached)
         reached = mark
     spent.append(marks.total - reached)
-    if not is_tls:
+    if is_reused:
+        spent[:0] = [None, None]
+    elif not is_tls:
         spent.insert(_TLS, None)
     return Phases(dns_us, *spent)
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
 from agent.assertion import Finding, Found, is_slow, judge, needs_content
 from agent.authorities import Authorities
 from agent.content import Content
-from agent.destination import Destinations, Forbidden
+from agent.destination import Destinations, Finder, Forbidden, Remembered
 from agent.failure import Code, status_failure
 from agent.guard import Address, Guard
 from agent.lag import LagWatcher, held_up_us, is_suspect
+from agent.page import BYTES_MAX, RESOURCES_MAX, Page, failed
 from agent.pair import Run, paired
 from agent.request import redirected
 from agent.resolver import LookupFailed, Resolver
@@ -33,9 +34,18 @@ from agent.schemes.websocket import WebSocket
 from agent.sightings import Sightings
 from agent.transfer import Engine
 from agent.url import GREETING, HTTP, WEBSOCKET, Target, check_url, target_of
+from agent.visit import Visit
 
 # The database keeps 2048 characters.
 _DETAIL_MAX = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How exchanges are made: whom addresses are asked of, what each URL scheme is spoken by."""
+
+    schemes: Mapping[str, Scheme]
+    destinations: Finder
 
 
 class Prober:
@@ -65,7 +75,9 @@ class Prober:
             "dns": Dns(source_address),
             "icmp": Icmp(source_address),
         }
-        self._destinations = Destinations(self._guard, resolver, _families(source_address))
+        destinations = Destinations(self._guard, resolver, _families(source_address))
+        self._way = Way(self._schemes, destinations)
+        self._pages = Engine(self._guard, self._authorities.path, source_address, is_for_pages=True)
         self._lag = LagWatcher()
         self._sightings = Sightings()
 
@@ -76,10 +88,14 @@ class Prober:
         started_at_us = time.time_ns() // 1000
         watched = self._lag.begin()
         try:
-            if monitor.is_paired:
-                runs = await asyncio.gather(*(self._follow(monitor, each) for each in (4, 6)))
+            if monitor.kind == "page":
+                runs = [await self._visit(monitor)]
+            elif monitor.is_paired:
+                runs = await asyncio.gather(
+                    *(self._follow(monitor, each, self._way) for each in (4, 6))
+                )
             else:
-                runs = [await self._follow(monitor, monitor.ip_version)]
+                runs = [await self._follow(monitor, monitor.ip_version, self._way)]
         finally:
             lag = self._lag.end(watched)
         lag_us = held_up_us(lag, [each.doubt_us for run in runs for each in run.exchanges])
@@ -88,7 +104,8 @@ class Prober:
                 found = Found(
                     run.exchanges[-1], run.content, run.total_us, run.redirect_us, started_at_us
                 )
-                run.outcome, run.failure = _verdict(await _findings(monitor, found))
+                findings = [*await _findings(monitor, found), *_of_resources(run)]
+                run.outcome, run.failure = _verdict(findings)
         run = runs[0] if len(runs) == 1 else paired(*runs)
         total_us = run.total_us
         return Result(
@@ -97,32 +114,61 @@ class Prober:
             started_at_us=started_at_us,
             outcome=run.outcome,
             failure=run.failure,
-            exchanges=tuple(run.exchanges),
+            exchanges=(*run.resources, *run.exchanges),
             redirect_us=run.redirect_us,
             total_us=total_us,
             delay_us=delay_us,
             lag_us=lag_us,
             suspect=is_suspect(lag_us, total_us),
             handshake=self._sightings.news(monitor.id, run.exchanges[-1].handshake),
+            resources_us=run.resources_us,
         )
 
     async def close(self) -> None:
         """End what is in flight, and free everything."""
         await self._engine.close()
+        await self._pages.close()
         self._authorities.close()
         self._lag.close()
 
-    async def _follow(self, monitor: Monitor, ip_version: int) -> Run:
+    async def _visit(self, monitor: Monitor) -> Run:
+        """Fetch a document and all that it asks for, over connections of their own."""
+        began_us = time.perf_counter_ns() // 1000
+        # A phase that waits for a connection cannot be timed out by itself.
+        monitor = replace(monitor, request=replace(monitor.request, phase_timeouts=None))
+        visit = Visit()
+        http = Http(self._pages, visit)
+        schemes = {**self._schemes, **dict.fromkeys(HTTP, http)}
+        way = Way(schemes, Remembered(self._way.destinations))
+        if monitor.request.proxy is not None:
+            # It would be asked for the visit's own names.
+            way = self._way
+
+        def fetch(
+            url: str, request: Request, timeout_us: int, content: Content | None
+        ) -> Awaitable[Exchanged]:
+            family = monitor.ip_version
+            return self._exchange(url, monitor, request, family, timeout_us, content, way)
+
+        try:
+            run = await self._follow(monitor, monitor.ip_version, way)
+            if run.failure is None and target_of(run.exchanges[-1].url).scheme in HTTP:
+                await Page(run, monitor.request, began_us, monitor.timeout_us, fetch).load()
+        finally:
+            self._pages.end(visit)
+        return run
+
+    async def _follow(self, monitor: Monitor, ip_version: int, way: Way) -> Run:
         """Make exchanges until one is not a redirect; an up one is still to be judged."""
         began_us = time.perf_counter_ns() // 1000
         exchanges: list[Exchange] = []
         redirect_us = 0
         url, request = monitor.url, monitor.request
-        keeps = needs_content(monitor.assertions)
+        keeps = monitor.kind == "page" or needs_content(monitor.assertions)
         while True:
             content = Content() if keeps else None
             exchange, failure, location = await self._exchange(
-                url, monitor, request, ip_version, monitor.timeout_us - redirect_us, content
+                url, monitor, request, ip_version, monitor.timeout_us - redirect_us, content, way
             )
             if redirect_us:
                 exchange = replace(exchange, start_us=redirect_us)
@@ -142,6 +188,7 @@ class Prober:
         ip_version: int,
         timeout_us: int,
         content: Content | None,
+        way: Way,
     ) -> Exchanged:
         """Look the host up, ask the guard, and let the URL's scheme make one exchange."""
         try:
@@ -149,7 +196,7 @@ class Prober:
         except ValueError as error:
             return Exchange(url, Phases(), 0), Failure(Code.URL_INVALID, str(error)), ""
         try:
-            addresses, dns_us = await self._destinations.find(
+            addresses, dns_us = await way.destinations.find(
                 target, monitor, request, ip_version, timeout_us
             )
         except Forbidden as error:
@@ -157,7 +204,7 @@ class Prober:
         except LookupFailed as error:
             return _unconnected(target, error.elapsed_us), error.failure, ""
         left_us = timeout_us - (dns_us or 0)
-        scheme = self._schemes[target.scheme]
+        scheme = way.schemes[target.scheme]
         return await scheme.exchange(target, addresses, dns_us, left_us, request, content)
 
 
@@ -178,6 +225,15 @@ async def _findings(monitor: Monitor, found: Found) -> list[Finding]:
         detail = f"{found.total_us / 1000:.1f} ms, the limit is {monitor.slow_us / 1000:.1f} ms"
         findings.append(Finding(Code.TOO_SLOW, detail, degrades=True))
     return findings
+
+
+def _of_resources(run: Run) -> Iterator[Finding]:
+    """Tell what is wrong with a page besides its document; it degrades only."""
+    if told := failed(run.resources):
+        yield Finding(Code.RESOURCE_FAILED, told, degrades=True)
+    if run.is_cut:
+        detail = f"more than {RESOURCES_MAX} resources or {BYTES_MAX} bytes; the rest is left out"
+        yield Finding(Code.PAGE_TOO_LARGE, detail, degrades=True)
 
 
 def _verdict(findings: Sequence[Finding]) -> tuple[Outcome, Failure | None]:

@@ -112,7 +112,8 @@ class Monitor:
     6, the only family that is looked up and connected to; 0: any. ``is_paired``: each slot is run
     over both. ``connect_to``: an address to connect to instead of looking the URL's host up.
     ``name_server``: host and port to ask instead of the machine's own. ``assertions``: all must
-    hold.
+    hold. ``kind``: "request"; or "page": what the document asks
+    for is fetched as well.
     """
 
     id: int
@@ -127,6 +128,7 @@ class Monitor:
     connect_to: str = ""
     name_server: tuple[str, int] | None = None
     assertions: tuple[Assertion, ...] = ()
+    kind: str = "request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,8 @@ class Exchange:
     judged by themselves; None: no more than a part of what is judged. ``handshake``: None: no
     certificate was seen. ``answer``: what a server greeted with, or the records it gave; empty for
     HTTP. ``pings``: of icmp only. ``doubt_us``: by how much a phase may be too long, at most; None:
-    not known, and what the loop's lag says counts.
+    not known, and what the loop's lag says counts. ``resource``: what a
+    resource is for, a Kind of agent.resources.
     """
 
     url: str
@@ -225,11 +228,12 @@ class Exchange:
     answer: str = ""
     pings: Pings | None = None
     doubt_us: int | None = None
+    resource: str = ""
 
 
 @dataclass(slots=True)
 class Result:
-    """One slot's outcome; ``redirect_us`` + the last exchange's phases = ``total_us``, exactly.
+    """One slot's outcome: ``redirect_us`` + last hop's phases + ``resources_us`` = ``total_us``.
 
     ``exchanges``: at least one. Those of one role are in the order they were made; hops come after
     all others, and the last hop is what the result is about.
@@ -237,8 +241,9 @@ class Result:
     against its slot, outside the total. ``lag_us``: by how much a phase may be too long, at most,
     because the agent was held up. ``is_extra``: a person asked for it, outside the schedule; its
     slot is when.
-    ``handshake``: the last exchange's, where it is to be recorded; None: there is nothing new.
-    Instants are Unix microseconds by this machine's clock.
+    ``resources_us``: from the end of the document to that of the last resource; None: no page was
+    asked for, or there is no document. ``handshake``: the last exchange's, where it is to be
+    recorded; None: there is nothing new. Instants are Unix microseconds by this machine's clock.
     """
 
     monitor_id: int
@@ -254,3 +259,4 @@ class Result:
     suspect: bool = False
     is_extra: bool = False
     handshake: Handshake | None = None
+    resources_us: int | None = None

@@ -8,14 +8,13 @@ A callback must not raise: libcurl would report error 23 and the exception only 
 ``rtt_us`` is read at a connection's first event, before libcurl answers it: nothing else has been
 sent, so the kernel's smoothed estimate still is the one sample that the SYN gave.
 
-Source: curl_easy_setopt(3), tcp(7); the layout of TCP_INFO is include/uapi/linux/tcp.h.
+Source: curl_easy_setopt(3).
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -26,6 +25,7 @@ from typing import Any
 import pycurl
 
 from agent import request as requests
+from agent import tcp_info
 from agent.content import Content
 from agent.failure import CurlError
 from agent.guard import Address, Guard, read_address
@@ -37,6 +37,7 @@ from agent.phases import Marks
 from agent.readiness import Waits, unwaited
 from agent.result import Handshake, Request
 from agent.url import HTTP, WEBSOCKET, Target
+from agent.visit import Visit
 
 # Both as received and once decompressed.
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -55,15 +56,6 @@ _USER_AGENT = f"Vantage/{version('vantage-monitor')}"
 
 # pycurl does not name these; they are libcurl's ABI.
 _PROTO_WS, _PROTO_WSS = 1 << 30, 1 << 31
-
-_TCP_INFO = 11
-_TCP_INFO_BYTES = 136
-_TCP_ESTABLISHED = 1
-# The round trip, and how many segments were sent again.
-_RTT = struct.Struct("=68xI28xI")
-# How long ago the last data came.
-_QUIET_MS = struct.Struct("=52xI")
-_BYTES_RECEIVED = struct.Struct("=128xQ")
 
 # A connection is asked how much it brought once in so many turns; no turn brings a megabyte.
 _TURNS_UNASKED = 8
@@ -116,17 +108,30 @@ class Transfer:
     handshake: Handshake | None
     location: str
     content: Content | None
+    is_reused: bool = False
 
 
 class Engine:
-    """Runs any number of exchanges at once on one event loop."""
+    """Runs any number of exchanges at once on one event loop.
 
-    def __init__(self, guard: Guard, authorities: Path, source_address: str | None) -> None:
+    ``is_for_pages``: those of one visit share connections; each is to be given one.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        authorities: Path,
+        source_address: str | None,
+        *,
+        is_for_pages: bool = False,
+    ) -> None:
         self._guard = guard
         self._authorities = authorities
         self._source_address = source_address
         self._idle: list[_Handle] = []
-        self._multi = Multi()
+        self._multi = Multi(is_for_pages=is_for_pages)
+        self._is_for_pages = is_for_pages
+        self._forgotten: list[str] = []
 
     async def exchange(
         self,
@@ -136,6 +141,7 @@ class Engine:
         request: Request = PLAIN,
         content: Content | None = None,
         talk: Talk | None = None,
+        visit: Visit | None = None,
     ) -> Transfer:
         """Make ``request`` of ``target``, at whichever of ``addresses`` answers first.
 
@@ -145,6 +151,9 @@ class Engine:
         """
         handle = self._idle.pop() if self._idle else self._new_handle()
         handle.prepare(target, addresses, timeout_us, request, content)
+        if visit is not None:
+            handle.join(visit, target, addresses, self._forgotten)
+            self._forgotten = []
         try:
             if talk is None:
                 ended = await self._multi.perform(handle.curl)
@@ -175,6 +184,10 @@ class Engine:
         finally:
             timer.cancel()
 
+    def end(self, visit: Visit) -> None:
+        """Shut the connections of a visit; none of its exchanges may be in flight."""
+        self._forgotten += visit.end()
+
     async def close(self) -> None:
         """End what is in flight (it is cancelled) and free every handle."""
         self._multi.close()
@@ -182,7 +195,12 @@ class Engine:
             self._idle.pop().close()
 
     def _new_handle(self) -> _Handle:
-        return _Handle(self._multi, self._guard, self._authorities, self._source_address)
+        handle = _Handle(self._multi, self._guard, self._authorities, self._source_address)
+        if self._is_for_pages:
+            handle.curl.setopt(pycurl.FRESH_CONNECT, 0)
+            handle.curl.setopt(pycurl.FORBID_REUSE, 0)
+            handle.curl.setopt(pycurl.DNS_CACHE_TIMEOUT, -1)
+        return handle
 
 
 class _Handle:
@@ -211,6 +229,7 @@ class _Handle:
         "_trace",
         "_tried",
         "_turns",
+        "_visit",
         "_waits",
         "curl",
         "is_reusable",
@@ -253,6 +272,7 @@ class _Handle:
         self._quiet_us = 0
         self._trace.forget()
         self._expired = ""
+        self._visit: Visit | None = None
 
     def prepare(
         self,
@@ -297,12 +317,24 @@ class _Handle:
         self.curl.setopt(pycurl.FORBID_REUSE, forbid_reuse)
         self.curl.setopt(pycurl.SSL_ENABLE_ALPN, alpn)
 
+    def join(
+        self, visit: Visit, target: Target, addresses: Sequence[Address], forgotten: list[str]
+    ) -> None:
+        """Use the connections of a visit; ``forgotten``: names of visits that are over."""
+        self._visit = visit
+        connect_to, resolve = visit.lead(target, addresses)
+        self.curl.setopt(pycurl.CONNECT_TO, [connect_to])
+        self.curl.setopt(pycurl.RESOLVE, [*forgotten, resolve])
+        # Whether a server speaks HTTP/2, and one connection is enough, the first one learns.
+        self.curl.setopt(pycurl.PIPEWAIT, int(target.is_tls))
+
     def _error(self, ended: Ended) -> CurlError | None:
         if not ended.number:
             return None
+        words = self._expired or ended.message or self.curl.errstr()
         return CurlError(
             ended.number,
-            self._expired or ended.message or self.curl.errstr(),
+            words if self._visit is None else self._visit.plain(words),
             os_errno=self.curl.getinfo(pycurl.OS_ERRNO),
             verify_result=self.curl.getinfo(pycurl.SSL_VERIFYRESULT),
         )
@@ -320,19 +352,36 @@ class _Handle:
     def _marks(self, ended: Ended) -> Marks:
         """Read libcurl's marks; those of a whole transfer without the waits that were ours."""
         marks = self._raw_marks()
+        if self._visit is not None:
+            return marks.since(self._queued_us())
         if ended.number:
             return marks
         self._waits.total = min(ended.waited_us, self._last_wait_us)
         return unwaited(marks, self._waits, self.rtt_us or 1)
 
     def _doubt(self, marks: Marks, ended: Ended, attempts: int) -> int | None:
-        """By how much a mark may be late, at most; None: of a failure, that is not known."""
-        if ended.number:
+        """By how much a mark may be late, at most; None: of a failure and of a page, that
+        is not known."""
+        if ended.number or self._visit is not None:
             return None
         connect_us = self._connect_doubt_us
         if attempts == 1 and self.rtt_us is not None and not self._is_retransmitted:
             connect_us = marks.connected - self.rtt_us
         return max(0, connect_us, self._doubt_us, self._last_doubt_us)
+
+    def _queued_us(self) -> int:
+        """How long it took until there was a connection to use, or one was begun.
+
+        QUEUE_TIME counts twice what was put back into the queue.
+        """
+        mark = pycurl.PRETRANSFER_TIME_T if self._is_reused() else pycurl.NAMELOOKUP_TIME_T
+        queued_us: int = self._getinfo(mark)
+        return queued_us
+
+    def _is_reused(self) -> bool:
+        """Whether the exchange went over a connection that was there already."""
+        info = self._getinfo
+        return bool(info(pycurl.PRETRANSFER_TIME_T)) and not info(pycurl.NUM_CONNECTS)
 
     def finish(self, ended: Ended) -> Transfer:
         attempts = len(self._connections)
@@ -356,6 +405,7 @@ class _Handle:
             handshake=self._trace.handshake() if self._is_tls else None,
             location=_location(self.curl) if 300 <= status < 400 else "",
             content=self._let_go(),
+            is_reused=self._visit is not None and self._is_reused(),
         )
 
     def _let_go(self) -> Content | None:
@@ -409,11 +459,11 @@ class _Handle:
             self._doubt_us = max(self._doubt_us, late_us)
         self._quiet_us = late_us
         if late_us > _LATE_US or not self._is_established:
-            info = _tcp_info(connection)
-            self._quiet_us = min(late_us, _QUIET_MS.unpack_from(info)[0] * 1000)
-            if info[0] == _TCP_ESTABLISHED and not self._is_established:
+            info = tcp_info.read(connection.duplicate)
+            self._quiet_us = min(late_us, tcp_info.QUIET_MS.unpack_from(info)[0] * 1000)
+            if info[0] == tcp_info.ESTABLISHED and not self._is_established:
                 self._is_established = True
-                self.rtt_us, retransmissions = _RTT.unpack_from(info)
+                self.rtt_us, retransmissions = tcp_info.RTT.unpack_from(info)
                 self._is_retransmitted = bool(retransmissions)
                 if self._limiter is not None:
                     self._limiter.connected()
@@ -429,7 +479,9 @@ class _Handle:
         if self._limiter is not None:
             self._limiter.look()
         self._turns += 1
-        if self._turns % _TURNS_UNASKED == 0 and _bytes_received(connection) > MAX_WIRE_BYTES:
+        if self._turns % _TURNS_UNASKED:
+            return
+        if tcp_info.bytes_received(connection.duplicate) > MAX_WIRE_BYTES:
             self.is_too_large = True
             self._multi.end(self.curl, Ended(pycurl.E_ABORTED_BY_CALLBACK, "", 0))
 
@@ -462,6 +514,9 @@ class _Handle:
             self._limiter = None
         while self._connections:
             connection = self._connections.pop()
+            if self._visit is not None:
+                self._visit.keep(connection)
+                continue
             connection.observer = None
             connection.duplicate.close()
 
@@ -470,18 +525,6 @@ def _plain_url(target: Target) -> str:
     """Word what libcurl connects to; it is told of no protocol of which it would speak first."""
     host = f"[{target.host}]" if ":" in target.host else target.host
     return f"{'https' if target.is_tls else 'http'}://{host}:{target.port}/"
-
-
-def _tcp_info(connection: Connection) -> bytes:
-    if connection.duplicate.type != socket.SOCK_STREAM:
-        return bytes(_TCP_INFO_BYTES)  # QUIC
-    info: bytes = connection.duplicate.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_BYTES)
-    return info
-
-
-def _bytes_received(connection: Connection) -> int:
-    info = _tcp_info(connection)
-    return int(_BYTES_RECEIVED.unpack(info)[0]) if len(info) == _TCP_INFO_BYTES else 0
 
 
 def _easy_handle(authorities: Path, source_address: str | None) -> Any:

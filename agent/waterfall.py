@@ -23,11 +23,13 @@ def waterfall(result: Result, *, width: int = 80) -> str:
     """
     scale = _Scale(result.total_us, max(10, width - _LABEL_WIDTH))
     lines: list[str] = []
-    for number, exchange in enumerate(result.exchanges, start=1):
+    hops = [each for each in result.exchanges if each.role is not Role.RESOURCE]
+    for number, exchange in enumerate(hops, start=1):
         lines += [_clip(_heading(number, exchange), width)]
         lines += [_clip(f"   {line}", width) for line in _facts(exchange, result.started_at_us)]
         lines += _bars(exchange, scale)
         lines.append("")
+    lines += _resources(result, width)
     lines.append(_clip(_verdict(result), width))
     if result.failure is not None:
         lines += wrap(_told(result.failure, result), width)
@@ -56,6 +58,7 @@ def as_json(result: Result) -> dict[str, object]:
         "detail": (result.failure.detail or None) if result.failure else None,
         "total_us": result.total_us,
         "redirect_us": result.redirect_us,
+        "resources_us": result.resources_us,
         **_columns(last),
         "pings_sent": last.pings.sent if last.pings else None,
         "pings_received": last.pings.received if last.pings else None,
@@ -91,6 +94,7 @@ def _columns(exchange: Exchange) -> dict[str, object]:
         "rtt_us": exchange.rtt_us,
         "role": str(exchange.role),
         "start_us": exchange.start_us,
+        "resource": exchange.resource or None,
     }
 
 
@@ -127,6 +131,27 @@ def _bars(exchange: Exchange, scale: _Scale) -> list[str]:
             begins_us += spent_us
     lines.append(f"   {'total':<7}{_ms(exchange.total_us):>10}")
     return lines
+
+
+def _resources(result: Result, width: int) -> list[str]:
+    """Draw a page's resources, a line each: what it is, its status, how long it took, when."""
+    resources = [each for each in result.exchanges if each.role is Role.RESOURCE]
+    if not resources:
+        return []
+    label = width * 5 // 8
+    scale = _Scale(result.total_us, max(10, width - label))
+    lines = [f"{len(resources)} resources, after the document {_ms(result.resources_us or 0)}"]
+    for each in resources:
+        path = each.url.partition("://")[2]
+        room = label - 30
+        name = path if len(path) <= room else "…" + path[1 - room :]
+        status = each.http_status or "-"
+        mark = "!" if each.failure else " "
+        bar = scale.bar(each.start_us, each.start_us + each.total_us)
+        lines.append(
+            f" {mark} {each.resource:<10} {name:<{room}} {status:>3} {_ms(each.total_us):>10} {bar}"
+        )
+    return [*(_clip(line, width) for line in lines), ""]
 
 
 def _heading(number: int, exchange: Exchange) -> str:

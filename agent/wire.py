@@ -62,6 +62,8 @@ def encode(result: Result) -> bytes:
     message.lag_us = result.lag_us
     message.suspect = result.suspect
     message.is_extra = result.is_extra
+    if result.resources_us is not None:
+        message.resources_us = result.resources_us
     if result.handshake is not None:
         message.handshake.tls_version = result.handshake.version
         message.handshake.tls_cipher = result.handshake.cipher
@@ -137,6 +139,8 @@ def _assignments(messages: Iterable[monitor_pb2.Assignment]) -> Iterable[Assignm
             )
         if monitor.ip_version not in (0, 4, 6):
             raise ValueError(f"monitor {monitor.id} has ip_version={monitor.ip_version}; 0, 4 or 6")
+        if monitor.kind not in ("", "request", "page"):
+            raise ValueError(f"monitor {monitor.id} has kind={monitor.kind!r}; request or page")
         yield Assignment(
             monitor=Monitor(
                 id=monitor.id,
@@ -151,6 +155,7 @@ def _assignments(messages: Iterable[monitor_pb2.Assignment]) -> Iterable[Assignm
                 connect_to=monitor.connect_to,
                 name_server=_name_server(monitor),
                 assertions=tuple(map(_assertion, monitor.assertions)),
+                kind=monitor.kind or "request",
             ),
             offset_us=message.offset_us,
             from_us=message.from_slot_us or None,
@@ -244,6 +249,7 @@ def _put_exchange(exchange: Exchange, message: result_pb2.Exchange) -> None:
         _put_pings(exchange.pings, message)
     message.answer = _text(exchange.answer)
     message.role = _ROLES[exchange.role]
+    message.resource = exchange.resource
     message.start_us = exchange.start_us
     if exchange.outcome is not None:
         message.outcome = _OUTCOMES[exchange.outcome]

@@ -259,6 +259,7 @@ def assignment(row: DictRow, keyring: Keyring) -> monitor_pb2.Assignment:
             connect_to=row["connect_to"],
             name_server=row["name_server"],
             assertions=[monitor_pb2.Assertion(**each) for each in row["assertions"]],
+            kind=row["kind"],
         ),
         offset_us=row["offset_us"],
         from_slot_us=row["from_slot_us"],

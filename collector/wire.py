@@ -25,7 +25,7 @@ POSTGRES_EPOCH_US = 946_684_800_000_000
 EARLIEST_US = 1_577_836_800_000_000  # 2020-01-01: before any agent existed
 LATEST_AHEAD_US = 86_400_000_000  # a clock a day ahead is broken, and would make far-off chunks
 TEXT_MAX = 2048
-EXCHANGES_MAX = 100
+EXCHANGES_MAX = 600  # a page's resources and all their redirects
 PINGS_MAX = 1000
 NO_PINGS = (None, None, None, None)
 
@@ -39,6 +39,7 @@ RESULT_COLUMNS: dict[str, str] = {
     "monitor_id": "int4",
     "total_us": "int4",
     "redirect_us": "int4",
+    "resources_us": "int4",
     "dns_us": "int4",
     "connect_us": "int4",
     "tls_us": "int4",
@@ -95,6 +96,7 @@ EXCHANGE_COLUMNS: dict[str, str] = {
     "outcome": "text",
     "failure": "text",
     "detail": "text",
+    "resource": "text",
 }
 GAP_COLUMNS: dict[str, str] = {
     "from_slot_at": "int8",
@@ -176,7 +178,10 @@ def rows(message: result_pb2.Result, *, agent_id: object, location: str, now_us:
     phases = durations(last)
     redirect_us = count(message.redirect_us, "redirect_us")
     total_us = count(message.total_us, "total_us")
-    if redirect_us + sum(filter(None, phases)) != total_us:
+    resources_us = None
+    if message.HasField("resources_us"):
+        resources_us = count(message.resources_us, "resources_us")
+    if redirect_us + sum(filter(None, phases)) + (resources_us or 0) != total_us:
         raise RefusedResult("its phases do not sum to total_us")
     slot_at = instant(message.slot_at_us, now_us, "slot_at_us")
     exchanges = tuple(exchange_rows(message, slot_at, location))
@@ -191,6 +196,7 @@ def rows(message: result_pb2.Result, *, agent_id: object, location: str, now_us:
         message.monitor_id,
         total_us,
         redirect_us,
+        resources_us,
         *phases,
         count(message.delay_us, "delay_us"),
         count(message.lag_us, "lag_us"),
@@ -280,6 +286,7 @@ def exchange_row(
         OUTCOMES.get(exchange.outcome),
         text(exchange.failure, "failure"),
         text(exchange.detail, "detail"),
+        text(exchange.resource, "resource"),
     )
 
 

@@ -14,7 +14,7 @@ from dashboard import monitor, timespan, words
 from dashboard.db import Reader
 from dashboard.errors import BadRequest, NotFound
 from dashboard.rendering import page
-from dashboard.rows import Certificate, Hop, Monitor, Place, ResultRow, SameSlot
+from dashboard.rows import Certificate, Hop, Monitor, Place, Resource, ResultRow, SameSlot
 from dashboard.session import visit
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
@@ -57,6 +57,9 @@ async def show(request: Request) -> Response:
             raise NotFound("There is no result of this monitor, location and time.")
         hops = await reader.all(Hop, "hops", **key) if found.redirects else []
         shown = await _certificate(reader, key, found)
+        resources = []
+        if found.resources_us is not None:
+            resources = await reader.all(Resource, "resources", **key)
         elsewhere = await reader.all(SameSlot, "same_slot", interval_s=watched.interval_s, **key)
     return page(
         request,
@@ -69,8 +72,10 @@ async def show(request: Request) -> Response:
         sentence=sentence(watched, place, found),
         exchanges=list(waterfall(watched, found, hops)),
         certificate=shown,
+        resources=[(each, drawn(each)) for each in resources],
         elsewhere=sorted(elsewhere, key=lambda other: words.order(other.title)),
         outcome_states=words.OUTCOME_STATES,
+        phases=words.PHASES,
         tz="UTC" if request.query_params.get("tz", "").upper() == "UTC" else "",
     )
 
@@ -79,7 +84,7 @@ def sentence(watched: Monitor, place: Place, found: ResultRow) -> str:
     """The verdict."""
     if found.failure is None:
         return f"Up from {place.title} in {words.duration(found.total_us)}"
-    if found.outcome == "degraded":
+    if found.failure == "too_slow":
         limit = f", over the limit of {words.duration(watched.slow_us)}" if watched.slow_us else ""
         return f"Slow from {place.title}: {words.duration(found.total_us)}{limit}"
     return f"{words.cause(found.failure, found.http_status)} from {place.title}"
@@ -99,7 +104,7 @@ def waterfall(watched: Monitor, found: ResultRow, hops: list[Hop]) -> Iterator[E
         found.url or watched.url,
         found.http_status,
         start,
-        found.total_us - start,
+        found.total_us - start - (found.resources_us or 0),
         [
             replace(bar, title=words.WAITS.get(watched.scheme, bar.title))
             if bar.phase == "wait"
@@ -109,6 +114,18 @@ def waterfall(watched: Monitor, found: ResultRow, hops: list[Hop]) -> Iterator[E
             if watched.is_http or bar.length_us is not None
         ],
     )
+
+
+def drawn(resource: Resource) -> list[tuple[str, int, int]]:
+    """A resource's phases in one bar: name, start and length, those that took any time."""
+    start = resource.start_us
+    bars = []
+    for name in PHASES:
+        length = getattr(resource, f"{name}_us")
+        if length:
+            bars.append((name, start, length))
+            start += length
+    return bars
 
 
 def _bars(timed: Hop | ResultRow, start: int, failed: str) -> Iterator[Bar]:

@@ -146,6 +146,7 @@ class SeriesRow:
     tls_us: int | None
     wait_us: int | None
     receive_us: int | None
+    resources_us: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,27 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
+class Resource:
+    """Something that a page asked for; its columns are explained in vantage.exchanges."""
+
+    url: str
+    resource: str
+    http_status: int | None
+    http_version: str | None
+    body_bytes: int
+    start_us: int
+    total_us: int
+    dns_us: int | None
+    connect_us: int | None
+    tls_us: int | None
+    send_us: int | None
+    wait_us: int | None
+    receive_us: int | None
+    failure: str | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ResultRow:
     """One result; the columns are explained in vantage.results."""
 
@@ -233,6 +255,7 @@ class ResultRow:
     send_us: int | None
     wait_us: int | None
     receive_us: int | None
+    resources_us: int | None
     delay_us: int
     lag_us: int
     rtt_us: int | None

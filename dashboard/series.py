@@ -11,7 +11,7 @@ from dashboard import timespan, words
 from dashboard.rows import LocationStanding, Monitor, SeriesRow
 from dashboard.timespan import Timespan
 
-PHASES = ("redirect", "dns", "connect", "tls", "wait", "receive")
+PHASES = ("redirect", "dns", "connect", "tls", "wait", "receive", "resources")
 """In the order of a chart's stack; `wait` holds `send` as well."""
 
 SETTLE_S = 30
@@ -36,6 +36,7 @@ class LocationSeries(msgspec.Struct):
     tls_us: list[int | None]
     wait_us: list[int | None]
     receive_us: list[int | None]
+    resources_us: list[int | None]
     slot: list[str | None]
 
     def phase(self, name: str) -> list[int | None]:
@@ -128,5 +129,6 @@ def _location(
         tls_us=[row.tls_us if row else None for row in passed],
         wait_us=[row.wait_us if row else None for row in passed],
         receive_us=[row.receive_us if row else None for row in passed],
+        resources_us=[row.resources_us if row else None for row in passed],
         slot=[words.slot_name(row.failed_slot_at or row.slot_at) if row else None for row in rows],
     )

@@ -32,6 +32,7 @@ PHASES = {
     "send": "Sending the request",
     "wait": "Waiting for first byte",
     "receive": "Content transfer",
+    "resources": "Resources of the page",
 }
 
 # What the phase wait is where there is no first byte.
@@ -73,10 +74,12 @@ CAUSES = {
     "http_protocol": "Response is not valid HTTP",
     "http_status": "Unexpected HTTP status",
     "other": "Failed",
+    "page_too_large": "Page larger than the limit",
     "ping_forbidden": "The agent may not send pings",
     "ping_timeout": "No ping came back",
     "protocol_error": "Not what this protocol says",
     "redirect_invalid": "Redirect leads nowhere usable",
+    "resource_failed": "A resource of the page failed",
     "reset_receive": "Connection reset while receiving the response",
     "reset_send": "Connection reset while sending the request",
     "reset_wait": "Connection reset while waiting for the first byte",

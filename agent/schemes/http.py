@@ -13,13 +13,18 @@ from agent.result import Exchange, Failure, Request
 from agent.schemes.scheme import Exchanged
 from agent.transfer import MAX_WIRE_BYTES, Engine, Transfer
 from agent.url import Target
+from agent.visit import Visit
 
 
 class Http:
-    """Speaks HTTP in whichever version is asked for."""
+    """Speaks HTTP in whichever version is asked for.
 
-    def __init__(self, engine: Engine) -> None:
+    ``visit``: whose connections are shared; None: every exchange has one of its own.
+    """
+
+    def __init__(self, engine: Engine, visit: Visit | None = None) -> None:
         self._engine = engine
+        self._visit = visit
 
     async def exchange(
         self,
@@ -30,7 +35,9 @@ class Http:
         request: Request,
         content: Content | None,
     ) -> Exchanged:
-        transfer = await self._engine.exchange(target, addresses, timeout_us, request, content)
+        transfer = await self._engine.exchange(
+            target, addresses, timeout_us, request, content, visit=self._visit
+        )
         exchange = exchange_of(target, dns_us, transfer)
         if request.proxy:
             exchange.target_port = proxy_target(request.proxy.url).port
@@ -42,7 +49,9 @@ def exchange_of(target: Target, dns_us: int | None, transfer: Transfer) -> Excha
     handshake = transfer.handshake
     return Exchange(
         url=target.url,
-        phases=phases(transfer.marks, dns_us=dns_us, is_tls=target.is_tls),
+        phases=phases(
+            transfer.marks, dns_us=dns_us, is_tls=target.is_tls, is_reused=transfer.is_reused
+        ),
         total_us=(dns_us or 0) + transfer.marks.total,
         http_status=transfer.http_status,
         http_version=transfer.http_version,

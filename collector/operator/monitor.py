@@ -48,6 +48,7 @@ def monitor() -> None:
 @click.option(
     "--max-redirects", type=click.IntRange(0, 50), default=10, show_default=True, help="0: none."
 )
+@click.option("--page", is_flag=True, help="Fetch style sheets, scripts, images and fonts as well.")
 @request_options
 @terms_options
 @expectation_options
@@ -62,6 +63,7 @@ def add(
     timeout: float,
     slow: float | None,
     max_redirects: int,
+    page: bool,
     url: str,
     request: Request,
     terms: Terms,
@@ -89,6 +91,7 @@ def add(
             terms=terms,
             secrets=secrets,
             assertions=assertions,
+            kind="page" if page else "request",
         )
         if secrets.names:
             store_secrets(connection, monitor_id, secrets, keyring)
@@ -110,6 +113,7 @@ def add_monitor(
     terms: Terms = FREE,
     secrets: Secrets = NONE,
     assertions: Sequence[Assertion] = (),
+    kind: str = "request",
 ) -> int:
     """Insert a monitor at the named locations, or at all there are and will be; return its id.
 
@@ -123,6 +127,11 @@ def add_monitor(
     check_terms(terms, secrets, url, request)
     check_assertions(assertions)
     check_applicable(url, request, assertions)
+    is_got = request.method == "GET" and request.body is None
+    if kind == "page" and not (is_got and re.match("https?://", url)):
+        raise CollectorError(
+            "A page is an http or https URL, fetched with GET and without a body; leave out --page."
+        )
     if interval_s != int(interval_s) or not 1 <= interval_s <= 86400:
         raise CollectorError(f"The interval is {interval_s:g} s: 1 s to 24 h in whole seconds.")
     if not 0.1 <= timeout_s <= 60:
@@ -165,6 +174,7 @@ def add_monitor(
             "phase_timeouts": Jsonb(dict(terms.phase_timeouts)),
             "assertions": Jsonb(list(assertions)),
             "is_everywhere": not locations,
+            "kind": kind,
         },
     ).fetchone()
     assert row is not None  # noqa: S101 - INSERT ... RETURNING

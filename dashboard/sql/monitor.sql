@@ -85,7 +85,8 @@ SELECT
     tls_us,
     -- Pings and questions are not sent apart.
     COALESCE(send_us, 0) + wait_us AS wait_us,
-    receive_us
+    receive_us,
+    resources_us
 FROM placed
 WHERE place = GREATEST(1, (checks - failed + 1) / 2)
 ORDER BY location, bucket_at

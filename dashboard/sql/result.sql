@@ -22,6 +22,7 @@ SELECT
     send_us,
     wait_us,
     receive_us,
+    resources_us,
     delay_us,
     lag_us,
     rtt_us,
@@ -70,6 +71,32 @@ WHERE monitor_id = %(monitor_id)s
     AND slot_at = %(slot_at)s
     AND role = 'hop'
 ORDER BY hop
+
+-- resources --
+SELECT
+    url,
+    resource,
+    http_status,
+    http_version,
+    body_bytes,
+    COALESCE(start_us, 0) AS start_us,
+    total_us,
+    dns_us,
+    connect_us,
+    tls_us,
+    send_us,
+    wait_us,
+    receive_us,
+    failure,
+    detail
+FROM report.exchanges
+WHERE monitor_id = %(monitor_id)s
+    AND location = %(location)s
+    AND slot_at = %(slot_at)s
+    AND role = 'resource'
+ORDER BY
+    start_us,
+    hop
 
 -- same_slot --
 -- Slots of one round lie less than an interval apart, so the nearest one is the same round's.

@@ -16,9 +16,9 @@ import { refresh } from "./refresh.js";
  * @typedef {{from_s: number, to_s: number, bucket_s: number, times: number[], locations: Columns[]}} Series
  */
 
-const PHASES = ["redirect", "dns", "connect", "tls", "wait", "receive"];
+const PHASES = ["redirect", "dns", "connect", "tls", "wait", "receive", "resources"];
 /** @type {Record<string, string>} */
-const WORDS = { redirect: "redirects", dns: "DNS", connect: "connect", tls: "TLS", wait: "wait", receive: "transfer" };
+const WORDS = { redirect: "redirects", dns: "DNS", connect: "connect", tls: "TLS", wait: "wait", receive: "transfer", resources: "resources" };
 const HEIGHT = 184;
 const FAIL_HEIGHT = 5;
 const SYNC = "charts";

@@ -20,6 +20,7 @@ from tests.support.collector import fetch, running_collector
 from tests.support.counting import CountingTarget, counting_target
 from tests.support.database import Database
 from tests.support.processes import Program, running, wait_until
+from tests.support.site import running_site
 
 # So rare that no scheduled result comes in between.
 DAY_S = 86_400
@@ -90,6 +91,42 @@ def test_the_report_centres_way_of_asking_has_the_same_effect(url: str, database
     wait_until(lambda: len(fetch(url, found)) == 2, what="two results")
     slots = fetch(url, "SELECT DISTINCT slot_at FROM vantage.results")
     assert [row["slot_at"] for row in slots] == [asked_at]
+
+
+def test_a_whole_page_is_stored_with_its_resources(url: str) -> None:
+    pages = {
+        "/": ("text/html", b"<img src=/a.png><script src=/b.js></script>", 0.0, {}),
+        "/a.png": ("image/png", b"x" * 2000, 0.0, {}),
+    }
+    with running_site(pages) as site:
+        with psycopg.connect(url, row_factory=dict_row) as connection:
+            monitor_id = add_monitor(
+                connection, account_id=1, url=site.url(), interval_s=DAY_S, kind="page"
+            )
+        # Until the agents know of it they ignore what is asked.
+        asked = lambda: monitor_run(url, str(monitor_id), "--location=a", "--json")  # noqa: E731
+        wait_until(lambda: asked().returncode == 0, what="a result of the page")
+    [row] = fetch(
+        url,
+        "SELECT * FROM vantage.results WHERE monitor_id = 2 AND location = 'a'"
+        " ORDER BY slot_at LIMIT 1",
+    )
+    assert (row["outcome"], row["failure"], row["http_status"]) == (
+        "degraded",
+        "resource_failed",
+        200,
+    )
+    assert row["resources_us"] > 0
+    found = fetch(
+        url,
+        "SELECT * FROM vantage.exchanges WHERE monitor_id = 2 AND location = 'a'"
+        f" AND slot_at = '{row['slot_at'].isoformat()}' ORDER BY resource",
+    )
+    assert [(each["role"], each["resource"], each["failure"]) for each in found] == [
+        ("resource", "image", None),
+        ("resource", "script", "http_status"),
+    ]
+    assert found[0]["body_bytes"] == 2000
 
 
 def test_one_location_may_be_asked_and_the_table_is_readable(url: str) -> None:

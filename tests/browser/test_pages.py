@@ -107,6 +107,23 @@ def test_a_result_can_be_asked_for(new_page: NewPage, centre: Centre) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(1360, "light"), (390, "dark")])
+def test_a_page_and_its_resources(
+    new_page: NewPage, centre: Centre, width: int, scheme: str
+) -> None:
+    centre.new_page_result("Sign-in API", "fra")
+    page = new_page(width=width, color_scheme=scheme)
+    page.goto(f"/m/{centre.monitor('Sign-in API')}?range=15m&loc=fra")
+    expect(page.locator('[data-phase="resources"]')).to_be_visible()
+    page.locator("#recent tbody a").first.click()
+    rows = page.locator("table.resources tbody tr")
+    expect(rows).to_have_count(16)
+    expect(page.locator(".waterfall").first).to_contain_text("16 resources")
+    expect(rows.nth(8)).to_contain_text("HTTP status 404")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    keep_picture(page, f"page-result-{width}")
+
+
 def test_the_overview_is_live_too(new_page: NewPage, centre: Centre) -> None:
     page = new_page()
     expect(page.locator("#live")).to_contain_text("Live")

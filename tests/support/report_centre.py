@@ -69,6 +69,46 @@ class Centre:
             )
             connection.execute("SELECT pg_notify('vantage_results', %s)", [str(self.monitor(name))])
 
+    def new_page_result(self, name: str, location: str) -> None:
+        """A whole page of this moment: 16 resources, one of which failed."""
+        self.execute(
+            """
+            WITH page AS (
+                INSERT INTO vantage.results (
+                    slot_at, started_at, body_bytes, monitor_id, total_us, redirect_us,
+                    dns_us, connect_us, tls_us, send_us, wait_us, receive_us, resources_us,
+                    delay_us, lag_us, header_bytes, target_port, outcome, failure, detail, agent_id,
+                    http_status, redirects, suspect, location, http_version)
+                VALUES (
+                    now(), now(), 21930, %(monitor_id)s, 812400, 0,
+                    3000, 9000, 20000, 400, 80000, 20000, 680000,
+                    0, 0, 412, 443, 'degraded', 'resource_failed', '1 of 16 resources failed',
+                    md5('agent')::uuid, 200, 0, false, %(location)s, '2')
+                RETURNING slot_at, monitor_id, location
+            )
+            INSERT INTO vantage.exchanges (
+                slot_at, monitor_id, location, role, hop, resource, url, http_status, http_version,
+                body_bytes, header_bytes, target_port, start_us, total_us, dns_us, connect_us,
+                tls_us, send_us, wait_us, receive_us, outcome, failure, detail)
+            SELECT
+                slot_at, monitor_id, location, 'resource', n,
+                (ARRAY['stylesheet', 'script', 'image', 'font'])[1 + n %% 4],
+                'https://' || CASE WHEN n %% 5 = 0 THEN 'cdn' ELSE 'www' END
+                    || '.example.com/assets/2026/11/' || md5(n::text) || '/part-' || n || '.webp',
+                CASE n WHEN 9 THEN 404 ELSE 200 END, '2', 1000 * n * n, 300, 443,
+                135000 + 9000 * n, 63000 + 30000 * n,
+                CASE n %% 5 WHEN 0 THEN 3000 END, CASE n %% 5 WHEN 0 THEN 20000 END,
+                CASE n %% 5 WHEN 0 THEN 30000 END, 300,
+                CASE n %% 5 WHEN 0 THEN 700 + 20000 * n ELSE 53700 + 20000 * n END,
+                9000 + 10000 * n,
+                CASE n WHEN 9 THEN 'down' ELSE 'up' END::vantage.outcome,
+                CASE n WHEN 9 THEN 'http_status' END, CASE n WHEN 9 THEN 'HTTP 404 Not Found' END
+            FROM page CROSS JOIN generate_series(1, 16) AS n
+            """,
+            monitor_id=self.monitor(name),
+            location=location,
+        )
+
 
 @contextmanager
 def centre(

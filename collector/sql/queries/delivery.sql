@@ -262,6 +262,7 @@ SELECT
     monitor_secrets.nonce,
     monitor_secrets.sealed,
     monitors.assertions,
+    monitors.kind,
     vantage.slot_offset_us(monitors.id, chosen.location, monitors.interval_s) AS offset_us,
     (extract(epoch FROM chosen.takes_from) * 1000000)::bigint AS from_slot_us,
     (extract(epoch FROM chosen.better_from) * 1000000)::bigint AS until_slot_us,

@@ -89,13 +89,14 @@ ORDER BY monitors.id
 INSERT INTO vantage.monitors (
     account_id, name, url, interval_s, timeout_us, slow_us, max_redirects, method, headers, body,
     ip_version, http_version, is_insecure, is_uncompressed, is_paired, client_certificate,
-    authority, proxy, connect_to, name_server, phase_timeouts, assertions, is_everywhere)
+    authority, proxy, connect_to, name_server, phase_timeouts, assertions, is_everywhere,
+    kind)
 VALUES (
     %(account_id)s, %(name)s, %(url)s, %(interval_s)s, %(timeout_us)s, %(slow_us)s,
     %(max_redirects)s, %(method)s, %(headers)s, %(body)s, %(ip_version)s, %(http_version)s,
     %(is_insecure)s, %(is_uncompressed)s, %(is_paired)s, %(client_certificate)s, %(authority)s,
     %(proxy)s, %(connect_to)s, %(name_server)s, %(phase_timeouts)s, %(assertions)s,
-    %(is_everywhere)s)
+    %(is_everywhere)s, %(kind)s)
 RETURNING id
 
 -- monitor --
@@ -104,6 +105,7 @@ SELECT
     monitors.name,
     accounts.name AS account,
     monitors.url,
+    monitors.kind,
     monitors.method,
     monitors.headers,
     monitors.body,

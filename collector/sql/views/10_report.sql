@@ -116,7 +116,8 @@ SELECT
     results.pings_received,
     results.ping_min_us,
     results.ping_max_us,
-    results.answer
+    results.answer,
+    results.resources_us
 FROM vantage.results
 JOIN vantage.monitors ON monitors.id = results.monitor_id
 WHERE monitors.account_id = vantage.current_account();
@@ -149,7 +150,8 @@ SELECT
     exchanges.start_us,
     exchanges.outcome,
     exchanges.failure,
-    exchanges.detail
+    exchanges.detail,
+    exchanges.resource
 FROM vantage.exchanges
 JOIN vantage.monitors ON monitors.id = exchanges.monitor_id
 WHERE monitors.account_id = vantage.current_account();

@@ -33,6 +33,7 @@ class Monitor(_message.Message):
     REQUEST_FIELD_NUMBER: _builtins.int
     IP_VERSION_FIELD_NUMBER: _builtins.int
     ASSERTIONS_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     IS_PAIRED_FIELD_NUMBER: _builtins.int
     CONNECT_TO_FIELD_NUMBER: _builtins.int
     NAME_SERVER_FIELD_NUMBER: _builtins.int
@@ -51,6 +52,8 @@ class Monitor(_message.Message):
     """
     ip_version: _builtins.int
     """4 or 6: only addresses of this family are looked up and connected to. 0: any."""
+    kind: _builtins.str
+    """"request", or "page": what the document asks for is fetched as well. Empty: "request"."""
     is_paired: _builtins.bool
     """Each slot is run over IPv4 and over IPv6 at the same time; the result is about the worse run, or
     else the slower, and holds the exchanges of the other as pairs.
@@ -81,13 +84,14 @@ class Monitor(_message.Message):
         request: Global___Request | None = ...,
         ip_version: _builtins.int = ...,
         assertions: _abc.Iterable[Global___Assertion] | None = ...,
+        kind: _builtins.str = ...,
         is_paired: _builtins.bool = ...,
         connect_to: _builtins.str = ...,
         name_server: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_slow_us", b"_slow_us", "request", b"request", "slow_us", b"slow_us"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_slow_us", b"_slow_us", "assertions", b"assertions", "connect_to", b"connect_to", "id", b"id", "interval_us", b"interval_us", "ip_version", b"ip_version", "is_paired", b"is_paired", "max_redirects", b"max_redirects", "name_server", b"name_server", "request", b"request", "slow_us", b"slow_us", "timeout_us", b"timeout_us", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_slow_us", b"_slow_us", "assertions", b"assertions", "connect_to", b"connect_to", "id", b"id", "interval_us", b"interval_us", "ip_version", b"ip_version", "is_paired", b"is_paired", "kind", b"kind", "max_redirects", b"max_redirects", "name_server", b"name_server", "request", b"request", "slow_us", b"slow_us", "timeout_us", b"timeout_us", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__slow_us: _TypeAlias = _typing.Literal["slow_us"]  # noqa: Y015
     _WhichOneofArgType__slow_us: _TypeAlias = _typing.Literal["_slow_us", b"_slow_us"]  # noqa: Y015

@@ -158,6 +158,7 @@ class Exchange(_message.Message):
     PING_MAX_US_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
     url: _builtins.str
     total_us: _builtins.int
     http_status: _builtins.int
@@ -199,6 +200,10 @@ class Exchange(_message.Message):
     """What a server greeted with, or the records that it gave; empty: HTTP, or no answer."""
     outcome: Global___Outcome.ValueType
     """Unspecified: it is no more than a part of what is judged."""
+    resource: _builtins.str
+    """What a resource is for: stylesheet, script, image or font; empty: it is none. Its connection may
+    have been there already: then there are no phases dns, connect and tls.
+    """
     @_builtins.property
     def phases(self) -> Global___Phases: ...
     def __init__(
@@ -226,10 +231,11 @@ class Exchange(_message.Message):
         ping_max_us: _builtins.int | None = ...,
         answer: _builtins.str = ...,
         outcome: Global___Outcome.ValueType = ...,
+        resource: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cert_expires_at_us", b"_cert_expires_at_us", "_http_status", b"_http_status", "_ping_max_us", b"_ping_max_us", "_ping_min_us", b"_ping_min_us", "_pings_received", b"_pings_received", "_pings_sent", b"_pings_sent", "_rtt_us", b"_rtt_us", "cert_expires_at_us", b"cert_expires_at_us", "http_status", b"http_status", "phases", b"phases", "ping_max_us", b"ping_max_us", "ping_min_us", b"ping_min_us", "pings_received", b"pings_received", "pings_sent", b"pings_sent", "rtt_us", b"rtt_us"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cert_expires_at_us", b"_cert_expires_at_us", "_http_status", b"_http_status", "_ping_max_us", b"_ping_max_us", "_ping_min_us", b"_ping_min_us", "_pings_received", b"_pings_received", "_pings_sent", b"_pings_sent", "_rtt_us", b"_rtt_us", "answer", b"answer", "body_bytes", b"body_bytes", "cert_expires_at_us", b"cert_expires_at_us", "detail", b"detail", "failure", b"failure", "header_bytes", b"header_bytes", "http_status", b"http_status", "http_version", b"http_version", "local_ip", b"local_ip", "outcome", b"outcome", "phases", b"phases", "ping_max_us", b"ping_max_us", "ping_min_us", b"ping_min_us", "pings_received", b"pings_received", "pings_sent", b"pings_sent", "role", b"role", "rtt_us", b"rtt_us", "start_us", b"start_us", "target_ip", b"target_ip", "target_port", b"target_port", "total_us", b"total_us", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cert_expires_at_us", b"_cert_expires_at_us", "_http_status", b"_http_status", "_ping_max_us", b"_ping_max_us", "_ping_min_us", b"_ping_min_us", "_pings_received", b"_pings_received", "_pings_sent", b"_pings_sent", "_rtt_us", b"_rtt_us", "answer", b"answer", "body_bytes", b"body_bytes", "cert_expires_at_us", b"cert_expires_at_us", "detail", b"detail", "failure", b"failure", "header_bytes", b"header_bytes", "http_status", b"http_status", "http_version", b"http_version", "local_ip", b"local_ip", "outcome", b"outcome", "phases", b"phases", "ping_max_us", b"ping_max_us", "ping_min_us", b"ping_min_us", "pings_received", b"pings_received", "pings_sent", b"pings_sent", "resource", b"resource", "role", b"role", "rtt_us", b"rtt_us", "start_us", b"start_us", "target_ip", b"target_ip", "target_port", b"target_port", "total_us", b"total_us", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cert_expires_at_us: _TypeAlias = _typing.Literal["cert_expires_at_us"]  # noqa: Y015
     _WhichOneofArgType__cert_expires_at_us: _TypeAlias = _typing.Literal["_cert_expires_at_us", b"_cert_expires_at_us"]  # noqa: Y015
@@ -334,7 +340,7 @@ Global___MissedSlots: _TypeAlias = MissedSlots  # noqa: Y015
 
 @_typing.final
 class Result(_message.Message):
-    """One slot's outcome. redirect_us + the last exchange's phases = total_us, exactly."""
+    """One slot's outcome. redirect_us + the last exchange's phases + resources_us = total_us, exactly."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -352,6 +358,7 @@ class Result(_message.Message):
     SUSPECT_FIELD_NUMBER: _builtins.int
     IS_EXTRA_FIELD_NUMBER: _builtins.int
     HANDSHAKE_FIELD_NUMBER: _builtins.int
+    RESOURCES_US_FIELD_NUMBER: _builtins.int
     MISSED_FIELD_NUMBER: _builtins.int
     monitor_id: _builtins.int
     slot_at_us: _builtins.int
@@ -375,6 +382,10 @@ class Result(_message.Message):
     """The lag exceeds the stated share of the measurement (docs/accuracy.md): not to be trusted."""
     is_extra: _builtins.bool
     """Asked for by a person, outside the schedule: slot_at_us is when it was asked for."""
+    resources_us: _builtins.int
+    """From the end of the document to that of the page's last resource. Absent: no page was asked for,
+    or there is no document.
+    """
     @_builtins.property
     def exchanges(self) -> _containers.RepeatedCompositeFieldContainer[Global___Exchange]:
         """At least one. Those of one role are in the order they were made; hops come after all others,
@@ -408,12 +419,15 @@ class Result(_message.Message):
         suspect: _builtins.bool = ...,
         is_extra: _builtins.bool = ...,
         handshake: Global___Handshake | None = ...,
+        resources_us: _builtins.int | None = ...,
         missed: Global___MissedSlots | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["handshake", b"handshake", "missed", b"missed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_resources_us", b"_resources_us", "handshake", b"handshake", "missed", b"missed", "resources_us", b"resources_us"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay_us", b"delay_us", "detail", b"detail", "exchanges", b"exchanges", "failure", b"failure", "handshake", b"handshake", "is_extra", b"is_extra", "lag_us", b"lag_us", "missed", b"missed", "monitor_id", b"monitor_id", "outcome", b"outcome", "redirect_us", b"redirect_us", "slot_at_us", b"slot_at_us", "started_at_us", b"started_at_us", "suspect", b"suspect", "total_us", b"total_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_resources_us", b"_resources_us", "delay_us", b"delay_us", "detail", b"detail", "exchanges", b"exchanges", "failure", b"failure", "handshake", b"handshake", "is_extra", b"is_extra", "lag_us", b"lag_us", "missed", b"missed", "monitor_id", b"monitor_id", "outcome", b"outcome", "redirect_us", b"redirect_us", "resources_us", b"resources_us", "slot_at_us", b"slot_at_us", "started_at_us", b"started_at_us", "suspect", b"suspect", "total_us", b"total_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__resources_us: _TypeAlias = _typing.Literal["resources_us"]  # noqa: Y015
+    _WhichOneofArgType__resources_us: _TypeAlias = _typing.Literal["_resources_us", b"_resources_us"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__resources_us) -> _WhichOneofReturnType__resources_us | None: ...
 
 Global___Result: _TypeAlias = Result  # noqa: Y015

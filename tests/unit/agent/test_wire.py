@@ -55,6 +55,7 @@ EXCHANGE = st.builds(
     role=st.sampled_from(Role),
     start_us=INT32,
     outcome=st.none() | st.sampled_from(Outcome),
+    resource=TEXT,
     failure=FAILURE,
     answer=TEXT,
     pings=st.none() | PINGS,
@@ -86,6 +87,7 @@ RESULT = st.builds(
     suspect=st.booleans(),
     is_extra=st.booleans(),
     handshake=st.none() | HANDSHAKE,
+    resources_us=st.none() | INT32,
 )
 
 
@@ -124,6 +126,7 @@ def result_of(message: result_pb2.Result) -> Result:
         chain = Chain(tuple(message.handshake.chain), b"", None)
         shown = Handshake(message.handshake.tls_version, message.handshake.tls_cipher, chain)
     values["handshake"] = shown
+    values["resources_us"] = optional(message, "resources_us")
     return Result(**values)
 
 
@@ -213,6 +216,7 @@ def test_what_is_asked_and_expected_survives(
         is_paired=True,
         connect_to="::1",
         name_server="[::1]:5353",
+        kind="page",
         assertions=[
             monitor_pb2.Assertion(**{f.name: getattr(each, f.name) for f in fields(Assertion)})
             for each in assertions
@@ -223,7 +227,7 @@ def test_what_is_asked_and_expected_survives(
     [assignment] = wire.assignments(decoded)
     monitor = assignment.monitor
     assert (monitor.request, monitor.assertions) == (request, assertions)
-    assert (monitor.ip_version, monitor.is_paired) == (ip_version, True)
+    assert (monitor.ip_version, monitor.is_paired, monitor.kind) == (ip_version, True, "page")
     assert (monitor.connect_to, monitor.name_server) == ("::1", ("::1", 5353))
     kept = wire.without_secrets(decoded)
     assert len(kept.assignments) == 0

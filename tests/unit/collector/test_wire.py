@@ -162,3 +162,25 @@ def test_missed_slots_become_a_gap() -> None:
 def test_missed_slots_that_cannot_be_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(wire.RefusedResult):
         gap_row(**changes)
+
+
+def test_what_came_after_a_pages_document_is_part_of_the_total() -> None:
+    document = result_pb2.Exchange(phases=result_pb2.Phases(wait_us=10), total_us=10)
+    resource = result_pb2.Exchange(
+        role=result_pb2.EXCHANGE_ROLE_RESOURCE,
+        resource="image",
+        start_us=12,
+        phases=result_pb2.Phases(send_us=1, wait_us=4),
+        total_us=5,
+        outcome=result_pb2.OUTCOME_UP,
+    )
+    message = sound(exchanges=[resource, document], redirect_us=2, resources_us=7, total_us=19)
+    found = rows(message)
+    row = named(found.result, wire.RESULT_COLUMNS)
+    assert (row["resources_us"], row["wait_us"], row["redirects"]) == (7, 10, 0)
+    [other] = [named(each, wire.EXCHANGE_COLUMNS) for each in found.exchanges]
+    assert (other["role"], other["resource"], other["start_us"]) == ("resource", "image", 12)
+    assert (other["connect_us"], other["wait_us"], other["outcome"]) == (None, 4, "up")
+    with pytest.raises(wire.RefusedResult):
+        rows(sound(exchanges=[resource, document], redirect_us=2, resources_us=6, total_us=19))
+    assert named(rows(sound()).result, wire.RESULT_COLUMNS)["resources_us"] is None

@@ -23,7 +23,7 @@ def row(minute: int, *, checks: int = 1, failed: int = 0, total_us: int = 600) -
     at = BEGIN + minute * MINUTE
     broken_at = at if failed else None
     return SeriesRow(
-        "fra", at, checks, failed, broken_at, at, total_us, 0, None, total_us, None, None, None
+        "fra", at, checks, failed, broken_at, at, total_us, 0, None, total_us, *[None] * 4
     )
 
 

@@ -1,0 +1,168 @@
+"""What a page is made of: the resources that its HTML and its style sheets ask for. Pure.
+
+In the order in which a browser's preload scanner finds them, which is that of the text. What only
+a script, a scroll or a click would fetch is left out: lazy images, frames, audio and video.
+
+Source: HTML Living Standard (srcset, base, link types), CSS Syntax Module Level 3 (url, @import).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urldefrag, urljoin
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+# A desktop window, in CSS pixels, on a screen of density 1.
+WINDOW_WIDTH = 1280
+
+_ASKING = "link[href], script[src], img, picture > source, input[type=image], video[poster]"
+_STYLED = "style, [style]"
+_SCRIPTS = {"", "module", "text/javascript", "application/javascript", "text/ecmascript"}
+_AS = {"style": "stylesheet", "script": "script", "image": "image", "font": "font"}
+_CANDIDATE = re.compile(r"\s*,*\s*(\S*[^\s,])(?:\s+([0-9.]+[wx]))?\s*(?:,|$)")
+_COMMENT = re.compile(r"/\*.*?(?:\*/|$)", re.DOTALL)
+_URL = r"""url\(\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^"'()\s]*))\s*\)"""
+_IMPORT = re.compile(rf"""@import\s+(?:{_URL}|"([^"\n]*)"|'([^'\n]*)')""", re.IGNORECASE)
+_FONT = re.compile(r"@font-face\s*\{([^}]*)\}", re.IGNORECASE)
+_IMAGE = re.compile(_URL, re.IGNORECASE)
+
+
+class Kind(StrEnum):
+    """What a resource is for."""
+
+    STYLESHEET = "stylesheet"
+    SCRIPT = "script"
+    IMAGE = "image"
+    FONT = "font"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something that a page asks for; ``url``: absolute, without a fragment."""
+
+    kind: Kind
+    url: str
+
+
+def of_html(text: bytes, url: str) -> list[Resource]:
+    """Return what a document at ``url`` asks for."""
+    tree = LexborHTMLParser(text)
+    base = tree.css_first("base[href]")
+    if base is not None:
+        url = urljoin(url, base.attributes.get("href") or "")
+    found: list[Resource] = []
+    for node in tree.css(f"{_ASKING}, {_STYLED}"):
+        if node.tag == "style":
+            found += of_css(node.text(), url)
+            continue
+        found += _absolute(_asked_for(node), url)
+        if style := node.attributes.get("style"):
+            found += of_css(style, url)
+    return list(dict.fromkeys(found))
+
+
+def of_css(text: str, url: str) -> list[Resource]:
+    """Return what a style sheet at ``url`` asks for: of each font its first file."""
+    text = _COMMENT.sub("", text)
+    found = [(Kind.STYLESHEET, _first(match.groups())) for match in _IMPORT.finditer(text)]
+    text = _IMPORT.sub("", text)
+    for face in _FONT.finditer(text):
+        if (file := _IMAGE.search(face[1])) is not None:
+            found.append((Kind.FONT, _first(file.groups())))
+    text = _FONT.sub("", text)
+    found += [(Kind.IMAGE, _first(match.groups())) for match in _IMAGE.finditer(text)]
+    return list(dict.fromkeys(_absolute(found, url)))
+
+
+def _asked_for(node: LexborNode) -> Iterator[tuple[Kind, str]]:
+    attributes = {name: value or "" for name, value in node.attributes.items()}
+    match node.tag:
+        case "link":
+            if (kind := _linked(attributes)) is not None:
+                yield kind, attributes["href"]
+        case "script":
+            kind_of_script = attributes.get("type", "").strip().lower()
+            if kind_of_script in _SCRIPTS and "nomodule" not in attributes:
+                yield Kind.SCRIPT, attributes["src"]
+        case "img":
+            in_picture = node.parent is not None and _has_source(node.parent)
+            if attributes.get("loading", "").lower() != "lazy" and not in_picture:
+                chosen = chosen_of(attributes.get("srcset", ""))
+                yield Kind.IMAGE, chosen or attributes.get("src", "")
+        case "source":
+            if node.parent is not None and _is_first_source(node):
+                yield Kind.IMAGE, chosen_of(attributes.get("srcset", ""))
+        case "input":
+            yield Kind.IMAGE, attributes.get("src", "")
+        case "video":
+            yield Kind.IMAGE, attributes["poster"]
+
+
+def _linked(attributes: dict[str, str]) -> Kind | None:
+    relations = set(attributes.get("rel", "").lower().split())
+    if "stylesheet" in relations:
+        is_off = "alternate" in relations or "disabled" in attributes
+        return None if is_off else Kind.STYLESHEET
+    if "icon" in relations:
+        return Kind.IMAGE
+    if "modulepreload" in relations:
+        return Kind.SCRIPT
+    if "preload" in relations and attributes.get("as", "").lower() in _AS:
+        return Kind(_AS[attributes["as"].lower()])
+    return None
+
+
+def _has_source(node: LexborNode) -> bool:
+    return node.tag == "picture" and node.css_first("source[srcset]") is not None
+
+
+def _is_first_source(node: LexborNode) -> bool:
+    """Whether it is the one that its picture shows: the first, and its image is not lazy."""
+    picture = node.parent
+    if picture is None or picture.css_first("img[loading=lazy]") is not None:
+        return False
+    first = picture.css_first("source[srcset]")
+    return first is not None and first.mem_id == node.mem_id
+
+
+def chosen_of(srcset: str) -> str:
+    """Choose one candidate for a window of WINDOW_WIDTH and density 1; empty: there is none.
+
+    Of those with widths the smallest that fills the window, else the largest; of those with
+    densities that of 1, else the first.
+    """
+    candidates = [(match[1], match[2] or "1x") for match in _CANDIDATE.finditer(srcset)]
+    if not candidates:
+        return ""
+    widths = [(float(each[:-1]), url) for url, each in candidates if each.endswith("w")]
+    if widths:
+        enough = [pair for pair in widths if pair[0] >= WINDOW_WIDTH]
+        return min(enough)[1] if enough else max(widths)[1]
+    plain = [url for url, each in candidates if float(each[:-1] or 1) == 1]
+    return (plain or [url for url, _ in candidates])[0]
+
+
+def _first(groups: tuple[str | None, ...]) -> str:
+    return next((group for group in groups if group), "")
+
+
+def _absolute(
+    found: Iterator[tuple[Kind, str]] | list[tuple[Kind, str]], url: str
+) -> list[Resource]:
+    """Leave out what is no address of its own: fragments, data:, and other schemes than ours."""
+    resources = []
+    for kind, reference in found:
+        reference = reference.strip()
+        if not reference or reference.startswith("#"):
+            continue
+        try:
+            absolute = urldefrag(urljoin(url, reference)).url.replace(" ", "%20")
+        except ValueError:
+            continue
+        if absolute.startswith(("http://", "https://")):
+            resources.append(Resource(kind, absolute))
+    return resources

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.resources import chosen_of, of_css, of_html
+
+AT = "https://shop.example/dir/page"
+
+
+def found(html: str) -> list[tuple[str, str]]:
+    return [(each.kind.value, each.url) for each in of_html(html.encode(), AT)]
+
+
+PAGE = """<!doctype html><base href="/base/">
+<link rel="stylesheet" href="a.css"><link rel="alternate stylesheet" href="no.css">
+<link rel="icon" href="//cdn.example/icon.png#x"><link rel="canonical" href="no">
+<link rel="preload" as="font" href="f.woff2"><link rel="preload" as="fetch" href="no">
+<link rel=modulepreload href=m.js>
+<style>@import "b.css"; p { background: url('p.png') }</style>
+<script src="s.js"></script><script src=no nomodule></script>
+<script type="application/json" src=no></script><script>var url = "no"</script>
+<body style="background:url(body.png)">
+<img src="one.png"><img src=one.png><img src="no" loading=lazy><img src="data:image/png;base64,AA">
+<img srcset="two-1x.png, two-2x.png 2x" src=no>
+<picture><source srcset="three.avif"><source srcset="no"><img src=no></picture>
+<picture><img src=four.png></picture>
+<input type=image src="five me.png"><video poster=six.png src=no></video><iframe src=no></iframe>
+<a href=no>no</a><img src="ftp://no/"><img src="javascript:no"><img><img src="#no">"""
+
+
+def test_a_page_asks_for_what_a_browser_would_and_in_its_order() -> None:
+    base = "https://shop.example/base/"
+    assert found(PAGE) == [
+        ("stylesheet", base + "a.css"),
+        ("image", "https://cdn.example/icon.png"),
+        ("font", base + "f.woff2"),
+        ("script", base + "m.js"),
+        ("stylesheet", base + "b.css"),
+        ("image", base + "p.png"),
+        ("script", base + "s.js"),
+        ("image", base + "body.png"),
+        ("image", base + "one.png"),
+        ("image", base + "two-1x.png"),
+        ("image", base + "three.avif"),
+        ("image", base + "four.png"),
+        ("image", base + "five%20me.png"),
+        ("image", base + "six.png"),
+    ]
+
+
+SHEET = """/* url(no) */ @import url("one.css") screen; @import 'two.css';
+@font-face { font-family: A; src: url(a.woff2) format("woff2"), url(a.woff) }
+@media print { b { background: URL( "b.png" ) } } i { background: url(data:no), url(#no) }"""
+
+
+def test_a_style_sheet_asks_for_imports_one_file_of_a_font_and_images() -> None:
+    resources = of_css(SHEET, "https://shop.example/css/a.css")
+    assert [(each.kind.value, each.url.rpartition("/css/")[2]) for each in resources] == [
+        ("stylesheet", "one.css"),
+        ("stylesheet", "two.css"),
+        ("font", "a.woff2"),
+        ("image", "b.png"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("srcset", "chosen"),
+    [
+        ("a.png 2x, b.png", "b.png"),
+        ("a.png 1.5x, b.png 3x", "a.png"),
+        ("s.png 320w, m.png 1280w, l.png 2560w", "m.png"),
+        ("s.png 320w, m.png 640w", "m.png"),
+        ("  a,b.png 1x ,", "a,b.png"),
+        ("", ""),
+        (" , ", ""),
+    ],
+)
+def test_one_candidate_of_a_srcset_is_chosen(srcset: str, chosen: str) -> None:
+    assert chosen_of(srcset) == chosen
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_page(text: bytes) -> None:
+    of_html(b"<style>" + text, AT)
+    of_html(text, AT)
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_a_style_sheet_and_a_srcset(text: str) -> None:
+    of_css(text, AT)
+    of_css(f"@import {text} url({text}) @font-face{{{text}", AT)
+    chosen_of(text)
