@@ -16,8 +16,28 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from dashboard import editing, errors, live, locations, monitor, overview, result, signing, static
-from dashboard.account import audit, joining, members, profile, sessions, tokens
+from dashboard import (
+    editing,
+    errors,
+    live,
+    locations,
+    monitor,
+    overview,
+    result,
+    signing,
+    static,
+    status,
+)
+from dashboard.account import (
+    audit,
+    joining,
+    leaving,
+    members,
+    profile,
+    sessions,
+    status_pages,
+    tokens,
+)
 from dashboard.api import application as api
 from dashboard.attempts import Attempts
 from dashboard.authorization import Verified
@@ -53,7 +73,10 @@ ROUTES: list[BaseRoute] = [
     *members.ROUTES,
     *sessions.ROUTES,
     *tokens.ROUTES,
+    *status_pages.ROUTES,
     *audit.ROUTES,
+    *leaving.ROUTES,
+    *status.ROUTES,
 ]
 
 
@@ -84,6 +107,8 @@ def make(settings: Settings) -> Starlette:
     app.state.settings = settings
     app.state.database = database
     app.state.hub = live.Hub(database)
+    app.state.purge = leaving.Purge(database)
+    app.state.status_pages = {}
     app.state.attempts = Attempts()
     app.state.strangers = Attempts(TRIES_OF_AN_ADDRESS)
     app.state.mailings = Attempts()
@@ -97,13 +122,17 @@ def make(settings: Settings) -> Starlette:
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     database: Database = app.state.database
     await database.open()
-    listening = asyncio.create_task(app.state.hub.run())
+    running = [
+        asyncio.create_task(app.state.hub.run()),
+        asyncio.create_task(app.state.purge.run()),
+    ]
     try:
         yield
     finally:
-        listening.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await listening
+        for task in running:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         await app.state.mailer.close()
         await database.close()
 

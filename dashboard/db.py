@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncClientCursor, AsyncConnection
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from dashboard.errors import DashboardError, DatabaseAway, Forbidden, NotFound, Unacceptable
@@ -53,6 +53,13 @@ class Reader:
         """The one row of statement ``name``, which always gives one."""
         (found,) = await self.all(row, name, **values)
         return found
+
+    async def stream(self, name: str, /, **values: object) -> AsyncIterator[dict[str, Any]]:
+        """Every row of statement ``name``, of which memory holds a few at a time."""
+        async with self._connection.cursor(name, row_factory=dict_row) as cursor:
+            await cursor.execute(statements()[name], values)
+            async for row in cursor:
+                yield row
 
     async def run(self, name: str, /, **values: object) -> None:
         """Run statement ``name`` for its effect."""

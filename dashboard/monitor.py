@@ -14,7 +14,18 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from dashboard import chart, csrf, heat_map, run_now, series, session, timespan, view, words
+from dashboard import (
+    chart,
+    csrf,
+    heat_map,
+    parquet,
+    run_now,
+    series,
+    session,
+    timespan,
+    view,
+    words,
+)
 from dashboard.db import Reader
 from dashboard.errors import BadRequest, NotFound
 from dashboard.rendering import page
@@ -247,9 +258,9 @@ DATA = {"series": (SeriesRow, POINTS), "heat": (HeatRow, HEAT_CELLS)}
 
 
 async def data(request: Request) -> Response:
-    """Answer ``/m/{id}/{name}.json``, ``.csv`` and ``.sql``: a chart's numbers."""
+    """Answer ``/m/{id}/{name}.json``, ``.csv``, ``.parquet`` and ``.sql``: a chart's numbers."""
     name, form = request.path_params["name"], request.path_params["form"]
-    if name not in DATA or form not in ("json", "csv", "sql"):
+    if name not in DATA or form not in ("json", "csv", "parquet", "sql"):
         raise NotFound("There is no such data.")
     shape, usual = DATA[name]
     points = _points(request, usual)
@@ -264,8 +275,10 @@ async def data(request: Request) -> Response:
         rows: list[Any] = await reader.all(shape, name, **parameters)
     if form == "json":
         return _data(msgspec.json.encode(rows), "application/json")
-    file = f"monitor-{scene.monitor.id}-{name}.csv"
-    return _data(_csv(shape, rows), "text/csv", f'attachment; filename="{file}"')
+    attached = f'attachment; filename="monitor-{scene.monitor.id}-{name}.{form}"'
+    if form == "parquet":
+        return _data(parquet.encode(shape, rows), "application/vnd.apache.parquet", attached)
+    return _data(_csv(shape, rows), "text/csv", attached)
 
 
 def _for_readers(statement: str) -> bytes:

@@ -108,7 +108,9 @@ SECTIONS = {
     "members": "Members",
     "sessions": "Sessions",
     "tokens": "API tokens",
+    "status-pages": "Status pages",
     "audit": "Audit log",
+    "data": "Your data",
 }
 
 

@@ -411,3 +411,13 @@ class Agent:
     def word(self) -> str:
         """How it is."""
         return {"missing": "Silent", "slow": "Clock off", "up": "Online"}[self.state]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPage:
+    """A page that anybody may read."""
+
+    id: int
+    slug: str
+    title: str
+    monitor_ids: list[int]

@@ -32,7 +32,9 @@ PAGES = [
     "/settings/members",
     "/settings/sessions",
     "/settings/tokens",
+    "/settings/status-pages",
     "/settings/audit",
+    "/settings/data",
     "/api/v1/docs",
 ]
 

@@ -58,6 +58,8 @@ INSERT INTO vantage.links (token_hash, purpose, email, account_id, user_id, role
 SELECT sha256(name::bytea), 'invite', 'x@example.org', account_id, id, 'viewer',
     now() + INTERVAL '1 h'
 FROM vantage.users;
+INSERT INTO vantage.status_pages (account_id, slug, title)
+SELECT id, name, name FROM vantage.accounts;
 INSERT INTO vantage.audit_log (account_id, user_id, actor, action)
 SELECT account_id, id, email, 'signed_in' FROM vantage.users;
 UPDATE vantage.users SET is_operator = true WHERE id = 1;

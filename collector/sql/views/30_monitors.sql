@@ -115,9 +115,19 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     own_id CONSTANT integer := vantage.require_role('editor');
+    origin CONSTANT text := '^[^:]+://[^/?#]*';
 BEGIN
     PERFORM vantage.check_monitor(
         given_url, given_interval_s, given_timeout_us, given_slow_us);
+    IF EXISTS (
+        SELECT FROM vantage.monitor_secrets
+        JOIN vantage.monitors ON monitors.id = monitor_secrets.monitor_id
+        WHERE monitors.id = given_id AND monitors.account_id = own_id
+            AND substring(monitors.url FROM origin) <> substring(given_url FROM origin)
+    ) THEN
+        RAISE EXCEPTION 'This monitor has secrets, which another host must not get. Watch the new '
+            'address with a monitor of its own.' USING ERRCODE = 'VA400';
+    END IF;
     IF given_name = '' THEN
         RAISE EXCEPTION 'A monitor has a name.' USING ERRCODE = 'VA400';
     END IF;

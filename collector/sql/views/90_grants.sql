@@ -36,6 +36,13 @@ GRANT SELECT, INSERT, UPDATE ON vantage.accounts TO vantage_views;
 GRANT SELECT, INSERT ON vantage.audit_log TO vantage_views;
 GRANT INSERT, UPDATE ON vantage.monitors TO vantage_views;
 GRANT INSERT, DELETE ON vantage.monitor_locations TO vantage_views;
+GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.status_pages, vantage.status_page_monitors
+    TO vantage_views;
+GRANT SELECT (monitor_id) ON vantage.monitor_secrets TO vantage_views;
+-- For report.purge alone.
+GRANT SELECT, DELETE ON vantage.accounts, vantage.monitors, vantage.results, vantage.exchanges,
+    vantage.rollups_1h, vantage.rollups_1d, vantage.gaps, vantage.certificate_sightings
+    TO vantage_views;
 
 -- Everything in report belongs to vantage_views, which row-level security binds.
 DO $$

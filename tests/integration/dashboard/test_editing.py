@@ -120,6 +120,18 @@ def test_viewers_change_nothing(other_visitor: Visitor, centre: Centre) -> None:
         centre.execute(role, role="owner")
 
 
+def test_secrets_go_to_no_other_host(visitor: Visitor, centre: Centre, added: int) -> None:
+    centre.execute(
+        "INSERT INTO vantage.monitor_secrets (monitor_id, names, key_id, nonce, sealed)"
+        " VALUES (%(id)s, '{x}', '0123456789abcdef', decode(repeat('00', 12), 'hex'), '')",
+        id=added,
+    )
+    path, form = f"/m/{added}/edit", {**USUAL, "name": "x"}
+    assert send(visitor, path, **{**form, "url": "https://new.example/other"}).status == 303
+    for url in ("https://thief.example/", "http://new.example/", "https://new.example:8443/"):
+        assert "another host must not get" in send(visitor, path, **{**form, "url": url}).text
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

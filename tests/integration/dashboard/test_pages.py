@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from pyarrow import parquet
 
 from tests.integration.dashboard.conftest import Visitor
 from tests.support import seed
@@ -342,3 +344,15 @@ def test_operators_see_every_agent_and_others_none(visitor: Visitor, centre: Cen
         assert "-2,346 ± 0.9 ms" in sao_paulo
     finally:
         centre.execute("DELETE FROM vantage.gaps")
+
+
+def test_a_charts_numbers_as_parquet(visitor: Visitor, centre: Centre) -> None:
+    path = f"/m/{centre.monitor('Home page')}"
+    answer = visitor.ask(f"{path}/series.parquet?range=1h")
+    assert answer.headers["content-type"] == "application/vnd.apache.parquet"
+    table = parquet.read_table(io.BytesIO(answer.body))
+    lines = visitor.ask(f"{path}/series.csv?range=1h").text.strip().splitlines()
+    assert ",".join(table.column_names) == lines[0]
+    assert abs(table.num_rows - len(lines) + 1) <= 5
+    empty = visitor.ask(f"{path}/heat.parquet?from=2020-01-01T00:00Z&to=2020-01-02T00:00Z")
+    assert parquet.read_table(io.BytesIO(empty.body)).num_rows == 0

@@ -1,0 +1,120 @@
+-- Status pages: what everybody may see, and how an editor changes it. Errors as in 20_people.sql.
+
+CREATE OR REPLACE VIEW report.status_pages WITH (security_barrier) AS
+SELECT
+    status_pages.id,
+    status_pages.slug,
+    status_pages.title,
+    ARRAY(
+        SELECT monitor_id FROM vantage.status_page_monitors
+        WHERE page_id = status_pages.id) AS monitor_ids
+FROM vantage.status_pages
+WHERE account_id = vantage.current_account();
+COMMENT ON VIEW report.status_pages IS 'The account''s status pages.';
+COMMENT ON COLUMN report.status_pages.id IS 'Identity.';
+COMMENT ON COLUMN report.status_pages.slug IS 'Its address: /status/{slug}.';
+COMMENT ON COLUMN report.status_pages.title IS 'Its heading.';
+COMMENT ON COLUMN report.status_pages.monitor_ids IS 'What it shows.';
+
+CREATE OR REPLACE FUNCTION report.save_status_page(
+    given_slug text, given_title text, given_monitor_ids integer[])
+RETURNS void
+LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    own_id CONSTANT integer := vantage.require_role('editor');
+    saved_id integer;
+BEGIN
+    INSERT INTO vantage.status_pages AS known (account_id, slug, title)
+    VALUES (own_id, given_slug, given_title)
+    ON CONFLICT (slug) DO UPDATE SET title = EXCLUDED.title WHERE known.account_id = own_id
+    RETURNING id INTO saved_id;
+    IF saved_id IS NULL THEN
+        RAISE EXCEPTION 'The address %/% is taken. Choose another.', '/status', given_slug
+            USING ERRCODE = 'VA409';
+    END IF;
+    DELETE FROM vantage.status_page_monitors
+    WHERE page_id = saved_id AND monitor_id <> ALL (given_monitor_ids);
+    INSERT INTO vantage.status_page_monitors (page_id, monitor_id)
+    SELECT saved_id, id
+    FROM vantage.monitors
+    WHERE account_id = own_id AND id = ANY (given_monitor_ids) AND removed_at IS NULL
+    ON CONFLICT DO NOTHING;
+    PERFORM vantage.record('status_page_saved', given_slug);
+EXCEPTION WHEN check_violation THEN
+    RAISE EXCEPTION 'A status page has a title of 1 to 100 characters, and an address of 2 to 63 '
+        'small letters, digits and hyphens.' USING ERRCODE = 'VA400';
+END
+$$;
+COMMENT ON FUNCTION report.save_status_page IS
+    'Makes or changes the account''s status page of this address.';
+
+CREATE OR REPLACE FUNCTION report.remove_status_page(given_id integer)
+RETURNS void
+LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    own_id CONSTANT integer := vantage.require_role('editor');
+    whose text;
+BEGIN
+    DELETE FROM vantage.status_pages WHERE id = given_id AND account_id = own_id
+    RETURNING slug INTO whose;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'There is no such status page in your account.' USING ERRCODE = 'VA404';
+    END IF;
+    PERFORM vantage.record('status_page_removed', whose);
+END
+$$;
+COMMENT ON FUNCTION report.remove_status_page IS 'Shows the account''s page to nobody any more.';
+
+CREATE OR REPLACE FUNCTION report.public_page(given_slug text)
+RETURNS TABLE (page_id integer, title text)
+LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    shown record;
+BEGIN
+    SELECT status_pages.id, status_pages.title, status_pages.account_id INTO shown
+    FROM vantage.status_pages
+    JOIN vantage.accounts ON accounts.id = status_pages.account_id
+    WHERE slug = given_slug AND accounts.deleted_at IS NULL;
+    IF FOUND THEN
+        -- Row-level security shows the page's monitors to the two functions below.
+        PERFORM set_config('vantage.account_id', shown.account_id::text, true);
+        RETURN QUERY SELECT shown.id, shown.title;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION report.public_page IS
+    'The status page at an address, for anybody. No row: there is none.';
+
+CREATE OR REPLACE FUNCTION report.public_monitors(given_page_id integer)
+RETURNS TABLE (monitor_id integer, name text, states text[])
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT
+        monitors.id,
+        monitors.name,
+        ARRAY(SELECT state FROM report.latest WHERE latest.monitor_id = monitors.id)
+    FROM vantage.status_page_monitors AS shown
+    JOIN vantage.monitors ON monitors.id = shown.monitor_id
+    WHERE shown.page_id = given_page_id AND monitors.removed_at IS NULL
+    ORDER BY lower(monitors.name), monitors.id
+$$;
+COMMENT ON FUNCTION report.public_monitors IS
+    'What a status page shows, and how each stands at its locations.';
+
+CREATE OR REPLACE FUNCTION report.public_days(given_page_id integer, days integer)
+RETURNS TABLE (monitor_id integer, day_at timestamptz, checks bigint, failed bigint)
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT kept.monitor_id, kept.bucket_at, sum(kept.run)::bigint, sum(kept.down)::bigint
+    FROM vantage.status_page_monitors AS shown
+    JOIN vantage.monitors ON monitors.id = shown.monitor_id
+    JOIN vantage.rollups_1d AS kept ON kept.monitor_id = shown.monitor_id
+    WHERE shown.page_id = given_page_id
+        AND kept.bucket_at > now() - make_interval(days => days)
+    GROUP BY kept.monitor_id, kept.bucket_at
+$$;
+COMMENT ON FUNCTION report.public_days IS
+    'Checks of each day (UTC) of what a status page shows; no row: none.';

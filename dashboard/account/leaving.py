@@ -1,0 +1,159 @@
+"""Taking everything along, and leaving: the archive, and deleting the account."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import csv
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from dashboard import forms
+from dashboard.account.profile import must_be_oneself
+from dashboard.db import Database, Reader
+from dashboard.errors import DatabaseAway, Forbidden, Unacceptable
+from dashboard.forms import Submission
+from dashboard.rendering import settings_page
+from dashboard.rows import Monitor
+from dashboard.session import visit
+from dashboard.signing import Answer
+
+LOG = structlog.get_logger()
+PATH = "/settings/data"
+LOOK_AGAIN_S = 3600.0
+TABLES = ("monitors", "locations", "members", "tokens", "audit_log", "status_pages")
+
+
+async def show(request: Request, *, status: int = 200, **values: Any) -> Response:
+    """Answer ``/settings/data``."""
+    async with visit(request) as (visitor, _):
+        pass
+    return settings_page(request, "data", visitor, status, **values)
+
+
+async def download(request: Request) -> Response:
+    """Answer ``/settings/data/everything.zip``, made while it is sent."""
+    async with visit(request) as (visitor, _):
+        if not visitor.is_owner:
+            raise Forbidden("Only owners of the account download everything.")
+    return StreamingResponse(
+        _archive(request),
+        media_type="application/zip",
+        headers={
+            "Cache-Control": "no-store",
+            "Content-Disposition": 'attachment; filename="everything.zip"',
+        },
+    )
+
+
+class _Pipe(io.RawIOBase):
+    """Where the archive is written to, and taken from again."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        """Only that: nobody can go back in what was sent."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Keep what was written."""
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        """What was written since the last time."""
+        taken = b"".join(self._parts)
+        self._parts.clear()
+        return taken
+
+
+async def _archive(request: Request) -> AsyncIterator[bytes]:
+    pipe = _Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+        async with visit(request) as (_, reader):
+            for table in TABLES:
+                rows = [row async for row in reader.stream(f"own_{table}")]
+                archive.writestr(f"{table}.json", msgspec.json.encode(rows, enc_hook=str))
+            for monitor in await reader.all(Monitor, "monitors"):
+                for name in ("result", "exchange"):
+                    file = f"{name}s/monitor-{monitor.id}.csv"
+                    with archive.open(file, "w", force_zip64=True) as out:
+                        async for part in _csv(reader, f"every_{name}", monitor.id):
+                            out.write(part)
+                            yield pipe.take()
+    yield pipe.take()
+
+
+async def _csv(reader: Reader, name: str, monitor_id: int) -> AsyncIterator[bytes]:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    is_first = True
+    async for row in reader.stream(name, monitor_id=monitor_id):
+        if is_first:
+            writer.writerow(row)
+            is_first = False
+        writer.writerow(row.values())
+        if text.tell() > 100_000:
+            yield text.getvalue().encode()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue().encode()
+
+
+@forms.action(show, by_cookie=True)
+async def delete(given: Submission) -> str:
+    """Delete the account: at once for people, within a day for every row."""
+    await must_be_oneself(given)
+    if given.form.text("account") != given.visitor.account:
+        raise Unacceptable("Type the account's name as it is written above. Nothing was deleted.")
+    await given.reader.run("delete_account")
+    given.afterwards.append(given.request.app.state.purge.wake)
+    given.afterwards.append(given.request.app.state.status_pages.clear)
+    return "/sign-in"
+
+
+class Purge:
+    """Removes the rows of deleted accounts, piece by piece: soon, and again every hour."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is something to remove."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Go on for ever."""
+        while True:
+            try:
+                pieces = 0
+                while await self._piece():
+                    pieces += 1
+                if pieces:
+                    LOG.info("deleted_accounts_purged", pieces=pieces)
+            except DatabaseAway as error:
+                LOG.warning("purge_interrupted", reason=str(error))
+            self._woken.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), LOOK_AGAIN_S)
+
+    async def _piece(self) -> bool:
+        async with self._database.transaction() as reader:
+            return (await reader.the(Answer, "purge")).is_done
+
+
+ROUTES = [
+    Route(PATH, show),
+    Route(f"{PATH}/everything.zip", download),
+    Route(f"{PATH}/delete", delete, methods=["POST"]),
+]

@@ -1,0 +1,83 @@
+"""Status pages: for everybody, without a cookie, and cacheable; and what stays hidden."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.dashboard.conftest import Answer, Visitor
+from tests.support.report_centre import Centre
+
+PAGE = "/settings/status-pages"
+
+
+def save(visitor: Visitor, slug: str, title: str, *monitors: int) -> Answer:
+    form = {"csrf": visitor.form_token(PAGE), "slug": slug, "title": title}
+    if monitors:
+        form["monitor"] = str(monitors[0])
+    return visitor.ask(f"{PAGE}/save", "POST", form)
+
+
+@pytest.fixture
+def shown(visitor: Visitor, centre: Centre) -> Iterator[int]:
+    """The monitor that page ``shop`` shows; one day of it with failures."""
+    monitor_id = centre.monitor("Checkout · cart page")
+    centre.execute(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT vantage.rebuild_rollups(now() - INTERVAL"
+        " '1 h', now()); COMMIT"
+    )
+    assert save(visitor, "shop", "The shop & more", monitor_id).status == 303
+    yield monitor_id
+    centre.execute("DELETE FROM vantage.status_pages")
+
+
+def test_anybody_reads_it_and_caches_may_keep_it(stranger: Visitor, shown: int) -> None:
+    answer = stranger.ask("/status/shop")
+    assert answer.status == 200
+    assert "set-cookie" not in answer.headers
+    assert answer.headers["cache-control"] == "public, max-age=30"
+    assert "The shop &amp; more" in answer.text
+    assert "1 of 1 service down" in answer.text
+    assert answer.text.count("<title>") == 91
+    assert "shop.example.com" not in answer.text
+    again = stranger.ask("/status/shop", If_None_Match=answer.headers["etag"])
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_its_badge_and_feed(stranger: Visitor, shown: int) -> None:
+    badge = stranger.ask(f"/status/shop/{shown}.svg")
+    assert badge.headers["content-type"] == "image/svg+xml"
+    assert badge.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert "Down" in "".join(ElementTree.fromstring(badge.text).itertext())
+    feed = ElementTree.fromstring(stranger.ask("/status/shop/feed.atom").text)
+    titles = [title.text or "" for title in feed.iter("{http://www.w3.org/2005/Atom}title")]
+    assert titles[0] == "The shop & more"
+    assert any("checks failed on" in title for title in titles[1:])
+
+
+def test_what_it_does_not_show_is_not_there(stranger: Visitor, shown: int) -> None:
+    for path in ("/status/none", "/status/shop/999999.svg", "/status/none/feed.atom"):
+        assert stranger.ask(path).status == 404
+
+
+def test_addresses_are_whose_came_first(other_visitor: Visitor, shown: int, centre: Centre) -> None:
+    answer = save(other_visitor, "shop", "Mine now")
+    assert answer.status == 400
+    assert "is taken" in answer.text
+    # Somebody else's monitor is silently none.
+    assert save(other_visitor, "mine", "Mine", shown).status == 303
+    assert "shows no monitor yet" in other_visitor.ask("/status/mine").text
+    for slug, title in (("A", "x"), ("shop/x", "x"), ("good", "")):
+        assert save(other_visitor, slug, title).status == 400
+
+
+def test_a_removed_page_is_gone(visitor: Visitor, other_visitor: Visitor, shown: int,
+                                centre: Centre) -> None:  # fmt: skip
+    ((page_id,),) = centre.execute("SELECT id FROM vantage.status_pages WHERE slug = 'shop'")
+    form = {"csrf": other_visitor.form_token(PAGE), "id": str(page_id)}
+    assert other_visitor.ask(f"{PAGE}/remove", "POST", form).status == 404
+    form["csrf"] = visitor.form_token(PAGE)
+    assert visitor.ask(f"{PAGE}/remove", "POST", form).status == 303
+    assert Visitor(centre).ask("/status/shop").status == 404
