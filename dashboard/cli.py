@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 from pathlib import Path
 
 import click
@@ -76,6 +77,20 @@ def main() -> None:
     help="Proxies whose X-Forwarded-For and -Proto count, separated by commas.",
 )
 @click.option(
+    "--tls-cert",
+    envvar="VANTAGE_DASHBOARD_TLS_CERT",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="Certificate and its chain, PEM: speak TLS itself. Without it: plain HTTP, for a proxy.",
+)
+@click.option(
+    "--tls-key",
+    envvar="VANTAGE_DASHBOARD_TLS_KEY",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="The certificate's key, PEM.",
+)
+@click.option(
     "--public-url",
     envvar="VANTAGE_DASHBOARD_PUBLIC_URL",
     show_envvar=True,
@@ -129,6 +144,8 @@ def serve(
     secret_file: Path,
     allowed_hosts: tuple[str, ...],
     trusted_proxy: str,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     public_url: str,
     registration: str,
     smtp: str,
@@ -139,6 +156,7 @@ def serve(
     """Serve the report centre until SIGTERM or Ctrl-C."""
     log.configure(log_level)
     try:
+        _check_tls(tls_cert, tls_key)
         settings = Settings(
             database=database,
             secret=_secret(secret_file),
@@ -146,6 +164,8 @@ def serve(
             port=port,
             allowed_hosts=allowed_hosts,
             trusted_proxy=trusted_proxy,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
             public_url=_public_url(public_url, needed=bool(smtp)),
             registration=registration,
             mail_server=_mail_server(smtp, smtp_password_file, mail_from),
@@ -153,7 +173,7 @@ def serve(
         )
         db.require(settings.database)
         with server.listen(settings.host, settings.port) as listening:
-            address = _address(listening)
+            address = _address(listening, "https" if settings.tls_cert else "http")
             structlog.get_logger().info("report_centre_started", address=address)
             click.echo(f"Report centre: {address}")
             server.run(settings, listening)
@@ -196,6 +216,18 @@ def _mail_server(url: str, password_file: Path | None, sender: str) -> mail.Mail
     return mail.parse(url, password, sender)
 
 
-def _address(listening: socket.socket) -> str:
+def _check_tls(cert: Path | None, key: Path | None) -> None:
+    if (cert is None) != (key is None):
+        raise DashboardError("--tls-cert and --tls-key belong together: name both or neither.")
+    if cert is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
+        except (ssl.SSLError, OSError) as error:
+            raise DashboardError(
+                f"The certificate {cert} and the key {key} cannot be used together: {error}."
+            ) from error
+
+
+def _address(listening: socket.socket, scheme: str) -> str:
     host, port = listening.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"

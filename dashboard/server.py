@@ -55,6 +55,8 @@ def run(settings: Settings, listening: socket.socket) -> None:
         proxy_headers=True,
         forwarded_allow_ips=settings.trusted_proxy,
         timeout_graceful_shutdown=LAST_WORDS_S,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
         ws="none",
     )
     server = _Server(config, application.state.hub)

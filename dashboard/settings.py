@@ -18,6 +18,7 @@ class Settings:
 
     ``port`` 0 lets the system choose. ``secret`` signs forms. ``allowed_hosts``: names that the
     Host header may hold; empty: any. ``trusted_proxy``: addresses whose X-Forwarded-* count.
+    ``tls_cert``, ``tls_key``: PEM files; None: plain HTTP, for a proxy in front.
     ``public_url``: how people reach it, without a slash at the end; empty: where nothing is mailed.
     ``registration``: closed, invite or open. ``mail_server`` None: no mail is sent.
     """
@@ -28,6 +29,8 @@ class Settings:
     port: int = 8080
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxy: str = "127.0.0.1"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     public_url: str = ""
     registration: str = "closed"
     mail_server: MailServer | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 
+from tests.support.certificates import TestAuthority
 from tests.support.database import Database, Databases
 from tests.support.processes import free_port
 from tests.support.report_centre import serving
@@ -64,6 +66,35 @@ def test_an_unusable_secret_gets_a_sentence(database: Database, tmp_path: Path) 
         done = serve(f"--database={database.url()}", f"--secret-file={path}")
         assert done.returncode == 1
         assert reason in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_it_speaks_tls_itself(database: Database, tmp_path: Path) -> None:
+    authority = TestAuthority(tmp_path)
+    leaf = authority.issue("127.0.0.1")
+    options = (f"--tls-cert={leaf.certificate}", f"--tls-key={leaf.key}")
+    with serving(database, tmp_path, *options) as centre:
+        context = ssl.create_default_context(cafile=authority.path)
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", centre.port, timeout=20, context=context
+        )
+        connection.request("GET", "/sign-in")
+        answer = connection.getresponse()
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        assert b"over plain http" not in answer.read()
+        connection.close()
+
+
+def test_half_a_certificate_gets_a_sentence(database: Database, tmp_path: Path) -> None:
+    leaf = TestAuthority(tmp_path).issue("127.0.0.1")
+    base = (f"--database={database.url()}", f"--secret-file={tmp_path / 'secret'}")
+    for options, sentence in (
+        ([f"--tls-cert={leaf.certificate}"], "name both or neither"),
+        ([f"--tls-cert={leaf.key}", f"--tls-key={leaf.key}"], "cannot be used together"),
+    ):
+        done = serve(*base, *options)
+        assert done.returncode == 1
+        assert sentence in done.stderr
         assert "Traceback" not in done.stderr
 
 
