@@ -4,6 +4,7 @@ scripts. Pure; the template writes them down, app.css colours them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 
@@ -53,7 +54,7 @@ def _draw(place: LocationSeries, peak_us: int) -> Chart:
         location=place.location,
         title=place.title,
         width=len(place.checks),
-        levels=[(_y(level, levels[-1]), level) for level in levels],
+        levels=[(y(level, levels[-1]), level) for level in levels],
         outlines=_outlines(place, levels[-1]),
         none=[at for at, (checks, _) in pairs if checks == 0],
         failed=[at for at, (_, failed) in pairs if failed],
@@ -61,29 +62,31 @@ def _draw(place: LocationSeries, peak_us: int) -> Chart:
     )
 
 
-def _y(micros: int, top_us: int) -> float:
+def y(micros: int, top_us: int) -> float:
+    """How far down ``micros`` lies in a chart that ends at ``top_us``."""
     return round(HEIGHT - HEIGHT * micros / top_us, 1)
 
 
+def outline(values: Sequence[int | None], top_us: int) -> str:
+    """From the floor up to each value and down again where there is none, a bucket each."""
+    runs = groupby(enumerate(values), key=lambda pair: pair[1] is not None)
+    return "".join(_steps(list(run), top_us) for is_there, run in runs if is_there)
+
+
+def _steps(points: Sequence[tuple[int, int | None]], top_us: int) -> str:
+    steps = "".join(f"V{y(micros or 0, top_us)}h1" for _, micros in points)
+    return f"M{points[0][0]} {HEIGHT}{steps}V{HEIGHT}z"
+
+
 def _outlines(place: LocationSeries, top_us: int) -> list[tuple[str, str]]:
-    """From the floor up to the top of each phase: drawn over each other, they make the stack."""
+    """The top of each phase: drawn over each other, they make the stack."""
     columns = zip(*(place.phase(name) for name in PHASES), strict=True)
     stacks = [
         None if total is None else list(accumulate(value or 0 for value in values))
         for values, total in zip(columns, place.total_us, strict=True)
     ]
-    runs = [
-        [(at, stack) for at, stack in run if stack]
-        for is_there, run in groupby(enumerate(stacks), key=lambda pair: pair[1] is not None)
-        if is_there
-    ]
     return [
-        (name, "".join(_steps([(at, stack[level]) for at, stack in run], top_us) for run in runs))
+        (name, outline([None if stack is None else stack[level] for stack in stacks], top_us))
         for level, name in reversed(list(enumerate(PHASES)))
         if any(place.phase(name))
     ]
-
-
-def _steps(points: list[tuple[int, int]], top_us: int) -> str:
-    steps = "".join(f"V{_y(micros, top_us)}h1" for _, micros in points)
-    return f"M{points[0][0]} {HEIGHT}{steps}V{HEIGHT}z"

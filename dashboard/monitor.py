@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from dashboard import (
+    bands,
     chart,
     csrf,
     heat_map,
@@ -31,6 +32,7 @@ from dashboard.errors import BadRequest, NotFound
 from dashboard.rendering import page
 from dashboard.rows import (
     Asked,
+    BandRow,
     Certificate,
     HeatRow,
     LocationStanding,
@@ -45,9 +47,11 @@ from dashboard.view import View
 POINTS = 240
 MOST_POINTS = 1_500
 HEAT_CELLS = 48
+BANDS = 60
 RECENT = 12
 CERTIFICATES = 8
 PATIENCE = timedelta(seconds=60)
+HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,16 @@ class Scene:
     def bucket(self, points: int) -> timedelta:
         """The width of a bucket for so many points."""
         return self.view.span.bucket(self.monitor.interval_s, points)
+
+    def banded(self, points: int) -> tuple[str, timedelta]:
+        """The statement for percentile bands in about so many buckets, and a bucket's width.
+
+        Where the span is long, buckets are whole hours, which are kept summed up.
+        """
+        width = self.bucket(points)
+        if self.view.span.length >= 24 * HOUR:
+            width = max(width, HOUR)
+        return "bands" if width < HOUR else "bands_1h", width
 
     def bucketed(self, width: timedelta) -> dict[str, Any]:
         """The parameters of a statement with buckets: the first one is whole, or it would seem
@@ -127,6 +141,7 @@ async def show(request: Request) -> Response:
         )
         recent = await reader.all(RecentRow, "recent", count=RECENT, **scene.parameters)
         heat = await _heat(reader, scene)
+        spread = await _bands(reader, scene)
         certificates = await reader.all(
             Certificate, "monitor_certificates", monitor_id=scene.monitor.id, count=CERTIFICATES
         )
@@ -157,6 +172,9 @@ async def show(request: Request) -> Response:
         titles={standing.location: standing.title for standing in scene.standings},
         charts=charts,
         heat=heat,
+        spread=spread,
+        band_width=scene.banded(BANDS)[1],
+        band_names=bands.NAMES,
         heat_width=scene.bucket(HEAT_CELLS),
         chart_width=scene.bucket(POINTS),
         legend=heat_map.legend(),
@@ -253,7 +271,13 @@ async def _heat(reader: Reader, scene: Scene) -> list[heat_map.Row]:
     ]
 
 
-DATA = {"series": (SeriesRow, POINTS), "heat": (HeatRow, HEAT_CELLS)}
+async def _bands(reader: Reader, scene: Scene) -> bands.Bands | None:
+    statement, width = scene.banded(BANDS)
+    rows = await reader.all(BandRow, statement, **scene.bucketed(width))
+    return bands.draw(timespan.buckets(scene.view.span, width), rows)
+
+
+DATA = {"series": (SeriesRow, POINTS), "heat": (HeatRow, HEAT_CELLS), "bands": (BandRow, BANDS)}
 """What can be downloaded: a statement's name, its rows, how many buckets by default."""
 
 
@@ -269,10 +293,12 @@ async def data(request: Request) -> Response:
         if name == "series" and form == "json":
             drawn = await _series(reader, scene, points)
             return _data(msgspec.json.encode(drawn), "application/json")
-        parameters = scene.bucketed(scene.bucket(points))
+        is_banded = name == "bands"
+        statement, width = scene.banded(points) if is_banded else (name, scene.bucket(points))
+        parameters = scene.bucketed(width)
         if form == "sql":
-            return _data(_for_readers(reader.text(name, **parameters)), "text/plain")
-        rows: list[Any] = await reader.all(shape, name, **parameters)
+            return _data(_for_readers(reader.text(statement, **parameters)), "text/plain")
+        rows: list[Any] = await reader.all(shape, statement, **parameters)
     if form == "json":
         return _data(msgspec.json.encode(rows), "application/json")
     attached = f'attachment; filename="monitor-{scene.monitor.id}-{name}.{form}"'

@@ -161,6 +161,18 @@ class HeatRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BandRow:
+    """A bucket of all shown locations; its percentiles are None where nothing passed."""
+
+    bucket_at: datetime
+    checks: int
+    p50_us: int | None
+    p75_us: int | None
+    p95_us: int | None
+    p99_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class RecentRow:
     """A result in a list."""
 

@@ -106,6 +106,48 @@ WHERE monitor_id = %(monitor_id)s
     AND NOT is_extra
 GROUP BY location, bucket_at
 
+-- bands --
+SELECT
+    date_bin(%(bucket)s, slot_at, 'epoch') AS bucket_at,
+    count(*) AS checks,
+    percentile_disc(0.5) WITHIN GROUP (ORDER BY total_us) AS p50_us,
+    percentile_disc(0.75) WITHIN GROUP (ORDER BY total_us) AS p75_us,
+    percentile_disc(0.95) WITHIN GROUP (ORDER BY total_us) AS p95_us,
+    percentile_disc(0.99) WITHIN GROUP (ORDER BY total_us) AS p99_us
+FROM report.results
+WHERE monitor_id = %(monitor_id)s
+    AND location = ANY(%(locations)s)
+    AND slot_at >= %(from_at)s
+    AND slot_at < %(to_at)s
+    AND NOT is_extra
+    AND outcome <> 'down'
+    AND NOT suspect
+GROUP BY bucket_at
+ORDER BY bucket_at
+
+-- bands_1h --
+-- The same from hours, for spans whose buckets are no shorter.
+SELECT
+    bucket_at,
+    timed AS checks,
+    vantage.percentile(total_histogram, 0.5)::integer AS p50_us,
+    vantage.percentile(total_histogram, 0.75)::integer AS p75_us,
+    vantage.percentile(total_histogram, 0.95)::integer AS p95_us,
+    vantage.percentile(total_histogram, 0.99)::integer AS p99_us
+FROM (
+    SELECT
+        date_bin(%(bucket)s, hours.bucket_at, 'epoch') AS bucket_at,
+        sum(hours.timed) AS timed,
+        vantage.merge(hours.total_histogram) AS total_histogram
+    FROM report.results_1h AS hours
+    WHERE hours.monitor_id = %(monitor_id)s
+        AND hours.location = ANY(%(locations)s)
+        AND hours.bucket_at >= %(from_at)s
+        AND hours.bucket_at < %(to_at)s
+    GROUP BY 1
+) AS merged
+ORDER BY bucket_at
+
 -- recent --
 SELECT
     slot_at,

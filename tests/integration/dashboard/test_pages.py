@@ -126,7 +126,7 @@ def test_data_comes_as_csv_too(visitor: Visitor, centre: Centre) -> None:
     assert "attachment" in answer.headers["content-disposition"]
 
 
-@pytest.mark.parametrize("name", ["series", "heat"])
+@pytest.mark.parametrize("name", ["series", "heat", "bands"])
 def test_the_sql_that_made_the_data_makes_it(visitor: Visitor, centre: Centre, name: str) -> None:
     monitor_id = centre.monitor("Product pictures")
     to_at = datetime.now(UTC) - timedelta(minutes=5)
@@ -136,6 +136,26 @@ def test_the_sql_that_made_the_data_makes_it(visitor: Visitor, centre: Centre, n
     with psycopg.connect(centre.database.url(role="vantage_reader")) as connection:
         again = connection.execute(statement.encode()).fetchall()
     assert len(again) == len(rows) > 20
+
+
+def test_bands_of_hours_are_those_of_their_results(visitor: Visitor, centre: Centre) -> None:
+    monitor_id = centre.monitor("Home page")
+    to_at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+
+    def bands(hours: int, points: int) -> list[dict[str, int]]:
+        span = f"from={to_at - timedelta(hours=hours):%FT%TZ}&to={to_at:%FT%TZ}&points={points}"
+        rows = json.loads(visitor.ask(f"/m/{monitor_id}/bands.json?{span}").body)
+        return [row for row in rows if row["bucket_at"] >= f"{to_at - timedelta(hours=1):%FT%T}"]
+
+    (kept,) = bands(24, 24)
+    fresh = bands(1, 60)
+    assert len(fresh) > 50
+    assert sum(row["checks"] for row in fresh) == kept["checks"] > 250
+    for name in ("p50_us", "p75_us", "p95_us", "p99_us"):
+        values = [row[name] for row in fresh]
+        assert min(values) * 0.95 <= kept[name] <= max(values) * 1.05
+    text = visitor.ask(f"/m/{monitor_id}").text
+    assert len(re.findall(r'class="band p\d\d" d="M', text)) == 4
 
 
 def test_nobody_sees_what_is_somebody_elses(

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from dashboard import chart, heat_map, series
-from dashboard.rows import LocationStanding, SeriesRow, StripRow
+from dashboard import bands, chart, heat_map, series
+from dashboard.rows import BandRow, LocationStanding, SeriesRow, StripRow
 from dashboard.timespan import Timespan
 
 BEGIN = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -82,3 +82,19 @@ def test_a_strip_hatches_only_what_was_due() -> None:
     due = series.due(begins, MINUTE, begins[1], begins[4])
     kinds = [cell.kind for cell in heat_map.strip(begins, found, due)]
     assert kinds == ["future", "up", "none", "down", "future"]
+
+
+def test_bands_break_where_nothing_passed() -> None:
+    begins = [BEGIN + at * MINUTE for at in range(3)]
+    rows = [
+        BandRow(begins[0], 9, 1000, 2000, 3000, 4000),
+        BandRow(begins[1], 0, None, None, None, None),
+        BandRow(begins[2], 1, 2000, 2000, 2000, 2000),
+    ]
+    drawn = bands.draw(begins, rows)
+    assert drawn
+    assert drawn.outlines[0] == ("p99", "M0 140V0.0h1V140zM2 140V70.0h1V140z")
+    assert drawn.outlines[-1] == ("p50", "M0 140V105.0h1V140zM2 140V70.0h1V140z")
+    assert drawn.titles[1] == (begins[1], "nothing passed")
+    assert drawn.label.startswith("p50 1.0 ms to 2.0 ms; p75 2.0 ms to")
+    assert bands.draw(begins, rows[1:2]) is None
