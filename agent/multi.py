@@ -66,10 +66,13 @@ class Observer(Protocol):
     def on_ready(self, connection: Connection, late_us: int) -> None:
         """Called before libcurl acts on an event, ``late_us`` late at most."""
 
-    def on_acted(self, connection: Connection, waited_us: int, doubt_us: int) -> None:
+    def on_acted(
+        self, connection: Connection, waited_us: int, unseen_us: int, kept_us: int
+    ) -> None:
         """Called after it acted on an event that had been seen ``waited_us`` before.
 
-        ``doubt_us``: what the event may have been late by besides, at most.
+        ``unseen_us``: how long it may have been there before it was seen, at most. ``kept_us``: for
+        how much of the action the thread was kept waiting for a processor.
         """
 
 
@@ -257,8 +260,8 @@ class Multi:
         self._socket_action(descriptor, _ACTION_OF[events])
         acted_ns = monotonic_ns()
         if observer is not None:
-            doubt_ns = unseen_ns + self._stalls.acted(acted_ns - now_ns)
-            observer.on_acted(connection, waited_us, doubt_ns // 1000)
+            kept_ns = self._stalls.acted(acted_ns - now_ns)
+            observer.on_acted(connection, waited_us, unseen_ns // 1000, kept_ns // 1000)
         if self._has_news:
             self._tell(observer and observer.curl, waited_us)
         if connection.wanted and not connection.is_armed:

@@ -468,14 +468,18 @@ class _Handle:
                 if self._limiter is not None:
                     self._limiter.connected()
 
-    def on_acted(self, connection: Connection, waited_us: int, doubt_us: int) -> None:
+    def on_acted(
+        self, connection: Connection, waited_us: int, unseen_us: int, kept_us: int
+    ) -> None:
         stage = self._stage
         self._last_wait_us = self._pass_stages(waited_us)
-        self._last_doubt_us = doubt_us
+        self._last_doubt_us = unseen_us + kept_us
         if stage == _CONNECTING:
-            self._connect_doubt_us = doubt_us
+            # The request may have left long before libcurl could mark that it had.
+            self._connect_doubt_us = unseen_us
+            self._doubt_us = max(self._doubt_us, kept_us)
         elif self._stage != stage:
-            self._doubt_us = max(self._doubt_us, doubt_us)
+            self._doubt_us = max(self._doubt_us, unseen_us + kept_us)
         if self._limiter is not None:
             self._limiter.look()
         self._turns += 1

@@ -56,7 +56,9 @@ class Visit:
     def on_ready(self, connection: Connection, late_us: int) -> None:
         """Nothing is read here."""
 
-    def on_acted(self, connection: Connection, waited_us: int, doubt_us: int) -> None:
+    def on_acted(
+        self, connection: Connection, waited_us: int, unseen_us: int, kept_us: int
+    ) -> None:
         """Shut a connection that brings more than a page may."""
         self._turns += 1
         if self._turns % _TURNS_UNASKED == 0 and (

@@ -328,7 +328,7 @@ async def test_a_spool_of_another_agent_is_refused(server: DeliveryServer, tmp_p
         (["run", "--source-address", "here"], 2, "'here' does not appear to be"),
         (["run", "--spool-limit", "1X"], 2, "write it like 500M"),
         (["run", "--trust-ca", "/nonexistent"], 2, "/nonexistent"),
-        (["probe", "ftp://x/"], 2, "ftp"),
+        (["probe", "gopher://x/"], 2, "gopher"),
         (["probe", "not a url"], 2, "not a url"),
         (["probe", "http://x/", "--method=BREW"], 2, "'BREW' is none of GET, HEAD"),
         (["probe", "http://x/", "--header=A"], 2, "write 'Name: value'"),

@@ -88,7 +88,9 @@ async def test_what_waits_its_turn_is_not_measured_and_the_loop_goes_on(engine: 
     stop.set()
     assert [each.error for each in transfers] == [None] * PROBES
     waits = [phases(each.marks, dns_us=None, is_tls=False).wait_us or 0 for each in transfers]
-    assert min(waits) >= HELD_S * 1e6 - 1_000
+    # Where it is too short, the machine kept us from marking that the request had left: it is told.
+    surely = [wait + (each.doubt_us or 0) for wait, each in zip(waits, transfers, strict=True)]
+    assert min(surely) >= HELD_S * 1e6 - 1_000
     # Seen ready no later than at the end of the action that went on; uncorrected it is 370 ms.
     assert sorted(waits)[PROBES - 3] < (HELD_S + 2.5 * SLOW_S) * 1e6, waits
     assert await pausing < PROBES * SLOW_S / 2
