@@ -57,7 +57,8 @@ def _issue(connection: db.Connection, address: str, *, location: str, agent_id: 
             "No collector has run on this database yet, so there is no certificate authority for "
             "the token to name. Start one with: vantage-collector serve"
         )
-    secret = secrets.token_urlsafe(32)
+    # Hexadecimal: what begins with a dash would be taken for an option of `vantage-agent join`.
+    secret = secrets.token_hex(32)
     connection.execute(
         statements["issue_token"],
         {

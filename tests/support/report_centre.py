@@ -70,7 +70,20 @@ class Centre:
             connection.execute("SELECT pg_notify('vantage_results', %s)", [str(self.monitor(name))])
 
     def new_page_result(self, name: str, location: str) -> None:
-        """A whole page of this moment: 16 resources, one of which failed."""
+        """A whole page of this moment: 16 resources, one of which failed.
+
+        It takes the place of the last minutes' results, or a chart would show the median of both.
+        """
+        self.execute(
+            """
+            DELETE FROM vantage.results
+            WHERE monitor_id = %(monitor_id)s
+                AND location = %(location)s
+                AND slot_at > now() - INTERVAL '3 minutes'
+            """,
+            monitor_id=self.monitor(name),
+            location=location,
+        )
         self.execute(
             """
             WITH page AS (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,10 @@ def collector(database: Database, tmp_path: Path) -> Iterator[Collector]:
     configure(database.url())
     with running_collector(database.url(role="vantage_collector"), tmp_path) as collector:
         yield collector
+
+
+def test_a_token_is_never_taken_for_an_option(collector: Collector) -> None:
+    assert re.match(r"[0-9a-f]{64}\.[\w-]{43}@", collector.token("a"))
 
 
 async def test_a_token_makes_one_agent_at_its_location(collector: Collector) -> None:
