@@ -68,4 +68,4 @@ images: $(STAMP)
 	@$(BIN)/python -m deploy.images
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/artefacts
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache tests/artefacts
