@@ -145,7 +145,7 @@ def test_a_port_in_use_is_said_before_anything_is_done(home: Path) -> None:
     assert not home.exists()
 
 
-@pytest.mark.parametrize("url", ["not-a-url", "ftp://a.example/", "http://"])
+@pytest.mark.parametrize("url", ["not-a-url", "gopher://a.example/", "http://"])
 def test_an_unusable_url_is_said_before_anything_is_done(home: Path, url: str) -> None:
     said = vantage("up", url, f"--home={home}", f"--port={free_port()}")
     assert said.returncode == 1

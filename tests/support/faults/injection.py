@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import subprocess
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from agent.segment import Segment
 from tests.support.collector import exchange, result
@@ -107,8 +110,7 @@ def fill_disk(agent: Agent, length_s: float) -> bool:
     if agent.disk is None:
         return False
     with agent.member.busy:
-        usage = os.statvfs(agent.disk)
-        resize(agent.disk, (usage.f_blocks - usage.f_bfree) * usage.f_frsize)
+        shrink(agent.disk)
         time.sleep(length_s)
         resize(agent.disk, TMPFS_BYTES)
         size_before, deadline = written(agent), time.monotonic() + AFTER_FULL_S
@@ -116,6 +118,19 @@ def fill_disk(agent: Agent, length_s: float) -> bool:
             assert time.monotonic() < deadline, "after a full disk the agent wrote nothing again"
             time.sleep(0.05)
     return True
+
+
+def shrink(disk: Path) -> None:
+    """Make a disk as small as what is on it; where the agent wrote more meanwhile, once again."""
+    for attempts_left in reversed(range(10)):
+        usage = os.statvfs(disk)
+        try:
+            resize(disk, (usage.f_blocks - usage.f_bfree) * usage.f_frsize)
+        except subprocess.CalledProcessError:
+            if not attempts_left:
+                raise
+        else:
+            return
 
 
 def fill_disk_for_long(agent: Agent, length_s: float) -> bool:
@@ -136,7 +151,13 @@ def step_clock(agent: Agent, dice: random.Random) -> bool:
 
 
 def written(agent: Agent) -> int:
-    return sum(path.stat().st_size for path in agent.witness.directory.glob("*/*.seg"))
+    total = 0
+    for folder, _, names in os.walk(agent.witness.directory):  # passes over what vanishes meanwhile
+        for name in names:
+            if name.endswith(".seg"):
+                with contextlib.suppress(FileNotFoundError):
+                    total += Path(folder, name).stat().st_size
+    return total
 
 
 def poison(agent: Agent, monitors: list[int], dice: random.Random) -> None:
