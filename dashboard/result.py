@@ -13,8 +13,18 @@ from starlette.responses import Response
 from dashboard import monitor, timespan, words
 from dashboard.db import Reader
 from dashboard.errors import BadRequest, NotFound
+from dashboard.pair import side_by_side
 from dashboard.rendering import page
-from dashboard.rows import Certificate, Hop, Monitor, Place, Resource, ResultRow, SameSlot
+from dashboard.rows import (
+    Certificate,
+    Hop,
+    Monitor,
+    PairRow,
+    Place,
+    Resource,
+    ResultRow,
+    SameSlot,
+)
 from dashboard.session import visit
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
@@ -56,6 +66,7 @@ async def show(request: Request) -> Response:
         if place is None or found is None:
             raise NotFound("There is no result of this monitor, location and time.")
         hops = await reader.all(Hop, "hops", **key) if found.redirects else []
+        pairs = await reader.all(PairRow, "pairs", **key)
         shown = await _certificate(reader, key, found)
         resources = []
         if found.resources_us is not None:
@@ -71,6 +82,7 @@ async def show(request: Request) -> Response:
         state=words.OUTCOME_STATES[found.outcome],
         sentence=sentence(watched, place, found),
         exchanges=list(waterfall(watched, found, hops)),
+        runs=side_by_side(found, pairs),
         certificate=shown,
         resources=[(each, drawn(each)) for each in resources],
         elsewhere=sorted(elsewhere, key=lambda other: words.order(other.title)),

@@ -244,6 +244,28 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class PairRow:
+    """One exchange over the other IP family; the last one tells what became of that run.
+
+    ``start_us``: counted from the result's start.
+    """
+
+    http_status: int | None
+    start_us: int | None
+    total_us: int
+    dns_us: int | None
+    connect_us: int | None
+    tls_us: int | None
+    send_us: int | None
+    wait_us: int | None
+    receive_us: int | None
+    target_ip: str | None
+    outcome: str | None
+    failure: str | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ResultRow:
     """One result; the columns are explained in vantage.results."""
 

@@ -98,6 +98,28 @@ ORDER BY
     start_us,
     hop
 
+-- pairs --
+SELECT
+    http_status,
+    start_us,
+    total_us,
+    dns_us,
+    connect_us,
+    tls_us,
+    send_us,
+    wait_us,
+    receive_us,
+    host(target_ip) AS target_ip,
+    outcome::text AS outcome,
+    failure,
+    detail
+FROM report.exchanges
+WHERE monitor_id = %(monitor_id)s
+    AND location = %(location)s
+    AND slot_at = %(slot_at)s
+    AND role = 'pair'
+ORDER BY hop
+
 -- same_slot --
 -- Slots of one round lie less than an interval apart, so the nearest one is the same round's.
 SELECT DISTINCT ON (locations.title, results.location)

@@ -376,3 +376,36 @@ def test_a_charts_numbers_as_parquet(visitor: Visitor, centre: Centre) -> None:
     assert abs(table.num_rows - len(lines) + 1) <= 5
     empty = visitor.ask(f"{path}/heat.parquet?from=2020-01-01T00:00Z&to=2020-01-02T00:00Z")
     assert parquet.read_table(io.BytesIO(empty.body)).num_rows == 0
+
+
+def test_both_families_stand_side_by_side(visitor: Visitor, centre: Centre) -> None:
+    monitor_id = centre.monitor("Home page")
+    ((at,),) = centre.execute(
+        "SELECT max(slot_at) FROM vantage.results"
+        " WHERE monitor_id = %(id)s AND location = 'fra' AND outcome = 'up'",
+        id=monitor_id,
+    )
+    slot = at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    path = f"/m/{monitor_id}/r/{slot}/fra"
+    assert "IPv4 and IPv6" not in visitor.ask(path).text
+    key = "WHERE monitor_id = %(id)s AND slot_at = %(at)s"
+    centre.execute(
+        "INSERT INTO vantage.exchanges (slot_at, body_bytes, monitor_id, total_us, dns_us,"
+        " connect_us, header_bytes, target_port, hop, location, url, target_ip, role, start_us,"
+        " outcome, failure, detail) VALUES (%(at)s, 0, %(id)s, 5000, 2000, 3000, 0, 443, 1, 'fra',"
+        " 'https://www.example.com/', '2001:db8::7', 'pair', 0, 'down', 'connect_refused', 'no')",
+        id=monitor_id,
+        at=at,
+    )
+    try:
+        text = visitor.ask(path).text
+    finally:
+        centre.execute(
+            f"DELETE FROM vantage.exchanges {key} AND role = 'pair'", id=monitor_id, at=at
+        )
+    table = text[text.index('id="families-title"') : text.index('id="response-title"')]
+    assert table.index("IPv4</th>") < table.index("IPv6</th>")
+    assert "Connection refused" in table or "refused" in table
+    assert "2001:db8::7" in table
+    assert "5.0 ms" in table
+    assert "This result is about IPv4" in table
