@@ -14,7 +14,7 @@ from pathlib import Path
 import uvloop
 
 from agent.probe import Prober
-from agent.result import Monitor
+from agent.result import Assertion, Monitor
 from agent.waterfall import as_json
 from tests.support.delaylink import THERE
 
@@ -30,21 +30,36 @@ def answer(yes: bool) -> None:
     (IPV4 / "icmp_echo_ignore_all").write_text("0" if yes else "1")
 
 
+NO_LOSS = Assertion("loss", at_most=0)
+
+
 async def main() -> None:
     prober = Prober(allow_networks=[ip_network("0.0.0.0/0")])
     guarded = Prober()
 
-    async def ping(name: str, host: str, by: Prober = prober, timeout_us: int = 2_000_000) -> None:
-        result = await by.probe(Monitor(1, f"icmp://{host}", timeout_us=timeout_us))
+    async def ping(
+        name: str,
+        host: str,
+        *assertions: Assertion,
+        by: Prober = prober,
+        timeout_us: int = 2_000_000,
+    ) -> None:
+        monitor = Monitor(1, f"icmp://{host}", timeout_us=timeout_us, assertions=assertions)
+        result = await by.probe(monitor)
         print(json.dumps({"name": name, **as_json(result)}), flush=True)
 
     permit(1, 0)
     await ping("forbidden", THERE)
     permit(os.getegid(), os.getegid())
-    await ping("guarded", THERE, guarded)
+    await ping("guarded", THERE, by=guarded)
     await ping("well", THERE)
     await ping("no route", "192.0.2.1")
     pinging = asyncio.create_task(ping("half", THERE, timeout_us=700_000))
+    await asyncio.sleep(0.25)
+    answer(False)
+    await pinging
+    answer(True)
+    pinging = asyncio.create_task(ping("lossy", THERE, NO_LOSS, timeout_us=700_000))
     await asyncio.sleep(0.25)
     answer(False)
     await pinging

@@ -56,6 +56,12 @@ def test_loss_is_counted(found: dict[str, dict[str, Any]]) -> None:
     assert half["wait_us"] >= ROUND_TRIP_US
 
 
+def test_loss_is_judged(found: dict[str, dict[str, Any]]) -> None:
+    lossy = found["lossy"]
+    assert (lossy["outcome"], lossy["failure"]) == ("down", "assertion_loss")
+    assert 1 <= lossy["pings_received"] <= 4
+
+
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [
