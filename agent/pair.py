@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from agent.content import Content
-from agent.result import Exchange, Failure, Outcome, Role
+from agent.result import Exchange, Failure, Outcome, Request, Role
 
 _GRAVITY = list(Outcome)
 
@@ -14,7 +14,8 @@ _GRAVITY = list(Outcome)
 class Run:
     """The exchanges of one family, up to the first that is no redirect, and what they came to.
 
-    ``outcome`` stands once it is judged. ``resources``: of a page; ``is_cut``: there are more than
+    ``request``: as it was made last, without what a redirect left behind. ``outcome`` stands once
+    it is judged. ``resources``: of a page; ``is_cut``: there are more than
     may be fetched.
     """
 
@@ -22,6 +23,7 @@ class Run:
     redirect_us: int
     failure: Failure | None
     content: Content
+    request: Request
     outcome: Outcome = Outcome.DOWN
     resources: list[Exchange] = field(default_factory=list)
     resources_us: int | None = None

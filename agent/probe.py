@@ -153,7 +153,7 @@ class Prober:
         try:
             run = await self._follow(monitor, monitor.ip_version, way)
             if run.failure is None and target_of(run.exchanges[-1].url).scheme in HTTP:
-                await Page(run, monitor.request, began_us, monitor.timeout_us, fetch).load()
+                await Page(run, run.request, began_us, monitor.timeout_us, fetch).load()
         finally:
             self._pages.end(visit)
         return run
@@ -178,7 +178,7 @@ class Prober:
                 if failure is None:
                     redirect_us = time.perf_counter_ns() // 1000 - began_us
                     continue
-            return Run(exchanges, redirect_us, failure, content or Content())
+            return Run(exchanges, redirect_us, failure, content or Content(), request)
 
     async def _exchange(
         self,

@@ -132,6 +132,8 @@ def add_monitor(
         raise CollectorError(
             "A page is an http or https URL, fetched with GET and without a body; leave out --page."
         )
+    if kind == "page" and (request.is_paired or terms.phase_timeouts):
+        raise CollectorError("A page has one family and no timeouts of phases; leave out --page.")
     if interval_s != int(interval_s) or not 1 <= interval_s <= 86400:
         raise CollectorError(f"The interval is {interval_s:g} s: 1 s to 24 h in whole seconds.")
     if not 0.1 <= timeout_s <= 60:

@@ -113,6 +113,18 @@ def judged(assertion: Assertion) -> Case:
     return served(answer(), assertions=(assertion,))
 
 
+def page(html: str) -> Case:
+    """Load a page whose resources are all well, if they can be reached."""
+
+    async def behave(connection: targets.Connection) -> None:
+        path = await connection.request()
+        body = html.encode() if path == "/" else b"x"
+        kind = "text/html" if path == "/" else "image/png"
+        await connection.send(respond("200 OK", f"Content-Type: {kind}", body=body))
+
+    return served(behave, kind="page")
+
+
 def closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
@@ -260,6 +272,8 @@ CASES: dict[Code, Case] = {
     Code.TOO_MANY_REDIRECTS: served(answer(respond("302 Found", "Location: /"))),
     Code.REDIRECT_INVALID: served(answer(respond("302 Found", "Location: ftp://a.example/"))),
     Code.HTTP_STATUS: served(answer(respond("503 Busy"))),
+    Code.RESOURCE_FAILED: page('<img src="http://127.0.0.1:1/">'),
+    Code.PAGE_TOO_LARGE: page("".join(f"<img src=/{number}>" for number in range(201))),
     Code.ASSERTION_STATUS: judged(Assertion("status", expected="204")),
     Code.ASSERTION_HEADER: judged(Assertion("header_present", name="X-None")),
     Code.ASSERTION_BODY: judged(Assertion("body_contains", expected="nothing like it")),
@@ -275,7 +289,12 @@ CASES: dict[Code, Case] = {
     # Written past the operator's tool, which looks at what it is given.
     Code.OTHER: secured(request=Request(authority=b"no authority")),
 }
-DEGRADED = {Code.TOO_SLOW, Code.ASSERTION_UNSUPPORTED}
+DEGRADED = {
+    Code.TOO_SLOW,
+    Code.ASSERTION_UNSUPPORTED,
+    Code.RESOURCE_FAILED,
+    Code.PAGE_TOO_LARGE,
+}
 
 
 async def tls_with_plain(world: World) -> Result:

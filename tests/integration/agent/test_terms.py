@@ -83,6 +83,26 @@ async def test_secret_headers_are_sent_and_go_to_no_other_origin(prober: Prober)
     assert "hidden" not in repr(request)
 
 
+async def test_a_page_gets_no_secret_once_a_redirect_has_left_its_origin(prober: Prober) -> None:
+    home, away = Recorder(), Recorder()
+    html = respond("200 OK", "Content-Type: text/html", body=b"<img src=/a><img src=/b>")
+    request = Request(secret_headers=(("X-Key", "hidden"),))
+    async with serve(home) as target, serve(away) as elsewhere:
+        home.responses["/own"] = away.responses["/"] = html
+        home.responses["/"] = respond("302 Found", f"Location: {elsewhere.url()}")
+        await probe_page(prober, target.url("/own"), request)
+        assert [each.headers["x-key"] for each in home.received] == ["hidden"] * 3
+        await probe_page(prober, target.url(), request)
+    assert len(away.received) == 3
+    assert all("x-key" not in each.headers for each in away.received)
+
+
+async def probe_page(prober: Prober, url: str, request: Request) -> None:
+    monitor = Monitor(7, url, timeout_us=5_000_000, request=request, kind="page")
+    result = await prober.probe(monitor)
+    assert result.outcome is Outcome.UP, result
+
+
 async def test_a_client_certificate_is_shown_to_its_own_origin_only(
     prober: Prober, authority: TestAuthority, good: Leaf
 ) -> None:

@@ -245,6 +245,8 @@ def test_what_cannot_be_is_refused_and_nothing_told(vantage: Vantage) -> None:
         (URL, ["--phase-timeout=wait=2h"], "1 ms to 60 s"),
         ("http://192.0.2.1/", ["--ip-version=both"], "names an address"),
         (URL, ["--proxy=http://p.example:1", "--http-version=3"], "HTTP/3"),
+        (URL, ["--page", "--ip-version=both"], "one family"),
+        (URL, ["--page", "--phase-timeout=wait=1s"], "no timeouts of phases"),
         ("tcp://a.example:1", ["--proxy=http://p.example:1"], "neither http nor https"),
         ("tcp://a.example:1", ["--phase-timeout=connect=1s"], "neither http nor https"),
         ("http://192.0.2.1/", ["--name-server=192.0.2.53"], "names an address"),
