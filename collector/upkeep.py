@@ -1,4 +1,4 @@
-"""What one collector at a time does for the whole database: it keeps the rollups.
+"""What one collector at a time does for the whole database: the rollups, and what is kept how long.
 
 The leader is whoever holds an advisory lock; when it dies, its connection does, and another takes
 over. What it had not committed is still in ``vantage.ingested``.
@@ -7,6 +7,7 @@ over. What it had not committed is still in ``vantage.ingested``.
 from __future__ import annotations
 
 import asyncio
+import time
 
 import psycopg
 import structlog
@@ -19,6 +20,7 @@ log = structlog.get_logger()
 # Between two looks at what has arrived: the rollups are about this far behind.
 LOOK_EVERY_S = 2.0
 CANDIDATE_EVERY_S = 5.0
+DROP_EVERY_S = 3600.0
 
 
 class Upkeep:
@@ -43,6 +45,7 @@ class Upkeep:
         # Lost in a crash of the server, it would be done again from what is still there.
         await connection.execute("SET synchronous_commit = off")
         is_leader = False
+        dropped_at = float("-inf")
         while True:
             if not is_leader:
                 is_leader = await self.lead(connection)
@@ -50,6 +53,9 @@ class Upkeep:
                     log.info("upkeep_begun")
             if is_leader:
                 await self.roll_up(connection)
+                if time.monotonic() - dropped_at > DROP_EVERY_S:
+                    await self.drop_expired(connection)
+                    dropped_at = time.monotonic()
             await asyncio.sleep(LOOK_EVERY_S if is_leader else CANDIDATE_EVERY_S)
 
     async def lead(self, connection: db.AsyncConnection) -> bool:
@@ -71,3 +77,9 @@ class Upkeep:
                 return
             metrics.RESULTS_ROLLED_UP.inc(row["results"])
             log.debug("rolled_up", batches=row["batches"], results=row["results"])
+
+    async def drop_expired(self, connection: db.AsyncConnection) -> None:
+        """Drop what is older than it is to be kept."""
+        cursor = await connection.execute(db.queries("upkeep")["drop_expired"])
+        for row in await cursor.fetchall():
+            log.info("chunk_dropped", relation=row["relation"], chunk=row["chunk"])

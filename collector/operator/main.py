@@ -10,6 +10,7 @@ import click
 
 from collector.operator.account import account
 from collector.operator.agent import agent
+from collector.operator.database import database as db_group
 from collector.operator.duration import Duration
 from collector.operator.location import location
 from collector.operator.monitor import monitor
@@ -25,7 +26,7 @@ def main() -> None:
     """Measure URLs from many places: run everything here, and say what is watched."""
 
 
-for group in (account, agent, location, monitor, secrets):
+for group in (account, agent, db_group, location, monitor, secrets):
     main.add_command(group)
 monitor.add_command(run)
 

@@ -1,4 +1,4 @@
--- What one collector at a time does for the whole database.
+-- What one collector at a time does for the whole database, and what operators set for it.
 
 -- lead --
 SELECT pg_try_advisory_lock(hashtext('vantage.upkeep')) AS is_leader
@@ -12,3 +12,27 @@ FROM vantage.roll_up()
 -- rollup_lag --
 SELECT extract(epoch FROM lag)::double precision AS lag_s
 FROM vantage.rollup_backlog
+
+-- drop_expired --
+SELECT
+    relation,
+    chunk
+FROM vantage.drop_expired()
+
+-- retention --
+SELECT
+    retention.relation,
+    extract(epoch FROM retention.keep)::bigint / 86400 AS keep_days,
+    min(chunks.range_start) AS oldest_at
+FROM vantage.retention
+LEFT JOIN timescaledb_information.chunks ON chunks.hypertable_schema = 'vantage'
+    AND chunks.hypertable_name = retention.relation
+GROUP BY
+    retention.relation,
+    retention.keep
+ORDER BY retention.relation
+
+-- keep --
+UPDATE vantage.retention
+SET keep = make_interval(days => %(days)s)
+WHERE relation = %(relation)s

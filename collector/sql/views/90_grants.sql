@@ -66,3 +66,6 @@ BEGIN
     END LOOP;
 END
 $$;
+
+REVOKE ALL ON FUNCTION vantage.drop_expired() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION vantage.drop_expired() TO vantage_collector;
