@@ -90,7 +90,7 @@ def test_a_new_result_appears_without_a_reload(new_page: NewPage, centre: Centre
     row = page.locator("#locations tr", has_text="Frankfurt")
     began = time.monotonic()
     centre.new_result("Home page", "fra", 4_321_000)
-    expect(row).to_contain_text("4,321 ms", timeout=10_000)
+    expect(row).to_contain_text("4,321 ms", timeout=30_000)
     took = time.monotonic() - began
     expect(page.locator("#recent tbody tr").first).to_contain_text("4,321 ms")
     assert page.evaluate("() => window.isTheSamePage")
@@ -133,7 +133,7 @@ def test_the_overview_is_live_too(new_page: NewPage, centre: Centre) -> None:
     line = page.locator(".monitors > li", has_text="Health check")
     expect(line.locator(".last")).to_contain_text("ago")
     centre.new_result("Health check", "fra", 55_000)
-    expect(line.locator(".last")).to_contain_text(re.compile(r"\b[0-5] s ago"), timeout=10_000)
+    expect(line.locator(".last")).to_contain_text(re.compile(r"\b[0-5] s ago"), timeout=30_000)
     assert page.evaluate("() => window.isTheSamePage")
 
 
