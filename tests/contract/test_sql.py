@@ -135,6 +135,11 @@ def test_timescaledbs_functions_are_where_every_role_finds_them(database: Databa
         assert len(names(database.url(role=role), "SELECT time_bucket('1 day', now())")) == 1
 
 
+def test_migrations_are_numbered_one_after_the_other() -> None:
+    numbers = [int(path.name[:4]) for path in sorted((SQL / "migrations").glob("*.sql"))]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
 def test_the_ledger_holds_the_files(database: Database) -> None:
     files = [Script(path.name, path.read_text()) for path in (SQL / "migrations").glob("*.sql")]
     recorded = rows(database.url(), "SELECT name, sha256 FROM vantage.migrations ORDER BY name")
