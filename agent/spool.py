@@ -178,6 +178,13 @@ class Spool:
             incarnation.remove()
         self._measure()
 
+    def recheck(self) -> None:
+        """Deliver the newest closed incarnation once more, where no other can tell of a restored
+        database: nothing of them was ever acknowledged.
+        """
+        if self._closed and not any(incarnation.acked for incarnation in self.incarnations):
+            self._sealed.insert(0, self._closed.pop())
+
     def reopen(self) -> bool:
         """Deliver again what is kept though it was acknowledged; tell whether there is any."""
         self._sealed = sorted([*self._closed, *self._sealed], key=lambda each: each.directory)

@@ -110,6 +110,7 @@ class Stream:
 
         Raises: TransientError, FencedError among them; FatalError.
         """
+        self._spool.recheck()
         try:
             await _first_of(self._receive(), self._send(), self._watch(), self._ended())
         except grpc.aio.AioRpcError as error:

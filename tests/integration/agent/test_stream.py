@@ -358,6 +358,21 @@ async def test_after_a_restored_backup_closed_incarnations_are_sent_again(agent:
     assert agent.server.stored == {first: payloads(1, 40), agent.spool.running.id: payloads(1, 20)}
 
 
+async def test_a_restored_backup_is_noticed_by_an_agent_that_has_delivered_nothing_since_its_start(
+    agent: Agent,
+) -> None:
+    agent.keep_s = 3_600
+    agent.open_spool().append(payloads(1, 40))
+    first = agent.spool.running.id
+    agent.open_spool()
+    async with agent.delivering():
+        await until(lambda: agent.server.closed == [first], "Close")
+    agent.server.stored.clear()
+    async with agent.delivering():
+        await until(lambda: len(agent.server.results) == 40, "everything again")
+    assert agent.server.stored[first] == payloads(1, 40)
+
+
 async def test_after_a_restored_backup_what_is_not_kept_is_declared_lost(agent: Agent) -> None:
     await deliver_many(agent)
     running = agent.spool.running.id
