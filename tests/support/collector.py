@@ -176,7 +176,7 @@ class Stream:
 
     async def read(self, kind: str) -> Any:
         """Return the next message of a kind; the others are kept for later."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not self.passed[kind]:
                 message = await self.call.read()
                 assert message is not grpc.aio.EOF, await self.call.details()
@@ -195,7 +195,7 @@ class Stream:
 
     async def ended(self) -> grpc.StatusCode:
         """Read to the end, which gRPC wants before it tells the status."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             try:
                 while await self.call.read() is not grpc.aio.EOF:
                     pass

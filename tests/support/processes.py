@@ -19,7 +19,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], object], *, seconds: float = 20, what: str) -> None:
+def wait_until(condition: Callable[[], object], *, seconds: float = 60, what: str) -> None:
     """Wait for a condition; fail naming what never came."""
     deadline = time.monotonic() + seconds
     while not condition():
