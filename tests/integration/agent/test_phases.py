@@ -58,9 +58,10 @@ def test_every_phase_is_within_two_milliseconds_of_the_truth(tmp_path: Path) -> 
         # Those that the machine left most in peace, whatever they found.
         quiet = sorted(results, key=lambda each: each["waited_us"])[:PROBES]
         assert len(quiet) == PROBES
-        rtts = [each["rtt_us"] for each in quiet]
-        assert median(rtts) == pytest.approx(truth["connect_us"], abs=TOLERANCE_US)
         found = misses(truth, quiet)
+        rtt_us = median(each["rtt_us"] for each in quiet)
+        if abs(rtt_us - truth["connect_us"]) > TOLERANCE_US:
+            found.append(f"rtt_us: median {rtt_us}, in truth {truth['connect_us']}")
         if not found:
             return
     pytest.fail("\n".join(found))
