@@ -17,6 +17,7 @@ from agent.assertion import Finding, Found, is_slow, judge, needs_content
 from agent.authorities import Authorities
 from agent.content import Content
 from agent.destination import Destinations, Finder, Forbidden, Remembered
+from agent.engine import Engine
 from agent.failure import Code, status_failure
 from agent.guard import Address, Guard
 from agent.lag import LagWatcher, held_up_us, is_suspect
@@ -32,7 +33,6 @@ from agent.schemes.scheme import Exchanged, Scheme
 from agent.schemes.stream import Stream
 from agent.schemes.websocket import WebSocket
 from agent.sightings import Sightings
-from agent.transfer import Engine
 from agent.url import GREETING, HTTP, WEBSOCKET, Target, check_url, target_of
 from agent.visit import Visit
 

@@ -1,23 +1,18 @@
 """One exchange by libcurl: a connection of its own, one request, one response, its marks.
 
-Easy handles are pooled; connections, names and TLS sessions never are: a monitor measures what a
-new visitor sees. What drives them is in agent.multi.
+agent.engine pools the handles; agent.multi drives them.
 
 A callback must not raise: libcurl would report error 23 and the exception only reach stderr.
-
-``rtt_us`` is read at a connection's first event, before libcurl answers it: nothing else has been
-sent, so the kernel's smoothed estimate still is the one sample that the SYN gave.
 
 Source: curl_easy_setopt(3).
 """
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,12 +25,11 @@ from agent.content import Content
 from agent.failure import CurlError
 from agent.guard import Address, Guard, read_address
 from agent.handshake import Trace
-from agent.line import Line
 from agent.multi import Connection, Ended, Multi
 from agent.phase_limiter import PhaseLimiter
 from agent.phases import Marks
-from agent.readiness import Waits, unwaited
 from agent.result import Handshake, Request
+from agent.timing import Timing
 from agent.url import HTTP, WEBSOCKET, Target
 from agent.visit import Visit
 
@@ -60,12 +54,6 @@ _PROTO_WS, _PROTO_WSS = 1 << 30, 1 << 31
 # A connection is asked how much it brought once in so many turns; no turn brings a megabyte.
 _TURNS_UNASKED = 8
 
-# An event that had to wait for longer may have been joined by another.
-_LATE_US = 1_000
-
-# How far a transfer has come, by its marks.
-_CONNECTING, _SECURING, _WAITING, _RECEIVING = range(4)
-
 PLAIN = Request()
 
 # CONNECT_ONLY, FORBID_REUSE, SSL_ENABLE_ALPN. A connection that somebody will speak over must
@@ -73,9 +61,6 @@ PLAIN = Request()
 # HTTP to servers that may well refuse to speak it.
 _WHOLE, _UPGRADE, _CONNECT = (0, 1, 1), (2, 0, 1), (1, 0, 0)
 _MODES = {**dict.fromkeys(HTTP, _WHOLE), **dict.fromkeys(WEBSOCKET, _UPGRADE)}
-
-# What is done over a connection once it is made.
-Talk = Callable[[Line], Awaitable[None]]
 
 # RESOLVE entries live in the multi handle; each is replaced before it is used, and a second later
 # is only memory.
@@ -111,131 +96,31 @@ class Transfer:
     is_reused: bool = False
 
 
-class Engine:
-    """Runs any number of exchanges at once on one event loop.
-
-    ``is_for_pages``: those of one visit share connections; each is to be given one.
-    """
-
-    def __init__(
-        self,
-        guard: Guard,
-        authorities: Path,
-        source_address: str | None,
-        *,
-        is_for_pages: bool = False,
-    ) -> None:
-        self._guard = guard
-        self._authorities = authorities
-        self._source_address = source_address
-        self._idle: list[_Handle] = []
-        self._multi = Multi(is_for_pages=is_for_pages)
-        self._is_for_pages = is_for_pages
-        self._forgotten: list[str] = []
-
-    async def exchange(
-        self,
-        target: Target,
-        addresses: Sequence[Address],
-        timeout_us: int,
-        request: Request = PLAIN,
-        content: Content | None = None,
-        talk: Talk | None = None,
-        visit: Visit | None = None,
-    ) -> Transfer:
-        """Make ``request`` of ``target``, at whichever of ``addresses`` answers first.
-
-        Only of HTTP and WebSocket is anything asked; with other schemes it is the connection that
-        is made. ``content``: keeps what the response brings; None: nobody needs it. ``talk``: goes
-        on over the connection, unless the scheme is HTTP.
-        """
-        handle = self._idle.pop() if self._idle else self._new_handle()
-        handle.prepare(target, addresses, timeout_us, request, content)
-        if visit is not None:
-            handle.join(visit, target, addresses, self._forgotten)
-            self._forgotten = []
-        try:
-            if talk is None:
-                ended = await self._multi.perform(handle.curl)
-            else:
-                ended = await self._perform_and(
-                    partial(talk, Line(handle.curl)), handle, timeout_us
-                )
-        except BaseException:
-            handle.close()
-            raise
-        transfer = handle.finish(ended)
-        if handle.is_reusable:
-            self._idle.append(handle)
-        else:
-            handle.close()
-        return transfer
-
-    async def _perform_and(
-        self, goes_on: Callable[[], Awaitable[None]], handle: _Handle, timeout_us: int
-    ) -> Ended:
-        """Transfer and go on; libcurl itself never gives up waiting for a WebSocket."""
-        late = Ended(pycurl.E_OPERATION_TIMEDOUT, f"no answer within {timeout_us / 1e6:g} s", 0)
-        timer = asyncio.get_running_loop().call_later(
-            timeout_us / 1e6, self._multi.end, handle.curl, late
-        )
-        try:
-            return await self._multi.perform(handle.curl, goes_on)
-        finally:
-            timer.cancel()
-
-    def end(self, visit: Visit) -> None:
-        """Shut the connections of a visit; none of its exchanges may be in flight."""
-        self._forgotten += visit.end()
-
-    async def close(self) -> None:
-        """End what is in flight (it is cancelled) and free every handle."""
-        self._multi.close()
-        while self._idle:
-            self._idle.pop().close()
-
-    def _new_handle(self) -> _Handle:
-        handle = _Handle(self._multi, self._guard, self._authorities, self._source_address)
-        if self._is_for_pages:
-            handle.curl.setopt(pycurl.FRESH_CONNECT, 0)
-            handle.curl.setopt(pycurl.FORBID_REUSE, 0)
-            handle.curl.setopt(pycurl.DNS_CACHE_TIMEOUT, -1)
-        return handle
-
-
-class _Handle:
+class Handle:
     """A pooled easy handle, and what its callbacks see during one transfer."""
 
     __slots__ = (
-        "_connect_doubt_us",
         "_connections",
         "_content",
         "_descriptor",
-        "_doubt_us",
         "_expired",
         "_getinfo",
         "_guard",
-        "_is_established",
-        "_is_retransmitted",
         "_is_tls",
-        "_last_doubt_us",
-        "_last_wait_us",
+        "_is_traced",
         "_limiter",
         "_mode",
         "_multi",
-        "_quiet_us",
         "_request",
-        "_stage",
+        "_timing",
         "_trace",
         "_tried",
         "_turns",
         "_visit",
-        "_waits",
         "curl",
         "is_reusable",
         "is_too_large",
         "refusal",
-        "rtt_us",
     )
 
     def __init__(
@@ -246,6 +131,7 @@ class _Handle:
         self._connections: list[Connection] = []
         self.curl = _easy_handle(authorities, source_address)
         self._getinfo = self.curl.getinfo
+        self._timing = Timing(self.curl)
         self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._on_opened)
         self._content: Content | None = None
@@ -260,16 +146,9 @@ class _Handle:
     def _forget(self) -> None:
         self._tried = ""
         self.refusal: str | None = None
-        self.rtt_us: int | None = None
         self.is_too_large = False
         self._turns = 0
-        self._is_tls = False
-        self._stage = _CONNECTING
-        self._waits = Waits()
-        self._last_wait_us = 0
-        self._connect_doubt_us = self._doubt_us = self._last_doubt_us = 0
-        self._is_established = self._is_retransmitted = False
-        self._quiet_us = 0
+        self._is_tls = self._is_traced = False
         self._trace.forget()
         self._expired = ""
         self._visit: Visit | None = None
@@ -283,7 +162,8 @@ class _Handle:
         content: Content | None,
     ) -> None:
         self._forget()
-        self._is_tls = target.is_tls
+        self._is_tls = self._is_traced = target.is_tls
+        self._timing.begin(is_tls=target.is_tls)
         curl = self.curl
         if request is not self._request and request != self._request:
             self.is_reusable = requests.apply(curl, request)
@@ -306,7 +186,7 @@ class _Handle:
             self._limiter = PhaseLimiter(
                 request.phase_timeouts,
                 is_tls=target.is_tls,
-                marks=self._raw_marks,
+                marks=self._timing.raw_marks,
                 expire=self._on_expired,
             )
 
@@ -339,35 +219,10 @@ class _Handle:
             verify_result=self.curl.getinfo(pycurl.SSL_VERIFYRESULT),
         )
 
-    def _raw_marks(self) -> Marks:
-        info = self._getinfo
-        return Marks(
-            info(pycurl.CONNECT_TIME_T),
-            info(pycurl.APPCONNECT_TIME_T) if self._is_tls else 0,
-            info(pycurl.POSTTRANSFER_TIME_T),
-            info(pycurl.STARTTRANSFER_TIME_T),
-            info(pycurl.TOTAL_TIME_T),
-        )
-
     def _marks(self, ended: Ended) -> Marks:
-        """Read libcurl's marks; those of a whole transfer without the waits that were ours."""
-        marks = self._raw_marks()
         if self._visit is not None:
-            return marks.since(self._queued_us())
-        if ended.number:
-            return marks
-        self._waits.total = min(ended.waited_us, self._last_wait_us)
-        return unwaited(marks, self._waits, self.rtt_us or 1)
-
-    def _doubt(self, marks: Marks, ended: Ended, attempts: int) -> int | None:
-        """By how much a mark may be late, at most; None: of a failure and of a page, that
-        is not known."""
-        if ended.number or self._visit is not None:
-            return None
-        connect_us = self._connect_doubt_us
-        if attempts == 1 and self.rtt_us is not None and not self._is_retransmitted:
-            connect_us = marks.connected - self.rtt_us
-        return max(0, connect_us, self._doubt_us, self._last_doubt_us)
+            return self._timing.raw_marks().since(self._queued_us())
+        return self._timing.marks(ended)
 
     def _queued_us(self) -> int:
         """How long it took until there was a connection to use, or one was begun.
@@ -389,9 +244,11 @@ class _Handle:
         info = self._getinfo
         status = info(pycurl.RESPONSE_CODE)
         marks = self._marks(ended)
+        # Of a failure and of a page it is not known.
+        is_doubt_known = not ended.number and self._visit is None
         return Transfer(
             marks=marks,
-            doubt_us=self._doubt(marks, ended, attempts),
+            doubt_us=self._timing.doubt_us(marks, attempts) if is_doubt_known else None,
             error=self._error(ended),
             refusal=self.refusal,
             is_too_large=self.is_too_large,
@@ -401,7 +258,7 @@ class _Handle:
             body_bytes=info(pycurl.SIZE_DOWNLOAD_T),
             target_ip=_packed(info(pycurl.PRIMARY_IP) or self._tried),
             local_ip=_packed(info(pycurl.LOCAL_IP)),
-            rtt_us=self.rtt_us,
+            rtt_us=self._timing.rtt_us,
             handshake=self._trace.handshake() if self._is_tls else None,
             location=_location(self.curl) if 300 <= status < 400 else "",
             content=self._let_go(),
@@ -451,35 +308,20 @@ class _Handle:
         self._multi.touch(self._descriptor)
 
     def on_ready(self, connection: Connection, late_us: int) -> None:
-        """Read the round trip that the SYN took, once; see the module's docstring."""
-        stage = self._stage
-        self._pass_stages(0)
-        if self._stage != stage:
-            # A mark that was made before its event had its turn.
-            self._doubt_us = max(self._doubt_us, late_us)
-        self._quiet_us = late_us
-        if late_us > _LATE_US or not self._is_established:
-            info = tcp_info.read(connection.duplicate)
-            self._quiet_us = min(late_us, tcp_info.QUIET_MS.unpack_from(info)[0] * 1000)
-            if info[0] == tcp_info.ESTABLISHED and not self._is_established:
-                self._is_established = True
-                self.rtt_us, retransmissions = tcp_info.RTT.unpack_from(info)
-                self._is_retransmitted = bool(retransmissions)
-                if self._limiter is not None:
-                    self._limiter.connected()
+        """Time an event before libcurl acts on it; see agent.multi."""
+        was_established = self._timing.is_established
+        self._timing.ready(connection, late_us)
+        if self._limiter is not None and self._timing.is_established and not was_established:
+            self._limiter.connected()
 
     def on_acted(
         self, connection: Connection, waited_us: int, unseen_us: int, kept_us: int
     ) -> None:
-        stage = self._stage
-        self._last_wait_us = self._pass_stages(waited_us)
-        self._last_doubt_us = unseen_us + kept_us
-        if stage == _CONNECTING:
-            # The request may have left long before libcurl could mark that it had.
-            self._connect_doubt_us = unseen_us
-            self._doubt_us = max(self._doubt_us, kept_us)
-        elif self._stage != stage:
-            self._doubt_us = max(self._doubt_us, unseen_us + kept_us)
+        """Time an event that libcurl has acted on, and see that nothing goes on for ever."""
+        self._timing.acted(waited_us, unseen_us, kept_us)
+        if self._is_traced and self._timing.is_secured:
+            self._is_traced = False
+            self.curl.setopt(pycurl.VERBOSE, 0)
         if self._limiter is not None:
             self._limiter.look()
         self._turns += 1
@@ -488,29 +330,6 @@ class _Handle:
         if tcp_info.bytes_received(connection.duplicate) > MAX_WIRE_BYTES:
             self.is_too_large = True
             self._multi.end(self.curl, Ended(pycurl.E_ABORTED_BY_CALLBACK, "", 0))
-
-    def _pass_stages(self, waited_us: int) -> int:
-        """Note the wait of the event that made the marks which are new.
-
-        Return what of it may be the total's too: what held the peer up is taken out only once.
-        """
-        stage = self._stage
-        if stage == _RECEIVING:
-            return min(waited_us, self._quiet_us)
-        if stage == _CONNECTING:
-            # What is true since the first event on an established connection, libcurl tells only
-            # when the handshake is over.
-            if not self._is_established:
-                return waited_us
-            self._waits.connected, waited_us = waited_us, 0
-            self._stage = stage = _SECURING if self._is_tls else _WAITING
-        if stage == _SECURING and self._getinfo(pycurl.APPCONNECT_TIME_T):
-            self._stage, self._waits.secured = _WAITING, min(waited_us, self._quiet_us)
-            waited_us = 0
-            self.curl.setopt(pycurl.VERBOSE, 0)
-        if self._getinfo(pycurl.STARTTRANSFER_TIME_T):
-            self._stage, self._waits.first_byte = _RECEIVING, waited_us
-        return min(waited_us, self._quiet_us)
 
     def _let_go_of_sockets(self) -> None:
         if self._limiter is not None:

@@ -36,7 +36,7 @@ from urllib.parse import quote
 import uvloop
 from dns.rdatatype import RdataType
 
-from agent import log, transfer
+from agent import log, timing
 from agent.dns_message import Question
 from agent.lag import bound_us
 from agent.phases import Marks
@@ -218,7 +218,7 @@ def _as_stamped(load: Load, place: Place, seconds: float) -> tuple[dict[int, Tol
     def as_it_is(marks: Marks, _waits: Waits, _least_us: int) -> Marks:
         return marks
 
-    with mock.patch.object(transfer, "unwaited", as_it_is):
+    with mock.patch.object(timing, "unwaited", as_it_is):
         return _by_agent(load, place, seconds)
 
 

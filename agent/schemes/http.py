@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agent.content import Content
+from agent.engine import Engine
 from agent.failure import Code, curl_failure
 from agent.guard import Address
 from agent.phases import last_phase, phases
 from agent.request import proxy_target
 from agent.result import Exchange, Failure, Request
 from agent.schemes.scheme import Exchanged
-from agent.transfer import MAX_WIRE_BYTES, Engine, Transfer
+from agent.transfer import MAX_WIRE_BYTES, Transfer
 from agent.url import Target
 from agent.visit import Visit
 

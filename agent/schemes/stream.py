@@ -10,6 +10,7 @@ from time import monotonic
 import pycurl
 
 from agent.content import Content
+from agent.engine import Engine
 from agent.failure import Code, CurlError, curl_failure
 from agent.greeting import GREETINGS, MAX_BYTES, Greeting
 from agent.guard import Address
@@ -20,7 +21,6 @@ from agent.schemes.answer import printable
 from agent.schemes.http import exchange_of, failure_of
 from agent.schemes.scheme import Exchanged
 from agent.stopwatch import Stopwatch
-from agent.transfer import Engine
 from agent.url import Target
 
 

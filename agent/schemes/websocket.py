@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agent.content import Content
+from agent.engine import Engine
 from agent.failure import Code, status_failure
 from agent.guard import Address
 from agent.line import Line
 from agent.result import Failure, Request
 from agent.schemes.http import exchange_of, failure_of
 from agent.schemes.scheme import Exchanged
-from agent.transfer import Engine, Transfer
+from agent.transfer import Transfer
 from agent.url import Target
 
 # One for all: a monitor's request stays the same, and a pooled handle need not be set anew.

@@ -14,9 +14,10 @@ import pytest
 
 from agent.authorities import system_bundle
 from agent.content import Content
+from agent.engine import Engine
 from agent.guard import Guard
 from agent.phases import phases
-from agent.transfer import Engine, Transfer
+from agent.transfer import Transfer
 from agent.url import target_of
 from tests.support.targets import OK, silent
 from tests.support.targets import serve as serve_on_the_loop

@@ -8,11 +8,11 @@ from ipaddress import ip_network
 import pytest
 
 from agent.authorities import system_bundle
+from agent.engine import Engine
 from agent.guard import Guard
 from agent.probe import Prober
 from agent.resolver import Resolver
 from agent.result import Monitor, Outcome
-from agent.transfer import Engine
 from agent.url import target_of
 from tests.support.dns_server import Zone, serve_dns
 from tests.support.targets import answer, respond, routes, serve

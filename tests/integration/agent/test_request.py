@@ -16,12 +16,12 @@ import pytest
 
 from agent.authorities import system_bundle
 from agent.content import Content
+from agent.engine import Engine
 from agent.guard import Guard
 from agent.phases import last_phase
 from agent.probe import Prober
 from agent.resolver import Resolver
 from agent.result import Assertion, Monitor, Outcome, Request, Result
-from agent.transfer import Engine
 from agent.url import target_of
 from tests.support import targets
 from tests.support.certificates import Leaf, TestAuthority
