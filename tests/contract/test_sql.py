@@ -60,6 +60,16 @@ SELECT sha256(name::bytea), 'invite', 'x@example.org', account_id, id, 'viewer',
 FROM vantage.users;
 INSERT INTO vantage.status_pages (account_id, slug, title)
 SELECT id, name, name FROM vantage.accounts;
+INSERT INTO vantage.alert_rules (account_id) SELECT id FROM vantage.accounts;
+INSERT INTO vantage.monitor_dependencies (monitor_id, parent_id) VALUES (1, 2), (2, 1);
+INSERT INTO vantage.verdicts (monitor_id, state, since_at, judged_at, voting, needed, failing, slow)
+SELECT id, 'down', now(), now(), 1, 1, '{fra}', '{}' FROM vantage.monitors;
+INSERT INTO vantage.incidents
+    (account_id, monitor_id, severity, began_at, opened_at, cause, summary)
+SELECT account_id, id, 'down', now(), now(), 'other', name FROM vantage.monitors;
+INSERT INTO vantage.incident_evidence (incident_id, location, which, slot_at, total_us)
+SELECT id, 'fra', 'first', now(), 0 FROM vantage.incidents;
+INSERT INTO vantage.incident_events (incident_id, kind) SELECT id, 'opened' FROM vantage.incidents;
 INSERT INTO vantage.audit_log (account_id, user_id, actor, action)
 SELECT account_id, id, email, 'signed_in' FROM vantage.users;
 UPDATE vantage.users SET is_operator = true WHERE id = 1;

@@ -29,3 +29,44 @@ CREATE POLICY everything ON vantage.maintenance
 DROP POLICY IF EXISTS own ON vantage.maintenance;
 CREATE POLICY own ON vantage.maintenance FOR SELECT
     TO vantage_views USING (account_id = vantage.current_account());
+
+-- Rules of no account are the installation's, which everybody may read.
+DROP POLICY IF EXISTS everything ON vantage.alert_rules;
+CREATE POLICY everything ON vantage.alert_rules
+    TO vantage_collector, vantage_reader USING (true) WITH CHECK (true);
+DROP POLICY IF EXISTS own ON vantage.alert_rules;
+CREATE POLICY own ON vantage.alert_rules
+    TO vantage_views USING (account_id = vantage.current_account());
+DROP POLICY IF EXISTS defaults ON vantage.alert_rules;
+CREATE POLICY defaults ON vantage.alert_rules FOR SELECT
+    TO vantage_views USING (account_id IS NULL);
+
+DROP POLICY IF EXISTS everything ON vantage.incidents;
+CREATE POLICY everything ON vantage.incidents
+    TO vantage_collector, vantage_reader USING (true) WITH CHECK (true);
+DROP POLICY IF EXISTS own ON vantage.incidents;
+CREATE POLICY own ON vantage.incidents
+    TO vantage_views USING (account_id = vantage.current_account());
+
+DO $$
+DECLARE
+    dependent record;
+BEGIN
+    FOR dependent IN
+        SELECT * FROM (VALUES
+            ('verdicts', 'monitors', 'monitor_id'),
+            ('monitor_dependencies', 'monitors', 'monitor_id'),
+            ('incident_evidence', 'incidents', 'incident_id'),
+            ('incident_events', 'incidents', 'incident_id')
+        ) AS dependents (name, owner, key)
+    LOOP
+        EXECUTE format('DROP POLICY IF EXISTS everything ON vantage.%I', dependent.name);
+        EXECUTE format('CREATE POLICY everything ON vantage.%I
+            TO vantage_collector, vantage_reader USING (true) WITH CHECK (true)', dependent.name);
+        EXECUTE format('DROP POLICY IF EXISTS own ON vantage.%I', dependent.name);
+        EXECUTE format('CREATE POLICY own ON vantage.%1$I TO vantage_views USING (EXISTS (
+            SELECT FROM vantage.%2$I WHERE %2$I.id = %1$I.%3$I))',
+            dependent.name, dependent.owner, dependent.key);
+    END LOOP;
+END
+$$;

@@ -9,6 +9,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vantage TO vantage_
 
 REVOKE INSERT, UPDATE, DELETE ON vantage.migrations, vantage.monitor_definitions
     FROM vantage_collector;
+-- What happened, happened.
+REVOKE UPDATE, DELETE ON vantage.incident_events FROM vantage_collector;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA vantage TO vantage_reader;
 -- `vantage psql` on a database given by its URL narrows itself to the reader's rights.
@@ -38,6 +40,12 @@ GRANT INSERT, UPDATE ON vantage.monitors TO vantage_views;
 GRANT INSERT, DELETE ON vantage.monitor_locations TO vantage_views;
 GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.status_pages, vantage.status_page_monitors
     TO vantage_views;
+GRANT SELECT ON vantage.verdicts, vantage.incidents, vantage.incident_evidence,
+    vantage.incident_events, vantage.alert_rules, vantage.monitor_dependencies,
+    vantage.location_troubles TO vantage_views;
+GRANT UPDATE (acknowledged_at, acknowledged_by, post_mortem) ON vantage.incidents TO vantage_views;
+GRANT INSERT ON vantage.incident_events TO vantage_views;
+GRANT INSERT, UPDATE, DELETE ON vantage.alert_rules, vantage.monitor_dependencies TO vantage_views;
 GRANT SELECT (monitor_id) ON vantage.monitor_secrets TO vantage_views;
 -- For report.purge alone.
 GRANT SELECT, DELETE ON vantage.accounts, vantage.monitors, vantage.results, vantage.exchanges,
