@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dashboard import chart, words
-from dashboard.rows import BandRow
+from dashboard.rows.figures import BandRow
 
 NAMES = ("p50", "p75", "p95", "p99")
 

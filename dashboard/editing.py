@@ -16,7 +16,8 @@ from dashboard.db import Reader
 from dashboard.errors import Forbidden, NotFound, Unacceptable
 from dashboard.forms import Form, Submission
 from dashboard.rendering import page
-from dashboard.rows import Asked, Place
+from dashboard.rows.location import Place
+from dashboard.rows.monitor import Asked
 from dashboard.session import visit
 
 INTERVALS_S = (10, 30, 60, 300, 900, 3_600)

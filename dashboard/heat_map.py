@@ -11,7 +11,8 @@ from datetime import datetime
 from itertools import pairwise
 
 from dashboard import words
-from dashboard.rows import HeatRow, LocationStanding, StripRow
+from dashboard.rows.figures import HeatRow, StripRow
+from dashboard.rows.monitor import LocationStanding
 
 BOUNDS_US = (50_000, 100_000, 200_000, 400_000, 800_000)
 """Upper bounds of the six steps but the last."""

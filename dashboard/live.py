@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from dashboard.db import Database
 from dashboard.errors import DatabaseAway, NotSignedIn
 from dashboard.queries import statements
-from dashboard.rows import Monitor
+from dashboard.rows.monitor import Monitor
 from dashboard.session import visit
 
 LOG = structlog.get_logger()

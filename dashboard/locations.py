@@ -11,7 +11,7 @@ from starlette.routing import Route
 from dashboard import words
 from dashboard.errors import NotFound
 from dashboard.rendering import page
-from dashboard.rows import Agent, Place
+from dashboard.rows.location import Agent, Place
 from dashboard.session import visit
 
 PATH = "/locations"

@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 
 from dashboard import (
     bands,
+    certificates,
     chart,
     csrf,
     heat_map,
@@ -30,17 +31,9 @@ from dashboard import (
 from dashboard.db import Reader
 from dashboard.errors import BadRequest, NotFound
 from dashboard.rendering import page
-from dashboard.rows import (
-    Asked,
-    BandRow,
-    Certificate,
-    HeatRow,
-    LocationStanding,
-    Monitor,
-    RecentRow,
-    SeriesRow,
-    SpanStats,
-)
+from dashboard.rows.figures import BandRow, HeatRow, SeriesRow, SpanStats
+from dashboard.rows.monitor import Asked, LocationStanding, Monitor
+from dashboard.rows.result import RecentRow
 from dashboard.session import visit
 from dashboard.view import View
 
@@ -49,7 +42,6 @@ MOST_POINTS = 1_500
 HEAT_CELLS = 48
 BANDS = 60
 RECENT = 12
-CERTIFICATES = 8
 PATIENCE = timedelta(seconds=60)
 HOUR = timedelta(hours=1)
 
@@ -142,9 +134,7 @@ async def show(request: Request) -> Response:
         recent = await reader.all(RecentRow, "recent", count=RECENT, **scene.parameters)
         heat = await _heat(reader, scene)
         spread = await _bands(reader, scene)
-        certificates = await reader.all(
-            Certificate, "monitor_certificates", monitor_id=scene.monitor.id, count=CERTIFICATES
-        )
+        seen_certificates = await certificates.shown(reader, scene.monitor.id)
         run = await run_now.what_became(
             request.query_params, reader, scene.monitor, scene.standings, scene.now
         )
@@ -167,7 +157,7 @@ async def show(request: Request) -> Response:
         missing={s.location: _missing(by_location.get(s.location), [s]) for s in scene.standings},
         missing_overall=_missing(overall, scene.shown),
         certificate=certificate(scene.standings, scene.now),
-        certificates=certificates,
+        certificates=seen_certificates,
         run=run,
         titles={standing.location: standing.title for standing in scene.standings},
         charts=charts,

@@ -17,7 +17,9 @@ from dashboard.db import Reader
 from dashboard.errors import BadRequest
 from dashboard.heat_map import Cell, strip
 from dashboard.rendering import page
-from dashboard.rows import DayStats, History, Monitor, Place, Standing, StripRow
+from dashboard.rows.figures import DayStats, StripRow
+from dashboard.rows.location import Place
+from dashboard.rows.monitor import History, Monitor, Standing
 from dashboard.series import due
 from dashboard.session import visit
 

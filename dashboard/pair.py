@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dashboard import words
-from dashboard.rows import PairRow, ResultRow
+from dashboard.rows.result import PairRow, ResultRow
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 

@@ -5,26 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard import monitor, timespan, words
-from dashboard.db import Reader
+from dashboard import certificates, monitor, timespan, words
 from dashboard.errors import BadRequest, NotFound
 from dashboard.pair import side_by_side
 from dashboard.rendering import page
-from dashboard.rows import (
-    Certificate,
-    Hop,
-    Monitor,
-    PairRow,
-    Place,
-    Resource,
-    ResultRow,
-    SameSlot,
-)
+from dashboard.rows.location import Place
+from dashboard.rows.monitor import Monitor
+from dashboard.rows.result import Hop, PairRow, Resource, ResultRow, SameSlot
 from dashboard.session import visit
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
@@ -67,7 +58,7 @@ async def show(request: Request) -> Response:
             raise NotFound("There is no result of this monitor, location and time.")
         hops = await reader.all(Hop, "hops", **key) if found.redirects else []
         pairs = await reader.all(PairRow, "pairs", **key)
-        shown = await _certificate(reader, key, found)
+        shown = await certificates.seen_by(reader, watched.id, found)
         resources = []
         if found.resources_us is not None:
             resources = await reader.all(Resource, "resources", **key)
@@ -148,14 +139,6 @@ def _bars(timed: Hop | ResultRow, start: int, failed: str) -> Iterator[Bar]:
         note = "" if length is not None else ("not needed" if at < last else "not reached")
         yield Bar(name, words.PHASES[name], start, length, note, name == failed)
         start += length or 0
-
-
-async def _certificate(reader: Reader, key: dict[str, Any], found: ResultRow) -> Certificate | None:
-    """The certificate that this result saw. None: none, or the agent has not told of it yet."""
-    if found.cert_expires_at is None:
-        return None
-    seen = {"cert_expires_at": found.cert_expires_at, "started_at": found.started_at}
-    return await reader.one(Certificate, "result_certificate", **key, **seen)
 
 
 def _slot(text: str) -> datetime:

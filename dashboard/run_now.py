@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from dashboard import timespan, words
 from dashboard.db import Reader
 from dashboard.errors import BadRequest
-from dashboard.rows import Answered, LocationStanding, Monitor
+from dashboard.rows.monitor import Answered, LocationStanding, Monitor
 
 # Beyond the monitor's timeout: the way to the agent and back.
 PATIENCE = timedelta(seconds=10)

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from dashboard import timespan, words
-from dashboard.rows import LocationStanding, Monitor, SeriesRow
+from dashboard.rows.figures import SeriesRow
+from dashboard.rows.monitor import LocationStanding, Monitor
 from dashboard.timespan import Timespan
 
 PHASES = ("redirect", "dns", "connect", "tls", "wait", "receive", "resources")

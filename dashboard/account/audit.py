@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from dashboard.errors import Forbidden
 from dashboard.rendering import settings_page
-from dashboard.rows import AuditEntry
+from dashboard.rows.people import AuditEntry
 from dashboard.session import visit
 
 PATH = "/settings/audit"

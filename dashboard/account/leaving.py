@@ -22,7 +22,7 @@ from dashboard.db import Database, Reader
 from dashboard.errors import DatabaseAway, Forbidden, Unacceptable
 from dashboard.forms import Submission
 from dashboard.rendering import settings_page
-from dashboard.rows import Monitor
+from dashboard.rows.monitor import Monitor
 from dashboard.session import visit
 from dashboard.signing import Answer
 

@@ -19,7 +19,7 @@ from dashboard.forms import Submission
 from dashboard.mail import Mailer
 from dashboard.passwords import Passwords
 from dashboard.rendering import settings_page
-from dashboard.rows import PasswordHash
+from dashboard.rows.people import PasswordHash
 from dashboard.session import visit
 from dashboard.signing import Answer
 

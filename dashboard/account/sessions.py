@@ -11,7 +11,7 @@ from starlette.routing import Route
 from dashboard import forms
 from dashboard.forms import Submission
 from dashboard.rendering import settings_page
-from dashboard.rows import Session
+from dashboard.rows.people import Session
 from dashboard.session import visit
 
 PATH = "/settings/sessions"

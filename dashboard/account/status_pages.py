@@ -12,7 +12,8 @@ from dashboard import forms
 from dashboard.account import joining
 from dashboard.forms import Submission
 from dashboard.rendering import settings_page
-from dashboard.rows import Monitor, StatusPage
+from dashboard.rows.monitor import Monitor
+from dashboard.rows.status_page import StatusPage
 from dashboard.session import visit
 
 PATH = "/settings/status-pages"

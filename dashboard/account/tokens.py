@@ -13,7 +13,7 @@ from dashboard import forms, session
 from dashboard.errors import Unacceptable
 from dashboard.forms import Submission
 from dashboard.rendering import settings_page
-from dashboard.rows import ApiToken
+from dashboard.rows.people import ApiToken
 from dashboard.session import visit
 
 PATH = "/settings/tokens"

@@ -21,7 +21,7 @@ from dashboard.api.schemas import (
     To,
 )
 from dashboard.errors import BadRequest
-from dashboard.rows import SeriesRow, SpanStats
+from dashboard.rows.figures import SeriesRow, SpanStats
 from dashboard.timespan import Timespan
 
 ROUTER = APIRouter(

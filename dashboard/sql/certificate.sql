@@ -1,7 +1,8 @@
 -- The certificates that targets showed.
 
--- monitor_certificates --
--- What is in use comes first, then what was before it.
+-- certificates --
+-- Of one location, ended at one instant, told of by then: each NULL, any. What is in use comes
+-- first, then what was before it.
 SELECT
     certificates.sha256,
     certificates.subject,
@@ -22,6 +23,9 @@ SELECT
 FROM report.certificates
 JOIN report.locations ON locations.name = certificates.location
 WHERE certificates.monitor_id = %(monitor_id)s
+    AND (%(location)s::text IS NULL OR certificates.location = %(location)s)
+    AND (%(not_after)s::timestamptz IS NULL OR certificates.not_after = %(not_after)s)
+    AND (%(told_by)s::timestamptz IS NULL OR certificates.first_seen_at <= %(told_by)s)
 GROUP BY
     certificates.sha256,
     certificates.subject,
@@ -40,31 +44,3 @@ ORDER BY
     last_seen_at DESC,
     first_seen_at DESC
 LIMIT %(count)s
-
--- result_certificate --
--- Results keep no more of a certificate than its end, so the newest that had been told of by then,
--- and ends at the same instant, is the one.
-SELECT
-    certificates.sha256,
-    certificates.subject,
-    certificates.issuer,
-    certificates.names,
-    certificates.serial,
-    certificates.key,
-    certificates.signature,
-    certificates.not_before,
-    certificates.not_after,
-    certificates.expires_at,
-    certificates.tls_version,
-    certificates.tls_cipher,
-    certificates.chain,
-    certificates.first_seen_at,
-    certificates.last_seen_at,
-    ARRAY[certificates.location] AS locations
-FROM report.certificates
-WHERE certificates.monitor_id = %(monitor_id)s
-    AND certificates.location = %(location)s
-    AND certificates.not_after = %(cert_expires_at)s
-    AND certificates.first_seen_at <= %(started_at)s
-ORDER BY certificates.first_seen_at DESC
-LIMIT 1

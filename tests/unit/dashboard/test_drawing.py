@@ -6,7 +6,8 @@ from itertools import pairwise
 import pytest
 
 from dashboard import bands, chart, heat_map, series
-from dashboard.rows import BandRow, LocationStanding, SeriesRow, StripRow
+from dashboard.rows.figures import BandRow, SeriesRow, StripRow
+from dashboard.rows.monitor import LocationStanding
 from dashboard.timespan import Timespan
 
 BEGIN = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""One dataclass per shape of row that the statements of sql/*.sql give back."""

@@ -1,0 +1,88 @@
+"""Figures of many results together: of a day, a span, a bucket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DayStats:
+    """A day's figures of a monitor; ``location`` None: of all its locations together."""
+
+    monitor_id: int
+    location: str | None
+    checks: int
+    passed: int
+    median_us: int | None
+    p95_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StripRow:
+    """What happened to a monitor in one bucket, at all its locations."""
+
+    monitor_id: int
+    bucket_at: datetime
+    checks: int
+    failed: int
+    slow: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpanStats:
+    """A span's figures. ``location`` None: of all locations shown, or of all that are not.
+
+    ``is_shown`` None: it is one location's. ``settled``: checks no longer young.
+    """
+
+    location: str | None
+    is_shown: bool | None
+    checks: int
+    passed: int
+    settled: int
+    median_us: int | None
+    p95_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRow:
+    """A bucket's median passed result; where none passed, its first failed one."""
+
+    location: str
+    bucket_at: datetime
+    checks: int
+    failed: int
+    failed_slot_at: datetime | None
+    slot_at: datetime
+    total_us: int
+    redirect_us: int
+    dns_us: int | None
+    connect_us: int | None
+    tls_us: int | None
+    wait_us: int | None
+    receive_us: int | None
+    resources_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeatRow:
+    """A bucket at a location; ``median_us`` None: nothing passed."""
+
+    location: str
+    bucket_at: datetime
+    checks: int
+    failed: int
+    median_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BandRow:
+    """A bucket of all shown locations; its percentiles are None where nothing passed."""
+
+    bucket_at: datetime
+    checks: int
+    p50_us: int | None
+    p75_us: int | None
+    p95_us: int | None
+    p99_us: int | None

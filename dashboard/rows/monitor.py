@@ -1,0 +1,96 @@
+"""A monitor as statements give it back, and how it stands at its locations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+ENCRYPTED = ("https", "wss", "tls", "smtps", "imaps", "pop3s", "ftps", "mqtts")
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """What is watched. ``slow_us`` None: no limit."""
+
+    id: int
+    name: str
+    url: str
+    interval_s: int
+    timeout_us: int
+    slow_us: int | None
+    created_at: datetime
+
+    @property
+    def scheme(self) -> str:
+        """The URL's, such as ``https``."""
+        return self.url.partition(":")[0].lower()
+
+    @property
+    def is_http(self) -> bool:
+        """Whether results have an HTTP status: WebSockets have, too."""
+        return self.scheme in ("http", "https", "ws", "wss")
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether there is a certificate to be seen."""
+        return self.scheme in ENCRYPTED
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a monitor stands at a location; the newest result's values, None: there is none."""
+
+    monitor_id: int
+    location: str
+    title: str
+    state: str
+    slot_at: datetime | None
+    failure: str | None
+    http_status: int | None
+    total_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A location's first result, and since when it has been down. None: it is not."""
+
+    monitor_id: int
+    location: str
+    first_slot_at: datetime
+    failing_since_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LocationStanding:
+    """A `Standing` of one known monitor, with what its page needs besides.
+
+    ``due``: slots that should have a result in the page's span, counted from the first ever.
+    """
+
+    location: str
+    title: str
+    state: str
+    slot_at: datetime | None
+    failure: str | None
+    http_status: int | None
+    total_us: int | None
+    cert_expires_at: datetime | None
+    failing_since_at: datetime | None
+    first_slot_at: datetime | None
+    last_seen_at: datetime | None
+    due: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """When a result was asked for. None: it was not, there is no such monitor."""
+
+    requested_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A location that did what was asked for."""
+
+    location: str
+    outcome: str
