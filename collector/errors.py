@@ -2,7 +2,14 @@
 
 
 class CollectorError(Exception):
-    """Something an operator can put right; the message names the thing, the value, the remedy."""
+    """Something an operator can put right; the message names the thing, the value, the remedy.
+
+    ``field``: of which field of a definition it is, such as interval; None: of none, or of several.
+    """
+
+    def __init__(self, message: str = "", *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class TransientError(CollectorError):

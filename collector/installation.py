@@ -18,6 +18,7 @@ import psycopg
 from collector import db, demo, tokens
 from collector.console import Console
 from collector.errors import CollectorError
+from collector.monitor import Monitor
 from collector.operator.account import account_id, add_account
 from collector.operator.location import add_location
 from collector.operator.monitor import add_monitor
@@ -140,9 +141,8 @@ class Installation:
                 if url not in watched:
                     add_monitor(
                         connection,
-                        account_id=account_id(connection, None),
-                        url=url,
-                        interval_s=INTERVAL_S,
+                        account_id(connection, None),
+                        Monitor(url=url, interval_s=INTERVAL_S),
                     )
             return self.configure_demo(connection, watched)
 
@@ -159,11 +159,13 @@ class Installation:
         for scene in demo.SCENES:
             add_monitor(
                 connection,
-                account_id=account_id(connection, None),
-                url=scene.url(port),
-                name=scene.name,
-                interval_s=INTERVAL_S,
-                slow_s=scene.slow_s,
+                account_id(connection, None),
+                Monitor(
+                    url=scene.url(port),
+                    name=scene.name,
+                    interval_s=INTERVAL_S,
+                    slow_s=scene.slow_s,
+                ),
             )
         return port
 

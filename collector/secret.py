@@ -88,6 +88,14 @@ def store_secrets(
     )
 
 
+def stored_secrets(connection: db.Connection, monitor_id: int, keyring: Keyring) -> Secrets:
+    """Return what a monitor's secrets are. Raises: CollectorError when no key opens them."""
+    row = connection.execute(
+        db.queries("secrets")["sealed_of"], {"monitor_id": monitor_id}
+    ).fetchone()
+    return NONE if row is None else opened(row, monitor_id, keyring)
+
+
 def opened(row: Mapping[str, Any], monitor_id: int, keyring: Keyring) -> Secrets:
     """Open the secrets in a row with key_id, nonce and sealed; all NULL: it has none.
 

@@ -34,6 +34,7 @@ class Editable:
     interval_s: int
     timeout_us: int
     slow_us: int | None
+    kind: str
     is_everywhere: bool
     paused_at: datetime | None
     locations: list[str]
@@ -48,6 +49,7 @@ class Editable:
             "timeout": f"{self.timeout_us / 1_000_000:g}",
             "slow": "" if self.slow_us is None else f"{self.slow_us / 1_000:g}",
             "where": "everywhere" if self.is_everywhere else "chosen",
+            "whole": "yes" if self.kind == "page" else "",
         }
         return Form(fields, {"location": self.locations})
 
@@ -128,6 +130,7 @@ def values(form: Form) -> dict[str, Any]:
         "timeout_us": _number(form, "timeout", "The timeout", 1_000_000),
         "slow_us": _number(form, "slow", "The limit for slowness", 1_000) if slow else None,
         "locations": locations,
+        "kind": "page" if form["whole"] else "request",
     }
 
 

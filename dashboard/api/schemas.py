@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -44,6 +44,9 @@ class MonitorValues(BaseModel):
     locations: Annotated[list[LocationName], Field(min_length=1, max_length=500)] | None = Field(
         None, description="From where. Null: from everywhere, also from locations to come."
     )
+    kind: Literal["request", "page"] | None = Field(
+        None, description="Page: with all that it loads. Null: request, or as it was."
+    )
     is_paused: bool = Field(False, description="It rests: nothing is due.")
 
 
@@ -56,6 +59,7 @@ class Monitor(BaseModel):
     interval_s: int
     timeout_us: int
     slow_us: int | None
+    kind: str
     is_everywhere: bool
     locations: list[str]
     paused_at: datetime | None

@@ -10,7 +10,7 @@ ENCRYPTED = ("https", "wss", "tls", "smtps", "imaps", "pop3s", "ftps", "mqtts")
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """What is watched. ``slow_us`` None: no limit."""
+    """What is watched. ``slow_us`` None: no limit; ``kind``: request or page."""
 
     id: int
     name: str
@@ -19,6 +19,7 @@ class Monitor:
     timeout_us: int
     slow_us: int | None
     created_at: datetime
+    kind: str
 
     @property
     def scheme(self) -> str:

@@ -8,6 +8,7 @@ SELECT
     interval_s,
     timeout_us,
     slow_us,
+    kind,
     is_everywhere,
     ARRAY(
         SELECT location FROM report.monitor_locations

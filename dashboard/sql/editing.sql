@@ -8,6 +8,7 @@ SELECT
     interval_s,
     timeout_us,
     slow_us,
+    kind,
     is_everywhere,
     paused_at,
     ARRAY(
@@ -18,11 +19,13 @@ WHERE id = %(id)s
 
 -- add_monitor --
 SELECT report.add_monitor(
-    %(name)s, %(url)s, %(interval_s)s, %(timeout_us)s, %(slow_us)s, %(locations)s) AS id
+    %(name)s, %(url)s, %(interval_s)s, %(timeout_us)s, %(slow_us)s, %(locations)s,
+    %(kind)s) AS id
 
 -- change_monitor --
 SELECT report.change_monitor(
-    %(id)s, %(name)s, %(url)s, %(interval_s)s, %(timeout_us)s, %(slow_us)s, %(locations)s)
+    %(id)s, %(name)s, %(url)s, %(interval_s)s, %(timeout_us)s, %(slow_us)s, %(locations)s,
+    %(kind)s)
 
 -- pause_monitor --
 SELECT report.pause_monitor(%(id)s, %(is_wanted)s)

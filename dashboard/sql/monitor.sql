@@ -8,7 +8,8 @@ SELECT
     interval_s,
     timeout_us,
     slow_us,
-    created_at
+    created_at,
+    kind
 FROM report.monitors
 WHERE id = %(monitor_id)s
 

@@ -22,6 +22,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from collector.monitor import Monitor
 from collector.operator.account import add_account
 from collector.operator.location import add_location
 from collector.operator.monitor import add_monitor
@@ -95,7 +96,7 @@ def pool(database: Database, tmp_path: Path) -> Iterator[Pool]:
             add_location(connection, name="a", title="A")
             for number in range(MONITORS):
                 address = target.url(f"/{number}")
-                add_monitor(connection, account_id=account_id, url=address, interval_s=1)
+                add_monitor(connection, account_id, Monitor(url=address, interval_s=1))
         collectors = []
         for name in ("one", "two"):
             directory = tmp_path / f"collector-{name}"

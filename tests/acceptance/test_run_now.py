@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from collector.monitor import Monitor
 from collector.operator.account import add_account
 from collector.operator.location import add_location
 from collector.operator.monitor import add_monitor
@@ -41,11 +42,8 @@ def url(database: Database, target: CountingTarget, tmp_path: Path) -> Iterator[
             add_location(connection, name=name, title=name)
         add_monitor(
             connection,
-            account_id=account_id,
-            url=target.url("/"),
-            interval_s=DAY_S,
-            timeout_s=1,
-            locations=["a", "b"],
+            account_id,
+            Monitor(url=target.url("/"), interval_s=DAY_S, timeout_s=1, locations=("a", "b")),
         )
     with ExitStack() as stack:
         collector = stack.enter_context(running_collector(url, tmp_path))
@@ -101,7 +99,7 @@ def test_a_whole_page_is_stored_with_its_resources(url: str) -> None:
     with running_site(pages) as site:
         with psycopg.connect(url, row_factory=dict_row) as connection:
             monitor_id = add_monitor(
-                connection, account_id=1, url=site.url(), interval_s=DAY_S, kind="page"
+                connection, 1, Monitor(url=site.url(), interval_s=DAY_S, kind="page")
             )
         # Until the agents know of it they ignore what is asked.
         asked = lambda: monitor_run(url, str(monitor_id), "--location=a", "--json")  # noqa: E731

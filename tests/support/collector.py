@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg.rows import dict_row
 
 from collector import tokens
+from collector.monitor import Monitor
 from collector.operator.account import add_account
 from collector.operator.location import add_location
 from collector.operator.monitor import add_monitor
@@ -98,7 +99,7 @@ def configure(url: str, *, locations: Sequence[str] = ("a",), monitors: int = 1)
         for name in locations:
             add_location(connection, name=name, title=name.upper())
         return [
-            add_monitor(connection, account_id=account_id, url=f"http://127.0.0.1:1/{number}")
+            add_monitor(connection, account_id, Monitor(url=f"http://127.0.0.1:1/{number}"))
             for number in range(monitors)
         ]
 

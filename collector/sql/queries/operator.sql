@@ -85,20 +85,6 @@ JOIN vantage.accounts ON accounts.id = monitors.account_id
 WHERE monitors.removed_at IS NULL
 ORDER BY monitors.id
 
--- add_monitor --
-INSERT INTO vantage.monitors (
-    account_id, name, url, interval_s, timeout_us, slow_us, max_redirects, method, headers, body,
-    ip_version, http_version, is_insecure, is_uncompressed, is_paired, client_certificate,
-    authority, proxy, connect_to, name_server, phase_timeouts, assertions, is_everywhere,
-    kind)
-VALUES (
-    %(account_id)s, %(name)s, %(url)s, %(interval_s)s, %(timeout_us)s, %(slow_us)s,
-    %(max_redirects)s, %(method)s, %(headers)s, %(body)s, %(ip_version)s, %(http_version)s,
-    %(is_insecure)s, %(is_uncompressed)s, %(is_paired)s, %(client_certificate)s, %(authority)s,
-    %(proxy)s, %(connect_to)s, %(name_server)s, %(phase_timeouts)s, %(assertions)s,
-    %(is_everywhere)s, %(kind)s)
-RETURNING id
-
 -- monitor --
 SELECT
     monitors.id,
@@ -132,15 +118,12 @@ SELECT
         SELECT location FROM vantage.monitor_locations
         WHERE monitor_locations.monitor_id = monitors.id
         ORDER BY location) AS locations,
+    monitors.paused_at,
     monitors.created_at
 FROM vantage.monitors
 JOIN vantage.accounts ON accounts.id = monitors.account_id
 WHERE monitors.id = %(id)s
     AND monitors.removed_at IS NULL
-
--- add_monitor_location --
-INSERT INTO vantage.monitor_locations (monitor_id, location)
-VALUES (%(monitor_id)s, %(location)s)
 
 -- remove_monitor --
 UPDATE vantage.monitors

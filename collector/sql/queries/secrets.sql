@@ -10,6 +10,14 @@ FROM vantage.monitor_secrets
 ORDER BY monitor_id
 FOR UPDATE
 
+-- sealed_of --
+SELECT
+    key_id,
+    nonce,
+    sealed
+FROM vantage.monitor_secrets
+WHERE monitor_id = %(monitor_id)s
+
 -- store --
 INSERT INTO vantage.monitor_secrets (monitor_id, names, key_id, nonce, sealed)
 VALUES (%(monitor_id)s, %(names)s, %(key_id)s, %(nonce)s, %(sealed)s)

@@ -78,9 +78,40 @@ $$;
 COMMENT ON FUNCTION vantage.place_monitor IS
     'Has a monitor probed from these locations. NULL: from all there are.';
 
+CREATE OR REPLACE FUNCTION vantage.check_kind(given_kind text, given_url text, given_id integer)
+RETURNS void
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    IF given_kind NOT IN ('request', 'page') THEN
+        RAISE EXCEPTION '“%” is no kind of monitor: request or page.', left(given_kind, 100)
+            USING ERRCODE = 'VA400';
+    ELSIF given_kind = 'page' AND given_url !~* '^https?://' THEN
+        RAISE EXCEPTION 'A whole page has an http or https address; “%” can be watched as a '
+            'request.', left(given_url, 200) USING ERRCODE = 'VA400';
+    ELSIF given_kind = 'page' AND EXISTS (
+        SELECT FROM vantage.monitors
+        WHERE id = given_id
+            AND (method <> 'GET' OR body IS NOT NULL OR is_paired OR phase_timeouts <> '{}')
+    ) THEN
+        RAISE EXCEPTION 'A whole page is fetched with GET, over one IP family and without timeouts '
+            'of phases; this monitor is defined otherwise. Watch the page with a monitor of its own.'
+            USING ERRCODE = 'VA400';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION vantage.check_kind IS
+    'Raises VA400, saying why, where a URL cannot be watched as this kind: request or page. NULL as '
+    'the monitor''s id: it is a new one.';
+
+-- The forms they had before there were kinds.
+DROP FUNCTION IF EXISTS report.add_monitor(text, text, integer, integer, integer, text[]);
+DROP FUNCTION IF EXISTS report.change_monitor(
+    integer, text, text, integer, integer, integer, text[]);
+
 CREATE OR REPLACE FUNCTION report.add_monitor(
     given_name text, given_url text, given_interval_s integer, given_timeout_us integer,
-    given_slow_us integer, given_locations text[])
+    given_slow_us integer, given_locations text[], given_kind text DEFAULT NULL)
 RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -90,10 +121,12 @@ DECLARE
 BEGIN
     PERFORM vantage.check_monitor(
         given_url, given_interval_s, given_timeout_us, given_slow_us);
+    PERFORM vantage.check_kind(given_kind, given_url, NULL);
     INSERT INTO vantage.monitors
-        (account_id, name, url, interval_s, timeout_us, slow_us, is_everywhere)
+        (account_id, name, url, interval_s, timeout_us, slow_us, is_everywhere, kind)
     VALUES (own_id, COALESCE(NULLIF(given_name, ''), regexp_replace(given_url, '^\w+://|/$', '', 'g')),
-        given_url, given_interval_s, given_timeout_us, given_slow_us, given_locations IS NULL)
+        given_url, given_interval_s, given_timeout_us, given_slow_us, given_locations IS NULL,
+        COALESCE(given_kind, 'request'))
     RETURNING id INTO new_id;
     PERFORM vantage.place_monitor(new_id, given_locations);
     PERFORM vantage.record('monitor_added', given_url);
@@ -105,11 +138,12 @@ END
 $$;
 COMMENT ON FUNCTION report.add_monitor IS
     'Has the account watch an address; returns the monitor''s id. An empty name: the address '
-    'without its scheme. Locations NULL: all, also those to come.';
+    'without its scheme. Locations NULL: all, also those to come. Kind NULL: request.';
 
 CREATE OR REPLACE FUNCTION report.change_monitor(
     given_id integer, given_name text, given_url text, given_interval_s integer,
-    given_timeout_us integer, given_slow_us integer, given_locations text[])
+    given_timeout_us integer, given_slow_us integer, given_locations text[],
+    given_kind text DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -119,6 +153,9 @@ DECLARE
 BEGIN
     PERFORM vantage.check_monitor(
         given_url, given_interval_s, given_timeout_us, given_slow_us);
+    PERFORM vantage.check_kind(COALESCE(given_kind, kind), given_url, id)
+    FROM vantage.monitors
+    WHERE id = given_id AND account_id = own_id;
     IF EXISTS (
         SELECT FROM vantage.monitor_secrets
         JOIN vantage.monitors ON monitors.id = monitor_secrets.monitor_id
@@ -138,7 +175,8 @@ BEGIN
         interval_s = given_interval_s,
         timeout_us = given_timeout_us,
         slow_us = given_slow_us,
-        is_everywhere = given_locations IS NULL
+        is_everywhere = given_locations IS NULL,
+        kind = COALESCE(given_kind, kind)
     WHERE id = given_id AND account_id = own_id AND removed_at IS NULL;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'There is no such monitor in your account.' USING ERRCODE = 'VA404';
@@ -151,7 +189,8 @@ EXCEPTION WHEN check_violation THEN
 END
 $$;
 COMMENT ON FUNCTION report.change_monitor IS
-    'Defines the account''s monitor anew. Locations NULL: all, also those to come.';
+    'Defines the account''s monitor anew. Locations NULL: all, also those to come. Kind NULL: as it '
+    'was.';
 
 CREATE OR REPLACE FUNCTION report.pause_monitor(given_id integer, is_wanted boolean)
 RETURNS void

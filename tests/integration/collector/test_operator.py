@@ -181,6 +181,72 @@ def test_a_row_nobody_can_use_is_told(vantage: Vantage) -> None:
             assigned(vantage)
 
 
+SETTINGS = (
+    *("name", "url", "kind", "method", "body", "ip_version", "is_insecure", "slow_us"),
+    *("interval_s", "locations", "is_everywhere", "max_redirects", "phase_timeouts"),
+)
+
+
+def settings(vantage: Vantage) -> dict[str, object]:
+    shown = json.loads(vantage("monitor", "show", "1", "--json").output)
+    return {name: shown[name] for name in SETTINGS}
+
+
+def test_an_edit_changes_what_is_given_and_nothing_else(vantage: Vantage) -> None:
+    for name in ("fra", "sin"):
+        vantage("location", "add", name)
+    vantage("monitor", "add", "https://a.example/", *EVERY_OPTION, "--slow=2s", "--location=fra")
+    before = settings(vantage)
+    edited = vantage("monitor", "edit", "1", "--interval=30s", "--limit=total=2s", "--unset=slow")
+    assert edited.output == "Changed monitor 1.\n"
+    assert settings(vantage) == {**before, "interval_s": 30, "slow_us": None}
+    assertions = json.loads(vantage("monitor", "show", "1", "--json").output)["assertions"]
+    others = [each for each in ASSERTIONS if each["kind"] != "limit"]
+    limit = {"kind": "limit", "name": "total", "at_most": 2_000_000, "degrades": True}
+    assert assertions == [*others, limit]
+    vantage(
+        "monitor", "edit", "1", "--unset=location", "--unset=insecure", "--url=https://b.example/"
+    )
+    assert settings(vantage) == {
+        **before,
+        **{"interval_s": 30, "slow_us": None, "url": "https://b.example/", "name": "b.example"},
+        **{"is_insecure": False, "is_everywhere": True, "locations": ["fra", "sin"]},
+    }
+
+
+def test_an_edit_pauses_and_resumes(vantage: Vantage) -> None:
+    vantage("location", "add", "fra")
+    assert "as monitor 1" in vantage("monitor", "add", "http://a.example/", "--paused").output
+    assert assigned(vantage) == []
+    vantage("monitor", "edit", "1", "--unset=paused")
+    assert len(assigned(vantage)) == 1
+    vantage("monitor", "edit", "1", "--paused", "--body=x")
+    shown = json.loads(vantage("monitor", "show", "1", "--json").output)
+    assert (shown["method"], shown["body"], shown["paused_at"] is None) == ("POST", "x", False)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ([], "There is nothing to change"),
+        (["--unset=colour"], "--unset 'colour': there is auth-file, body"),
+        (["--unset=slow", "--slow=1s"], "--slow is both given and unset"),
+        (["--slow=30s"], "at most the timeout"),
+        (["--page", "--method=POST"], "leave out --page"),
+        (["--location=mars"], "no location 'mars'"),
+    ],
+)
+def test_a_bad_edit_changes_nothing(vantage: Vantage, options: list[str], sentence: str) -> None:
+    vantage("location", "add", "fra")
+    vantage("monitor", "add", "https://a.example/")
+    before = vantage("monitor", "show", "1").output
+    refused = vantage("monitor", "edit", "1", *options)
+    assert refused.exit_code != 0
+    assert sentence in " ".join(refused.output.split())
+    assert vantage("monitor", "show", "1").output == before
+    assert "vantage monitor list" in vantage("monitor", "edit", "2", "--slow=1s").output
+
+
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 

@@ -207,6 +207,26 @@ def test_who_leads_a_monitor_elsewhere_takes_no_secret_along(
     assert bool(fetch(vantage.url, "SELECT FROM vantage.monitor_secrets")) is is_kept
 
 
+def test_an_edit_keeps_secrets_and_takes_them_nowhere_else(vantage: Vantage) -> None:
+    one = str(vantage.add("--auth-file=-", f"--secret-header=X-Key={vantage.file('k', 'key')}",
+                          stdin="ann:first"))  # fmt: skip
+    before = vantage.sent(int(one)).request
+    assert vantage("monitor", "edit", one, "--interval=5m").exit_code == 0
+    assert vantage.sent(int(one)).request == before
+    key = f"--secret-header=X-Key={vantage.file('k', 'other')}"
+    assert vantage("monitor", "edit", one, key).exit_code == 0
+    sent = [each.value for each in vantage.sent(int(one)).request.secret_headers]
+    assert sent == [before.secret_headers[0].value, "other"]
+    elsewhere = "--url=https://b.example/"
+    for options in ([], [key]):
+        refused = vantage("monitor", "edit", one, elsewhere, *options)
+        assert (refused.exit_code, "must not go: Authorization" in refused.output) == (1, True)
+    assert [each.value for each in vantage.sent(int(one)).request.secret_headers] == sent
+    assert vantage("monitor", "edit", one, elsewhere, "--unset=auth-file", key).exit_code == 0
+    [header] = vantage.sent(int(one)).request.secret_headers
+    assert (header.name, header.value) == ("X-Key", "other")
+
+
 def test_what_cannot_be_is_refused_and_nothing_told(vantage: Vantage) -> None:
     me = TestAuthority(vantage.folder).issue("me.example")
     other_key = ec.generate_private_key(ec.SECP256R1()).private_bytes(

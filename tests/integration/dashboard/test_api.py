@@ -58,7 +58,9 @@ def program(centre: Centre, token: str) -> Program:
 
 
 def test_a_monitor_lives_and_ends(program: Program, centre: Centre) -> None:
-    answer = program.call("/monitors", "POST", url="https://api.example/", locations=["fra"])
+    answer = program.call(
+        "/monitors", "POST", url="https://api.example/", locations=["fra"], kind="page"
+    )
     made = json.loads(answer.body)
     assert answer.status == 201
     assert answer.headers["location"] == f"/api/v1/monitors/{made['id']}"
@@ -70,6 +72,7 @@ def test_a_monitor_lives_and_ends(program: Program, centre: Centre) -> None:
         program.call(path, "PUT", url="https://api.example/2", interval_s=300, is_paused=True).body
     )
     assert (changed["name"], changed["interval_s"]) == ("api.example", 300)
+    assert made["kind"] == changed["kind"] == "page"
     assert changed["is_everywhere"]
     assert changed["paused_at"]
     asked = program.call(f"{path}/run", "POST")

@@ -9,7 +9,7 @@ import pytest
 from psycopg.errors import CheckViolation
 
 from collector.errors import CollectorError
-from collector.operator.monitor import check_url
+from collector.url import check_url
 from tests.integration.dashboard.conftest import Answer, Visitor
 from tests.support.database import Database
 from tests.support.report_centre import Centre
@@ -70,6 +70,21 @@ def test_a_monitor_is_changed(visitor: Visitor, centre: Centre, added: int) -> N
     text = visitor.ask(f"/m/{added}/edit").text
     assert 'value="2.5"' in text
     assert 'value="sin" checked' in text
+
+
+def test_a_whole_page_is_watched_as_one(visitor: Visitor, centre: Centre, added: int) -> None:
+    path, form = f"/m/{added}/edit", {**USUAL, "name": "Shop"}
+    kind = "SELECT kind FROM vantage.monitors WHERE id = %(id)s"
+    assert ", the whole page," not in visitor.ask(f"/m/{added}").text
+    assert send(visitor, path, **form, whole="yes").status == 303
+    assert centre.execute(kind, id=added) == [("page",)]
+    assert ", the whole page," in visitor.ask(f"/m/{added}").text
+    assert 'name="whole" value="yes" checked' in visitor.ask(path).text
+    assert send(visitor, path, **form).status == 303
+    assert centre.execute(kind, id=added) == [("request",)]
+    centre.execute("UPDATE vantage.monitors SET method = 'HEAD' WHERE id = %(id)s", id=added)
+    assert "is fetched with GET" in send(visitor, path, **form, whole="yes").text
+    assert centre.execute(kind, id=added) == [("request",)]
 
 
 def test_nothing_is_due_while_a_monitor_rests(visitor: Visitor, centre: Centre, added: int) -> None:
@@ -145,6 +160,7 @@ def test_secrets_go_to_no_other_host(visitor: Visitor, centre: Centre, added: in
         ({"interval": "often"}, "cannot be “often”"),
         ({"timeout": "0.01"}, "The timeout is 0.01 s"),
         ({"timeout": "1e300"}, "cannot be “1e300”"),
+        ({"url": "tcp://a.example:1", "whole": "yes"}, "has an http or https address"),
         ({"slow": "20000"}, "The limit for slowness is 20000 ms"),
         ({"where": "chosen"}, "at least one location"),
         ({"where": "chosen", "location": "mars"}, "no location “mars”"),

@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from collector import tokens
 from collector.local_db import LocalDatabase
 from collector.migrate import migrate
+from collector.monitor import Monitor
 from collector.operator.account import add_account
 from collector.operator.location import add_location
 from collector.operator.monitor import add_monitor
@@ -132,9 +133,7 @@ def configure(url: str, target: CountingTarget, locations: list[str], monitors: 
         for name in locations:
             add_location(connection, name=name, title=name)
         return [
-            add_monitor(
-                connection, account_id=account_id, url=target.url(f"/{number}"), interval_s=1
-            )
+            add_monitor(connection, account_id, Monitor(url=target.url(f"/{number}"), interval_s=1))
             for number in range(monitors)
         ]
 
