@@ -7,6 +7,7 @@
 
 SHELL := /bin/bash
 PYTHON ?= python3
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -30,10 +31,10 @@ up: $(STAMP)
 
 test: $(STAMP) browser check
 
-# A process for each tier: Playwright keeps an event loop running in the one it works in.
+# The tiers one after the other; in each, whole files side by side: tests wait more than they compute.
 check: lint
 	@set -e; for tier in unit contract integration acceptance browser; do \
-		echo "== $$tier tests"; $(BIN)/python -m pytest --quiet tests/$$tier; done
+		echo "== $$tier tests"; $(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadfile tests/$$tier; done
 
 lint:
 	$(BIN)/ruff check .
