@@ -36,7 +36,9 @@ class Answer:
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status = response.status
         self.headers = response.headers
-        self.body = response.read()
+        # A stream has no end.
+        is_stream = response.headers.get_content_type() == "text/event-stream"
+        self.body = response.readline() if is_stream else response.read()
 
     @property
     def text(self) -> str:

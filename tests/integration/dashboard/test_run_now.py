@@ -107,10 +107,23 @@ def test_nobody_asks_for_somebody_else_or_from_another_site(
     assert visitor.ask(f"/m/{monitor_id}/run").status == 405
     assert Visitor(centre).ask(f"/m/{monitor_id}/run", "POST", {}).status in (401, 403)
     assert payloads(heard) == []
-    with psycopg.connect(centre.database.url(role="vantage_dashboard")) as connection:
-        connection.execute("SELECT set_config('vantage.account_id', '2', true)")
-        asked = connection.execute("SELECT report.run_now(%s)", [monitor_id]).fetchone()
-    assert asked == (None,)
+
+
+def test_a_viewer_does_not_make_probes(
+    other_visitor: Visitor, centre: Centre, heard: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    own = centre.monitor("Not yours")
+    role = "UPDATE vantage.users SET role = %(role)s WHERE email = 'other@example.com'"
+    form = {"csrf": other_visitor.form_token(f"/m/{own}")}
+    try:
+        centre.execute(role, role="viewer")
+        assert "Run now" not in other_visitor.ask(f"/m/{own}").text
+        answer = other_visitor.ask(f"/m/{own}/run", "POST", form)
+    finally:
+        centre.execute(role, role="owner")
+    assert answer.status == 403
+    assert "This takes the role of editor; yours is viewer." in answer.text
+    assert payloads(heard) == []
 
 
 def test_a_ran_that_is_no_instant_is_nothing(visitor: Visitor) -> None:

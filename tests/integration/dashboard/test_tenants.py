@@ -1,0 +1,197 @@
+"""Every route of the report centre, walked by those whom it must not show another account.
+
+The routes are the application's own, so a new one is walked as well.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import psycopg
+import pytest
+from starlette.routing import Mount, Route
+
+from dashboard.app import make
+from dashboard.settings import Settings
+from tests.integration.dashboard.conftest import Answer, Visitor
+from tests.support import seed, tenant
+from tests.support.database import Databases
+from tests.support.report_centre import Centre, serving
+from tests.support.tenant import ACCOUNT, MARK, REMOVED, SLUG, Tenant
+
+# What each parameter of a route is tried with: the planted account's, as far as there is such.
+PARAMETERS = {
+    "monitor_id": (str(ACCOUNT), str(REMOVED)),
+    "slot": ("latest", "{slot}"),
+    "location": ("fra",),
+    "name": ("series", "heat", "bands"),
+    "form": ("json", "csv", "sql"),
+    "digest": ("0",),
+    "name:path": ("app.css",),
+    "slug": (SLUG,),
+}
+# Whatever a form may name by its identity, it names the planted account's. A text would be shown
+# again where a form is refused.
+FORM = dict.fromkeys(("id", "monitor", "page", "user", "incident", "channel"), str(ACCOUNT))
+JSON: dict[str, Any] = {"url": "https://www.example.net/", "name": "taken over"}
+PUBLIC = ("/status/",)
+
+
+@pytest.fixture(scope="module")
+def running_centre(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Centre]:
+    """Two people of two accounts, one of whom runs the installation; and the planted account."""
+    with databases.migrated() as database:
+        with psycopg.connect(database.url()) as connection:
+            hashed = seed.HASHER.hash(seed.PASSWORD)
+            connection.execute(seed.STATEMENTS["people"].encode(), {"password_hash": hashed})
+        tenant.plant(database.url(), password_hash=hashed)
+        with serving(database, tmp_path_factory.mktemp("walked-centre")) as started:
+            yield started
+
+
+@pytest.fixture
+def centre(running_centre: Centre) -> Centre:
+    """As it is: it has no results that could grow stale."""
+    return running_centre
+
+
+def routes() -> Iterator[tuple[str, str]]:
+    """Every method and path, those of the API by its description."""
+    for route in make(Settings(database="", secret=b"s" * 32)).routes:
+        if isinstance(route, Mount):
+            described: Any = route.app
+            paths = described.openapi()["paths"]
+            yield from ((m.upper(), route.path + path) for path in paths for m in paths[path])
+            yield from (("GET", route.path + path) for path in ("/docs", "/openapi.json"))
+        else:
+            assert isinstance(route, Route)
+            for method in sorted((route.methods or set()) - {"HEAD"}):
+                yield method, route.path
+
+
+def addresses(centre: Centre, path: str) -> Iterator[str]:
+    """The route's path with every choice of parameters."""
+    [(slot,)] = centre.execute(
+        "SELECT to_char(slot_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+        " FROM vantage.results WHERE monitor_id = %(id)s LIMIT 1",
+        id=ACCOUNT,
+    )
+    names = re.findall(r"\{(name:path|\w+)(?::\w+)?\}", path)
+    assert set(names) <= set(PARAMETERS), f"{path}: say in PARAMETERS what to try"
+    template = re.sub(r"\{(name:path|\w+)(?::\w+)?\}", "{}", path)
+    for chosen in product(*(PARAMETERS[name] for name in names)):
+        yield template.format(*(value.replace("{slot}", str(slot)) for value in chosen))
+
+
+def walk(centre: Centre, visitor: Visitor, planted: Tenant) -> list[tuple[str, str, int]]:
+    """The status of every answer; none showed or changed anything of the planted account."""
+    with psycopg.connect(centre.database.url(), autocommit=True) as connection:
+        before = planted.fingerprint(connection)
+        seen = []
+        form = {"csrf": visitor.form_token("/settings"), **FORM} if visitor.cookie else FORM
+        for method, path in sorted(routes(), key=lambda each: each[1] == "/sign-out"):
+            for address in addresses(centre, path):
+                if method == "GET":
+                    answer = visitor.ask(address)
+                elif path.startswith("/api/"):
+                    answer = visitor.ask(address, method, json=JSON)
+                else:
+                    answer = visitor.ask(address, method, form)
+                if not address.startswith(PUBLIC):
+                    assert MARK not in text_of(answer), f"{method} {address}"
+                seen.append((method, path, answer.status))
+            assert planted.fingerprint(connection) == before, f"{method} {path}"
+    return seen
+
+
+def text_of(answer: Answer) -> str:
+    """What an answer says, its headers and what is in an archive included."""
+    text = str(answer.headers) + answer.body.decode(errors="replace")
+    if answer.body.startswith(b"PK"):
+        archive = zipfile.ZipFile(io.BytesIO(answer.body))
+        text += "".join(archive.read(name).decode() for name in archive.namelist())
+    return text
+
+
+@pytest.fixture
+def planted(centre: Centre) -> Tenant:
+    with psycopg.connect(centre.database.url()) as connection:
+        return tenant.find(connection)
+
+
+def test_no_route_shows_or_changes_another_account(
+    centre: Centre, visitor: Visitor, other_visitor: Visitor, planted: Tenant
+) -> None:
+    for each in (visitor, other_visitor):
+        for method, path, status in walk(centre, each, planted):
+            if "{monitor_id" in path and not path.startswith(PUBLIC):
+                # The API changes nothing for who came by a cookie.
+                assert status == 404 or (path.startswith("/api/") and status == 403), (method, path)
+
+
+def test_no_program_shows_or_changes_another_account(centre: Centre, planted: Tenant) -> None:
+    centre.execute(
+        "INSERT INTO vantage.api_tokens (user_id, name, token_hash, hint, scopes)"
+        " SELECT id, 'walk', sha256('walk'), 'w', '{read,write,run}' FROM vantage.users"
+        " WHERE email = %(email)s",
+        email=seed.OTHER_EMAIL,
+    )
+    program = Program(centre)
+    for method, path, status in walk(centre, program, planted):
+        if "{monitor_id" in path and path.startswith("/api/"):
+            assert status == 404, (method, path)
+
+
+class Program(Visitor):
+    """Comes with a token."""
+
+    def ask(self, *arguments: Any, **more: Any) -> Answer:
+        return super().ask(*arguments, **more, Authorization="Bearer walk")
+
+
+def test_no_route_shows_a_stranger_anything(
+    centre: Centre, stranger: Visitor, planted: Tenant
+) -> None:
+    open_to_all = {
+        path for method, path, status in walk(centre, stranger, planted)
+        if method == "GET" and status == 200
+    }  # fmt: skip
+    assert open_to_all == {
+        "/sign-in",
+        "/register",
+        "/reset",
+        "/healthz",
+        "/static/{digest}/{name:path}",
+        "/status/{slug}",
+        "/status/{slug}/feed.atom",
+        "/status/{slug}/{monitor_id:int}.svg",
+        "/api/v1/openapi.json",
+    }
+
+
+def test_the_walk_would_see_it(centre: Centre) -> None:
+    """The account's own owner is shown the word, nearly everywhere."""
+    owner = Visitor(centre)
+    owner.sign_in_and_on(email=tenant.EMAIL)
+    shown = set()
+    for method, path in routes():
+        if method == "GET" and not path.startswith(("/status", "/sign-out")):
+            for address in addresses(centre, path):
+                if MARK in text_of(owner.ask(address)):
+                    shown.add(path)
+    assert {
+        "/",
+        "/m/{monitor_id:int}",
+        "/m/{monitor_id:int}/r/{slot}/{location}",
+        "/settings/members",
+        "/settings/audit",
+        "/settings/data/everything.zip",
+        "/api/v1/monitors/{monitor_id}/results",
+    } <= shown

@@ -1,0 +1,98 @@
+-- An account that has something in every table that can hold something of an account. Everything
+-- of it is numbered 4711 (its removed monitor 4712), and every text of it holds the word xyzzy.
+
+INSERT INTO vantage.locations (name, title) VALUES ('fra', 'Frankfurt') ON CONFLICT DO NOTHING;
+
+INSERT INTO vantage.accounts (id, name) OVERRIDING SYSTEM VALUE VALUES (4711, 'xyzzy account');
+
+INSERT INTO vantage.users (id, account_id, email, name, password_hash) OVERRIDING SYSTEM VALUE
+VALUES (4711, 4711, 'xyzzy@example.net', 'xyzzy person', %(password_hash)s);
+
+INSERT INTO vantage.sessions (id, token_hash, user_id, expires_at, browser) OVERRIDING SYSTEM VALUE
+VALUES (4711, sha256('xyzzy session'), 4711, now() + INTERVAL '1 hour', 'xyzzy browser');
+
+INSERT INTO vantage.links (id, token_hash, purpose, email, account_id, user_id, role, expires_at)
+OVERRIDING SYSTEM VALUE
+VALUES (4711, sha256('xyzzy link'), 'invite', 'xyzzy-guest@example.net', 4711, 4711, 'viewer',
+    now() + INTERVAL '1 hour');
+
+INSERT INTO vantage.api_tokens (id, user_id, name, token_hash, hint, scopes)
+OVERRIDING SYSTEM VALUE
+VALUES (4711, 4711, 'xyzzy token', sha256('xyzzy token'), 'xyzzy_', '{read,write,run}');
+
+INSERT INTO vantage.audit_log (id, account_id, user_id, actor, action, detail)
+OVERRIDING SYSTEM VALUE
+VALUES (4711, 4711, 4711, 'xyzzy@example.net', 'signed_in', 'xyzzy browser');
+
+INSERT INTO vantage.monitors (id, account_id, name, url, created_at, removed_at)
+OVERRIDING SYSTEM VALUE
+VALUES
+    (4711, 4711, 'xyzzy monitor', 'https://xyzzy.example.net/', now() - INTERVAL '2 days', NULL),
+    (4712, 4711, 'xyzzy removed', 'https://xyzzy.example.net/old', now() - INTERVAL '2 days', now());
+
+INSERT INTO vantage.monitor_locations (monitor_id, location)
+SELECT id, 'fra' FROM vantage.monitors WHERE account_id = 4711;
+
+INSERT INTO vantage.monitor_secrets (monitor_id, names, key_id, nonce, sealed)
+VALUES (4711, '{xyzzy-header}', '0123456789abcdef', '\x000102030405060708090a0b', 'xyzzy sealed');
+
+INSERT INTO vantage.run_requests (monitor_id, requested_at) VALUES (4711, now() - INTERVAL '1 hour');
+
+INSERT INTO vantage.maintenance (id, account_id, monitor_id, from_at, to_at, title)
+OVERRIDING SYSTEM VALUE
+VALUES (4711, 4711, 4711, now() - INTERVAL '1 day', now() - INTERVAL '23 hours', 'xyzzy works');
+
+-- Its address is public, so the word is not in it.
+INSERT INTO vantage.status_pages (id, account_id, slug, title) OVERRIDING SYSTEM VALUE
+VALUES (4711, 4711, 'somebodys', 'xyzzy status');
+INSERT INTO vantage.status_page_monitors (page_id, monitor_id) VALUES (4711, 4711);
+
+INSERT INTO vantage.results (slot_at, started_at, received_at, body_bytes, monitor_id, total_us,
+    redirect_us, dns_us, delay_us, lag_us, header_bytes, target_port, outcome, agent_id, redirects,
+    suspect, location, failure, detail, url, answer)
+SELECT date_trunc('hour', now()) - INTERVAL '2 hours', now(), now(), 0, id, 1000, 0, 1000, 0, 0, 0,
+    443, 'down', md5('agent')::uuid, 1, false, 'fra', 'dns_nxdomain', 'xyzzy was not found',
+    'https://xyzzy.example.net/2', 'xyzzy'
+FROM vantage.monitors WHERE account_id = 4711;
+
+INSERT INTO vantage.exchanges (slot_at, body_bytes, monitor_id, total_us, header_bytes, target_port,
+    hop, location, url)
+SELECT slot_at, 0, monitor_id, 0, 0, 443, 1, 'fra', 'https://xyzzy.example.net/'
+FROM vantage.results WHERE monitor_id IN (4711, 4712);
+
+INSERT INTO vantage.gaps (from_slot_at, to_slot_at, monitor_id, slots, agent_id, location, reason,
+    detail)
+SELECT slot_at + INTERVAL '1 minute', slot_at + INTERVAL '2 minutes', monitor_id, 2, agent_id,
+    'fra', 'overloaded', 'xyzzy was too much'
+FROM vantage.results WHERE monitor_id IN (4711, 4712);
+
+INSERT INTO vantage.certificates (sha256, subject, issuer, names, der)
+VALUES (sha256('xyzzy'), 'CN=xyzzy.example.net', 'CN=xyzzy CA', '{xyzzy.example.net}', 'xyzzy');
+INSERT INTO vantage.certificate_sightings (monitor_id, location, chain, tls_version, first_seen_at,
+    last_seen_at)
+SELECT id, 'fra', ARRAY[sha256('xyzzy')], '1.3', now() - INTERVAL '1 day', now()
+FROM vantage.monitors WHERE account_id = 4711;
+
+INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results, location, monitor_ids)
+SELECT min(slot_at), max(slot_at), agent_id, count(*), location, array_agg(monitor_id)
+FROM vantage.results WHERE monitor_id IN (4711, 4712) GROUP BY agent_id, location;
+SELECT vantage.roll_up();
+INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results, location, monitor_ids)
+SELECT now(), now(), md5('agent')::uuid, 1, 'fra', '{4711}';
+
+INSERT INTO vantage.alert_rules (id, account_id, monitor_id) OVERRIDING SYSTEM VALUE
+VALUES (4711, 4711, 4711);
+INSERT INTO vantage.verdicts (monitor_id, state, since_at, judged_at, voting, needed, failing, slow)
+VALUES (4711, 'down', now(), now(), 1, 1, '{fra}', '{}');
+INSERT INTO vantage.monitor_dependencies (monitor_id, parent_id) VALUES (4711, 4712);
+INSERT INTO vantage.arrivals (agent_id, location, monitor_ids, slots_at_us, outcomes)
+VALUES (md5('agent')::uuid, 'fra', '{4711}', '{0}', '{down}');
+INSERT INTO vantage.incidents (id, account_id, monitor_id, severity, began_at, opened_at, cause,
+    summary, acknowledged_at, acknowledged_by, post_mortem)
+OVERRIDING SYSTEM VALUE
+VALUES (4711, 4711, 4711, 'down', now() - INTERVAL '1 hour', now(), 'xyzzy', 'xyzzy is down', now(),
+    'xyzzy person', 'xyzzy broke');
+INSERT INTO vantage.incident_evidence (incident_id, location, which, slot_at, total_us, detail)
+VALUES (4711, 'fra', 'first', now() - INTERVAL '1 hour', 1000, 'xyzzy was not found');
+INSERT INTO vantage.incident_events (id, incident_id, kind, author, detail) OVERRIDING SYSTEM VALUE
+VALUES (4711, 4711, 'noted', 'xyzzy person', 'xyzzy is being looked at');
