@@ -5,15 +5,17 @@ came: the chain is the very one that the server sent, also one that was then ref
 cipher it tells in words, once both sides have agreed on them. This costs no more than CERTINFO,
 which writes every field of every certificate as text and knows neither version nor cipher. It is
 to be switched off again when the handshake is done, or every byte of the body comes this way too.
+Of QUIC no messages are traced, so CERTINFO has to do there.
 
-Source: curl_easy_setopt(3), CURLOPT_DEBUGFUNCTION(3); RFC 5246 section 7.4.2, RFC 8446 section
+Source: CURLOPT_DEBUGFUNCTION(3), CURLINFO_CERTINFO(3); RFC 5246 section 7.4.2, RFC 8446 section
 4.4.2 (the message Certificate).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 
@@ -29,30 +31,42 @@ MESSAGE_BYTES_MAX = 64 * 1024
 
 _CERTIFICATE = 11
 _AGREED = b"SSL connection using TLSv"
+_MISMATCH = b"SSL: no alternative certificate subject name matches"
+
+
+# Of one certificate: name and value, such as Cert and the whole of it as PEM.
+Fields = Sequence[tuple[bytes, bytes]]
 
 
 class Trace:
-    """The debug callback of a handle; what it saw of the last handshake."""
+    """The debug callback of a handle; what it saw of the last handshake.
 
-    __slots__ = ("_agreed", "_message")
+    ``mismatch``: libcurl's words when the certificate is for another name, which over QUIC its
+    error does not tell; empty: it told of nothing like it.
+    """
+
+    __slots__ = ("_agreed", "_message", "mismatch")
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
         self._agreed = self._message = b""
+        self.mismatch = ""
 
     def on_debug(self, kind: int, data: bytes) -> None:
-        """Keep the two things that matter; libcurl must not see it raise."""
+        """Keep the few things that matter; libcurl must not see it raise."""
         if kind == pycurl.INFOTYPE_SSL_DATA_IN:
             if 4 < len(data) <= MESSAGE_BYTES_MAX and data[0] == _CERTIFICATE:
                 self._message = data
         elif kind == pycurl.INFOTYPE_TEXT and data.startswith(_AGREED):
             self._agreed = data
+        elif kind == pycurl.INFOTYPE_TEXT and data.startswith(_MISMATCH):
+            self.mismatch = data.decode("utf-8", "replace").strip()
 
-    def handshake(self) -> Handshake | None:
-        """Return what was seen. None: no certificate was."""
-        chain = _chain(self._message) if self._message else None
+    def handshake(self, shown: Sequence[Fields] = ()) -> Handshake | None:
+        """Return what was seen; ``shown``: libcurl's CERTINFO. None: no certificate was."""
+        chain = _chain(self._message) if self._message else _made_of(tuple(_ders(shown)))
         if chain is None:
             return None
         return Handshake(*_version_and_cipher(self._agreed), chain)
@@ -70,7 +84,18 @@ def _version_and_cipher(words: bytes) -> tuple[str, str]:
 # Targets show the same chain again and again; it is read once.
 @lru_cache(maxsize=512)
 def _chain(message: bytes) -> Chain | None:
-    certificates = tuple(islice(_certificates(message), CERTIFICATES_MAX))
+    return _made_of(tuple(islice(_certificates(message), CERTIFICATES_MAX)))
+
+
+def _ders(shown: Sequence[Fields]) -> Iterator[bytes]:
+    for fields in shown[:CERTIFICATES_MAX]:
+        for name, value in fields:
+            if name == b"Cert":
+                yield ssl.PEM_cert_to_DER_cert(value.decode("ascii"))
+
+
+@lru_cache(maxsize=512)
+def _made_of(certificates: tuple[bytes, ...]) -> Chain | None:
     if not certificates:
         return None
     digest = hashlib.sha256()

@@ -59,9 +59,10 @@ _ACTION_OF = [
 
 
 class Observer(Protocol):
-    """Whoever wants to know what happens on a connection; ``curl``: whose transfer it is."""
+    """Whoever wants to know what happens on a connection."""
 
-    curl: Any
+    def concerns(self, curl: Any) -> bool:
+        """Whether the event that was acted on last was on the connection of this transfer."""
 
     def on_ready(self, connection: Connection, late_us: int) -> None:
         """Called before libcurl acts on an event, ``late_us`` late at most."""
@@ -77,16 +78,17 @@ class Observer(Protocol):
 
 
 class Connection:
-    """A socket of libcurl's; ``duplicate``: ours of the same socket.
+    """A socket of libcurl's; ``duplicate``: ours of the same socket; ``descriptor``: libcurl's.
 
     ``observer`` is to be taken away when its transfer is over: libcurl may be closing the
     connection for a while yet, and its handle be used for another.
     """
 
-    __slots__ = ("duplicate", "is_armed", "observer", "wanted")
+    __slots__ = ("descriptor", "duplicate", "is_armed", "observer", "wanted")
 
     def __init__(self, duplicate: Any, observer: Observer | None) -> None:
         self.duplicate = duplicate
+        self.descriptor = -1
         self.observer = observer
         # The events libcurl waits for; 0: the socket is not in the epoll.
         self.wanted = 0
@@ -161,6 +163,7 @@ class Multi:
 
     def expect(self, descriptor: int, connection: Connection) -> None:
         """Report what happens on a socket that libcurl has just opened to its observer."""
+        connection.descriptor = descriptor
         self._connections[descriptor] = connection
 
     def end(self, curl: Any, ended: Ended) -> None:
@@ -263,7 +266,7 @@ class Multi:
             kept_ns = self._stalls.acted(acted_ns - now_ns)
             observer.on_acted(connection, waited_us, unseen_ns // 1000, kept_ns // 1000)
         if self._has_news:
-            self._tell(observer and observer.curl, waited_us)
+            self._tell(observer, waited_us)
         if connection.wanted and not connection.is_armed:
             self._epoll.modify(descriptor, connection.wanted)
             connection.is_armed = True
@@ -305,13 +308,14 @@ class Multi:
     def _on_news(self, _what: int, _curl: Any) -> None:
         self._has_news = True
 
-    def _tell(self, acted: Any, waited_us: int) -> None:
-        """Let those know whose transfers have ended; only that of ``acted`` by the event itself."""
+    def _tell(self, observer: Observer | None, waited_us: int) -> None:
+        """Let those know whose transfers have ended; by the event itself, if it concerned them."""
         self._has_news = False
         left = 1
         while left:
             left, done, failed = self._multi.info_read()
             for curl in done:
-                self.end(curl, Ended(0, "", waited_us if curl is acted else 0))
+                is_its = observer is not None and observer.concerns(curl)
+                self.end(curl, Ended(0, "", waited_us if is_its else 0))
             for curl, number, message in failed:
                 self.end(curl, Ended(number, message, 0))

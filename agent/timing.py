@@ -63,6 +63,11 @@ class Timing:
         self.is_established = self._is_retransmitted = False
         self.rtt_us: int | None = None
 
+    def begin_connected(self) -> None:
+        """Go on over a connection that was there already; its round trip is not this one's."""
+        self._stage = _WAITING
+        self.is_established = True
+
     @property
     def is_secured(self) -> bool:
         """Whether no handshake is to come any more."""

@@ -202,6 +202,7 @@ class Handle:
     ) -> None:
         """Use the connections of a visit; ``forgotten``: names of visits that are over."""
         self._visit = visit
+        visit.board(self)
         connect_to, resolve = visit.lead(target, addresses)
         self.curl.setopt(pycurl.CONNECT_TO, [connect_to])
         self.curl.setopt(pycurl.RESOLVE, [*forgotten, resolve])
@@ -211,7 +212,7 @@ class Handle:
     def _error(self, ended: Ended) -> CurlError | None:
         if not ended.number:
             return None
-        words = self._expired or ended.message or self.curl.errstr()
+        words = self._expired or self._trace.mismatch or ended.message or self.curl.errstr()
         return CurlError(
             ended.number,
             words if self._visit is None else self._visit.plain(words),
@@ -220,9 +221,8 @@ class Handle:
         )
 
     def _marks(self, ended: Ended) -> Marks:
-        if self._visit is not None:
-            return self._timing.raw_marks().since(self._queued_us())
-        return self._timing.marks(ended)
+        marks = self._timing.marks(ended)
+        return marks if self._visit is None else marks.since(self._queued_us())
 
     def _queued_us(self) -> int:
         """How long it took until there was a connection to use, or one was begun.
@@ -259,11 +259,17 @@ class Handle:
             target_ip=_packed(info(pycurl.PRIMARY_IP) or self._tried),
             local_ip=_packed(info(pycurl.LOCAL_IP)),
             rtt_us=self._timing.rtt_us,
-            handshake=self._trace.handshake() if self._is_tls else None,
+            handshake=self._handshake(),
             location=_location(self.curl) if 300 <= status < 400 else "",
             content=self._let_go(),
             is_reused=self._visit is not None and self._is_reused(),
         )
+
+    def _handshake(self) -> Handshake | None:
+        if not self._is_tls:
+            return None
+        is_quic = self._request.http_version == "3"
+        return self._trace.handshake(self.curl.getinfo_raw(pycurl.INFO_CERTINFO) if is_quic else ())
 
     def _let_go(self) -> Content | None:
         """Return what was kept; an idle handle shall neither add to it nor hold it in memory."""
@@ -292,7 +298,7 @@ class Handle:
             opened = socket.SocketType(family, kind, protocol)
         except OSError:
             return int(pycurl.SOCKET_BAD)
-        self._connections.append(Connection(opened, self))
+        self._connections.append(Connection(opened, self._visit or self))
         return opened
 
     def _on_opened(self, descriptor: int, _purpose: int) -> int:
@@ -307,9 +313,20 @@ class Handle:
         self.curl.setopt(pycurl.TIMEOUT_MS, 1)
         self._multi.touch(self._descriptor)
 
+    def concerns(self, curl: Any) -> bool:
+        return curl is self.curl
+
+    def is_on(self, connection: Connection) -> bool:
+        """Whether the exchange goes over this connection: one made for it, or that of another."""
+        if self._connections:
+            return connection in self._connections
+        return bool(self._getinfo(pycurl.ACTIVESOCKET) == connection.descriptor)
+
     def on_ready(self, connection: Connection, late_us: int) -> None:
         """Time an event before libcurl acts on it; see agent.multi."""
         was_established = self._timing.is_established
+        if not self._connections and not was_established:
+            self._timing.begin_connected()
         self._timing.ready(connection, late_us)
         if self._limiter is not None and self._timing.is_established and not was_established:
             self._limiter.connected()
@@ -325,7 +342,7 @@ class Handle:
         if self._limiter is not None:
             self._limiter.look()
         self._turns += 1
-        if self._turns % _TURNS_UNASKED:
+        if self._turns % _TURNS_UNASKED or not self._connections:
             return
         if tcp_info.bytes_received(connection.duplicate) > MAX_WIRE_BYTES:
             self.is_too_large = True
@@ -335,11 +352,11 @@ class Handle:
         if self._limiter is not None:
             self._limiter.stop()
             self._limiter = None
+        if self._visit is not None:
+            self._visit.leave(self, self._connections)
+            self._connections = []
         while self._connections:
             connection = self._connections.pop()
-            if self._visit is not None:
-                self._visit.keep(connection)
-                continue
             connection.observer = None
             connection.duplicate.close()
 

@@ -4,7 +4,7 @@ libcurl keeps connections by the name they lead to. So every visit gives its hos
 which only CONNECT_TO and RESOLVE ever see: what is asked for, verified and sent stays the same.
 
 When the visit is over its connections are shut, for which they are kept: libcurl finds them dead.
-They are watched as long, for nobody else watches a connection that is used again.
+Until then the visit watches them, and passes what happens on each to the exchanges that go over it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import contextlib
 import socket
 from collections.abc import Sequence
 from itertools import count
+from typing import Any, Protocol
 
 from agent.guard import Address
-from agent.multi import Connection
+from agent.multi import Connection, Observer
 from agent.tcp_info import bytes_received
 from agent.url import Target
 
@@ -26,6 +27,13 @@ _TURNS_UNASKED = 8
 _numbers = count(1)
 
 
+class Rider(Observer, Protocol):
+    """A transfer that goes over one of the connections."""
+
+    def is_on(self, connection: Connection) -> bool:
+        """Whether it is this one."""
+
+
 class Visit:
     """One visit to a page."""
 
@@ -34,8 +42,9 @@ class Visit:
         self._connections: list[Connection] = []
         self._names: set[str] = set()
         self._turns = 0
-        # An Observer's: which transfer an event belongs to is not known of shared connections.
-        self.curl = None
+        # Those in flight, in the order they began; of them those that the last event is about.
+        self._riders: dict[Rider, None] = {}
+        self._concerned: list[Rider] = []
 
     def lead(self, target: Target, addresses: Sequence[Address]) -> tuple[str, str]:
         """Return CONNECT_TO and RESOLVE for a host of this page."""
@@ -48,18 +57,30 @@ class Visit:
         """Take our names out of what libcurl says."""
         return words.replace(self._prefix, "")
 
-    def keep(self, connection: Connection) -> None:
-        """Take over a connection whose first exchange is done."""
-        connection.observer = self
-        self._connections.append(connection)
+    def board(self, rider: Rider) -> None:
+        """Take part in what happens on the connections."""
+        self._riders[rider] = None
+
+    def leave(self, rider: Rider, connections: Sequence[Connection]) -> None:
+        """Take part no more; ``connections``: those made for it, which others go on with."""
+        self._riders.pop(rider, None)
+        self._connections += connections
+
+    def concerns(self, curl: Any) -> bool:
+        return any(rider.concerns(curl) for rider in self._concerned)
 
     def on_ready(self, connection: Connection, late_us: int) -> None:
-        """Nothing is read here."""
+        """Pass it on to whom it concerns."""
+        self._concerned = [rider for rider in self._riders if rider.is_on(connection)]
+        for rider in self._concerned:
+            rider.on_ready(connection, late_us)
 
     def on_acted(
         self, connection: Connection, waited_us: int, unseen_us: int, kept_us: int
     ) -> None:
-        """Shut a connection that brings more than a page may."""
+        """Pass it on, and shut a connection that brings more than a page may."""
+        for rider in self._concerned:
+            rider.on_acted(connection, waited_us, unseen_us, kept_us)
         self._turns += 1
         if self._turns % _TURNS_UNASKED == 0 and (
             bytes_received(connection.duplicate) > MAX_WIRE_BYTES

@@ -52,7 +52,8 @@ def complaint(parts: SplitResult) -> str | None:
     if parts.username is not None:
         return "it holds a user name, which would be shown to everybody"
     if scheme in ("tcp", "tls") and parts.port is None:
-        return f"it names no port; write {scheme}://{parts.hostname}:port"
+        host = parts.netloc.removesuffix(":")
+        return f"it names no port; write {scheme}://{host}:port"
     if scheme == "icmp" and parts.port is not None:
         return "it names a port, and icmp has none"
     if scheme == "dns":

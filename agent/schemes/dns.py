@@ -1,6 +1,8 @@
 """dns: one question to one name server, by a datagram, and by TCP where that was cut short.
 
-The answer is stamped by the kernel when it arrives, as all of the agent's own questions are.
+Where the server has several addresses they are asked in turn until one answers, whatever it says;
+what the silent ones took is part of ``wait_us``. The answer is stamped by the kernel when it
+arrives, as all of the agent's own questions are.
 
 Source: RFC 1035, RFC 6891 (EDNS), RFC 9715 (no fragments).
 """
@@ -26,6 +28,7 @@ from agent.guard import Address
 from agent.result import Exchange, Failure, Phases, Request
 from agent.schemes.answer import printable
 from agent.schemes.scheme import Exchanged
+from agent.schemes.turns import in_turn
 from agent.stopwatch import Stopwatch
 from agent.url import Target
 
@@ -58,21 +61,22 @@ class Dns:
         question = dns.message.make_query(
             target.name, target.type, use_edns=0, payload=_PAYLOAD_BYTES
         )
-        address = addresses[0]
         watch = Stopwatch("wait")
         at_ns: int | None = None
         message: dns.message.Message | None = None
-        local_ip = b""
-        try:
-            with connected((str(address), target.port), source=self._source) as sock:
-                local_ip = socket.inet_pton(sock.family, sock.getsockname()[0])
-                async with asyncio.timeout(timeout_us / 1e6):
-                    message, at_ns = await _ask(sock, question, (str(address), target.port))
-            failure = _problem(message, target)
-        except TimeoutError:
-            failure = Failure(Code.TIMEOUT_WAIT, "the name server did not answer in time")
-        except OSError as error:
-            failure = os_failure(error)
+        for address, limit_s in in_turn(addresses, timeout_us):
+            local_ip = b""
+            try:
+                with connected((str(address), target.port), source=self._source) as sock:
+                    local_ip = socket.inet_pton(sock.family, sock.getsockname()[0])
+                    async with asyncio.timeout(limit_s):
+                        message, at_ns = await _ask(sock, question, (str(address), target.port))
+                failure = _problem(message, target)
+                break
+            except TimeoutError:
+                failure = Failure(Code.TIMEOUT_WAIT, "the name server did not answer in time")
+            except OSError as error:
+                failure = os_failure(error)
         wait_us = watch.stop(at_ns)["wait_us"]
         text = "" if message is None else "\n".join(sorted(_records(message)))
         if content is not None:

@@ -3,6 +3,8 @@
 ``wait_us`` is the mean of the round trips, each from sending to the kernel's stamp of the reply;
 the pauses between are in no phase. Where nothing comes back it is the time that was waited.
 
+Of several addresses the first that answers at all is pinged; the others are in no phase either.
+
 Source: RFC 792, RFC 4443; net/ipv4/ping.c: the kernel fills in identifier and checksum.
 """
 
@@ -23,6 +25,7 @@ from agent.failure import Code, os_failure
 from agent.guard import Address
 from agent.result import Exchange, Failure, Phases, Pings, Request
 from agent.schemes.scheme import Exchanged
+from agent.schemes.turns import in_turn
 from agent.url import Target
 
 PINGS = 5
@@ -53,22 +56,12 @@ class Icmp:
         request: Request,
         content: Content | None,
     ) -> Exchanged:
-        address = addresses[0]
-        protocol, *_ = _V4 if address.version == 4 else _V6
         began_ns = monotonic_ns()
-        echoes = _Echoes(address.version)
-        failure: Failure | None = None
-        local_ip = b""
-        try:
-            with connected((str(address), 0), protocol=protocol, source=self._source) as sock:
-                local_ip = socket.inet_pton(sock.family, sock.getsockname()[0])
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(timeout_us / 1e6):
-                        await echoes.exchange(sock)
-        except PermissionError as error:  # EACCES: of the socket itself
-            failure = _forbidden(error)
-        except OSError as error:
-            failure = os_failure(error)
+        for address, limit_s in in_turn(addresses, timeout_us):
+            echoes = _Echoes(address.version)
+            failure, local_ip = await self._ping(address, echoes, limit_s)
+            if echoes.rounds_us:
+                break
         rounds_us = list(echoes.rounds_us.values())
         if rounds_us:
             failure, wait_us = None, round(sum(rounds_us) / len(rounds_us))
@@ -90,6 +83,24 @@ class Icmp:
             ),
         )
         return exchange, failure, ""
+
+    async def _ping(
+        self, address: Address, echoes: _Echoes, limit_s: float
+    ) -> tuple[Failure | None, bytes]:
+        """Return what made it impossible, if anything did, and the local address."""
+        protocol, *_ = _V4 if address.version == 4 else _V6
+        local_ip = b""
+        try:
+            with connected((str(address), 0), protocol=protocol, source=self._source) as sock:
+                local_ip = socket.inet_pton(sock.family, sock.getsockname()[0])
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(limit_s):
+                        await echoes.exchange(sock)
+        except PermissionError as error:  # EACCES: of the socket itself
+            return _forbidden(error), local_ip
+        except OSError as error:
+            return os_failure(error), local_ip
+        return None, local_ip
 
 
 class _Echoes:

@@ -1,6 +1,7 @@
 """Pings behind a delay, in a network namespace of its own: one line of JSON for each thing tried.
 
-Started by tests/support/delaylink.py. Only here may the kernel's settings be changed.
+Started by tests/support/delaylink.py, with the path of a hosts file.
+Only here may the kernel's settings be changed.
 """
 
 from __future__ import annotations
@@ -8,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from ipaddress import ip_network
 from pathlib import Path
 
 import uvloop
 
 from agent.probe import Prober
+from agent.resolver import Resolver
 from agent.result import Assertion, Monitor
 from agent.waterfall import as_json
 from tests.support.delaylink import THERE
 
+EVERYWHERE = [ip_network("0.0.0.0/0")]
 ONE_WAY_S = 0.01
 IPV4 = Path("/proc/sys/net/ipv4")
 
@@ -34,7 +38,7 @@ NO_LOSS = Assertion("loss", at_most=0)
 
 
 async def main() -> None:
-    prober = Prober(allow_networks=[ip_network("0.0.0.0/0")])
+    prober = Prober(allow_networks=EVERYWHERE)
     guarded = Prober()
 
     async def ping(
@@ -54,6 +58,9 @@ async def main() -> None:
     await ping("guarded", THERE, by=guarded)
     await ping("well", THERE)
     await ping("no route", "192.0.2.1")
+    several = Prober(allow_networks=EVERYWHERE, resolver=Resolver(hosts=Path(sys.argv[1])))
+    await ping("several", "several.test", by=several)
+    await several.close()
     pinging = asyncio.create_task(ping("half", THERE, timeout_us=700_000))
     await asyncio.sleep(0.25)
     answer(False)

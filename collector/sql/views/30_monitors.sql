@@ -12,10 +12,21 @@ AS $$
             'it begins with no scheme, such as https://'
         WHEN authority ~ '@' THEN 'it holds a user name, which would be shown to everybody'
         WHEN parts IS NULL OR parts[1] = '' THEN 'it names no host'
+        WHEN given_url ~* '^(tcp|tls)://' AND COALESCE(parts[2], ':') = ':' THEN
+            'it names no port; write it like tcp://shop.example:5432'
+        WHEN given_url ~* '^icmp://' AND NULLIF(parts[2], ':') IS NOT NULL THEN
+            'it names a port, and icmp has none'
         WHEN parts[2] !~ '^:[0-9]{0,9}$' THEN 'its port is no number'
         WHEN NULLIF(parts[2], ':') IS NOT NULL
             AND substring(parts[2] FROM 2)::integer NOT BETWEEN 1 AND 65535 THEN
             'ports lie between 1 and 65535'
+        WHEN given_url ~* '^dns://' AND given_url !~* (
+            '^dns://[^/?#]+/[^/?#]+(\?type=(A|AAAA|CAA|CNAME|DNSKEY|DS|HTTPS|MX|NAPTR'
+            '|NS|PTR|SOA|SRV|SVCB|TLSA|TXT))?$') THEN
+            'it asks nothing; write it like dns://192.0.2.53/shop.example?type=MX'
+        WHEN given_url !~* '^(https?|wss?|dns)://'
+            AND given_url ~ '^[^:]+://[^/?#]*(/[^/?#]|//|/?\?[^#])' THEN
+            'it has a path, which its scheme has no use for'
     END
     FROM (SELECT substring(given_url FROM '^[^:]+://([^/?#]*)')) AS split (authority)
     CROSS JOIN LATERAL (SELECT regexp_match(

@@ -18,10 +18,12 @@ ROUND_TRIP_US = round(2 * ping_trial.ONE_WAY_S * 1e6)
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, dict[str, Any]]:
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What came of each trial, by its name."""
+    hosts = tmp_path_factory.mktemp("names") / "hosts"
+    hosts.write_text(f"192.0.2.1 several.test\n{delaylink.THERE} several.test\n")
     run = subprocess.run(
-        delaylink.argv(ping_trial.ONE_WAY_S, [sys.executable, ping_trial.__file__]),
+        delaylink.argv(ping_trial.ONE_WAY_S, [sys.executable, ping_trial.__file__, str(hosts)]),
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
         capture_output=True,
         text=True,
@@ -46,6 +48,13 @@ def test_the_mean_round_trip_is_the_wait(found: dict[str, dict[str, Any]]) -> No
     assert well["local_ip"] == delaylink.HERE
     assert ROUND_TRIP_US <= well["ping_min_us"] <= well["wait_us"] <= well["ping_max_us"]
     assert well["ping_min_us"] < ROUND_TRIP_US + 10_000
+
+
+def test_an_address_that_does_not_answer_is_not_the_last(found: dict[str, dict[str, Any]]) -> None:
+    several = found["several"]
+    assert (several["outcome"], several["target_ip"]) == ("up", delaylink.THERE)
+    assert (several["pings_sent"], several["pings_received"]) == (5, 5)
+    assert ROUND_TRIP_US <= several["wait_us"] < ROUND_TRIP_US + 100_000
 
 
 def test_loss_is_counted(found: dict[str, dict[str, Any]]) -> None:

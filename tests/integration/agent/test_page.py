@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from agent import page
+from agent.content import Content
 from agent.probe import Prober
 from agent.resolver import Resolver
 from agent.result import Exchange, Monitor, Outcome, Proxy, Request, Result, Role
@@ -21,6 +23,8 @@ from tests.support.site import Site, running_site
 from tests.support.targets import Connection, serve
 
 IMAGES = 12
+HELD_S = 0.3
+SLOW_S = 0.1
 BODY = b"x" * 20_000
 HTML = (
     '<link rel=stylesheet href="/a.css"><script src="/s.js"></script>'
@@ -117,6 +121,30 @@ async def test_a_page_is_fetched_as_a_browser_would(
     # Nothing of a style sheet before it is whole.
     sheet = found["a.css"]
     assert found["b.css"].start_us >= sheet.start_us + sheet.total_us - 20_000
+
+
+class SlowContent(Content):
+    """Takes as long over a body as another probe's handshake may take."""
+
+    def on_body(self, chunk: bytes) -> None:
+        time.sleep(SLOW_S)
+        super().on_body(chunk)
+
+
+async def test_what_waits_its_turn_is_not_measured(
+    prober: Prober, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All six answers come at once, over connections that were used before and over new ones."""
+    monkeypatch.setattr(page, "Content", SlowContent)
+    sheets = [f"/{number}.css" for number in range(6)]
+    html = "".join(f"<link rel=stylesheet href={each}>" for each in sheets)
+    with page_of(html, **{each: ("text/css", b"p{}", HELD_S, {}) for each in sheets}) as site:
+        result = await probe(prober, site.url())
+    waits = sorted(each.phases.wait_us or 0 for each in resources(result).values())
+    assert [each.phases.connect_us for each in result.exchanges].count(None) == 1
+    assert waits[0] >= HELD_S * 1e6 - 20_000
+    # Seen ready no later than when the one before was done; uncorrected they are 100 ms apart.
+    assert waits[-2] < (HELD_S + 2.5 * SLOW_S) * 1e6, waits
 
 
 async def test_a_resource_that_fails_degrades_and_is_named(prober: Prober) -> None:

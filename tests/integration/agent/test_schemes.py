@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import astuple
 from datetime import timedelta
 from ipaddress import ip_network
+from pathlib import Path
 
 import dns.rcode
 import pytest
@@ -444,3 +445,22 @@ async def test_a_name_server_has_a_name_too(authority: TestAuthority) -> None:
             await prober.close()
             assert (result.failure and result.failure.code) == code
             assert phases_of(check(result)) == (["dns"] if code else ["dns", "wait"])
+
+
+async def test_every_address_of_a_name_server_is_asked_in_turn(tmp_path: Path) -> None:
+    """Nobody listens at the first, the second never answers, the third does."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text("".join(f"127.0.0.{last} ns.example\n" for last in (3, 2, 1)))
+    async with serve_dns({"a.example": Zone({"A": ["192.0.2.1"]})}) as server:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.2", server.port))
+            prober = Prober(allow_networks=LOOPBACK, resolver=Resolver(hosts=hosts))
+            url = f"dns://ns.example:{server.port}/a.example"
+            result = await prober.probe(monitor(url, timeout_us=1_000_000))
+            await prober.close()
+    exchange = check(result)
+    assert result.failure is None
+    assert exchange.target_ip == bytes([127, 0, 0, 1])
+    assert exchange.answer == "a.example A 192.0.2.1"
+    # The silent one had half of what was left.
+    assert exchange.phases.wait_us >= 300_000

@@ -153,6 +153,7 @@ def test_secrets_go_to_no_other_host(visitor: Visitor, centre: Centre, added: in
         ({"url": "https://me:secret@a.example/"}, "holds a user name"),
         ({"url": "gopher://a.example/"}, "do not speak its scheme"),
         ({"url": "https://"}, "names no host"),
+        ({"url": "tcp://a.example"}, "names no port"),
         ({"url": "https://a.example:0/"}, "ports lie between"),
         ({"url": "https://a b.example/"}, "white space"),
         ({"interval": "0"}, "The interval is 0 s"),
@@ -183,6 +184,11 @@ URLS = [
     "https://a.example:99999/", "https://a.example:x/", "https://[::1/", "https://a .example/",
     "https://a.example/\n", "https://a.example/" + "x" * 2048, "gopher://a.example/",
     "https://:80/", "javascript:alert(1)",
+    "tcp://a.example", "tcp://a.example:", "tls://[::1]", "tcp://a.example:5432", "tls://[::1]:1",
+    "icmp://a.example", "icmp://a.example/", "icmp://a.example:7", "icmp://a.example/x",
+    "smtp://a.example", "imaps://a.example:1/", "smtp://a.example/?x", "ssh://a.example//",
+    "dns://192.0.2.53", "dns://192.0.2.53/a.example", "dns://192.0.2.53:5353/a.example?type=mx",
+    "dns://192.0.2.53/a.example?type=ANY", "dns://192.0.2.53/a.example?x=A", "dns://192.0.2.53/a/b",
 ]  # fmt: skip
 
 
@@ -210,4 +216,4 @@ def test_the_page_and_the_operators_tool_accept_the_same(database: Database) -> 
         connection.execute("INSERT INTO vantage.accounts (name) VALUES ('x')")
         judged = {url: (by_tool(url), by_page(connection, url)) for url in URLS}
     assert [url for url, (tool, page) in judged.items() if tool != page] == []
-    assert sum(tool for tool, _ in judged.values()) == 10
+    assert sum(tool for tool, _ in judged.values()) == 18

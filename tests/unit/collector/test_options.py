@@ -46,6 +46,7 @@ def test_what_is_no_duration_is_said_to_be_none(text: str) -> None:
     [
         ("gopher://a.example/", "http"),
         ("tcp://a.example", "names no port; write tcp://a.example:port"),
+        ("tcp://[::1]", r"write tcp://\[::1\]:port"),
         ("tls://a.example", "names no port"),
         ("icmp://a.example:7", "icmp has none"),
         ("ftp://a.example/file", "a path, which ftp has no use for"),

@@ -1,0 +1,92 @@
+"""What a thread cannot have seen, by the kernel's own account of this very thread."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from time import monotonic_ns, sleep, thread_time_ns
+
+import pytest
+
+from agent.stalls import Stalls
+
+SPELL_NS = 20_000_000
+
+
+@pytest.fixture
+def stalls() -> Iterator[Stalls]:
+    stalls = Stalls()
+    stalls.looked(monotonic_ns())
+    yield stalls
+    stalls.close()
+
+
+def compute(for_ns: int) -> None:
+    """Use the processor for so long, however long that takes."""
+    until = thread_time_ns() + for_ns
+    while thread_time_ns() < until:
+        pass
+
+
+def test_asleep_it_would_have_been_woken(stalls: Stalls) -> None:
+    sleep(SPELL_NS / 1e9)
+    # What is left is waking up, and being kept from it by others.
+    unseen_ns = [stalls.looked(monotonic_ns())]
+    for _ in range(4):
+        sleep(SPELL_NS / 1e9)
+        unseen_ns.append(stalls.looked(monotonic_ns()))
+    assert min(unseen_ns) < SPELL_NS / 2
+
+
+def test_what_it_computed_it_could_not_see(stalls: Stalls) -> None:
+    compute(SPELL_NS)
+    assert stalls.looked(monotonic_ns()) >= SPELL_NS
+
+
+def test_no_more_than_has_passed(stalls: Stalls) -> None:
+    began_ns = monotonic_ns()
+    compute(SPELL_NS)
+    stalls.looked(began_ns)
+    # What it computed before it looked last is not counted again.
+    assert stalls.looked(began_ns + 500_000) == 500_000
+    assert stalls.looked(began_ns + 500_000 + 2_000_000) <= 2_000_000
+
+
+def test_a_processor_it_had_to_wait_for(stalls: Stalls) -> None:
+    """Two programs that compute share one processor by turns: each waits for the other."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    beside = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        began_ns, kept_ns = monotonic_ns(), 0
+        while kept_ns < SPELL_NS and monotonic_ns() - began_ns < 20_000_000_000:
+            compute(SPELL_NS)
+            kept_ns += stalls.acted(SPELL_NS)
+    finally:
+        beside.kill()
+        beside.wait()
+        os.sched_setaffinity(0, before)
+    assert kept_ns >= SPELL_NS
+
+
+def test_a_short_action_is_not_asked_about(stalls: Stalls) -> None:
+    compute(SPELL_NS)
+    assert stalls.acted(999_999) == 0
+    assert stalls.looked(monotonic_ns()) >= SPELL_NS
+
+
+def test_without_the_kernels_account_what_is_computed_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> int:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "open", refuse)
+    stalls = Stalls()
+    stalls.looked(monotonic_ns())
+    compute(SPELL_NS)
+    assert stalls.awake() >= SPELL_NS
+    assert stalls.acted(SPELL_NS) == 0
+    stalls.close()
