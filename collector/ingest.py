@@ -197,6 +197,14 @@ class Group:
             for (agent_id, location), rows in self.by_agent.items()
         ]
 
+    def arrived(self) -> list[wire.Row]:
+        """Tell what is to be judged, one row an agent."""
+        rows = (
+            wire.arrived_row(rows, agent_id=agent_id, location=location)
+            for (agent_id, location), rows in self.by_agent.items()
+        )
+        return [row for row in rows if row is not None]
+
     def announcement(self) -> str:
         """Name the monitors with new results, as NOTIFY's payload; empty: too many to name."""
         monitors = {rows.monitor_id for rows in self.rows}
@@ -324,6 +332,7 @@ class Committer:
             exchanges = [row for r in group.rows for row in r.exchanges]
             await copy(cursor, "exchanges", wire.EXCHANGE_COLUMNS, exchanges)
             await copy(cursor, "ingested", wire.INGESTED_COLUMNS, group.ingested())
+            await copy(cursor, "arrivals", wire.ARRIVED_COLUMNS, group.arrived())
             await copy(cursor, "gaps", wire.GAP_COLUMNS, group.gaps)
             await certificates.store(cursor, group.sightings)
             if group.refused:

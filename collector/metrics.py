@@ -69,6 +69,23 @@ ROLLUP_LAG_SECONDS = Gauge(
     "Age of the oldest result that is not in the rollups yet, at the collector that keeps them.",
     registry=REGISTRY,
 )
+RESULTS_JUDGED = Counter(
+    "vantage_collector_results_judged",
+    "Results that this collector took into account for verdicts; one collector at a time does.",
+    registry=REGISTRY,
+)
+JUDGE_SECONDS = Histogram(
+    "vantage_collector_judge_seconds",
+    "How long one look at what has arrived took, from reading it to writing what it changes.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
+INCIDENT_EVENTS = Counter(
+    "vantage_collector_incident_events",
+    "What happened to incidents, by kind: opened, closed, ...",
+    ["kind"],
+    registry=REGISTRY,
+)
 CERTIFICATES = Counter(
     "vantage_collector_certificates",
     "Requests of agents for a certificate, by outcome: enrolled, renewed, refused.",

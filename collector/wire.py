@@ -70,6 +70,7 @@ RESULT_COLUMNS: dict[str, str] = {
     "ping_max_us": "int4",
     "answer": "text",
 }
+OUTCOME, SUSPECT = (list(RESULT_COLUMNS).index(name) for name in ("outcome", "suspect"))
 EXCHANGE_COLUMNS: dict[str, str] = {
     "slot_at": "int8",
     "body_bytes": "int8",
@@ -97,6 +98,13 @@ EXCHANGE_COLUMNS: dict[str, str] = {
     "failure": "text",
     "detail": "text",
     "resource": "text",
+}
+ARRIVED_COLUMNS: dict[str, str] = {
+    "agent_id": "uuid",
+    "location": "text",
+    "monitor_ids": "int4[]",
+    "slots_at_us": "int8[]",
+    "outcomes": "text[]",
 }
 GAP_COLUMNS: dict[str, str] = {
     "from_slot_at": "int8",
@@ -151,6 +159,20 @@ def ingested_row(results: Sequence[Rows], *, agent_id: object, location: str) ->
     slots = [each.result[0] for each in results]
     monitor_ids = list({each.monitor_id for each in results})
     return min(slots), max(slots), agent_id, len(slots), location, monitor_ids
+
+
+def arrived_row(results: Sequence[Rows], *, agent_id: object, location: str) -> Row | None:
+    """Tell what a batch says about its monitors, for verdicts; None: nothing that has a vote."""
+    votes = [each for each in results if not each.result[SUSPECT]]
+    if not votes:
+        return None
+    return (
+        agent_id,
+        location,
+        [each.monitor_id for each in votes],
+        [each.result[0] + POSTGRES_EPOCH_US for each in votes],
+        [each.result[OUTCOME] for each in votes],
+    )
 
 
 def decode(payload: bytes) -> result_pb2.Result:

@@ -1,0 +1,164 @@
+"""How a monitor stands over all its locations: votes -> standings -> verdict.
+
+Pure: every instant is given, in microseconds after the Unix epoch. What has no vote (suspect, late,
+of an unhealthy agent) never comes here; docs/alerts.md explains it all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Outcome = Literal["up", "degraded", "down"]
+State = Literal["up", "degraded", "down", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When a monitor is down: vantage.alert_rules. One of the two ``needed`` is None."""
+
+    needed_locations: int | None = 2
+    needed_percent: int | None = None
+    consecutive: int = 3
+    distinct_by: str = "location"
+    closes_after_us: int = 120_000_000
+    opens_when_degraded: bool = False
+
+    def needed(self, *, assigned: int, voting: int) -> int:
+        """How many must fail, of so many that are assigned and so many that have a vote."""
+        if self.needed_percent is not None:
+            return max(1, -(-voting * self.needed_percent // 100))
+        assert self.needed_locations is not None  # noqa: S101 - a check of the table
+        return max(1, min(self.needed_locations, assigned))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a location is. None: not stated."""
+
+    name: str
+    country: str | None = None
+    network: int | None = None
+
+    def key(self, distinct_by: str) -> str:
+        """What it counts as: locations with one key are not independent of each other."""
+        if distinct_by == "country" and self.country is not None:
+            return f"country {self.country}"
+        if distinct_by == "network" and self.network is not None:
+            return f"network {self.network}"
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a location's votes on a monitor amount to.
+
+    ``failed``: how many of the newest were down, in a row; ``below``: down or degraded.
+    ``failing_since_us``: the first of those that were down. ``failed_at_us``: the newest that ever
+    was; ``well_since_us``: the first after it that was not. None: there is none.
+    """
+
+    slot_at_us: int
+    outcome: Outcome
+    failed: int
+    below: int
+    failing_since_us: int | None = None
+    failed_at_us: int | None = None
+    well_since_us: int | None = None
+
+
+def take(standing: Standing | None, slot_at_us: int, outcome: Outcome) -> Standing:
+    """Count a vote. One that is no newer than the newest changes nothing."""
+    if standing is None:
+        standing = Standing(0, "up", 0, 0)
+    if slot_at_us <= standing.slot_at_us:
+        return standing
+    if outcome == "down":
+        return Standing(
+            slot_at_us,
+            outcome,
+            standing.failed + 1,
+            standing.below + 1,
+            standing.failing_since_us or slot_at_us,
+            slot_at_us,
+        )
+    return Standing(
+        slot_at_us,
+        outcome,
+        0,
+        standing.below + 1 if outcome == "degraded" else 0,
+        None,
+        standing.failed_at_us,
+        slot_at_us if standing.failed else standing.well_since_us,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the locations say together: vantage.verdicts."""
+
+    state: State
+    voting: int
+    needed: int
+    failing: tuple[str, ...] = ()
+    slow: tuple[str, ...] = ()
+    failing_since_us: int | None = None
+
+
+def decide(
+    rule: Rule,
+    assigned: Collection[Place],
+    standings: Mapping[str, Standing],
+    *,
+    fresh_after_us: int,
+    unheard: Collection[str] = (),
+) -> Verdict:
+    """Weigh the standings of the assigned locations.
+
+    A vote counts while its slot is after ``fresh_after_us``; locations that are ``unheard``, in
+    trouble themselves, have none.
+    """
+    voting: set[str] = set()
+    failing: list[str] = []
+    slow: list[str] = []
+    failing_keys: set[str] = set()
+    below_keys: set[str] = set()
+    since_us: list[int] = []
+    for place in assigned:
+        standing = standings.get(place.name)
+        if standing is None or standing.slot_at_us <= fresh_after_us or place.name in unheard:
+            continue
+        key = place.key(rule.distinct_by)
+        voting.add(key)
+        if standing.failed >= rule.consecutive:
+            failing.append(place.name)
+            failing_keys.add(key)
+            below_keys.add(key)
+            assert standing.failing_since_us is not None  # noqa: S101 - it has failed
+            since_us.append(standing.failing_since_us)
+        elif standing.below >= rule.consecutive:
+            slow.append(place.name)
+            below_keys.add(key)
+    needed = rule.needed(
+        assigned=len({place.key(rule.distinct_by) for place in assigned}), voting=len(voting)
+    )
+    state: State
+    if not voting:
+        state = "unknown"
+    elif len(failing_keys) >= needed:
+        state = "down"
+    elif len(below_keys) >= needed:
+        state = "degraded"
+    elif failing_keys == voting:
+        state = "unknown"
+    else:
+        state = "up"
+    return Verdict(
+        state,
+        len(voting),
+        needed,
+        tuple(sorted(failing)),
+        tuple(sorted(slow)),
+        min(since_us, default=None),
+    )

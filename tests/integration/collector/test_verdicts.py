@@ -1,0 +1,179 @@
+"""Verdicts by real collectors: an outage confirmed at once, and what outlives its judge."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.support.collector import (
+    Collector,
+    Stream,
+    configure,
+    enrol,
+    exchange,
+    execute,
+    fetch,
+    new_incarnation,
+    result,
+    running_collector,
+    stream,
+)
+from tests.support.database import Database
+from vantage.v1 import delivery_pb2, result_pb2
+
+LEADERS = """
+SELECT pid FROM pg_locks
+WHERE locktype = 'advisory' AND objid = hashtext('vantage.verdicts')::bigint & 4294967295
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+REFUSED = {
+    "outcome": result_pb2.OUTCOME_DOWN,
+    "failure": "connect_refused",
+    "detail": "Connection refused",
+    "total_us": 700,
+    "exchanges": [
+        exchange(
+            phases=result_pb2.Phases(dns_us=500, connect_us=200), total_us=700, http_status=None
+        )
+    ],
+}
+
+
+class Probing:
+    """An agent's side that answers every request to run a monitor, as its target is."""
+
+    def __init__(self, delivery: Stream) -> None:
+        self.delivery = delivery
+        self.is_down = False
+        self.seq = 0
+        self.writing = asyncio.Lock()  # gRPC takes one write at a time
+
+    async def deliver(self, monitor_id: int, slot_at_us: int, **more: Any) -> None:
+        changes = {**(REFUSED if self.is_down else {}), "slot_at_us": slot_at_us, **more}
+        async with self.writing:
+            self.seq += 1
+            await self.delivery.batch(self.seq, [result(monitor_id, 0, **changes)])
+
+    async def answer(self) -> None:
+        while True:
+            run = await self.delivery.read("run_now")
+            await self.deliver(run.monitor_id, run.requested_at_us, is_extra=True)
+
+    async def beat(self) -> None:
+        while True:
+            async with self.writing:
+                await self.delivery.send(heartbeat=delivery_pb2.Heartbeat())
+            await asyncio.sleep(1)
+
+
+@asynccontextmanager
+async def probing(collector: Collector, location: str) -> AsyncIterator[Probing]:
+    identity = await enrol(collector, location)
+    async with stream(collector, identity) as delivery:
+        await delivery.hello(new_incarnation())
+        agent = Probing(delivery)
+        tasks = [asyncio.create_task(agent.answer()), asyncio.create_task(agent.beat())]
+        try:
+            yield agent
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until(url: str, statement: str, wanted: Sequence[Any], *, seconds: float = 60) -> None:
+    """Wait until a statement's rows are as wanted, while the agents go on."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = [tuple(row.values()) for row in fetch(url, statement)]
+        if found == list(wanted):
+            return
+        assert time.monotonic() < deadline, f"{found} is not {wanted}"
+        await asyncio.sleep(0.1)
+
+
+async def test_an_outage_is_confirmed_at_once_and_outlives_a_frozen_collector(
+    database: Database, tmp_path: Path
+) -> None:
+    configure(database.url(), locations=("a", "b", "c"))
+    url = database.url(role="vantage_collector")
+    places = [tmp_path / "one", tmp_path / "two"]
+    for place in places:
+        place.mkdir()
+    now_us = lambda: time.time_ns() // 1000  # noqa: E731
+    with running_collector(url, places[0]) as first:
+        execute(first, "UPDATE vantage.alert_rules SET closes_after_s = 1")
+        await until(url, f"SELECT count(*) FROM ({LEADERS}) AS leaders", [(1,)])
+        with running_collector(url, places[1]) as second:
+            async with (
+                probing(second, "a") as a,
+                probing(second, "b") as b,
+                probing(second, "c") as c,
+            ):
+                for agent in (a, b, c):
+                    await agent.deliver(1, now_us())
+                await until(url, "SELECT state, voting FROM vantage.verdicts", [("up", 3)])
+                a.is_down = b.is_down = True
+                failed_at = time.monotonic()
+                await a.deliver(1, now_us())
+                await until(
+                    url,
+                    "SELECT severity, cause, closed_at IS NULL FROM vantage.incidents",
+                    [("down", "connect_refused", True)],
+                )
+                assert time.monotonic() - failed_at < 20
+                await until(
+                    url,
+                    "SELECT state, failing FROM vantage.verdicts",
+                    [
+                        ("down", ["a", "b"]),
+                    ],
+                )
+                [incident] = fetch(url, "SELECT * FROM vantage.incidents")
+                assert incident["summary"].startswith(
+                    "Connection refused from 2 of 3 locations (A and B) since "
+                )
+                evidence = fetch(url, "SELECT * FROM vantage.incident_evidence ORDER BY 2, 3")
+                assert [(row["location"], row["which"]) for row in evidence] == [
+                    ("a", "first"),
+                    ("a", "last"),
+                    ("b", "first"),
+                    ("b", "last"),
+                ]
+                assert {
+                    (row["failure"], row["failed_phase"], str(row["target_ip"])) for row in evidence
+                } == {("connect_refused", "connect", "127.0.0.1")}
+                assert evidence[0]["slot_at"] == incident["began_at"]
+
+                # A judge that stands still must not keep the others from judging.
+                os.kill(first.program.pid, signal.SIGSTOP)
+                a.is_down = b.is_down = False
+                try:
+                    for agent in (a, b):
+                        await agent.deliver(1, now_us())
+                    await until(
+                        url,
+                        "SELECT kind FROM vantage.incident_events ORDER BY id",
+                        [("opened",), ("recovered",), ("closed",)],
+                    )
+                finally:
+                    os.kill(first.program.pid, signal.SIGCONT)
+                evidence = fetch(
+                    url, "SELECT location FROM vantage.incident_evidence WHERE which = 'well'"
+                )
+                assert [row["location"] for row in evidence] == ["a", "b"]
+                assert fetch(url, "SELECT FROM vantage.location_troubles") == []
+
+        # Gone without a word, all of a location's agents are a trouble of its own.
+        await until(
+            url,
+            "SELECT location, kind FROM vantage.location_troubles ORDER BY location",
+            [("a", "silent"), ("b", "silent"), ("c", "silent")],
+        )
+        await until(url, "SELECT state FROM vantage.verdicts", [("unknown",)])

@@ -1,0 +1,340 @@
+"""The judge against an oracle that looks at the whole history anew each time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.incident import REOPENS_WITHIN_US
+from collector.judge import Ask, Case, Decisions, Judge, Step, Vote, Watched
+from collector.verdict import Outcome, Place, Rule, Standing, take
+
+S = 1_000_000
+BEGIN_US = 1_800_000_000 * S
+PLACES = tuple(Place(name) for name in "abcd")
+MONITOR = Watched(
+    id=1,
+    account_id=1,
+    host="example.org",
+    interval_us=60 * S,
+    timeout_us=10 * S,
+    rule=Rule(closes_after_us=120 * S),
+    places=PLACES,
+)
+
+
+def at(second: float) -> int:
+    return BEGIN_US + round(second * S)
+
+
+class Court:
+    """A judge and what it decided, step by step."""
+
+    def __init__(self, *watched: Watched) -> None:
+        self.judge = Judge(sweeps=1)
+        self.judge.configure(watched)
+        self.steps: list[Step] = []
+        self.asks: list[Ask] = []
+
+    def hears(self, second: float, places: str, outcome: Outcome, monitor: int = 1) -> None:
+        for name in places:
+            self.judge.hear(Vote(monitor, name, at(second), outcome), received_at_us=at(second))
+
+    def decides(self, second: float) -> Decisions:
+        decisions = self.judge.judge(at(second))
+        self.steps += decisions.steps
+        self.asks += decisions.asks
+        return decisions
+
+    @property
+    def kinds(self) -> list[tuple[int, str]]:
+        return [(step.monitor_id, step.kind) for step in self.steps]
+
+
+def fails(court: Court, second: float, places: str, monitor: int = 1) -> None:
+    """Three times in a row, as the rule wants it."""
+    for later in range(3):
+        court.hears(second + later, places, "down", monitor)
+
+
+def test_an_outage_is_confirmed_and_opens_one_incident() -> None:
+    court = Court(MONITOR)
+    court.hears(0, "abcd", "up")
+    assert not court.decides(1).steps
+    court.hears(60, "a", "down")
+    assert court.decides(60.1).asks == [Ask(1, ("a", "b", "c", "d"))]
+    court.hears(60.1, "abcd", "down")
+    court.decides(60.2)
+    assert court.decides(62.1).asks == [Ask(1, ("a", "b", "c", "d"))]
+    court.hears(62.1, "abcd", "down")
+    assert court.decides(64.1).asks == [Ask(1, ("b", "c", "d"))]
+    court.hears(64.1, "bcd", "down")
+    decided = court.decides(64.2)
+    assert [step.kind for step in decided.steps] == ["opened"]
+    assert court.judge.cases[1].incident.began_at_us == at(60)
+    assert court.judge.verdicts[1].state == "down"
+    assert not court.decides(67).asks
+
+
+def test_results_that_were_held_up_have_no_vote() -> None:
+    court = Court(MONITOR)
+    court.hears(0, "abcd", "up")
+    for second in (60, 120, 180):
+        vote = Vote(1, "a", at(second), "down")
+        assert not court.judge.hear(vote, received_at_us=at(second + 41))
+        assert court.judge.hear(replace(vote, location="b"), received_at_us=at(second + 39))
+    court.decides(219)
+    assert court.judge.verdicts[1].failing == ("b",)
+
+
+def test_nothing_is_known_when_nobody_votes_any_more() -> None:
+    court = Court(MONITOR)
+    fails(court, 0, "abcd")
+    court.decides(3)
+    assert court.judge.verdicts[1].state == "down"
+    court.decides(163)
+    assert court.judge.verdicts[1].state == "unknown"
+    assert court.kinds == [(1, "opened")]  # and the incident stays
+
+
+def test_a_paused_monitor_closes_its_incident() -> None:
+    court = Court(MONITOR)
+    fails(court, 0, "abcd")
+    court.decides(3)
+    court.judge.configure([])
+    decided = court.decides(4)
+    assert [(step.kind, step.why) for step in decided.steps] == [
+        ("closed", "It is no longer watched.")
+    ]
+    assert decided.verdicts == {1: None}
+
+
+def test_no_incident_opens_in_maintenance_but_one_may_after_it() -> None:
+    court = Court(replace(MONITOR, is_in_maintenance=True))
+    fails(court, 0, "abcd")
+    decided = court.decides(3)
+    assert not decided.steps
+    assert not decided.asks
+    court.judge.configure([MONITOR])
+    assert [step.kind for step in court.decides(4).steps] == ["opened"]
+
+
+def test_a_location_in_trouble_is_not_believed_and_asks_nobody() -> None:
+    monitors = [replace(MONITOR, id=each, host=f"host-{each}") for each in range(1, 11)]
+    court = Court(*monitors)
+    for each in range(1, 11):
+        court.hears(0, "abcd", "up", each)
+    court.decides(1)
+    for each in range(1, 11):
+        fails(court, 60, "a", each)
+        court.hears(63, "bcd", "up", each)
+    decided = court.decides(63.5)
+    assert decided.troubles == {"a": True}
+    assert not decided.asks
+    assert court.judge.verdicts[1].failing == ()
+    for each in range(1, 11):
+        fails(court, 70, "b", each)  # now a second one, and with a's there would be two
+    court.decides(74)
+    assert not court.steps
+
+
+CHILD = replace(MONITOR, id=2, parents=(1,))
+
+
+def test_an_outage_of_what_it_depends_on_silences_a_monitor() -> None:
+    court = Court(MONITOR, CHILD)
+    for monitor in (1, 2):
+        court.hears(0, "abcd", "up", monitor)
+    court.decides(1)
+    fails(court, 60, "abcd", 2)
+    decided = court.decides(63)
+    assert not decided.steps  # the parent may be down as well
+    fails(court, 62, "abcd", 1)
+    assert [(step.monitor_id, step.kind) for step in court.decides(65).steps] == [
+        (1, "opened"),
+        (2, "opened"),
+    ]
+    assert court.judge.cases[2].silenced_by == 1
+    court.hears(120, "abcd", "up", 1)
+    court.decides(121)
+    court.hears(240, "abcd", "up", 1)
+    fails(court, 240, "abcd", 2)
+    court.decides(243)
+    assert court.kinds[2:] == [(1, "recovered"), (1, "closed"), (2, "unsilenced")]
+
+
+def test_a_monitor_asks_what_it_depends_on_and_waits_no_longer_than_that() -> None:
+    court = Court(MONITOR, CHILD)
+    for monitor in (1, 2):
+        court.hears(0, "abcd", "up", monitor)
+    court.decides(1)
+    court.hears(60, "a", "down", 2)
+    assert Ask(1, ("a", "b", "c", "d")) in court.decides(60.1).asks
+    fails(court, 61, "abcd", 2)
+    assert not court.decides(64).steps
+    court.hears(64.5, "abcd", "up", 1)
+    assert [step.kind for step in court.decides(65).steps] == ["opened"]
+    assert court.judge.cases[2].silenced_by is None
+
+
+def test_a_parent_that_says_nothing_holds_nothing_up_for_long() -> None:
+    court = Court(MONITOR, CHILD)
+    for monitor in (1, 2):
+        court.hears(0, "abcd", "up", monitor)
+    fails(court, 60, "abcd", 2)
+    assert not court.decides(63).steps
+    assert not court.decides(72).steps
+    assert [step.kind for step in court.decides(73).steps] == ["opened"]
+
+
+# The oracle -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Oracle:
+    """Keeps every vote and every verdict, and derives the rest from all of them each time."""
+
+    rule: Rule
+    votes: dict[str, list[tuple[int, Outcome]]] = field(
+        default_factory=lambda: {place.name: [] for place in PLACES}
+    )
+    states: list[tuple[int, str]] = field(default_factory=list)
+
+    def hear(self, place: str, slot_us: int, outcome: Outcome, received_us: int) -> None:
+        known = self.votes[place]
+        if received_us - slot_us <= 40 * S and all(slot_us > other for other, _ in known):
+            known.append((slot_us, outcome))
+
+    def state(self, now_us: int) -> str:
+        fresh = {
+            name: [outcome for _, outcome in votes]
+            for name, votes in self.votes.items()
+            if votes and votes[-1][0] > now_us - 160 * S
+        }
+        last = self.rule.consecutive
+        down = {n for n, o in fresh.items() if len(o) >= last and set(o[-last:]) == {"down"}}
+        below = {n for n, o in fresh.items() if len(o) >= last and "up" not in o[-last:]}
+        if self.rule.needed_percent is None:
+            needed = min(self.rule.needed_locations or 0, len(PLACES))
+        else:
+            needed = next(
+                n for n in range(1, 99) if n * 100 >= len(fresh) * self.rule.needed_percent
+            )
+        if not fresh:
+            return "unknown"
+        if len(down) >= max(needed, 1):
+            return "down"
+        if len(below) >= max(needed, 1):
+            return "degraded"
+        return "unknown" if down == set(fresh) else "up"
+
+    def incidents(self) -> list[tuple[int, int | None, int]]:
+        """When each opened and closed, and how often it was reopened."""
+        found: list[tuple[int, int | None, int]] = []
+        well_since: int | None = None
+        for now_us, state in self.states:
+            is_bad = state == "down" or (state == "degraded" and self.rule.opens_when_degraded)
+            is_open = bool(found) and found[-1][1] is None
+            if is_bad:
+                well_since = None
+                if found and not is_open and now_us - (found[-1][1] or 0) <= REOPENS_WITHIN_US:
+                    found[-1] = (found[-1][0], None, found[-1][2] + 1)
+                elif not is_open:
+                    found.append((now_us, None, 0))
+            elif state != "unknown" and is_open:
+                well_since = now_us if well_since is None else well_since
+                most = max(self.rule.closes_after_us, 1800 * S)
+                if now_us - well_since >= min(self.rule.closes_after_us * 2 ** found[-1][2], most):
+                    found[-1] = (found[-1][0], now_us, found[-1][2])
+        return found
+
+
+rules = st.builds(
+    Rule,
+    needed_locations=st.integers(1, 5),
+    consecutive=st.integers(1, 4),
+    closes_after_us=st.sampled_from([0, 60 * S, 120 * S, 600 * S]),
+    opens_when_degraded=st.booleans(),
+) | st.builds(
+    Rule,
+    needed_locations=st.none(),
+    needed_percent=st.integers(1, 100),
+    consecutive=st.integers(1, 3),
+    closes_after_us=st.sampled_from([0, 120 * S]),
+)
+# Outages last, or histories would be noise in which nothing ever opens.
+phases = st.lists(
+    st.tuples(
+        st.sampled_from(["up", "up", "down", "down", "degraded", "silence", "restart"]),
+        st.sets(st.sampled_from("abcd"), min_size=1),
+        st.integers(1, 20),
+    ),
+    max_size=12,
+)
+noise = st.lists(
+    st.tuples(st.sampled_from(["up", "down", "degraded"]), st.integers(-60, 5)), max_size=30
+)
+
+
+@settings(max_examples=150)
+@given(rule=rules, phases=phases, noise=noise, step_s=st.sampled_from([1, 7, 30, 60]))
+def test_any_history_is_judged_as_the_oracle_does(
+    rule: Rule,
+    phases: Sequence[tuple[str, set[str], int]],
+    noise: Sequence[tuple[Outcome, int]],
+    step_s: int,
+) -> None:
+    watched = replace(MONITOR, rule=rule)
+    oracle = Oracle(rule)
+    judge = Judge(sweeps=1)
+    judge.configure([watched])
+    odd = iter(noise)
+    heard: list[tuple[int, int | None, int]] = []
+    now_us = BEGIN_US
+    for kind, places, rounds in phases:
+        if kind == "restart":
+            judge = resumed(watched, oracle, judge)
+        for _ in range(rounds):
+            now_us += step_s * S
+            votes: list[tuple[str, int, Outcome]] = []
+            for place in "abcd":
+                outcome: Outcome = "up"
+                if kind in ("down", "degraded") and place in places:
+                    outcome = "down" if kind == "down" else "degraded"
+                if kind != "silence":
+                    votes.append((place, now_us, outcome))
+            # One of chance, from any time: late, out of order, contradicting.
+            if chance := next(odd, None):
+                votes.append((min(places), now_us + chance[1] * S, chance[0]))
+            for place, slot_us, outcome in votes:
+                oracle.hear(place, slot_us, outcome, now_us)
+                judge.hear(Vote(1, place, slot_us, outcome), received_at_us=now_us)
+            decided = judge.judge(now_us)
+            oracle.states.append((now_us, oracle.state(now_us)))
+            assert judge.verdicts[1].state == oracle.states[-1][1]
+            for step in decided.steps:
+                if step.kind == "opened":
+                    heard.append((now_us, None, 0))
+                elif step.kind in ("closed", "reopened"):
+                    seen = step.case.incident
+                    heard[-1] = (heard[-1][0], seen.closed_at_us, seen.reopened)
+            assert heard == oracle.incidents()
+
+
+def resumed(watched: Watched, oracle: Oracle, before: Judge) -> Judge:
+    """Another judge, made from what a database would hold: results, verdict, incident."""
+    standings: dict[str, Standing] = {}
+    for name, votes in oracle.votes.items():
+        stands = None
+        for slot_us, outcome in votes[-10:]:
+            stands = take(stands, slot_us, outcome)
+        if stands is not None:
+            standings[name] = stands
+    cases = {1: Case(before.cases[1].incident, 7)} if 1 in before.cases else {}
+    judge = Judge(sweeps=1)
+    judge.configure([watched])
+    judge.resume({1: standings}, before.verdicts, cases, ())
+    return judge
