@@ -42,7 +42,7 @@ from dashboard.api import application as api
 from dashboard.attempts import Attempts
 from dashboard.authorization import Verified
 from dashboard.db import Database
-from dashboard.headers import Guard
+from dashboard.headers import ALWAYS, Guard
 from dashboard.mail import Mailer
 from dashboard.passwords import Passwords
 from dashboard.path_session import PathSession
@@ -87,7 +87,7 @@ def make(settings: Settings) -> Starlette:
         routes=[*ROUTES, Route("/healthz", _healthz)],
         middleware=[
             Middleware(PathSession),
-            Middleware(Guard, allowed_hosts=settings.allowed_hosts),
+            Middleware(Guard, allowed_hosts=settings.allowed_hosts, access_log=settings.access_log),
             Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5),
         ],
         exception_handlers={
@@ -126,6 +126,9 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         asyncio.create_task(app.state.hub.run()),
         asyncio.create_task(app.state.purge.run()),
     ]
+    settings: Settings = app.state.settings
+    if settings.access_log is not None:
+        running.append(asyncio.create_task(settings.access_log.run()))
     try:
         yield
     finally:
@@ -135,6 +138,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
                 await task
         await app.state.mailer.close()
         await database.close()
+        if settings.access_log is not None:
+            settings.access_log.close()
 
 
 async def _healthz(request: Request) -> Response:
@@ -194,7 +199,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _broken(request: Request, _: Exception) -> Response:
     message = "The report centre could not make this page. Its log says why."
-    return _error(request, 500, "This page failed", message)
+    answer = _error(request, 500, "This page failed", message)
+    # It is sent from outside of what adds them to every other answer.
+    answer.headers.update(ALWAYS)
+    return answer
 
 
 def _error(request: Request, status: int, title: str, message: str) -> Response:

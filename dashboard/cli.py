@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import structlog
 
 from dashboard import db, log, mail, server
+from dashboard.access_log import AccessLog
 from dashboard.errors import DashboardError
 from dashboard.settings import Settings, read_secret
 
@@ -130,6 +132,29 @@ def main() -> None:
     help="Whom mail comes from.",
 )
 @click.option(
+    "--access-log",
+    envvar="VANTAGE_DASHBOARD_ACCESS_LOG",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write down every request's address, browser, host name, route and status.",
+)
+@click.option(
+    "--access-log-anonymise",
+    envvar="VANTAGE_DASHBOARD_ACCESS_LOG_ANONYMISE",
+    show_envvar=True,
+    is_flag=True,
+    help="Shorten addresses in the access log, to /24 and /48.",
+)
+@click.option(
+    "--access-log-retention",
+    envvar="VANTAGE_DASHBOARD_ACCESS_LOG_RETENTION",
+    show_envvar=True,
+    type=click.IntRange(1, 36_500),
+    metavar="DAYS",
+    help="Delete lines of the access log before they are older. Without it: never.",
+)
+@click.option(
     "--log-level",
     envvar="VANTAGE_DASHBOARD_LOG_LEVEL",
     show_envvar=True,
@@ -151,6 +176,9 @@ def serve(
     smtp: str,
     smtp_password_file: Path | None,
     mail_from: str,
+    access_log: Path | None,
+    access_log_anonymise: bool,
+    access_log_retention: int | None,
     log_level: str,
 ) -> None:
     """Serve the report centre until SIGTERM or Ctrl-C."""
@@ -169,6 +197,7 @@ def serve(
             public_url=_public_url(public_url, needed=bool(smtp)),
             registration=registration,
             mail_server=_mail_server(smtp, smtp_password_file, mail_from),
+            access_log=_access_log(access_log, access_log_anonymise, access_log_retention),
             log_level=log_level,
         )
         db.require(settings.database)
@@ -214,6 +243,19 @@ def _mail_server(url: str, password_file: Path | None, sender: str) -> mail.Mail
                 f"{error.strerror if isinstance(error, OSError) else 'it is no text'}."
             ) from error
     return mail.parse(url, password, sender)
+
+
+def _access_log(path: Path | None, anonymise: bool, keep_days: int | None) -> AccessLog | None:
+    if path is None:
+        if anonymise or keep_days is not None:
+            raise DashboardError(
+                "--access-log-anonymise and --access-log-retention are about a log that is not "
+                "written: name its file with --access-log."
+            )
+        return None
+    log = AccessLog(path, anonymise=anonymise, keep_days=keep_days)
+    log.open(datetime.now(UTC))
+    return log
 
 
 def _check_tls(cert: Path | None, key: Path | None) -> None:

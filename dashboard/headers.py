@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dashboard.access_log import AccessLog, route_of
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -38,11 +41,20 @@ LOG = structlog.get_logger()
 
 
 class Guard:
-    """Refuses a Host that is malformed or not ours; adds the headers; writes one line a request."""
+    """Refuses a Host that is malformed or not ours; adds the headers; tells of every request.
 
-    def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str] = ()) -> None:
+    Its own log says neither who came nor what was asked for: that is the access log's.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        allowed_hosts: Sequence[str] = (),
+        access_log: AccessLog | None = None,
+    ) -> None:
         self._app = app
         self._allowed = {name.lower() for name in allowed_hosts}
+        self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is not HTTP untouched."""
@@ -50,7 +62,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        status = 0
+        # Where the application breaks, its outermost layer answers with this.
+        status = 500
 
         async def send_guarded(message: Message) -> None:
             nonlocal status
@@ -64,15 +77,18 @@ class Guard:
             await send(message)
 
         app = self._app if self._is_ours(Headers(scope=scope)) else _WRONG_HOST
-        await app(scope, receive, send_guarded)
-        LOG.info(
-            "request_answered",
-            method=scope["method"],
-            path=scope["path"],
-            status=status,
-            address=scope["client"][0] if scope["client"] else None,
-            ms=round((time.perf_counter() - began) * 1000, 1),
-        )
+        try:
+            await app(scope, receive, send_guarded)
+        finally:
+            if self._access_log is not None:
+                self._access_log.write(scope, status, datetime.now(UTC))
+            LOG.info(
+                "request_answered",
+                method=scope["method"],
+                route=route_of(scope),
+                status=status,
+                ms=round((time.perf_counter() - began) * 1000, 1),
+            )
 
     def _is_ours(self, headers: Headers) -> bool:
         given = headers.getlist("host")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dashboard.access_log import AccessLog
     from dashboard.mail import MailServer
 
 
@@ -21,6 +22,7 @@ class Settings:
     ``tls_cert``, ``tls_key``: PEM files; None: plain HTTP, for a proxy in front.
     ``public_url``: how people reach it, without a slash at the end; empty: where nothing is mailed.
     ``registration``: closed, invite or open. ``mail_server`` None: no mail is sent.
+    ``access_log`` None: none is written.
     """
 
     database: str = field(repr=False)
@@ -34,6 +36,7 @@ class Settings:
     public_url: str = ""
     registration: str = "closed"
     mail_server: MailServer | None = None
+    access_log: AccessLog | None = None
     log_level: str = "info"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import ssl
 import subprocess
@@ -14,7 +15,7 @@ import psycopg
 
 from tests.support.certificates import TestAuthority
 from tests.support.database import Database, Databases
-from tests.support.processes import free_port
+from tests.support.processes import free_port, wait_until
 from tests.support.report_centre import serving
 from tests.support.seed import STATEMENTS
 
@@ -69,10 +70,16 @@ def test_an_unusable_secret_gets_a_sentence(database: Database, tmp_path: Path) 
         assert "Traceback" not in done.stderr
 
 
-def test_it_speaks_tls_itself(database: Database, tmp_path: Path) -> None:
+def test_it_speaks_tls_itself_and_logs_who_came(database: Database, tmp_path: Path) -> None:
     authority = TestAuthority(tmp_path)
     leaf = authority.issue("127.0.0.1")
-    options = (f"--tls-cert={leaf.certificate}", f"--tls-key={leaf.key}")
+    access_log = tmp_path / "access.log"
+    options = (
+        f"--tls-cert={leaf.certificate}",
+        f"--tls-key={leaf.key}",
+        f"--access-log={access_log}",
+        "--access-log-anonymise",
+    )
     with serving(database, tmp_path, *options) as centre:
         context = ssl.create_default_context(cafile=authority.path)
         connection = http.client.HTTPSConnection(
@@ -82,7 +89,18 @@ def test_it_speaks_tls_itself(database: Database, tmp_path: Path) -> None:
         answer = connection.getresponse()
         assert answer.headers["strict-transport-security"] == "max-age=31536000"
         assert b"over plain http" not in answer.read()
+        connection.request(
+            "GET", "/m/4711/r/latest/fra?loc=secret", headers={"User-Agent": "Opera"}
+        )
+        connection.getresponse().read()
         connection.close()
+        wait_until(lambda: len(access_log.read_text().splitlines()) == 2, what="both lines")
+        line = json.loads(access_log.read_text().splitlines()[-1])
+        assert line["route"] == "/m/{monitor_id:int}/r/{slot}/{location}"
+        assert (line["address"], line["browser"], line["status"]) == ("127.0.0.0", "Opera", 404)
+        wait_until(lambda: centre.program.said().count("request_answered") == 2, what="its own")
+        requests = [each for each in centre.program.said().splitlines() if "request_ans" in each]
+        assert not any("4711" in each or "127.0.0" in each for each in requests)
 
 
 def test_half_a_certificate_gets_a_sentence(database: Database, tmp_path: Path) -> None:
@@ -91,6 +109,18 @@ def test_half_a_certificate_gets_a_sentence(database: Database, tmp_path: Path) 
     for options, sentence in (
         ([f"--tls-cert={leaf.certificate}"], "name both or neither"),
         ([f"--tls-cert={leaf.key}", f"--tls-key={leaf.key}"], "cannot be used together"),
+    ):
+        done = serve(*base, *options)
+        assert done.returncode == 1
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_an_access_log_that_cannot_be_gets_a_sentence(tmp_path: Path) -> None:
+    base = ("--database=postgresql:///none", f"--secret-file={tmp_path / 'secret'}")
+    for options, sentence in (
+        ([f"--access-log={tmp_path / 'no' / 'such'}"], "cannot be written: No such file"),
+        (["--access-log-retention=7"], "name its file with --access-log."),
     ):
         done = serve(*base, *options)
         assert done.returncode == 1

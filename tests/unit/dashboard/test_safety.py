@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from dashboard import csrf, live
+from dashboard.app import make
 from dashboard.attempts import TRIES, WINDOW_S, Attempts
 from dashboard.errors import Forbidden
-from dashboard.headers import HOST
+from dashboard.headers import ALWAYS, HOST
 from dashboard.queries import statements
-from dashboard.settings import read_secret
+from dashboard.settings import Settings, read_secret
 from dashboard.signing import local_path
 
 SECRET = b"s" * 32
@@ -119,6 +123,32 @@ async def test_a_reader_gathers_what_happened() -> None:
     assert await reader.wait() == live.ANY
     reader.close()
     assert await reader.wait() is None
+
+
+async def test_an_answer_to_what_broke_has_the_headers_too() -> None:
+    def breaks(_: Request) -> Response:
+        raise RuntimeError("a bug")
+
+    app = make(Settings(database="", secret=SECRET))
+    app.router.routes.insert(0, Route("/breaks", breaks))
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = request(host="report.example").scope | {
+        "method": "GET", "path": "/breaks", "query_string": b"", "scheme": "https",
+        "client": ("192.0.2.7", 1), "root_path": "",
+    }  # fmt: skip
+    with pytest.raises(RuntimeError, match="a bug"):
+        await app(scope, receive, send)
+    assert sent[0]["status"] == 500
+    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    assert {name.lower() for name in ALWAYS} <= set(headers)
+    assert "a bug" not in str(sent[1])
 
 
 def test_every_statement_reads_views_only() -> None:
