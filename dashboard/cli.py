@@ -11,9 +11,10 @@ from pathlib import Path
 import click
 import structlog
 
-from dashboard import db, log, mail, server
+from dashboard import db, identity_provider, log, mail, server
 from dashboard.access_log import AccessLog
 from dashboard.errors import DashboardError
+from dashboard.identity_provider import IdentityProvider
 from dashboard.settings import Settings, read_secret
 
 
@@ -109,6 +110,29 @@ def main() -> None:
     help="Who can become a member: nobody; whom an owner invites; anybody with an address.",
 )
 @click.option(
+    "--oidc-issuer",
+    envvar="VANTAGE_DASHBOARD_OIDC_ISSUER",
+    show_envvar=True,
+    default="",
+    metavar="URL",
+    help="Let people sign in at this OpenID provider as well.",
+)
+@click.option(
+    "--oidc-client-id",
+    envvar="VANTAGE_DASHBOARD_OIDC_CLIENT_ID",
+    show_envvar=True,
+    default="",
+    metavar="ID",
+    help="Whom the provider knows this report centre as.",
+)
+@click.option(
+    "--oidc-client-secret-file",
+    envvar="VANTAGE_DASHBOARD_OIDC_CLIENT_SECRET_FILE",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File that holds the secret that the provider gave out for it.",
+)
+@click.option(
     "--smtp",
     envvar="VANTAGE_DASHBOARD_SMTP",
     show_envvar=True,
@@ -173,6 +197,9 @@ def serve(
     tls_key: Path | None,
     public_url: str,
     registration: str,
+    oidc_issuer: str,
+    oidc_client_id: str,
+    oidc_client_secret_file: Path | None,
     smtp: str,
     smtp_password_file: Path | None,
     mail_from: str,
@@ -194,8 +221,11 @@ def serve(
             trusted_proxy=trusted_proxy,
             tls_cert=tls_cert,
             tls_key=tls_key,
-            public_url=_public_url(public_url, needed=bool(smtp)),
+            public_url=_public_url(public_url, needed=bool(smtp or oidc_issuer)),
             registration=registration,
+            identity_provider=_identity_provider(
+                oidc_issuer, oidc_client_id, oidc_client_secret_file
+            ),
             mail_server=_mail_server(smtp, smtp_password_file, mail_from),
             access_log=_access_log(access_log, access_log_anonymise, access_log_retention),
             log_level=log_level,
@@ -222,7 +252,10 @@ def _secret(path: Path) -> bytes:
 
 def _public_url(given: str, *, needed: bool) -> str:
     if not given and needed:
-        raise DashboardError("Mail needs links: name this report centre's address, --public-url.")
+        raise DashboardError(
+            "Mail and an identity provider need links: name this report centre's address, "
+            "--public-url."
+        )
     if given and not re.fullmatch(r"https?://[^/?#@\s]+/?", given):
         raise DashboardError(
             f"“{given}” is no address of a report centre. Write --public-url https://host.example."
@@ -233,16 +266,30 @@ def _public_url(given: str, *, needed: bool) -> str:
 def _mail_server(url: str, password_file: Path | None, sender: str) -> mail.MailServer | None:
     if not url:
         return None
-    password = ""
-    if password_file is not None:
-        try:
-            password = password_file.read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DashboardError(
-                f"The password of the mail server cannot be read from {password_file}: "
-                f"{error.strerror if isinstance(error, OSError) else 'it is no text'}."
-            ) from error
+    password = _held_by(password_file, "The password of the mail server")
     return mail.parse(url, password, sender)
+
+
+def _identity_provider(
+    issuer: str, client_id: str, secret_file: Path | None
+) -> IdentityProvider | None:
+    if not issuer:
+        if client_id or secret_file:
+            raise DashboardError("Name the provider that knows this report centre: --oidc-issuer.")
+        return None
+    secret = _held_by(secret_file, "The secret of the identity provider")
+    return identity_provider.configured(issuer, client_id, secret)
+
+
+def _held_by(path: Path | None, what: str) -> str:
+    """The secret that a file holds; empty: no file is named."""
+    if path is None:
+        return ""
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise DashboardError(f"{what} cannot be read from {path}: {reason}.") from error
 
 
 def _access_log(path: Path | None, anonymise: bool, keep_days: int | None) -> AccessLog | None:

@@ -17,6 +17,7 @@ from dashboard.forms import Form
 
 if TYPE_CHECKING:
     from dashboard.session import Visitor
+    from dashboard.settings import Settings
 
 ZONE: ContextVar[tzinfo] = ContextVar("zone", default=UTC)
 """What times are written in while a page is made: the visitor's choice, else UTC."""
@@ -84,12 +85,14 @@ ENVIRONMENT = _environment()
 def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Answer with a template. Pages are somebody's own, so no cache may keep them."""
     token = session.token_of(request)
-    secret: bytes = request.app.state.settings.secret
+    settings: Settings = request.app.state.settings
+    provider = settings.identity_provider
     visitor: Visitor | None = values.setdefault("visitor", None)
     ZONE.set(_zone(request, visitor))
     text = ENVIRONMENT.get_template(name).render(
         request=request,
-        csrf_token=csrf.token(secret, token) if token else "",
+        csrf_token=csrf.token(settings.secret, token) if token else "",
+        provider=provider.name if provider else "",
         now=datetime.now(UTC),
         **values,
     )

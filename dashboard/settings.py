@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dashboard.access_log import AccessLog
+    from dashboard.identity_provider import IdentityProvider
     from dashboard.mail import MailServer
 
 
@@ -22,7 +23,7 @@ class Settings:
     ``tls_cert``, ``tls_key``: PEM files; None: plain HTTP, for a proxy in front.
     ``public_url``: how people reach it, without a slash at the end; empty: where nothing is mailed.
     ``registration``: closed, invite or open. ``mail_server`` None: no mail is sent.
-    ``access_log`` None: none is written.
+    ``identity_provider`` None: people sign in here alone. ``access_log`` None: none is written.
     """
 
     database: str = field(repr=False)
@@ -36,6 +37,7 @@ class Settings:
     public_url: str = ""
     registration: str = "closed"
     mail_server: MailServer | None = None
+    identity_provider: IdentityProvider | None = None
     access_log: AccessLog | None = None
     log_level: str = "info"
 

@@ -103,13 +103,15 @@ async def sign_out(request: Request) -> Response:
 
 def _form(request: Request, status: int, email: str = "", error: str = "") -> Response:
     following = local_path(request.query_params.get("next", ""))
+    query = "?" + urlencode({"next": following}) if following != "/" else ""
     return page(
         request,
         "sign_in.html",
         status,
         email=email,
         error=error,
-        action="/sign-in" + ("?" + urlencode({"next": following}) if following != "/" else ""),
+        action=f"/sign-in{query}",
+        provider_path=f"/sign-in/provider{query}",
         form_token=csrf.token(request.app.state.settings.secret, FORM),
         is_possible=session.cookie_name(request) is not None,
     )

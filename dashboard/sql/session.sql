@@ -65,3 +65,18 @@ SELECT
     NULL::bigint AS session_id,
     ARRAY['read', 'write', 'run'] AS scopes
 FROM report.enter(%(user_id)s) AS entered
+
+-- begin_sign_in --
+SELECT report.begin_sign_in(
+    %(state_hash)s, %(browser_hash)s, %(following)s, %(identity)s::jsonb, %(lifetime)s)
+
+-- spend_sign_in --
+SELECT
+    browser_hash,
+    following,
+    identity
+FROM report.spend_sign_in(%(state_hash)s)
+
+-- enter_identity --
+SELECT report.enter_identity(
+    %(issuer)s, %(subject)s, %(email)s, %(name)s, %(registration)s) AS id

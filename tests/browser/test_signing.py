@@ -14,6 +14,12 @@ from playwright.sync_api import Page, Playwright, expect
 from tests.browser.conftest import ARGUMENTS, keep_picture, sign_in
 from tests.support.chromium import chromium_path
 from tests.support.database import Databases
+from tests.support.identity_provider import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    Provider,
+    identity_provider,
+)
 from tests.support.mailbox import Mailbox, mailbox
 from tests.support.processes import free_port
 from tests.support.report_centre import Centre
@@ -29,14 +35,29 @@ def box() -> Iterator[Mailbox]:
 
 
 @pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    with identity_provider() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
 def running_centre(
-    databases: Databases, box: Mailbox, tmp_path_factory: pytest.TempPathFactory
+    databases: Databases,
+    box: Mailbox,
+    provider: Provider,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Centre]:
     port = free_port()
+    home = tmp_path_factory.mktemp("open-centre")
+    (home / "client-secret").write_text(CLIENT_SECRET)
+    provider.redirect_uri = f"http://127.0.0.1:{port}/sign-in/provider/finish"
     with run_centre(
         databases,
-        tmp_path_factory.mktemp("open-centre"),
+        home,
         "--registration=open",
+        f"--oidc-issuer={provider.address}",
+        f"--oidc-client-id={CLIENT_ID}",
+        f"--oidc-client-secret-file={home / 'client-secret'}",
         f"--smtp=smtp://127.0.0.1:{box.port}",
         "--mail-from=reports@example.com",
         f"--public-url=http://127.0.0.1:{port}",
@@ -154,3 +175,29 @@ def test_a_cookie_that_comes_back_is_enough(new_page: NewPage, centre: Centre) -
     assert (
         page.evaluate("Object.keys(localStorage).length + Object.keys(sessionStorage).length") == 0
     )
+
+
+def test_at_the_identity_provider(new_page: NewPage, centre: Centre) -> None:
+    page = new_page(signed_in=False)
+    page.goto(f"/m/{centre.monitor('Home page')}")
+    keep_picture(page, "sign-in")
+    page.get_by_role("link", name="Sign in with 127.0.0.1").click()
+    # Ann has an account of her own from here on, and so not this monitor.
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not found")
+    page.goto("/settings")
+    expect(page.get_by_text("It is ann@example.org.")).to_be_visible()
+    assert len(page.context.cookies(centre.address)) == 1
+
+
+def test_at_the_identity_provider_with_cookies_refused(
+    page_without_cookies: Page, centre: Centre
+) -> None:
+    page = page_without_cookies
+    page.goto("/sign-in?next=/settings")
+    page.get_by_role("link", name="Sign in with 127.0.0.1").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Is this you?")
+    keep_picture(page, "is-this-you")
+    page.get_by_role("button", name="Yes, sign me in").click()
+    expect(page).to_have_url(re.compile(r"/~[\w-]{43}/settings$"))
+    expect(page.get_by_text("It is ann@example.org.")).to_be_visible()
+    assert page.context.cookies() == []

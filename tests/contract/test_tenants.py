@@ -30,6 +30,7 @@ ENTRANCES = {
     "begin_reset": "a link by mail, which only the address's owner reads",
     "begin_registration": "says whether the address is known, which only a mail tells",
     "public_page": "a status page is for everybody",
+    "enter_identity": "the identity provider has vouched for whom it is",
     "purge": "removes what an account has left, whoever asks",
 }
 

@@ -20,6 +20,9 @@ INSERT INTO vantage.api_tokens (id, user_id, name, token_hash, hint, scopes)
 OVERRIDING SYSTEM VALUE
 VALUES (4711, 4711, 'xyzzy token', sha256('xyzzy token'), 'xyzzy_', '{read,write,run}');
 
+INSERT INTO vantage.identities (issuer, subject, user_id)
+VALUES ('https://id.example.net', 'xyzzy subject', 4711);
+
 INSERT INTO vantage.audit_log (id, account_id, user_id, actor, action, detail)
 OVERRIDING SYSTEM VALUE
 VALUES (4711, 4711, 4711, 'xyzzy@example.net', 'signed_in', 'xyzzy browser');

@@ -310,6 +310,28 @@ COMMENT ON FUNCTION report.begin_registration IS
     'Remembers who wants an account until the link is used. False: the address has one; tell '
     'nobody but the address.';
 
+CREATE OR REPLACE FUNCTION vantage.new_account(wanted text)
+RETURNS integer
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    free text := wanted;
+    made integer;
+BEGIN
+    FOR number IN 2..1000 LOOP
+        INSERT INTO vantage.accounts (name) VALUES (free)
+        ON CONFLICT (name) DO NOTHING
+        RETURNING id INTO made;
+        EXIT WHEN made IS NOT NULL;
+        free := format('%s (%s)', wanted, number);
+    END LOOP;
+    RETURN made;
+END
+$$;
+COMMENT ON FUNCTION vantage.new_account IS
+    'Makes an account of this name; where another one has it, with a number: nobody keeps somebody '
+    'from registering by taking a name.';
+
 CREATE OR REPLACE FUNCTION report.finish_registration(
     given_token_hash bytea, given_password_hash text)
 RETURNS integer
@@ -317,12 +339,10 @@ LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     spent CONSTANT vantage.links := vantage.spend_link(given_token_hash, 'register');
-    new_account_id integer;
     new_user_id integer;
 BEGIN
-    INSERT INTO vantage.accounts (name) VALUES (spent.email) RETURNING id INTO new_account_id;
     INSERT INTO vantage.users (account_id, email, name, password_hash, role)
-    VALUES (new_account_id, spent.email, spent.name, given_password_hash, 'owner')
+    VALUES (vantage.new_account(spent.email), spent.email, spent.name, given_password_hash, 'owner')
     RETURNING id INTO new_user_id;
     PERFORM set_config('vantage.user_id', new_user_id::text, true);
     PERFORM vantage.record('account_registered');

@@ -16,7 +16,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA vantage TO vantage_reader;
 -- `vantage psql` on a database given by its URL narrows itself to the reader's rights.
 GRANT vantage_reader TO vantage_collector;
 REVOKE SELECT ON vantage.users, vantage.sessions, vantage.links, vantage.api_tokens,
-    vantage.enrolment_tokens FROM vantage_reader;
+    vantage.enrolment_tokens, vantage.sign_ins FROM vantage_reader;
 GRANT SELECT (id, account_id, email, name, created_at, role, is_operator, time_zone)
     ON vantage.users TO vantage_reader;
 GRANT SELECT (id, user_id, name, scopes, created_at, expires_at, last_used_at)
@@ -34,6 +34,8 @@ GRANT SELECT ON vantage.certificates, vantage.certificate_sightings TO vantage_v
 GRANT SELECT, INSERT, UPDATE ON vantage.run_requests TO vantage_views;
 GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.sessions, vantage.links, vantage.api_tokens,
     vantage.users TO vantage_views;
+GRANT SELECT, INSERT ON vantage.identities TO vantage_views;
+GRANT SELECT, INSERT, DELETE ON vantage.sign_ins TO vantage_views;
 GRANT SELECT, INSERT, UPDATE ON vantage.accounts TO vantage_views;
 GRANT SELECT, INSERT ON vantage.audit_log TO vantage_views;
 GRANT INSERT, UPDATE ON vantage.monitors TO vantage_views;
