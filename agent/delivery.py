@@ -58,6 +58,11 @@ class Delivery:
         """How this machine's clock stands to the collector's; None: no connection has told yet."""
         return self._stream.clock.reading() if self._stream is not None else None
 
+    def tell(self, kind: str, detail: str) -> None:
+        """Have whoever looks after this agent know. Call in the loop's thread."""
+        self._events.append(delivery_pb2.Event(kind=kind, detail=detail))
+        self.wake()
+
     def wake(self) -> None:
         """Look at the spool: something was appended. Call in the loop's thread."""
         if self._stream is not None:
@@ -140,4 +145,4 @@ class Delivery:
             return
         log.error("copy_detected", incarnation=identity, results=results, reason=str(error))
         detail = f"{error} {results} undelivered results were moved to an incarnation of their own."
-        self._events.append(delivery_pb2.Event(kind="copy_detected", detail=detail))
+        self.tell("copy_detected", detail)

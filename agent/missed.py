@@ -18,6 +18,7 @@ class Reason(StrEnum):
     SPOOL_FULL = "spool_full"
     CLOCK_STEPPED = "clock_stepped"
     AGENT_STOPPED = "agent_stopped"
+    MONITOR_UNUSABLE = "monitor_unusable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ class Agent:
         self._collector = collector
         self._backlog = spool.backlog
         self._is_told = False
+        self._unusable: dict[int, str] = {}
         self._writer = Writer(spool, on_durable=self._on_durable, declare=wire.encode_dropped)
         self._delivery = Delivery(
             home,
@@ -260,18 +261,24 @@ class Agent:
         self._loop.call_soon_threadsafe(self._delivery.wake)
 
     def _on_assignments(self, message: monitor_pb2.Assignments) -> None:
+        assigned = wire.assignments(message)
+        self._tell_unusable(assigned.unusable)
         try:
-            assignments = wire.assignments(message)
             self._home.store_assignments(wire.without_secrets(message).SerializeToString())
-        except ValueError as error:
-            log.error("assignments_refused", reason=str(error))
-            return
         except FatalError as error:  # a full disk, maybe: measuring goes on
             log.error("assignments_not_stored", reason=str(error))
         self._is_told = True
         probe_loop, probing = self._probing.result()
         with contextlib.suppress(RuntimeError):  # the loop is closed: the agent is stopping
-            probe_loop.call_soon_threadsafe(probing.assign, assignments)
+            probe_loop.call_soon_threadsafe(probing.assign, assigned.assignments)
+
+    def _tell_unusable(self, unusable: dict[int, str]) -> None:
+        """Tell of monitors that cannot be probed here, each time that there are others."""
+        if unusable and unusable != self._unusable:
+            told = "; ".join(f"monitor {number}: {why}" for number, why in unusable.items())
+            log.error("monitors_unusable", monitors=len(unusable), reason=told)
+            self._delivery.tell("monitor_unusable", told)
+        self._unusable = unusable
 
     def _on_run_now(self, message: delivery_pb2.RunNow) -> None:
         probe_loop, probing = self._probing.result()
@@ -290,9 +297,5 @@ class Agent:
 
     def _assign_untold(self, probing: Runner, remembered: monitor_pb2.Assignments) -> None:
         """Probe what was remembered, unless the collector has said more. In the probing thread."""
-        if self._is_told:
-            return
-        try:
-            probing.assign(wire.assignments(remembered))
-        except ValueError as error:
-            log.error("assignments_unreadable", reason=str(error))
+        if not self._is_told:
+            probing.assign(wire.assignments(remembered).assignments)

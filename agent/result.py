@@ -80,11 +80,6 @@ class Request:
     proxy: Proxy | None = None
     phase_timeouts: Phases | None = None
 
-    @property
-    def has_secrets(self) -> bool:
-        """Whether something of it must not be written to disk."""
-        return bool(self.secret_headers or self.client_key or (self.proxy and self.proxy.password))
-
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
@@ -136,13 +131,15 @@ class Assignment:
     """A monitor given to this agent; slot k is at ``k * interval_us + offset_us`` (Unix epoch).
 
     ``from_us``: the first moment whose slots are this agent's; ``until_us``: the first whose slots
-    are another's again. None: no bound.
+    are another's again. None: no bound. ``problem``: why this agent cannot probe it, so that its
+    slots are missed; empty: it can.
     """
 
     monitor: Monitor
     offset_us: int
     from_us: int | None = None
     until_us: int | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

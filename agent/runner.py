@@ -111,7 +111,9 @@ class Runner:
 
     def _start(self, slot: Slot) -> None:
         monitor_id = slot.assignment.monitor.id
-        if monitor_id in self._running:
+        if slot.assignment.problem:
+            self._miss(slot, Reason.MONITOR_UNUSABLE, slot.assignment.problem)
+        elif monitor_id in self._running:
             self._miss(slot, Reason.OVERLAP)
         elif not self.capacity.admits(len(self._running), self._schedule.now_us() - slot.at_us):
             self._miss(slot, Reason.OVERLOADED, "too many probes were running")

@@ -67,9 +67,9 @@ class Schedule:
         return self._wall_us + self._clock.monotonic_us() - self._monotonic_us
 
     def monitor(self, monitor_id: int) -> Monitor | None:
-        """Return an assigned monitor; None: it is not assigned."""
+        """Return an assigned monitor; None: it is not assigned, or cannot be probed."""
         assignment = self._assignments.get(monitor_id)
-        return assignment.monitor if assignment else None
+        return assignment.monitor if assignment and not assignment.problem else None
 
     def assign(self, assignments: Iterable[Assignment]) -> None:
         """Replace what is scheduled. A monitor whose slots stay the same keeps its rhythm; any

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from ipaddress import ip_address
 
 from google.protobuf.message import DecodeError
@@ -121,50 +121,71 @@ def _join(slots: result_pb2.MissedSlots, others: result_pb2.MissedSlots) -> None
     slots.slots = min(slots.slots + others.slots, span_s + 1)
 
 
-def assignments(message: monitor_pb2.Assignments) -> list[Assignment]:
-    """Read what the collector wants probed.
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What the collector wants probed; ``unusable``: why, by monitor, some of it cannot be.
 
-    Raises: ValueError naming the monitor that cannot be scheduled or requested.
+    An unusable one with sound slots is assigned all the same, so that each is told as missed.
     """
-    return list(_assignments(message.assignments))
+
+    assignments: list[Assignment]
+    unusable: dict[int, str]
 
 
-def _assignments(messages: Iterable[monitor_pb2.Assignment]) -> Iterable[Assignment]:
-    for message in messages:
-        monitor = message.monitor
-        if not 0 <= message.offset_us < monitor.interval_us:
-            raise ValueError(
-                f"monitor {monitor.id} has interval_us={monitor.interval_us}"
-                f" and offset_us={message.offset_us}; 0 <= offset_us < interval_us must hold"
+def assignments(message: monitor_pb2.Assignments) -> Assigned:
+    """Read what the collector wants probed; what is wrong with one monitor is no other's fault."""
+    assigned = Assigned([], {})
+    for each in message.assignments:
+        monitor, problem = each.monitor, ""
+        if not 0 <= each.offset_us < monitor.interval_us:
+            assigned.unusable[monitor.id] = (
+                f"interval_us={monitor.interval_us} and offset_us={each.offset_us};"
+                " 0 <= offset_us < interval_us must hold"
             )
-        if monitor.ip_version not in (0, 4, 6):
-            raise ValueError(f"monitor {monitor.id} has ip_version={monitor.ip_version}; 0, 4 or 6")
-        if monitor.kind not in ("", "request", "page"):
-            raise ValueError(f"monitor {monitor.id} has kind={monitor.kind!r}; request or page")
-        yield Assignment(
-            monitor=Monitor(
-                id=monitor.id,
-                url=monitor.url,
-                interval_us=monitor.interval_us,
-                timeout_us=monitor.timeout_us,
-                slow_us=monitor.slow_us if monitor.HasField("slow_us") else None,
-                max_redirects=monitor.max_redirects,
-                request=_request(monitor),
-                ip_version=monitor.ip_version,
-                is_paired=monitor.is_paired,
-                connect_to=monitor.connect_to,
-                name_server=_name_server(monitor),
-                assertions=tuple(map(_assertion, monitor.assertions)),
-                kind=monitor.kind or "request",
-            ),
-            offset_us=message.offset_us,
-            from_us=message.from_slot_us or None,
-            until_us=message.until_slot_us or None,
+            continue
+        try:
+            probed = _monitor(monitor)
+        except ValueError as error:
+            probed = Monitor(monitor.id, monitor.url, monitor.interval_us)
+            problem = assigned.unusable[monitor.id] = str(error)
+        assigned.assignments.append(
+            Assignment(
+                probed,
+                each.offset_us,
+                from_us=each.from_slot_us or None,
+                until_us=each.until_slot_us or None,
+                problem=problem,
+            )
         )
+    return assigned
 
 
-def _request(monitor: monitor_pb2.Monitor) -> Request:
-    message = monitor.request
+def _monitor(message: monitor_pb2.Monitor) -> Monitor:
+    """Raise ValueError, saying why, for a monitor that this agent cannot probe."""
+    if message.ip_version not in (0, 4, 6):
+        raise ValueError(f"The IP version {message.ip_version} is none of 4 and 6.")
+    if message.kind not in ("", "request", "page"):
+        raise ValueError(f"The kind {message.kind!r} is not known to this agent; update it.")
+    if message.connect_to:
+        ip_address(message.connect_to)
+    return Monitor(
+        id=message.id,
+        url=message.url,
+        interval_us=message.interval_us,
+        timeout_us=message.timeout_us,
+        slow_us=message.slow_us if message.HasField("slow_us") else None,
+        max_redirects=message.max_redirects,
+        request=_request(message.request),
+        ip_version=message.ip_version,
+        is_paired=message.is_paired,
+        connect_to=message.connect_to,
+        name_server=parse_server(message.name_server) if message.name_server else None,
+        assertions=tuple(map(_assertion, message.assertions)),
+        kind=message.kind or "request",
+    )
+
+
+def _request(message: monitor_pb2.Request) -> Request:
     request = Request(
         method=message.method or "GET",
         headers=tuple((header.name, header.value) for header in message.headers),
@@ -179,10 +200,7 @@ def _request(monitor: monitor_pb2.Monitor) -> Request:
         proxy=_proxy(message),
         phase_timeouts=_phase_timeouts(message),
     )
-    try:
-        check_request(request)
-    except ValueError as error:
-        raise ValueError(f"monitor {monitor.id}: {error}") from error
+    check_request(request)
     return request
 
 
@@ -199,23 +217,14 @@ def _phase_timeouts(message: monitor_pb2.Request) -> Phases | None:
     return Phases(**{each.name: value for each, value in limits.ListFields()})
 
 
-def _name_server(monitor: monitor_pb2.Monitor) -> tuple[str, int] | None:
-    """Take the name server apart, and check the address to connect to on the way.
-
-    Raises: ValueError naming the monitor.
-    """
-    try:
-        if monitor.connect_to:
-            ip_address(monitor.connect_to)
-        return parse_server(monitor.name_server) if monitor.name_server else None
-    except ValueError as error:
-        raise ValueError(f"monitor {monitor.id}: {error}") from error
-
-
 def without_secrets(message: monitor_pb2.Assignments) -> monitor_pb2.Assignments:
     """Return what may be written to disk: the assignments of monitors that have no secrets."""
-    kept = [each for each in message.assignments if not _request(each.monitor).has_secrets]
+    kept = [each for each in message.assignments if not _has_secrets(each.monitor.request)]
     return monitor_pb2.Assignments(assignments=kept, is_shared=message.is_shared)
+
+
+def _has_secrets(request: monitor_pb2.Request) -> bool:
+    return bool(request.secret_headers or request.client_key or request.proxy_password)
 
 
 def _assertion(message: monitor_pb2.Assertion) -> Assertion:

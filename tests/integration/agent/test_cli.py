@@ -127,6 +127,8 @@ async def test_joined_and_run_it_delivers_what_it_measures(
     server: DeliveryServer, target: str, tmp_path: Path
 ) -> None:
     assign(server, target, 20)
+    odd = monitor_pb2.Monitor(id=99, url=target, interval_us=1_000_000, kind="of a later version")
+    server.assignments.assignments.add(monitor=odd)
     code, output, errors = await agent_beside(
         "join", "-", f"--home={tmp_path}", "--name=one", stdin=server.token + "\n"
     )
@@ -137,9 +139,16 @@ async def test_joined_and_run_it_delivers_what_it_measures(
         await until(lambda: len(server.results) > 40, "results")
         process.terminate()
         assert await ended(process) == 0
-    assert Counter(result.outcome for result in results(server)).keys() == {result_pb2.OUTCOME_UP}
-    slots = Counter((result.monitor_id, result.slot_at_us) for result in results(server))
+    measured = [result for result in results(server) if not result.HasField("missed")]
+    assert {result.outcome for result in measured} == {result_pb2.OUTCOME_UP}
+    slots = Counter((result.monitor_id, result.slot_at_us) for result in measured)
     assert set(slots.values()) == {1}
+    # What it cannot run keeps it from nothing else, and is told of.
+    [missed] = [result for result in results(server) if result.HasField("missed")]
+    assert (missed.monitor_id, missed.missed.reason) == (99, "monitor_unusable")
+    assert missed.missed.slots >= 1
+    [event] = server.events
+    assert (event.kind, event.detail[:11]) == ("monitor_unusable", "monitor 99:")
     names = [event["event"] for event in events(tmp_path)]
     assert names[-1] == "agent_stopped"
     assert "batch_sent" not in names  # debug only

@@ -224,7 +224,7 @@ def test_what_is_asked_and_expected_survives(
     )
     encoded = monitor_pb2.Assignments(assignments=[monitor_pb2.Assignment(monitor=message)])
     decoded = monitor_pb2.Assignments.FromString(encoded.SerializeToString())
-    [assignment] = wire.assignments(decoded)
+    [assignment] = wire.assignments(decoded).assignments
     monitor = assignment.monitor
     assert (monitor.request, monitor.assertions) == (request, assertions)
     assert (monitor.ip_version, monitor.is_paired, monitor.kind) == (ip_version, True, "page")
@@ -253,7 +253,7 @@ def test_what_is_kept_on_disk_is_what_has_no_secret() -> None:
 
 def test_an_older_collector_asks_for_a_plain_get() -> None:
     message = monitor_pb2.Assignment(monitor=monitor_pb2.Monitor(id=7, interval_us=1))
-    [assignment] = wire.assignments(monitor_pb2.Assignments(assignments=[message]))
+    [assignment] = wire.assignments(monitor_pb2.Assignments(assignments=[message])).assignments
     assert assignment.monitor.request == Request()
     assert assignment.monitor.assertions == ()
 
@@ -291,16 +291,27 @@ def test_a_request_that_cannot_be_made_is_refused(asked: dict[str, object]) -> N
     message = monitor_pb2.Assignment(
         monitor=monitor_pb2.Monitor(id=7, interval_us=1, request=request)
     )
-    with pytest.raises(ValueError, match="monitor 7: "):
-        wire.assignments(monitor_pb2.Assignments(assignments=[message]))
+    assert_unusable(message)
 
 
-@pytest.mark.parametrize("ip_version", [-1, 5])
-def test_a_family_that_is_none_is_refused(ip_version: int) -> None:
-    monitor = monitor_pb2.Monitor(id=7, interval_us=1, ip_version=ip_version)
-    message = monitor_pb2.Assignment(monitor=monitor)
-    with pytest.raises(ValueError, match="monitor 7 has ip_version"):
-        wire.assignments(monitor_pb2.Assignments(assignments=[message]))
+@pytest.mark.parametrize(
+    "odd", [{"ip_version": -1}, {"ip_version": 5}, {"kind": "of a later version"},
+            {"connect_to": "nowhere"}, {"name_server": "ns:x"}], ids=str
+)  # fmt: skip
+def test_terms_that_make_no_sense_are_refused(odd: dict[str, object]) -> None:
+    monitor = monitor_pb2.Monitor(id=7, interval_us=1, **odd)  # type: ignore[arg-type]
+    assert_unusable(monitor_pb2.Assignment(monitor=monitor))
+
+
+def assert_unusable(message: monitor_pb2.Assignment) -> None:
+    """Its slots are there to be missed, saying why, and other monitors are probed."""
+    good = monitor_pb2.Assignment(monitor=monitor_pb2.Monitor(id=8, interval_us=1))
+    assigned = wire.assignments(monitor_pb2.Assignments(assignments=[message, good]))
+    refused, probed = assigned.assignments
+    assert (refused.monitor.id, refused.offset_us) == (7, message.offset_us)
+    assert refused.problem
+    assert assigned.unusable == {7: refused.problem}
+    assert (probed.monitor.id, probed.problem) == (8, "")
 
 
 @given(
@@ -333,7 +344,7 @@ def test_assignments_survive(
         ),
         offset_us=offset_us,
     )
-    [assignment] = wire.assignments(monitor_pb2.Assignments(assignments=[message]))
+    [assignment] = wire.assignments(monitor_pb2.Assignments(assignments=[message])).assignments
     monitor = assignment.monitor
     assert (monitor.id, monitor.url, monitor.interval_us) == (monitor_id, url, interval_us)
     assert (monitor.timeout_us, monitor.slow_us) == (timeout_us, slow_us)
@@ -344,8 +355,10 @@ def test_assignments_survive(
 def test_an_impossible_rhythm_is_refused(interval_us: int, offset_us: int) -> None:
     monitor = monitor_pb2.Monitor(id=7, interval_us=interval_us)
     message = monitor_pb2.Assignment(monitor=monitor, offset_us=offset_us)
-    with pytest.raises(ValueError, match="monitor 7"):
-        wire.assignments(monitor_pb2.Assignments(assignments=[message]))
+    good = monitor_pb2.Assignment(monitor=monitor_pb2.Monitor(id=8, interval_us=1))
+    assigned = wire.assignments(monitor_pb2.Assignments(assignments=[message, good]))
+    assert [each.monitor.id for each in assigned.assignments] == [8]
+    assert "interval_us" in assigned.unusable[7]
 
 
 def test_missed_slots_are_told_in_place_of_a_result() -> None:
