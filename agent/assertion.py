@@ -17,8 +17,6 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-import re2
-
 from agent import json_path
 from agent.content import Content
 from agent.failure import Code
@@ -110,6 +108,9 @@ def statuses(text: str) -> list[range]:
 @lru_cache(maxsize=4096)
 def expression(pattern: str) -> Any:
     """Compile a regular expression. Raises: ValueError saying what is wrong with it."""
+    # A megabyte that few agents need.
+    import re2
+
     options = re2.Options()
     options.max_mem = _RE2_BYTES
     options.never_capture = True

@@ -20,9 +20,9 @@ from functools import lru_cache
 from itertools import islice
 
 import pycurl
-from cryptography import x509
 
 from agent.result import Chain, Handshake
+from agent.validity import expires_at_us
 
 # More than anybody needs to reach a root; what comes after them is not kept.
 CERTIFICATES_MAX = 10
@@ -101,7 +101,7 @@ def _made_of(certificates: tuple[bytes, ...]) -> Chain | None:
     digest = hashlib.sha256()
     for certificate in certificates:
         digest.update(certificate)
-    return Chain(certificates, digest.digest(), _expires_at_us(certificates[0]))
+    return Chain(certificates, digest.digest(), expires_at_us(certificates[0]))
 
 
 def _certificates(message: bytes) -> Iterator[bytes]:
@@ -118,12 +118,3 @@ def _certificates(message: bytes) -> Iterator[bytes]:
 
 def _number(octets: memoryview) -> int:
     return int.from_bytes(octets, "big")
-
-
-def _expires_at_us(certificate: bytes) -> int | None:
-    """End of validity; None for what cannot be read."""
-    try:
-        ends_at = x509.load_der_x509_certificate(certificate).not_valid_after_utc
-    except ValueError:
-        return None
-    return int(ends_at.timestamp()) * 1_000_000

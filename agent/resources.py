@@ -12,9 +12,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urljoin
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
 
 # A desktop window, in CSS pixels, on a screen of density 1.
 WINDOW_WIDTH = 1280
@@ -50,6 +52,9 @@ class Resource:
 
 def of_html(text: bytes, url: str) -> list[Resource]:
     """Return what a document at ``url`` asks for."""
+    # Two megabytes that only pages need.
+    from selectolax.lexbor import LexborHTMLParser
+
     tree = LexborHTMLParser(text)
     base = tree.css_first("base[href]")
     if base is not None:
