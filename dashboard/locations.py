@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard import words
+from dashboard import atlas, words
 from dashboard.errors import NotFound
 from dashboard.rendering import page
 from dashboard.rows.location import Agent, Place
@@ -33,6 +33,8 @@ async def show(request: Request) -> Response:
         places=[
             (place, [agent for agent in agents if agent.location == place.name]) for place in places
         ],
+        place_link="#place-{}".format,
+        dots=atlas.draw(_spots(places, agents)),
         tz="UTC" if request.query_params.get("tz", "").upper() == "UTC" else "",
     )
 
@@ -46,6 +48,21 @@ def sentence(agents: Sequence[Agent]) -> str:
         verb = "is" if online == 1 else "are"
         return f"{online:,} of {words.count(len(agents), 'agent')} {verb} online"
     return "The agent is online" if online == 1 else f"All {online:,} agents are online"
+
+
+def _spots(places: Sequence[Place], agents: Sequence[Agent]) -> list[atlas.Spot]:
+    """The locations that are known to lie somewhere, each as the worst of its agents."""
+    return [
+        atlas.Spot(
+            place.name,
+            place.title,
+            words.worst([agent.state for agent in agents if agent.location == place.name]),
+            place.latitude,
+            place.longitude,
+        )
+        for place in places
+        if place.latitude is not None and place.longitude is not None
+    ]
 
 
 ROUTES = [Route(PATH, show)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from dashboard import (
+    atlas,
     bands,
     certificates,
     chart,
@@ -160,6 +161,8 @@ async def show(request: Request) -> Response:
         certificates=seen_certificates,
         run=run,
         titles={standing.location: standing.title for standing in scene.standings},
+        dots=atlas.draw(_spots(scene, by_location)),
+        location_link=lambda location: scene.view.query(locations=(location,)),
         charts=charts,
         heat=heat,
         spread=spread,
@@ -207,6 +210,23 @@ def certificate(standings: Sequence[LocationStanding], now: datetime) -> dict[st
         "is_same": len(set(ends)) == 1,
         "seen_from": len(ends),
     }
+
+
+def _spots(scene: Scene, stats: Mapping[str, SpanStats]) -> list[atlas.Spot]:
+    """The monitor's locations that are known to lie somewhere."""
+    return [
+        atlas.Spot(
+            standing.location,
+            standing.title,
+            standing.state,
+            standing.latitude,
+            standing.longitude,
+            words.duration(own.median_us) if own and own.median_us is not None else "",
+        )
+        for standing in scene.standings
+        if standing.latitude is not None and standing.longitude is not None
+        for own in [stats.get(standing.location)]
+    ]
 
 
 def _missing(stats: SpanStats | None, standings: Sequence[LocationStanding]) -> int:

@@ -8,11 +8,16 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A location. ``last_seen_at`` None: none of its agents ever connected."""
+    """A location. ``last_seen_at`` None: none of its agents ever connected.
+
+    Degrees north and east; None: nobody said where it is.
+    """
 
     name: str
     title: str
     last_seen_at: datetime | None
+    latitude: float | None
+    longitude: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,8 @@ class LocationStanding:
     failing_since_at: datetime | None
     first_slot_at: datetime | None
     last_seen_at: datetime | None
+    latitude: float | None
+    longitude: float | None
     due: int
 
 

@@ -26,6 +26,8 @@ SELECT
     latest.failing_since_at,
     latest.first_slot_at,
     locations.last_seen_at,
+    locations.latitude,
+    locations.longitude,
     CASE WHEN latest.first_slot_at IS NULL THEN 0
         ELSE report.slots_due(
             latest.monitor_id,

@@ -66,6 +66,8 @@ GROUP BY monitor_id, bucket_at
 SELECT
     name,
     title,
-    last_seen_at
+    last_seen_at,
+    latitude,
+    longitude
 FROM report.locations
 ORDER BY title

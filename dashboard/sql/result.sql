@@ -145,6 +145,8 @@ ORDER BY
 SELECT
     name,
     title,
-    last_seen_at
+    last_seen_at,
+    latitude,
+    longitude
 FROM report.locations
 WHERE name = %(location)s

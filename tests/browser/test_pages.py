@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from itertools import combinations
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -64,6 +66,27 @@ def test_the_monitors_page(new_page: NewPage, centre: Centre) -> None:
     page.locator(".chart .u-over").nth(2).hover()
     expect(page.locator("#readout")).to_contain_text(re.compile(r"São Paulo, .* ms total \(DNS"))
     keep_picture(page, "monitor-page", for_the_readme=True)
+
+
+def test_the_map_leads_to_a_location(new_page: NewPage, centre: Centre) -> None:
+    page = new_page()
+    with page.expect_response("**/vendor/land.svg") as drawn:
+        page.goto(f"/m/{centre.monitor(CHECKOUT)}")
+    assert drawn.value.ok
+    world = page.get_by_role("group", name=re.compile("^Map of the locations: Singapore, Down"))
+    expect(world.locator("text")).to_have_count(5)
+    boxes = [each.bounding_box() for each in world.locator("text").all()]
+    assert not any(_overlap(*pair) for pair in combinations(boxes, 2))
+    world.get_by_role("link", name="Frankfurt, Up").click()
+    expect(page).to_have_url(re.compile(r"loc=fra"))
+
+
+def _overlap(one: Any, other: Any) -> bool:
+    """Whether two boxes share more than a hair."""
+    return all(
+        min(one[at] + one[size], other[at] + other[size]) - max(one[at], other[at]) > 1
+        for at, size in (("x", "width"), ("y", "height"))
+    )
 
 
 # Whether each chart shows its waiting phase's colour somewhere.

@@ -1,0 +1,108 @@
+"""Dots on the world map, and which of their names fit. Pure; the template writes them down.
+
+Positions are shares, so that letters keep their size on every screen. Names are set for a phone
+first, then those that only a wide map has room for; a name that would lie over another is left
+out: the table beside the map has them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from dashboard import words, world
+
+NARROW, WIDE = 330.0, 560.0
+"""How many pixels the map is across at least, on a phone and elsewhere."""
+
+LETTER, LINE, DOT, GAP = 6.9, 17.0, 7.0, 10.0
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A location and how it stands there. ``note``: a figure in words, may be empty."""
+
+    name: str
+    title: str
+    state: str
+    latitude: float
+    longitude: float
+    note: str = ""
+
+    @property
+    def label(self) -> str:
+        """What is written beside its dot."""
+        return f"{self.title} {self.note}".strip()
+
+    @property
+    def words(self) -> str:
+        """The same for those who do not see it."""
+        return ", ".join(part for part in (self.title, words.STATES[self.state], self.note) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A spot on the map. ``side``: where its name stands; empty: nowhere."""
+
+    spot: Spot
+    x: float
+    y: float
+    side: str = ""
+    is_wide_only: bool = False
+
+
+def draw(spots: Sequence[Spot]) -> list[Dot]:
+    """Every spot's dot, those with a problem first: their names are to be seen."""
+    ordered = sorted(spots, key=lambda spot: words.SEVERITY.index(spot.state))
+    dots = [Dot(spot, *world.place(spot.latitude, spot.longitude)) for spot in ordered]
+    return _named(_named(dots, NARROW), WIDE)
+
+
+def _named(dots: Sequence[Dot], width: float) -> list[Dot]:
+    """Give names to the dots that have none, where a map of this width has room."""
+    taken = [_box(dot, dot.side, width) for dot in dots if dot.side]
+    taken += [_around(dot, width) for dot in dots]
+    named = []
+    for dot in dots:
+        if not dot.side:
+            side, box = next(_room(dot, width, taken), ("", None))
+            if box is not None:
+                taken.append(box)
+                dot = replace(dot, side=side, is_wide_only=width > NARROW)
+        named.append(dot)
+    return named
+
+
+def _room(dot: Dot, width: float, taken: Sequence[Box]) -> Iterator[tuple[str, Box]]:
+    for side in ("right", "left", "above", "below"):
+        box = _box(dot, side, width)
+        is_inside = box[0] >= 0 and box[2] <= width and box[1] >= 0 and box[3] <= _height(width)
+        if is_inside and not any(_overlap(box, other) for other in taken):
+            yield side, box
+
+
+def _box(dot: Dot, side: str, width: float) -> Box:
+    """Left, top, right and bottom of a dot's name, in pixels."""
+    x, y, length = dot.x * width, dot.y * _height(width), LETTER * len(dot.spot.label)
+    left, top = {
+        "right": (x + GAP, y - LINE / 2),
+        "left": (x - GAP - length, y - LINE / 2),
+        "above": (x - length / 2, y - DOT - LINE),
+        "below": (x - length / 2, y + DOT),
+    }[side]
+    return left, top, left + length, top + LINE
+
+
+def _around(dot: Dot, width: float) -> Box:
+    x, y = dot.x * width, dot.y * _height(width)
+    return x - DOT, y - DOT, x + DOT, y + DOT
+
+
+def _height(width: float) -> float:
+    return width * world.HEIGHT / world.WIDTH
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
