@@ -139,7 +139,8 @@ async def show(request: Request) -> Response:
         run = await run_now.what_became(
             request.query_params, reader, scene.monitor, scene.standings, scene.now
         )
-        charts = [] if is_refresh else await _charts(reader, scene)
+        drawn = None if is_refresh else await _series(reader, scene, POINTS)
+    charts, compared = _charts(drawn, scene.view)
     by_location = {row.location: row for row in stats if row.location}
     overall = next((row for row in stats if row.is_shown), None)
     states = [standing.state for standing in scene.standings]
@@ -164,6 +165,10 @@ async def show(request: Request) -> Response:
         dots=atlas.draw(_spots(scene, by_location)),
         location_link=lambda location: scene.view.query(locations=(location,)),
         charts=charts,
+        compared=compared,
+        numbers={standing.location: at for at, standing in enumerate(scene.standings)},
+        measured=_measured(drawn) | {scene.view.compare},
+        measures=words.phases(scene.monitor.scheme, series.MEASURES),
         heat=heat,
         spread=spread,
         band_width=scene.banded(BANDS)[1],
@@ -176,7 +181,7 @@ async def show(request: Request) -> Response:
         causes=_likely_causes(scene),
         presets=timespan.PRESETS,
         phases=words.phases(scene.monitor.scheme, series.PHASES),
-        drawn_phases={name for drawn in charts for name, _ in drawn.outlines},
+        drawn_phases={name for each in charts for name, _ in each.outlines},
         outcome_states=words.OUTCOME_STATES,
         around=_around,
         heat_link=partial(_zoomed, scene.view),
@@ -255,9 +260,21 @@ def _zoomed(seen: View, from_at: datetime, to_at: datetime, location: str) -> st
     return seen.query(span=timespan.Timespan(from_at, to_at), locations=(location,))
 
 
-async def _charts(reader: Reader, scene: Scene) -> list[chart.Chart]:
-    drawn = await _series(reader, scene, POINTS)
-    return chart.draw(drawn, same_scale=scene.view.scale == "same")
+def _charts(
+    drawn: series.Series | None, seen: View
+) -> tuple[list[chart.Chart], chart.Comparison | None]:
+    """A chart for each location, or one for all."""
+    if drawn is None:
+        return [], None
+    if seen.compare:
+        return [], chart.compare(drawn, seen.compare)
+    return chart.draw(drawn, same_scale=seen.scale == "same"), None
+
+
+def _measured(drawn: series.Series | None) -> set[str]:
+    """The measures that say anything here."""
+    places = drawn.locations if drawn else []
+    return {name for name in series.MEASURES if any(any(p.measure(name)) for p in places)}
 
 
 async def _series(reader: Reader, scene: Scene, points: int) -> series.Series:

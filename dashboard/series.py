@@ -15,6 +15,9 @@ from dashboard.timespan import Timespan
 PHASES = ("redirect", "dns", "connect", "tls", "wait", "receive", "resources")
 """In the order of a chart's stack; `wait` holds `send` as well."""
 
+MEASURES = ("total", *PHASES)
+"""What locations are compared by."""
+
 SETTLE_S = 30
 
 
@@ -40,8 +43,8 @@ class LocationSeries(msgspec.Struct):
     resources_us: list[int | None]
     slot: list[str | None]
 
-    def phase(self, name: str) -> list[int | None]:
-        """The column of a phase."""
+    def measure(self, name: str) -> list[int | None]:
+        """The column of the whole or of a phase."""
         column: list[int | None] = getattr(self, f"{name}_us")
         return column
 

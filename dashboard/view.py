@@ -9,16 +9,21 @@ from typing import Any
 from urllib.parse import urlencode
 
 from dashboard import timespan
+from dashboard.series import MEASURES
 from dashboard.timespan import Timespan
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """``locations``: only these; empty: all. ``scale``: same or own. ``tz``: UTC, or local."""
+    """``locations``: only these; empty: all. ``scale``: same or own. ``tz``: UTC, or local.
+
+    ``compare``: the measure by which all locations stand in one chart; empty: a chart for each.
+    """
 
     span: Timespan
     locations: tuple[str, ...] = ()
     scale: str = "same"
+    compare: str = ""
     tz: str = ""
 
     def query(self, **changes: Any) -> str:
@@ -29,6 +34,8 @@ class View:
             values["loc"] = ",".join(view.locations)
         if view.scale == "own":
             values["scale"] = "own"
+        if view.compare:
+            values["compare"] = view.compare
         if view.tz:
             values["tz"] = view.tz
         return "?" + urlencode(values, safe=":,")
@@ -43,9 +50,11 @@ def parse(query: Mapping[str, str], now: datetime, since: datetime | None = None
 
     Raises: BadRequest where the span of time cannot be used.
     """
+    compare = query.get("compare", "")
     return View(
         span=timespan.parse(query, now, since),
         locations=tuple(name for name in query.get("loc", "").split(",") if name),
         scale="own" if query.get("scale") == "own" else "same",
+        compare=compare if compare in MEASURES else "",
         tz="UTC" if query.get("tz", "").upper() == "UTC" else "",
     )

@@ -25,6 +25,7 @@ PROBLEMS = frozenset({"down", "slow", "missing"})
 OUTCOME_STATES = {"up": "up", "degraded": "slow", "down": "down"}
 
 PHASES = {
+    "total": "Total",
     "redirect": "Redirects",
     "dns": "DNS lookup",
     "connect": "TCP connect",

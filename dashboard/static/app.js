@@ -4,10 +4,12 @@ import { rewriteTimes } from "./times.js";
 import { follow } from "./live.js";
 import { refresh } from "./refresh.js";
 import { prepareForms } from "./forms.js";
+import { prepareReading } from "./reading.js";
 
 document.documentElement.classList.add("scripted");
 rewriteTimes(document);
 prepareForms();
+prepareReading();
 
 const charts = document.querySelector("[data-charts]");
 if (charts instanceof HTMLElement) {

@@ -1,46 +1,24 @@
-// The phase charts of a monitor: one per location, drawn by uPlot from the series the server made.
+// The charts of a monitor: one per location or all locations in one, drawn by uPlot from the series
+// that the server made; what pointing, dragging and keys do in them.
 
 import uPlot from "./vendor/uPlot.esm.js";
-import { format, zone } from "./times.js";
+import { lines } from "./lines.js";
+import { HEIGHT, options } from "./plot.js";
+import { stack } from "./stack.js";
 import { refresh } from "./refresh.js";
 
 /**
- * @typedef {object} Place one location's columns, a value per bucket; see dashboard/series.py
- * @property {string} location
- * @property {string} title
- * @property {(number | null)[]} checks
- * @property {number[]} failed
- * @property {(number | null)[]} total_us
- * @property {(string | null)[]} slot
- * @typedef {Place & Record<string, (number | null)[]>} Columns
- * @typedef {{from_s: number, to_s: number, bucket_s: number, times: number[], locations: Columns[]}} Series
+ * @typedef {import("./plot.js").Panel} Panel
+ * @typedef {import("./plot.js").Series} Series
  */
-
-const PHASES = ["redirect", "dns", "connect", "tls", "wait", "receive", "resources"];
-/** @type {Record<string, string>} */
-const WORDS = { redirect: "redirects", dns: "DNS", connect: "connect", tls: "TLS", wait: "wait", receive: "transfer", resources: "resources" };
-const HEIGHT = 184;
-const FAIL_HEIGHT = 5;
-const SYNC = "charts";
-const NUMBER = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
-
-/** @param {string} name */
-function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-}
-
-/** @param {number | null | undefined} micros */
-function ms(micros) {
-  if (micros == null) return "–";
-  if (micros < 9950) return `${(micros / 1000).toFixed(1)} ms`;
-  return micros < 9_999_500 ? `${NUMBER.format(micros / 1000)} ms` : `${(micros / 1e6).toFixed(1)} s`;
-}
 
 export class Charts {
   /** @type {Series | null} */
   #series = null;
   /** @type {Map<string, uPlot>} */
   #plots = new Map();
+  /** @type {Panel[]} */
+  #panels = [];
   #at = -1;
   #loading = "";
 
@@ -109,41 +87,52 @@ export class Charts {
     const series = this.#series;
     if (!series) return;
     this.#showWhetherEmpty();
-    this.#makeFrames(series);
+    this.#panels = this.#makePanels(series);
+    this.#makeFrames();
     const ownScale = new URLSearchParams(location.search).get("scale") === "own";
-    const peak = Math.max(1000, ...series.locations.flatMap((place) => place.total_us.map((total) => total ?? 0)));
-    for (const place of series.locations) {
-      const frame = this.#frame(place.location);
+    const peak = Math.max(...this.#panels.map(highest));
+    for (const panel of this.#panels) {
+      const frame = this.#frame(panel.name);
       if (!frame) continue;
-      this.#plots.get(place.location)?.destroy();
+      this.#plots.get(panel.name)?.destroy();
       frame.replaceChildren();
-      const top = ownScale ? Math.max(1000, ...place.total_us.map((total) => total ?? 0)) : peak;
-      const plot = new uPlot(this.#options(place, series, frame, top), stack(series, place), frame);
-      this.#plots.set(place.location, plot);
-      this.#prepareSlider(frame, place);
+      const on = { setCursor: (/** @type {uPlot} */ plot) => this.#onCursor(plot, panel), setSelect: this.#zoom.bind(this) };
+      const top = ownScale ? highest(panel) : peak;
+      this.#plots.set(panel.name, new uPlot(options(panel, series, frame, top, on), panel.data(series), frame));
+      this.#prepareSlider(frame, panel);
     }
     this.#point(Math.min(this.#at, series.times.length - 1));
   }
 
-  /** The view may have gained or lost locations since the server drew the page. @param {Series} series */
-  #makeFrames(series) {
+  /** @param {Series} series */
+  #makePanels(series) {
+    const { compare, compareTitle } = this.root.dataset;
+    if (!compare) return series.locations.map((place) => stack(series, place));
+    const entries = this.root.querySelectorAll("[data-line]");
+    const numbers = new Map([...entries].map((entry) => (
+      [entry.getAttribute("data-location") ?? "", Number(entry.getAttribute("data-line"))])));
+    return [lines(series, compare, compareTitle ?? "", numbers)];
+  }
+
+  /** The view may have gained or lost locations since the server drew the page. */
+  #makeFrames() {
     const box = this.root.querySelector(".charts");
-    const wanted = new Set(series.locations.map((place) => place.location));
+    const wanted = new Set(this.#panels.map((panel) => panel.name));
     for (const figure of box?.querySelectorAll("figure") ?? []) {
-      if (!wanted.has(figure.dataset.location ?? "")) {
-        this.#plots.get(figure.dataset.location ?? "")?.destroy();
-        this.#plots.delete(figure.dataset.location ?? "");
-        figure.remove();
-      }
+      const name = figure.dataset.location ?? "";
+      if (wanted.has(name)) continue;
+      this.#plots.get(name)?.destroy();
+      this.#plots.delete(name);
+      figure.remove();
     }
-    for (const place of series.locations) {
-      if (this.#frame(place.location)) continue;
+    for (const panel of this.#panels) {
+      if (this.#frame(panel.name)) continue;
       const figure = document.createElement("figure");
       figure.className = "chart";
-      figure.dataset.location = place.location;
+      figure.dataset.location = panel.name;
       const caption = document.createElement("figcaption");
-      caption.id = `chart-${place.location}`;
-      caption.textContent = place.title;
+      caption.id = `chart-${panel.name}`;
+      caption.textContent = panel.title;
       const frame = document.createElement("div");
       frame.className = "frame";
       figure.append(caption, frame);
@@ -151,78 +140,9 @@ export class Charts {
     }
   }
 
-  /** @param {string} location @returns {HTMLElement | null} */
-  #frame(location) {
-    return this.root.querySelector(`figure[data-location="${CSS.escape(location)}"] .frame`);
-  }
-
-  /**
-   * @param {Columns} place @param {Series} series @param {HTMLElement} frame @param {number} top
-   * @returns {uPlot.Options}
-   */
-  #options(place, series, frame, top) {
-    const bars = /** @type {uPlot.Series.BarsPathBuilderFactory} */ (uPlot.paths.bars)({ size: [1], align: 1, gap: 0 });
-    const axis = {
-      stroke: colour("muted"),
-      font: `12px ${getComputedStyle(document.body).fontFamily}`,
-      grid: { stroke: colour("line"), width: 1 },
-      ticks: { show: false },
-    };
-    return {
-      width: frame.clientWidth,
-      height: HEIGHT,
-      padding: [8, 18, 0, 0],
-      legend: { show: false },
-      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone()),
-      cursor: {
-        y: false,
-        points: { show: false },
-        drag: { x: true, y: false, setScale: false },
-        sync: { key: SYNC, setSeries: false },
-      },
-      scales: {
-        x: { time: true, range: () => [series.from_s, series.to_s] },
-        y: { range: () => [0, (top / 1000) * 1.08] },
-      },
-      axes: [
-        { ...axis, size: 24, gap: 4, space: 62, values: clockLabels },
-        { ...axis, size: 46, gap: 6, space: 34, values: (_, ticks) => ticks.map((tick) => NUMBER.format(tick)) },
-      ],
-      series: [
-        {},
-        ...PHASES.slice().reverse().map((name) => ({ fill: colour(name), width: 0, paths: bars, points: { show: false } })),
-      ],
-      hooks: {
-        drawClear: [(plot) => this.#drawBehind(plot, place, series)],
-        draw: [(plot) => this.#drawFailures(plot, place, series)],
-        setCursor: [(plot) => this.#onCursor(plot, place)],
-        setSelect: [(plot) => this.#zoom(plot)],
-      },
-    };
-  }
-
-  /** Hatching where results are missing, a wash where none passed.
-   * @param {uPlot} plot @param {Columns} place @param {Series} series */
-  #drawBehind(plot, place, series) {
-    const hatch = hatching(plot.ctx);
-    place.checks.forEach((checks, at) => {
-      const isMissing = checks === 0;
-      if (!isMissing && !(checks && place.failed[at] === checks)) return;
-      const [left, width] = column(plot, series, at);
-      plot.ctx.fillStyle = isMissing ? hatch : colour("down-wash");
-      plot.ctx.fillRect(left, plot.bbox.top, width, plot.bbox.height);
-    });
-  }
-
-  /** @param {uPlot} plot @param {Columns} place @param {Series} series */
-  #drawFailures(plot, place, series) {
-    plot.ctx.fillStyle = colour("down");
-    const height = FAIL_HEIGHT * devicePixelRatio;
-    place.failed.forEach((failed, at) => {
-      if (!failed) return;
-      const [left, width] = column(plot, series, at);
-      plot.ctx.fillRect(left, plot.bbox.top + plot.bbox.height - height, Math.max(width, 2), height);
-    });
+  /** @param {string} name @returns {HTMLElement | null} */
+  #frame(name) {
+    return this.root.querySelector(`figure[data-location="${CSS.escape(name)}"] .frame`);
   }
 
   /** A drag chose a span: the address names it, and everything follows. @param {uPlot} plot */
@@ -246,12 +166,12 @@ export class Charts {
     refresh();
   }
 
-  /** @param {uPlot} plot @param {Columns} place */
-  #onCursor(plot, place) {
+  /** @param {uPlot} plot @param {Panel} panel */
+  #onCursor(plot, panel) {
     const left = plot.cursor.left;
     if (left == null || left < 0 || !this.#series || !plot.over.matches(":hover")) return;
     this.#at = this.#indexAt(plot.posToVal(left, "x"));
-    this.#read(place);
+    this.#read(panel);
   }
 
   /** @param {number} seconds */
@@ -261,27 +181,13 @@ export class Charts {
     return Math.min(Math.max(at, 0), series.times.length - 1);
   }
 
-  /** @param {Columns} place */
-  #describe(place) {
-    const series = /** @type {Series} */ (this.#series);
-    const at = this.#at;
-    const when = format(new Date(series.times[at] * 1000), "minute", true);
-    const checks = place.checks[at];
-    if (checks === 0) return `${place.title}, ${when}: no result`;
-    if (checks == null) return `${place.title}, ${when}: nothing was due`;
-    const failures = place.failed[at] ? `${place.failed[at]} of ${checks} ${checks === 1 ? "check" : "checks"} failed` : "";
-    if (place.total_us[at] == null) return `${place.title}, ${when}: ${failures}`;
-    const parts = PHASES.filter((name) => place[`${name}_us`][at])
-      .map((name) => `${WORDS[name]} ${NUMBER.format((place[`${name}_us`][at] ?? 0) / 1000)}`);
-    return `${place.title}, ${when}: ${ms(place.total_us[at])} total (${parts.join(", ")})${failures && `; ${failures}`}`;
-  }
-
-  /** @param {Columns} place */
-  #read(place) {
-    if (this.readout) this.readout.textContent = this.#describe(place);
-    const frame = this.#frame(place.location);
+  /** @param {Panel} panel */
+  #read(panel) {
+    const text = panel.describe(this.#at);
+    if (this.readout) this.readout.textContent = text;
+    const frame = this.#frame(panel.name);
     frame?.setAttribute("aria-valuenow", String(this.#at));
-    frame?.setAttribute("aria-valuetext", this.#describe(place));
+    frame?.setAttribute("aria-valuetext", text);
   }
 
   /** Put every crosshair on a bucket. @param {number} at */
@@ -295,12 +201,12 @@ export class Charts {
     }
   }
 
-  /** @param {HTMLElement} frame @param {Columns} place */
-  #prepareSlider(frame, place) {
+  /** @param {HTMLElement} frame @param {Panel} panel */
+  #prepareSlider(frame, panel) {
     const series = /** @type {Series} */ (this.#series);
     frame.tabIndex = 0;
     frame.setAttribute("role", "slider");
-    frame.setAttribute("aria-labelledby", `chart-${place.location}`);
+    frame.setAttribute("aria-labelledby", `chart-${panel.name}`);
     frame.setAttribute("aria-describedby", "chart-help");
     frame.setAttribute("aria-valuemin", "0");
     frame.setAttribute("aria-valuemax", String(series.times.length - 1));
@@ -308,30 +214,45 @@ export class Charts {
       frame.setAttribute("aria-valuenow", String(series.times.length - 1));
       frame.setAttribute("aria-valuetext", "Arrow keys read values");
     }
-    frame.onkeydown = (event) => this.#onKey(event, place);
-    frame.onclick = () => this.#open(place);
+    frame.onkeydown = (event) => this.#onKey(event, panel);
+    frame.onclick = () => this.#open(panel);
   }
 
-  /** @param {KeyboardEvent} event @param {Columns} place */
-  #onKey(event, place) {
+  /** @param {KeyboardEvent} event @param {Panel} panel */
+  #onKey(event, panel) {
     const series = /** @type {Series} */ (this.#series);
     const last = series.times.length - 1;
     const hour = Math.max(1, Math.round(3600 / series.bucket_s));
     /** @type {Record<string, number>} */
     const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: -hour, PageDown: hour, Home: -last, End: last };
-    if (event.key === "Enter") this.#open(place);
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Enter") this.#open(panel);
     else if (event.key === "Escape") this.#reset();
-    else if (event.key in steps && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    else if (!panel.isStack && ["ArrowUp", "ArrowDown"].includes(event.key)) this.#choose(panel, event.key === "ArrowUp" ? -1 : 1);
+    else if (event.key in steps) {
       const from = this.#at < 0 ? (steps[event.key] < 0 ? last + 1 : -1) : this.#at;
       this.#point(Math.min(Math.max(from + steps[event.key], 0), last));
-      this.#read(place);
+      this.#read(panel);
     } else return;
     event.preventDefault();
   }
 
+  /** The line above or below in the legend. @param {Panel} panel @param {number} step */
+  #choose(panel, step) {
+    const series = /** @type {Series} */ (this.#series);
+    panel.choose(step);
+    const index = series.locations.findIndex((place) => place === panel.chosen());
+    this.#plots.get(panel.name)?.setSeries(index + 1, { focus: true });
+    if (this.#at < 0) this.#point(series.times.length - 1);
+    this.#read(panel);
+  }
+
   #reset() {
     this.#at = -1;
-    for (const plot of this.#plots.values()) plot.setCursor({ left: -10, top: -10 }, false);
+    for (const plot of this.#plots.values()) {
+      plot.setCursor({ left: -10, top: -10 }, false);
+      plot.setSeries(null, { focus: true });
+    }
     if (this.readout) this.readout.textContent = "Point at a chart to read a value.";
     const address = new URL(location.href);
     if (!address.searchParams.has("from")) return;
@@ -340,77 +261,28 @@ export class Charts {
     this.#go(address);
   }
 
-  /** @param {Columns} place */
-  #open(place) {
-    const slot = this.#at < 0 ? null : place.slot[this.#at];
-    if (!slot) return;
+  /** @param {Panel} panel */
+  #open(panel) {
+    const place = panel.chosen();
+    const slot = this.#at < 0 ? null : place?.slot[this.#at];
+    if (!place || !slot) return;
     const results = (this.root.dataset.charts ?? "").replace(/series\.json$/, "r");
     const tz = document.body.dataset.tz === "UTC" ? "?tz=UTC" : "";
     location.assign(`${results}/${slot}/${place.location}${tz}`);
   }
 
   #resize() {
-    for (const [location, plot] of this.#plots) {
-      const width = this.#frame(location)?.clientWidth ?? 0;
-      if (width && width !== plot.width) plot.setSize({ width, height: HEIGHT });
+    for (const [name, plot] of this.#plots) {
+      const frame = this.#frame(name);
+      const width = frame?.clientWidth ?? 0;
+      if (width && width !== plot.width) plot.setSize({ width, height: frame?.clientHeight || HEIGHT });
     }
   }
 }
 
-/** Columns that, drawn over each other from the tallest to the shortest, make the stack.
- * @param {Series} series @param {Columns} place @returns {uPlot.AlignedData} */
-function stack(series, place) {
-  /** @type {(number | null)[]} */
-  let below = place.total_us.map((total) => (total == null ? null : 0));
-  const levels = PHASES.map((name) => {
-    const phase = place[`${name}_us`];
-    below = below.map((sum, at) => (sum == null ? null : sum + (phase[at] ?? 0) / 1000));
-    return below;
-  });
-  return /** @type {uPlot.AlignedData} */ ([series.times, ...levels.reverse()]);
-}
-
-/** Left edge and width of a bucket, in the canvas's pixels.
- * @param {uPlot} plot @param {Series} series @param {number} at @returns {[number, number]} */
-function column(plot, series, at) {
-  const { left, width } = plot.bbox;
-  const from = Math.max(left, plot.valToPos(series.times[at], "x", true));
-  const to = Math.min(left + width, plot.valToPos(series.times[at] + series.bucket_s, "x", true));
-  return [Math.round(from), Math.max(0, Math.round(to) - Math.round(from))];
-}
-
-/** @param {CanvasRenderingContext2D} context */
-function hatching(context) {
-  const size = Math.round(6 * devicePixelRatio);
-  const tile = document.createElement("canvas");
-  tile.width = tile.height = size;
-  const pen = tile.getContext("2d");
-  if (pen) {
-    pen.strokeStyle = colour("nodata");
-    pen.lineWidth = devicePixelRatio;
-    pen.globalAlpha = 0.75;
-    pen.beginPath();
-    for (const shift of [-size, 0, size]) {
-      pen.moveTo(shift - 1, size + 1);
-      pen.lineTo(shift + size + 1, -1);
-    }
-    pen.stroke();
-  }
-  return context.createPattern(tile, "repeat") ?? colour("nodata");
-}
-
-/** Hours and minutes; the day where it changes or where ticks are days apart.
- * @param {uPlot} _ @param {number[]} ticks */
-function clockLabels(_, ticks) {
-  let day = "";
-  return ticks.map((tick, at) => {
-    const when = new Date(tick * 1000);
-    const clock = format(when, "clock");
-    const date = format(when, "short").split(",")[0];
-    const isNewDay = at > 0 && date !== day;
-    day = date;
-    return isNewDay ? date : clock;
-  });
+/** The largest value that a panel draws, microseconds. @param {Panel} panel */
+function highest(panel) {
+  return Math.max(1000, ...panel.values.flatMap((values) => values.map((micros) => micros ?? 0)));
 }
 
 /** @param {number} seconds */

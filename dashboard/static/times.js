@@ -72,6 +72,10 @@ export function rewriteTimes(root) {
     if (element.textContent !== text) element.textContent = text;
     element.title = format(at, "moment", true);
   }
+  for (const title of root.querySelectorAll("title[data-begin]")) {
+    const at = new Date(Number(title.getAttribute("data-begin")) * 1000);
+    title.textContent = (title.textContent ?? "").replace(/^[^:]+:\d\d [^:]+:/, `${format(at, "short", true)}:`);
+  }
   for (const element of root.querySelectorAll("[data-zone-name]")) {
     element.textContent = zone().replaceAll("_", " ");
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -24,6 +25,7 @@ PAGES = [
     "/",
     "/?q=nothing+like+it",
     "/m/{checkout}",
+    "/m/{checkout}?compare=total",
     "/m/{checkout}/latest",
     "/m/{checkout}/edit",
     "/monitors/new",
@@ -40,7 +42,7 @@ PAGES = [
 
 
 def name_of(path: str, look: str) -> str:
-    words = path.split("?")[0].strip("/").replace("/", "-").replace("{checkout}", "monitor")
+    words = re.sub(r"[/?=+]+", "-", path.replace("{checkout}", "monitor")).strip("-")
     return f"{words or 'overview'}-{look}"
 
 

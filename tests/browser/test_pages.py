@@ -183,6 +183,45 @@ def test_from_a_point_to_its_waterfall(new_page: NewPage, centre: Centre) -> Non
     expect(page).to_have_url(re.compile(r"/r/.*Z/fra"))
 
 
+def test_locations_are_compared_in_one_chart(new_page: NewPage, centre: Centre) -> None:
+    page = new_page()
+    page.goto(f"/m/{centre.monitor(CHECKOUT)}")
+    page.get_by_role("link", name="Waiting for first byte").click()
+    expect(page).to_have_url(re.compile(r"compare=wait$"))
+    expect(page.locator("canvas")).to_have_count(1)
+    expect(page.locator("#charts .legend li")).to_have_count(6)
+    chart = page.get_by_role("slider", name="All locations")
+    chart.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(chart).to_have_attribute(
+        "aria-valuetext", re.compile(r"^Ashburn, .* ms wait \(.*Sydney")
+    )
+    page.keyboard.press("ArrowDown")
+    expect(chart).to_have_attribute("aria-valuetext", re.compile(r"^Frankfurt, .* ms wait"))
+    keep_picture(page, "locations-compared")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/r/.*Z/fra"))
+
+
+def test_drawn_charts_are_read_by_keys(new_page: NewPage, centre: Centre) -> None:
+    page = new_page()
+    page.goto(f"/m/{centre.monitor(CHECKOUT)}")
+    spread = page.get_by_role("slider", name="Percentiles")
+    spread.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    expect(spread).to_have_attribute("aria-valuetext", re.compile(r"^\d+ Nov, \d.* CET: p50 .* ms"))
+    expect(page.locator("#bands .pointed")).to_have_count(1)
+    expect(page.locator("#bands [data-readout]")).to_contain_text("p99")
+    row = page.locator("#heat").get_by_role("slider", name="Singapore")
+    row.focus()
+    page.keyboard.press("End")
+    expect(row).to_have_attribute("aria-valuetext", re.compile(r"^Singapore, .* failed$"))
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"from=.*&loc=sin"))
+
+
 def test_a_failed_result_says_where_it_failed(new_page: NewPage, centre: Centre) -> None:
     page = new_page()
     page.goto(f"/m/{centre.monitor(CHECKOUT)}?loc=sin")

@@ -1,0 +1,177 @@
+// What the charts of a monitor share: the series they draw, axes, colours, marks.
+
+import uPlot from "./vendor/uPlot.esm.js";
+import { format, zone } from "./times.js";
+
+/**
+ * @typedef {object} Place one location's columns, a value per bucket; see dashboard/series.py
+ * @property {string} location
+ * @property {string} title
+ * @property {(number | null)[]} checks
+ * @property {number[]} failed
+ * @property {(number | null)[]} total_us
+ * @property {(string | null)[]} slot
+ * @typedef {Place & Record<string, (number | null)[]>} Columns
+ * @typedef {{from_s: number, to_s: number, bucket_s: number, times: number[], locations: Columns[]}} Series
+ */
+
+/**
+ * @typedef {object} Panel one chart: what is drawn in a frame, and what may be read from it
+ * @property {string} name stands in the figure's data-location
+ * @property {string} title
+ * @property {(number | null)[][]} values what its scale must hold, microseconds
+ * @property {(series: Series) => uPlot.AlignedData} data
+ * @property {uPlot.Series[]} series
+ * @property {Columns[]} marked the locations whose failures are marked
+ * @property {boolean} isStack one location's phases, hatched where results are missing; else lines
+ * @property {(at: number) => string} describe a bucket in words
+ * @property {() => Columns | null} chosen the location whose result Enter opens
+ * @property {(step: number) => void} choose up or down to another location
+ * @property {(index: number | null) => void} focus a line was pointed at
+ */
+
+export const PHASES = ["redirect", "dns", "connect", "tls", "wait", "receive", "resources"];
+/** @type {Record<string, string>} */
+export const WORDS = {
+  total: "total", redirect: "redirects", dns: "DNS", connect: "connect", tls: "TLS", wait: "wait", receive: "transfer",
+  resources: "resources",
+};
+export const HEIGHT = 184;
+const FAIL_HEIGHT = 5;
+const SYNC = "charts";
+export const NUMBER = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
+
+/** @param {string} name */
+export function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+/** @param {number | null | undefined} micros */
+export function ms(micros) {
+  if (micros == null) return "–";
+  if (micros < 9950) return `${(micros / 1000).toFixed(1)} ms`;
+  return micros < 9_999_500 ? `${NUMBER.format(micros / 1000)} ms` : `${(micros / 1e6).toFixed(1)} s`;
+}
+
+/** A bucket's begin in words. @param {Series} series @param {number} at */
+export function when(series, at) {
+  return format(new Date(series.times[at] * 1000), "minute", true);
+}
+
+/** @param {Columns} place @param {number} at */
+export function failures(place, at) {
+  const checks = place.checks[at];
+  return place.failed[at] ? `${place.failed[at]} of ${checks} ${checks === 1 ? "check" : "checks"} failed` : "";
+}
+
+/**
+ * @param {Panel} panel @param {Series} series @param {HTMLElement} frame @param {number} top
+ * @param {Record<string, (plot: uPlot) => void>} on what to do about setCursor and setSelect
+ * @returns {uPlot.Options}
+ */
+export function options(panel, series, frame, top, on) {
+  const axis = {
+    stroke: colour("muted"),
+    font: `12px ${getComputedStyle(document.body).fontFamily}`,
+    grid: { stroke: colour("line"), width: 1 },
+    ticks: { show: false },
+  };
+  return {
+    width: frame.clientWidth,
+    height: frame.clientHeight || HEIGHT,
+    padding: [8, 18, 0, 0],
+    legend: { show: false },
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone()),
+    focus: { alpha: 0.25 },
+    cursor: {
+      y: false,
+      points: { show: false },
+      drag: { x: true, y: false, setScale: false },
+      focus: { prox: panel.isStack ? -1 : 24 },
+      sync: { key: SYNC, setSeries: false },
+    },
+    scales: {
+      x: { time: true, range: () => [series.from_s, series.to_s] },
+      y: { range: () => [0, (top / 1000) * 1.08] },
+    },
+    axes: [
+      { ...axis, size: 24, gap: 4, space: 62, values: clockLabels },
+      { ...axis, size: 46, gap: 6, space: 34, values: (_, ticks) => ticks.map((tick) => NUMBER.format(tick)) },
+    ],
+    series: [{}, ...panel.series],
+    hooks: {
+      drawClear: [(plot) => panel.isStack && panel.marked.forEach((place) => drawBehind(plot, place, series))],
+      draw: [(plot) => panel.marked.forEach((place) => drawFailures(plot, place, series))],
+      setCursor: [on.setCursor],
+      setSelect: [on.setSelect],
+      setSeries: [(_, index) => panel.focus(index)],
+    },
+  };
+}
+
+/** Hatching where results are missing, a wash where none passed.
+ * @param {uPlot} plot @param {Columns} place @param {Series} series */
+function drawBehind(plot, place, series) {
+  const hatch = hatching(plot.ctx);
+  place.checks.forEach((checks, at) => {
+    const isMissing = checks === 0;
+    if (!isMissing && !(checks && place.failed[at] === checks)) return;
+    const [left, width] = column(plot, series, at);
+    plot.ctx.fillStyle = isMissing ? hatch : colour("down-wash");
+    plot.ctx.fillRect(left, plot.bbox.top, width, plot.bbox.height);
+  });
+}
+
+/** @param {uPlot} plot @param {Columns} place @param {Series} series */
+function drawFailures(plot, place, series) {
+  plot.ctx.fillStyle = colour("down");
+  const height = FAIL_HEIGHT * devicePixelRatio;
+  place.failed.forEach((failed, at) => {
+    if (!failed) return;
+    const [left, width] = column(plot, series, at);
+    plot.ctx.fillRect(left, plot.bbox.top + plot.bbox.height - height, Math.max(width, 2), height);
+  });
+}
+
+/** Left edge and width of a bucket, in the canvas's pixels.
+ * @param {uPlot} plot @param {Series} series @param {number} at @returns {[number, number]} */
+function column(plot, series, at) {
+  const { left, width } = plot.bbox;
+  const from = Math.max(left, plot.valToPos(series.times[at], "x", true));
+  const to = Math.min(left + width, plot.valToPos(series.times[at] + series.bucket_s, "x", true));
+  return [Math.round(from), Math.max(0, Math.round(to) - Math.round(from))];
+}
+
+/** @param {CanvasRenderingContext2D} context */
+function hatching(context) {
+  const size = Math.round(6 * devicePixelRatio);
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = size;
+  const pen = tile.getContext("2d");
+  if (pen) {
+    pen.strokeStyle = colour("nodata");
+    pen.lineWidth = devicePixelRatio;
+    pen.globalAlpha = 0.75;
+    pen.beginPath();
+    for (const shift of [-size, 0, size]) {
+      pen.moveTo(shift - 1, size + 1);
+      pen.lineTo(shift + size + 1, -1);
+    }
+    pen.stroke();
+  }
+  return context.createPattern(tile, "repeat") ?? colour("nodata");
+}
+
+/** Hours and minutes; the day where it changes or where ticks are days apart.
+ * @param {uPlot} _ @param {number[]} ticks */
+function clockLabels(_, ticks) {
+  let day = "";
+  return ticks.map((tick, at) => {
+    const when = new Date(tick * 1000);
+    const clock = format(when, "clock");
+    const date = format(when, "short").split(",")[0];
+    const isNewDay = at > 0 && date !== day;
+    day = date;
+    return isNewDay ? date : clock;
+  });
+}
