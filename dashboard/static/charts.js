@@ -224,7 +224,7 @@ export class Charts {
     const last = series.times.length - 1;
     const hour = Math.max(1, Math.round(3600 / series.bucket_s));
     /** @type {Record<string, number>} */
-    const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: -hour, PageDown: hour, Home: -last, End: last };
+    const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: -hour, PageDown: hour, Home: -Infinity, End: Infinity };
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Enter") this.#open(panel);
     else if (event.key === "Escape") this.#reset();

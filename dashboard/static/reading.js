@@ -33,7 +33,7 @@ function onKey(event) {
   const leap = Math.max(1, Math.round(last / 8));
   /** @type {Record<string, number>} */
   const steps = {
-    ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: -leap, PageDown: leap, Home: -last, End: last,
+    ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: -leap, PageDown: leap, Home: -Infinity, End: Infinity,
   };
   if (event.key === "Enter") open(reader, from);
   else if (event.key === "Escape") forget(reader);
