@@ -10,6 +10,7 @@ import click
 
 from collector.operator.account import account
 from collector.operator.agent import agent
+from collector.operator.apply import apply, export
 from collector.operator.database import database as db_group
 from collector.operator.duration import Duration
 from collector.operator.location import location
@@ -26,8 +27,8 @@ def main() -> None:
     """Measure URLs from many places: run everything here, and say what is watched."""
 
 
-for group in (account, agent, db_group, location, monitor, secrets):
-    main.add_command(group)
+for command in (account, agent, apply, db_group, export, location, monitor, secrets):
+    main.add_command(command)
 monitor.add_command(run)
 
 

@@ -112,7 +112,9 @@ def change(connection: db.Connection, monitor_id: int, given: Given, keyring: Ke
 
 def find(connection: db.Connection, monitor_id: int) -> dict[str, Any]:
     """Return everything about a monitor. Raises: CollectorError when there is no such monitor."""
-    row = connection.execute(db.queries("operator")["monitor"], {"id": monitor_id}).fetchone()
+    row = connection.execute(
+        db.queries("operator")["monitor"], {"id": monitor_id, "account_id": None}
+    ).fetchone()
     if row is None:
         raise CollectorError(f"There is no monitor {monitor_id}. See: vantage monitor list")
     return row

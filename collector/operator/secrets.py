@@ -7,6 +7,7 @@ import click
 from collector import db
 from collector.errors import CollectorError
 from collector.keyring import Keyring
+from collector.operator.monitor import find
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
 from collector.operator.terms import keyring_option, secret_options
@@ -41,9 +42,7 @@ def set_(monitor_id: int, secrets: Secrets, keyring: Keyring, url: str) -> None:
     if not secrets.names:
         raise click.UsageError("There is nothing to set. To forget secrets: vantage secrets forget")
     with db.session(url) as connection:
-        row = connection.execute(db.queries("operator")["monitor"], {"id": monitor_id}).fetchone()
-        if row is None:
-            raise CollectorError(f"There is no monitor {monitor_id}. See: vantage monitor list")
+        row = find(connection, monitor_id)
         terms = Terms(client_certificate=row["client_certificate"], proxy=row["proxy"])
         check_terms(terms, secrets, row["url"], Request(is_paired=row["is_paired"]))
         store_secrets(connection, monitor_id, secrets, keyring)

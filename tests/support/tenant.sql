@@ -46,6 +46,9 @@ OVERRIDING SYSTEM VALUE
 VALUES (4711, 4711, 4711, now() - INTERVAL '1 day', now() - INTERVAL '23 hours', 'xyzzy works');
 
 -- Its address is public, so the word is not in it.
+INSERT INTO vantage.applied (account_id, kind, key, object_id)
+VALUES (4711, 'monitor', 'xyzzy', 4711);
+
 INSERT INTO vantage.status_pages (id, account_id, slug, title) OVERRIDING SYSTEM VALUE
 VALUES (4711, 4711, 'somebodys', 'xyzzy status');
 INSERT INTO vantage.status_page_monitors (page_id, monitor_id) VALUES (4711, 4711);

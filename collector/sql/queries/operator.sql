@@ -122,8 +122,9 @@ SELECT
     monitors.created_at
 FROM vantage.monitors
 JOIN vantage.accounts ON accounts.id = monitors.account_id
-WHERE monitors.id = %(id)s
+WHERE (monitors.id = %(id)s OR monitors.account_id = %(account_id)s)
     AND monitors.removed_at IS NULL
+ORDER BY monitors.id
 
 -- remove_monitor --
 UPDATE vantage.monitors

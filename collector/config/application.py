@@ -1,0 +1,116 @@
+"""Bringing the database to what files say, in one transaction.
+
+A plan is made by doing it and taking it back, so that it meets whatever applying would meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from collector import db
+from collector.config.configuration import Document, Entry
+from collector.config.kind import Present, Scope
+from collector.config.kinds import KINDS
+from collector.config.plan import Change
+from collector.keyring import Keyring
+
+NOBODY = 0
+
+
+def apply(
+    connection: db.Connection,
+    documents: Sequence[Document],
+    *,
+    keyring: Keyring,
+    prune: bool,
+    is_plan: bool,
+) -> list[Change]:
+    """Create and change what the files name; with ``prune`` remove what files named before.
+
+    Raises: Mistake.
+    """
+    # Two that apply at the same time follow each other.
+    connection.execute(db.queries("config")["lock"])
+    names = {row["id"]: row["name"] for row in
+             connection.execute(db.queries("operator")["accounts"])}  # fmt: skip
+    entries = by_owner(documents, names)
+    scopes = {owner: Scope(connection, owner, keyring, is_plan) for owner in entries}
+    changes: list[Change] = []
+    surplus: list[Change] = []
+    for kind in KINDS:
+        for owner, scope in scopes.items():
+            wanted = {each.key: each for each in entries[owner] if each.kind is kind}
+            if kind.is_owned == (owner == NOBODY):
+                continue
+            present = kind.present(scope)
+            scope.ids[kind.one] = {key: each.id for key, each in present.items()}
+            for key, entry in wanted.items():
+                change = bring_about(scope, entry, present.get(key), names.get(owner))
+                changes += [change] if change else []
+            for key, each in present.items() if prune and kind.is_owned else ():
+                if each.is_kept and key not in wanted:
+                    before = kind.document(scope, each)
+                    surplus.insert(0, Change("delete", kind.one, key, names[owner], before, {}))
+                    kind.remove(scope, each)
+                    scope.forget(kind.one, key)
+    return changes + surplus
+
+
+def bring_about(
+    scope: Scope, entry: Entry, present: Present | None, account: str | None
+) -> Change | None:
+    """Make one thing as it is wanted; return what that changed. Raises: Mistake."""
+    kind, key = entry.kind, entry.key
+    if present is None:
+        number, after = kind.create(scope, key, entry.wanted)
+        change = Change("create", kind.one, key, account, {}, after)
+    else:
+        number = present.id
+        before, after = kind.update(scope, present, entry.wanted)
+        action = "update" if before != after else "keep"
+        change = Change(action, kind.one, key, account, before, after)
+    if kind.is_owned:
+        scope.keep(kind.one, key, number)
+    is_kept = present is not None and present.is_kept
+    return None if change.action == "keep" and is_kept else change
+
+
+def by_owner(documents: Sequence[Document], names: dict[int, str]) -> dict[int, list[Entry]]:
+    """Return what is wanted by account, ``NOBODY`` for what belongs to none.
+
+    Raises: Mistake for an account that there is not, and for what is named twice.
+    """
+    found: dict[int, list[Entry]] = {NOBODY: []}
+    seen: dict[tuple[int, str, str], Entry] = {}
+    for document in documents:
+        owned = any(entry.kind.is_owned for entry in document.entries)
+        account = owner_of(document, names) if owned or document.account else NOBODY
+        found.setdefault(account, [])
+        for entry in document.entries:
+            owner = account if entry.kind.is_owned else NOBODY
+            identity = owner, entry.kind.name, entry.key
+            if identity in seen:
+                first = seen[identity].part
+                line = first.node.start_mark.line + 1
+                raise entry.part.mistake(
+                    f"{entry.key!r} is there already, in line {line} of {first.file}."
+                )
+            seen[identity] = entry
+            found[owner].append(entry)
+    return found
+
+
+def owner_of(document: Document, names: dict[int, str]) -> int:
+    """Return the id of the account whose document this is. Raises: Mistake."""
+    ids = {name: account_id for account_id, name in names.items()}
+    if document.account is None and len(ids) == 1:
+        return next(iter(ids.values()))
+    if document.account in ids:
+        return ids[document.account]
+    known = ", ".join(ids) or "none yet; add one with: vantage account add"
+    what = (
+        f"there is no account {document.account!r}"
+        if document.account
+        else "say whose this is, with account: NAME"
+    )
+    raise document.part.mistake(f"{what}. Accounts: {known}.")
