@@ -13,6 +13,7 @@ from collector.operator.agent import agent
 from collector.operator.apply import apply, export
 from collector.operator.database import database as db_group
 from collector.operator.duration import Duration
+from collector.operator.importing import import_
 from collector.operator.location import location
 from collector.operator.monitor import monitor
 from collector.operator.run import run
@@ -27,7 +28,7 @@ def main() -> None:
     """Measure URLs from many places: run everything here, and say what is watched."""
 
 
-for command in (account, agent, apply, db_group, export, location, monitor, secrets):
+for command in (account, agent, apply, db_group, export, import_, location, monitor, secrets):
     main.add_command(command)
 monitor.add_command(run)
 
