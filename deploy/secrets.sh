@@ -6,7 +6,7 @@ directory=${1:-$(dirname "$0")/secrets}
 # Nobody else may enter the directory; the containers' own user must read the files in it.
 mkdir -p "$directory"
 chmod 0700 "$directory"
-for name in database collector dashboard reader sign-in; do
+for name in database collector dashboard reader sign-in grafana; do
     file=$directory/$name-password
     if [ ! -s "$file" ]; then
         od -An -N16 -tx1 /dev/urandom | tr -d ' \n' > "$file.new"
