@@ -5,39 +5,27 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 
 from collector.operator.main import main as vantage
 from tests.support.collector import (
     Collector,
     Stream,
-    configure,
     enrol,
     execute,
     fetch,
     new_incarnation,
     result,
-    running_collector,
     stream,
 )
-from tests.support.database import Database
 from vantage.v1 import delivery_pb2
 
 HISTORY = (
     "SELECT offset_us, uncertainty_us FROM vantage.agent_clocks ORDER BY measured_at, offset_us"
 )
-
-
-@pytest.fixture
-def collector(database: Database, tmp_path: Path) -> Iterator[Collector]:
-    configure(database.url())
-    with running_collector(database.url(role="vantage_collector"), tmp_path) as collector:
-        yield collector
 
 
 async def tell(delivery: Stream, offset_us: int, uncertainty_us: int) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -20,12 +19,10 @@ from tests.support.collector import (
     Collector,
     Stream,
     collector_program,
-    configure,
     enrol,
     fetch,
     new_incarnation,
     result,
-    running_collector,
     stream,
 )
 from tests.support.database import Database
@@ -46,11 +43,8 @@ def health_port() -> int:
 
 
 @pytest.fixture
-def collector(database: Database, tmp_path: Path, health_port: int) -> Iterator[Collector]:
-    configure(database.url())
-    url = database.url(role="vantage_collector")
-    with running_collector(url, tmp_path, f"--health-listen=:{health_port}") as collector:
-        yield collector
+def options(health_port: int) -> list[str]:
+    return [f"--health-listen=:{health_port}"]
 
 
 async def status(port: int, service: str = "") -> int:

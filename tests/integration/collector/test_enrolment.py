@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import grpc
 import pytest
@@ -18,24 +16,14 @@ from collector.errors import CollectorError
 from tests.support.collector import (
     COLLECTOR_NAME,
     Collector,
-    configure,
     enrol,
     execute,
     fetch,
     new_incarnation,
-    running_collector,
     signing_request,
     stream,
 )
-from tests.support.database import Database
 from vantage.v1 import delivery_pb2, enrolment_pb2, enrolment_pb2_grpc
-
-
-@pytest.fixture
-def collector(database: Database, tmp_path: Path) -> Iterator[Collector]:
-    configure(database.url())
-    with running_collector(database.url(role="vantage_collector"), tmp_path) as collector:
-        yield collector
 
 
 def test_a_token_is_never_taken_for_an_option(collector: Collector) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,27 +13,17 @@ from tests.support.collector import (
     Collector,
     Identity,
     Stream,
-    configure,
     enrol,
     execute,
     fetch,
     new_incarnation,
     result,
-    running_collector,
     stream,
 )
-from tests.support.database import Database
 from vantage.v1 import delivery_pb2
 
 SKIPS = "SELECT from_seq, to_seq, reason FROM vantage.skips ORDER BY from_seq"
 EVENTS = "SELECT kind, detail FROM vantage.agent_events ORDER BY id"
-
-
-@pytest.fixture
-def collector(database: Database, tmp_path: Path) -> Iterator[Collector]:
-    configure(database.url())
-    with running_collector(database.url(role="vantage_collector"), tmp_path) as collector:
-        yield collector
 
 
 @pytest.fixture

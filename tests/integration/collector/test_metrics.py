@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from urllib.request import urlopen
 
 import psycopg
@@ -15,12 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.collector import (
     Collector,
     Stream,
-    configure,
     enrol,
     fetch,
     new_incarnation,
     result,
-    running_collector,
     stream,
 )
 from tests.support.database import Database
@@ -40,11 +37,8 @@ def metrics_port() -> int:
 
 
 @pytest.fixture
-def collector(database: Database, tmp_path: Path, metrics_port: int) -> Iterator[Collector]:
-    configure(database.url())
-    url = database.url(role="vantage_collector")
-    with running_collector(url, tmp_path, f"--metrics-listen=:{metrics_port}") as collector:
-        yield collector
+def options(metrics_port: int) -> list[str]:
+    return [f"--metrics-listen=:{metrics_port}"]
 
 
 def scrape(port: int) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,13 +13,11 @@ import pytest
 from tests.support.collector import (
     Collector,
     collector_program,
-    configure,
     enrol,
     execute,
     fetch,
     new_incarnation,
     result,
-    running_collector,
     stream,
 )
 from tests.support.database import Database
@@ -28,13 +25,6 @@ from tests.support.processes import free_port, wait_until
 from vantage.v1 import delivery_pb2, delivery_pb2_grpc
 
 CLOSED = "SELECT closed_at IS NOT NULL AS is_closed FROM vantage.incarnations ORDER BY opened_at"
-
-
-@pytest.fixture
-def collector(database: Database, tmp_path: Path) -> Iterator[Collector]:
-    configure(database.url())
-    with running_collector(database.url(role="vantage_collector"), tmp_path) as collector:
-        yield collector
 
 
 async def test_an_incarnation_of_the_wrong_length_is_refused(collector: Collector) -> None:

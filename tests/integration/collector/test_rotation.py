@@ -6,7 +6,6 @@ A new authority that is said to be nearly a week old begins to sign within secon
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,24 +20,14 @@ from collector.errors import CollectorError
 from tests.support.collector import (
     Collector,
     Identity,
-    configure,
     enrol,
     new_incarnation,
-    running_collector,
     signing_request,
     stream,
 )
-from tests.support.database import Database
 from vantage.v1 import enrolment_pb2, enrolment_pb2_grpc
 
 AHEAD = timedelta(seconds=12)
-
-
-@pytest.fixture
-def collector(database: Database, tmp_path: Path) -> Iterator[Collector]:
-    configure(database.url())
-    with running_collector(database.url(role="vantage_collector"), tmp_path) as collector:
-        yield collector
 
 
 def follow(directory: Path, age: timedelta) -> authority.Authority:
