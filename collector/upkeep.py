@@ -1,4 +1,4 @@
-"""What one collector at a time does for the whole database: the rollups, and what is kept how long.
+"""What one collector at a time does for the whole database: rollups, retention, maintenance ahead.
 
 The leader is whoever holds an advisory lock; when it dies, its connection does, and another takes
 over. What it had not committed is still in ``vantage.ingested``.
@@ -12,7 +12,7 @@ import time
 import psycopg
 import structlog
 
-from collector import db, metrics
+from collector import db, maintenance, metrics
 from collector.errors import TransientError
 
 log = structlog.get_logger()
@@ -53,6 +53,7 @@ class Upkeep:
                     log.info("upkeep_begun")
             if is_leader:
                 await self.roll_up(connection)
+                await maintenance.plan(connection)
                 if time.monotonic() - dropped_at > DROP_EVERY_S:
                     await self.drop_expired(connection)
                     dropped_at = time.monotonic()

@@ -33,6 +33,7 @@ from dashboard.db import Reader
 from dashboard.errors import BadRequest, NotFound
 from dashboard.rendering import page
 from dashboard.rows.figures import BandRow, HeatRow, SeriesRow, SpanStats
+from dashboard.rows.maintenance import Maintenance
 from dashboard.rows.monitor import Asked, LocationStanding, Monitor
 from dashboard.rows.result import RecentRow
 from dashboard.session import visit
@@ -136,6 +137,7 @@ async def show(request: Request) -> Response:
         heat = await _heat(reader, scene)
         spread = await _bands(reader, scene)
         seen_certificates = await certificates.shown(reader, scene.monitor.id)
+        maintenance = await reader.one(Maintenance, "maintenance_of", monitor_id=scene.monitor.id)
         run = await run_now.what_became(
             request.query_params, reader, scene.monitor, scene.standings, scene.now
         )
@@ -160,6 +162,7 @@ async def show(request: Request) -> Response:
         missing_overall=_missing(overall, scene.shown),
         certificate=certificate(scene.standings, scene.now),
         certificates=seen_certificates,
+        maintenance=maintenance,
         run=run,
         titles={standing.location: standing.title for standing in scene.standings},
         dots=atlas.draw(_spots(scene, by_location)),

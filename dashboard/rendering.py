@@ -112,6 +112,7 @@ SECTIONS = {
     "sessions": "Sessions",
     "tokens": "API tokens",
     "status-pages": "Status pages",
+    "maintenance": "Maintenance",
     "audit": "Audit log",
     "data": "Your data",
 }

@@ -15,6 +15,7 @@ from collector.operator.database import database as db_group
 from collector.operator.duration import Duration
 from collector.operator.importing import import_
 from collector.operator.location import location
+from collector.operator.maintenance import maintenance
 from collector.operator.monitor import monitor
 from collector.operator.run import run
 from collector.operator.secrets import secrets
@@ -28,7 +29,18 @@ def main() -> None:
     """Measure URLs from many places: run everything here, and say what is watched."""
 
 
-for command in (account, agent, apply, db_group, export, import_, location, monitor, secrets):
+for command in (
+    account,
+    agent,
+    apply,
+    db_group,
+    export,
+    import_,
+    location,
+    maintenance,
+    monitor,
+    secrets,
+):
     main.add_command(command)
 monitor.add_command(run)
 

@@ -44,12 +44,19 @@ WHERE latest.monitor_id = %(monitor_id)s
 SELECT
     location,
     location = ANY(%(locations)s) AS is_shown,
-    count(*) AS checks,
-    count(*) FILTER (WHERE outcome <> 'down') AS passed,
+    count(*) FILTER (WHERE NOT is_maintained) AS checks,
+    count(*) FILTER (WHERE outcome <> 'down' AND NOT is_maintained) AS passed,
     count(*) FILTER (WHERE slot_at < %(settled_at)s) AS settled,
     percentile_disc(0.5) WITHIN GROUP (ORDER BY total_us) FILTER (WHERE outcome <> 'down') AS median_us,
     percentile_disc(0.95) WITHIN GROUP (ORDER BY total_us) FILTER (WHERE outcome <> 'down') AS p95_us
 FROM report.results
+CROSS JOIN LATERAL (SELECT EXISTS (
+    SELECT FROM report.maintenance
+    WHERE (maintenance.monitor_id IS NULL OR maintenance.monitor_id = %(monitor_id)s)
+        AND maintenance.from_at < %(to_at)s
+        AND maintenance.to_at > %(from_at)s
+        AND results.slot_at >= maintenance.from_at
+        AND results.slot_at < maintenance.to_at)) AS place (is_maintained)
 WHERE monitor_id = %(monitor_id)s
     AND slot_at >= %(from_at)s
     AND slot_at < %(to_at)s

@@ -35,6 +35,7 @@ PAGES = [
     "/settings/sessions",
     "/settings/tokens",
     "/settings/status-pages",
+    "/settings/maintenance",
     "/settings/audit",
     "/settings/data",
     "/api/v1/docs",

@@ -70,6 +70,10 @@ SELECT account_id, id, 'down', now(), now(), 'other', name FROM vantage.monitors
 INSERT INTO vantage.incident_evidence (incident_id, location, which, slot_at, total_us)
 SELECT id, 'fra', 'first', now(), 0 FROM vantage.incidents;
 INSERT INTO vantage.incident_events (incident_id, kind) SELECT id, 'opened' FROM vantage.incidents;
+INSERT INTO vantage.maintenance (account_id, from_at, to_at)
+SELECT id, now(), now() + INTERVAL '1 h' FROM vantage.accounts;
+INSERT INTO vantage.maintenance_rules (account_id, first_at, time_zone, duration_s, rule)
+SELECT id, now(), 'UTC', 60, 'FREQ=DAILY' FROM vantage.accounts;
 INSERT INTO vantage.audit_log (account_id, user_id, actor, action)
 SELECT account_id, id, email, 'signed_in' FROM vantage.users;
 UPDATE vantage.users SET is_operator = true WHERE id = 1;

@@ -61,6 +61,7 @@ VALUES: dict[str, str] = {
     "jsonb": "'{}'",
     "uuid": "md5('agent')::uuid",
     "date": "current_date",
+    "timestamp without time zone": "localtimestamp",
 }
 # A span that all its rows lie in.
 INSTANTS = ("now() - INTERVAL '3 days'", "now() + INTERVAL '1 day'")
@@ -150,7 +151,7 @@ def calls(kinds: list[str]) -> Iterator[list[str]]:
             f"'{text}'"
             if kind == "text"
             else next(instants)
-            if kind.startswith("timestamp")
+            if kind == "timestamp with time zone"
             else VALUES[kind]
             for kind in kinds
         ]

@@ -41,6 +41,10 @@ VALUES (4711, '{xyzzy-header}', '0123456789abcdef', '\x000102030405060708090a0b'
 
 INSERT INTO vantage.run_requests (monitor_id, requested_at) VALUES (4711, now() - INTERVAL '1 hour');
 
+INSERT INTO vantage.maintenance_rules
+    (id, account_id, monitor_id, first_at, time_zone, duration_s, rule, title)
+OVERRIDING SYSTEM VALUE
+VALUES (4711, 4711, 4711, now(), 'UTC', 3600, 'FREQ=DAILY', 'xyzzy works daily');
 INSERT INTO vantage.maintenance (id, account_id, monitor_id, from_at, to_at, title)
 OVERRIDING SYSTEM VALUE
 VALUES (4711, 4711, 4711, now() - INTERVAL '1 day', now() - INTERVAL '23 hours', 'xyzzy works');

@@ -27,7 +27,14 @@ DROP POLICY IF EXISTS everything ON vantage.maintenance;
 CREATE POLICY everything ON vantage.maintenance
     TO vantage_collector, vantage_reader USING (true) WITH CHECK (true);
 DROP POLICY IF EXISTS own ON vantage.maintenance;
-CREATE POLICY own ON vantage.maintenance FOR SELECT
+CREATE POLICY own ON vantage.maintenance
+    TO vantage_views USING (account_id = vantage.current_account());
+
+DROP POLICY IF EXISTS everything ON vantage.maintenance_rules;
+CREATE POLICY everything ON vantage.maintenance_rules
+    TO vantage_collector, vantage_reader USING (true) WITH CHECK (true);
+DROP POLICY IF EXISTS own ON vantage.maintenance_rules;
+CREATE POLICY own ON vantage.maintenance_rules
     TO vantage_views USING (account_id = vantage.current_account());
 
 -- Rules of no account are the installation's, which everybody may read.

@@ -49,6 +49,8 @@ GRANT UPDATE (acknowledged_at, acknowledged_by, post_mortem) ON vantage.incident
 GRANT INSERT ON vantage.incident_events TO vantage_views;
 GRANT INSERT, UPDATE, DELETE ON vantage.alert_rules, vantage.monitor_dependencies TO vantage_views;
 GRANT SELECT (monitor_id) ON vantage.monitor_secrets TO vantage_views;
+GRANT INSERT, UPDATE, DELETE ON vantage.maintenance TO vantage_views;
+GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.maintenance_rules TO vantage_views;
 -- For report.purge alone.
 GRANT SELECT, DELETE ON vantage.accounts, vantage.monitors, vantage.results, vantage.exchanges,
     vantage.rollups_1h, vantage.rollups_1d, vantage.gaps, vantage.certificate_sightings

@@ -1,0 +1,44 @@
+"""Rows about maintenance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """When somebody works on a monitor's target. ``monitor_id`` None: on every one."""
+
+    id: int
+    monitor_id: int | None
+    from_at: datetime
+    to_at: datetime
+    title: str
+    rule_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceRule:
+    """Maintenance that comes again. ``first_at`` is naive: by the clocks of ``time_zone``."""
+
+    id: int
+    monitor_id: int | None
+    first_at: datetime
+    time_zone: str
+    duration_s: int
+    rule: str
+    title: str
+    next_at: datetime | None
+
+    @property
+    def length(self) -> timedelta:
+        """How long each window lasts."""
+        return timedelta(seconds=self.duration_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Became:
+    """What became of something that was to be removed."""
+
+    became: str
