@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from collector import log
+from collector.errors import CollectorError
 from collector.options import Address, database_option, read_secret, speaks_plainly
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -123,6 +125,88 @@ def serve(
         metrics_listen=metrics_listen,
     )
     uvloop.run(server.serve(settings))
+
+
+@main.command()
+@database_option(required=True)
+@click.option(
+    "--secret-key-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("/var/lib/vantage/secret.key"),
+    envvar="VANTAGE_SECRET_KEY_FILE",
+    show_envvar=True,
+    help="File of the keys that open channels' addresses; the collectors'.",
+)
+@click.option(
+    "--smtp",
+    show_envvar=True,
+    metavar="URL",
+    help="Mail server: smtp://[user@]host[:587] or smtps://[user@]host[:465]. Without it, no mail.",
+)
+@click.option(
+    "--smtp-password-file",
+    type=click.Path(path_type=Path),
+    show_envvar=True,
+    help="File that holds the mail server's password.",
+)
+@click.option("--mail-from", default="", show_envvar=True, help="Whom mail comes from.")
+@click.option(
+    "--public-url",
+    default="",
+    show_envvar=True,
+    metavar="URL",
+    help="How people reach the report centre: where links lead. Without it, no links.",
+)
+@click.option(
+    "--allow-network",
+    "networks",
+    multiple=True,
+    show_envvar=True,
+    metavar="CIDR",
+    help="Network that webhooks may be in although it is not public. Repeatable.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_envvar=True,
+)
+@speaks_plainly
+def notify(
+    database: str,
+    secret_key_file: Path,
+    smtp: str | None,
+    smtp_password_file: Path | None,
+    mail_from: str,
+    public_url: str,
+    networks: tuple[str, ...],
+    log_level: str,
+) -> None:
+    """Tell people of incidents until SIGTERM or Ctrl-C. As many may run as you like."""
+    import uvloop
+
+    from collector import mailer, notifier
+
+    log.configure(log_level)
+    password = "" if smtp_password_file is None else read_secret(smtp_password_file)
+    settings = notifier.Settings(
+        database=database,
+        secret_key_file=secret_key_file,
+        mail_server=mailer.parse(smtp, password, mail_from) if smtp else None,
+        public_url=public_url.rstrip("/"),
+        allow=tuple(map(network, networks)),
+    )
+    uvloop.run(notifier.serve(settings))
+
+
+def network(text: str) -> IPv4Network | IPv6Network:
+    """Read a network. Raises: CollectorError."""
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise CollectorError(
+            f"--allow-network {text!r} is no network: write it as 10.0.0.0/8."
+        ) from error
 
 
 def password_file_option(role: str) -> Callable[[Command], Command]:

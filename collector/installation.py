@@ -94,6 +94,14 @@ class Installation:
         if demo_port is not None:
             self.run("demo", "collector.demo", f"--port={demo_port}", f"--directory={self.demo}")
         await self.start_collector(ports)
+        self.run(
+            "notifier",
+            "collector",
+            "notify",
+            *(f"--allow-network={network}" for network in ALLOWED_NETWORKS),
+            VANTAGE_DATABASE=self.database.collector,
+            VANTAGE_SECRET_KEY_FILE=str(self.home / "secret.key"),
+        )
         self.console.done("The collector is running")
         await asyncio.gather(*(self.start_agent(name, ports) for name in LOCATIONS))
         self.console.done(f"{len(LOCATIONS)} agents are enrolled and running")
@@ -316,7 +324,7 @@ class Installation:
 
     async def stop(self) -> None:
         """End the parts in the direction of the results, so that what is measured is stored."""
-        for names in ("agent-", "dashboard", "demo", "collector"):
+        for names in ("agent-", "dashboard", "demo", "notifier", "collector"):
             await asyncio.gather(
                 *(child.stop() for child in self.children if child.name.startswith(names))
             )

@@ -50,17 +50,26 @@ class Keyring:
         """Whether there is such a file."""
         return self.file.exists()
 
+    @property
+    def newest(self) -> tuple[str, bytes]:
+        """The id of the key in use, and the key."""
+        self.read()
+        return next(iter(self.keys.items()))
+
+    def key(self, key_id: str) -> bytes | None:
+        """Return a key of the file. None: it has none of this id."""
+        self.read()
+        return self.keys.get(key_id)
+
     def seal(self, monitor_id: int, content: bytes) -> Sealed:
         """Seal with the newest key."""
-        self.read()
-        key_id, key = next(iter(self.keys.items()))
+        key_id, key = self.newest
         nonce = secrets.token_bytes(NONCE_BYTES)
         return Sealed(key_id, nonce, AESGCM(key).encrypt(nonce, content, associated(monitor_id)))
 
     def open(self, monitor_id: int, given: Sealed) -> bytes:
         """Return what was sealed for this monitor, by any key of the file."""
-        self.read()
-        key = self.keys.get(given.key_id)
+        key = self.key(given.key_id)
         if key is None:
             raise CollectorError(
                 f"The secrets of monitor {monitor_id} need the key {given.key_id}, which"

@@ -69,9 +69,9 @@ def store_secrets(
         connection.execute(statements["forget"], {"monitor_id": monitor_id})
         return
     if not keyring.exists:
-        if connection.execute(statements["sealed"]).fetchone() is not None:
+        if connection.execute(db.queries("channels")["is_sealed"]).fetchone() is not None:
             raise CollectorError(
-                f"{keyring.file} is missing, and other monitors' secrets are sealed with its keys."
+                f"{keyring.file} is missing, and other secrets are sealed with its keys."
                 " Restore it from its backup, or name it with --secret-key-file."
             )
         keyring.add()

@@ -30,6 +30,7 @@ from dashboard import (
 )
 from dashboard.account import (
     audit,
+    channels,
     joining,
     leaving,
     maintenance,
@@ -78,6 +79,7 @@ ROUTES: list[BaseRoute] = [
     *tokens.ROUTES,
     *status_pages.ROUTES,
     *maintenance.ROUTES,
+    *channels.ROUTES,
     *audit.ROUTES,
     *leaving.ROUTES,
     *status.ROUTES,

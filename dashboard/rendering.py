@@ -112,6 +112,7 @@ SECTIONS = {
     "sessions": "Sessions",
     "tokens": "API tokens",
     "status-pages": "Status pages",
+    "notifications": "Notifications",
     "maintenance": "Maintenance",
     "audit": "Audit log",
     "data": "Your data",

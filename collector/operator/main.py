@@ -11,6 +11,7 @@ import click
 from collector.operator.account import account
 from collector.operator.agent import agent
 from collector.operator.apply import apply, export
+from collector.operator.channel import channel
 from collector.operator.database import database as db_group
 from collector.operator.duration import Duration
 from collector.operator.importing import import_
@@ -33,6 +34,7 @@ for command in (
     account,
     agent,
     apply,
+    channel,
     db_group,
     export,
     import_,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from collector import db
+from collector import db, sealing
 from collector.errors import CollectorError
 from collector.keyring import Keyring
 from collector.operator.monitor import find
@@ -97,7 +97,19 @@ def rotate(keyring: Keyring, url: str) -> None:
                     "sealed": sealed.sealed,
                 },
             )
-    click.echo(f"{len(rows)} monitors' secrets are sealed with the newest key.")
+        channels = connection.execute(db.queries("channels")["sealed"]).fetchall()
+        if channels:
+            sealing.publish(connection, keyring)
+        for row in channels:
+            owner = row["account_id"]
+            address = sealing.open_(keyring, owner, row["key_id"], bytes(row["sealed"]))
+            key_id, sealed_address = sealing.seal(connection, owner, address)
+            connection.execute(
+                db.queries("channels")["reseal"],
+                {"id": row["id"], "key_id": key_id, "sealed": sealed_address},
+            )
+    told = f" and {len(channels)} channels' addresses" if channels else ""
+    click.echo(f"{len(rows)} monitors' secrets{told} are sealed with the newest key.")
 
 
 @secrets.command("prune")
@@ -107,5 +119,6 @@ def prune(keyring: Keyring, url: str) -> None:
     """Take the keys out of the file that nothing is sealed with any more, but the newest."""
     with db.session(url) as connection:
         rows = connection.execute(db.queries("secrets")["sealed"]).fetchall()
+        rows += connection.execute(db.queries("channels")["sealed"]).fetchall()
     gone = keyring.keep({row["key_id"] for row in rows})
     click.echo(f"Taken out: {', '.join(gone)}." if gone else "Every key is in use.")

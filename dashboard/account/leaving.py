@@ -29,7 +29,18 @@ from dashboard.signing import Answer
 LOG = structlog.get_logger()
 PATH = "/settings/data"
 LOOK_AGAIN_S = 3600.0
-TABLES = ("monitors", "locations", "members", "tokens", "audit_log", "status_pages")
+TABLES = (
+    "monitors",
+    "locations",
+    "members",
+    "tokens",
+    "audit_log",
+    "status_pages",
+    "channels",
+    "notifications",
+    "maintenance",
+    "maintenance_rules",
+)
 
 
 async def show(request: Request, *, status: int = 200, **values: Any) -> Response:

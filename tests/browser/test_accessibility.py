@@ -35,6 +35,7 @@ PAGES = [
     "/settings/sessions",
     "/settings/tokens",
     "/settings/status-pages",
+    "/settings/notifications",
     "/settings/maintenance",
     "/settings/audit",
     "/settings/data",

@@ -20,7 +20,7 @@ VISITORS = {"an owner of another account": 1, "nobody": None}
 OURS = re.compile(rf"{MARK}|\b({ACCOUNT}|{REMOVED})\b")
 
 # Seen by everybody who is signed in, or by those who run the installation.
-SHARED = {"report.locations", "report.agents"}
+SHARED = {"report.locations", "report.agents", "report.sealing_keys"}
 
 # Functions that are told whom they are for by whoever calls them, and why that is right.
 ENTRANCES = {
@@ -61,6 +61,7 @@ VALUES: dict[str, str] = {
     "jsonb": "'{}'",
     "uuid": "md5('agent')::uuid",
     "date": "current_date",
+    "time without time zone": "localtime",
     "timestamp without time zone": "localtimestamp",
 }
 # A span that all its rows lie in.

@@ -106,3 +106,12 @@ INSERT INTO vantage.incident_evidence (incident_id, location, which, slot_at, to
 VALUES (4711, 'fra', 'first', now() - INTERVAL '1 hour', 1000, 'xyzzy was not found');
 INSERT INTO vantage.incident_events (id, incident_id, kind, author, detail) OVERRIDING SYSTEM VALUE
 VALUES (4711, 4711, 'noted', 'xyzzy person', 'xyzzy is being looked at');
+
+INSERT INTO vantage.sealing_keys (key_id, public_key)
+VALUES ('0123456789abcdef', sha256('a public key'));
+INSERT INTO vantage.channels (id, account_id, name, kind, hint, key_id, sealed)
+OVERRIDING SYSTEM VALUE
+VALUES (4711, 4711, 'xyzzy channel', 'mail', 'xyzzy@example.net', '0123456789abcdef', 'xyzzy');
+INSERT INTO vantage.notifications (id, channel_id, step, kind, incident_id, content)
+OVERRIDING SYSTEM VALUE
+VALUES (4711, 4711, 'xyzzy', 'opened', 4711, '{"monitor": "xyzzy monitor"}');

@@ -30,6 +30,21 @@ DROP POLICY IF EXISTS own ON vantage.maintenance;
 CREATE POLICY own ON vantage.maintenance
     TO vantage_views USING (account_id = vantage.current_account());
 
+DROP POLICY IF EXISTS everything ON vantage.channels;
+CREATE POLICY everything ON vantage.channels
+    TO vantage_collector, vantage_reader USING (true) WITH CHECK (true);
+DROP POLICY IF EXISTS own ON vantage.channels;
+CREATE POLICY own ON vantage.channels
+    TO vantage_views USING (account_id = vantage.current_account());
+
+DROP POLICY IF EXISTS everything ON vantage.notifications;
+CREATE POLICY everything ON vantage.notifications
+    TO vantage_collector, vantage_reader USING (true) WITH CHECK (true);
+DROP POLICY IF EXISTS own ON vantage.notifications;
+CREATE POLICY own ON vantage.notifications
+    TO vantage_views USING (EXISTS (
+        SELECT FROM vantage.channels WHERE channels.id = notifications.channel_id));
+
 DROP POLICY IF EXISTS everything ON vantage.maintenance_rules;
 CREATE POLICY everything ON vantage.maintenance_rules
     TO vantage_collector, vantage_reader USING (true) WITH CHECK (true);

@@ -50,6 +50,13 @@ GRANT INSERT ON vantage.incident_events TO vantage_views;
 GRANT INSERT, UPDATE, DELETE ON vantage.alert_rules, vantage.monitor_dependencies TO vantage_views;
 GRANT SELECT (monitor_id) ON vantage.monitor_secrets TO vantage_views;
 GRANT INSERT, UPDATE, DELETE ON vantage.maintenance TO vantage_views;
+GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.channels TO vantage_views;
+GRANT SELECT, INSERT ON vantage.notifications TO vantage_views;
+GRANT SELECT ON vantage.sealing_keys TO vantage_views;
+REVOKE SELECT ON vantage.channels FROM vantage_reader;
+GRANT SELECT (id, account_id, name, kind, hint, key_id, least_severity, monitor_ids, delay_s, remind_s,
+    spacing_s, quiet_from, quiet_to, time_zone, created_at, muted_at, lease, leased_until,
+    last_sent_at, failing_since_at, last_error) ON vantage.channels TO vantage_reader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.maintenance_rules TO vantage_views;
 -- For report.purge alone.
 GRANT SELECT, DELETE ON vantage.accounts, vantage.monitors, vantage.results, vantage.exchanges,

@@ -1,0 +1,178 @@
+"""What people are told: a headline and a few lines each, and one message of several. Pure.
+
+Times are by the channel's clocks and name their zone. Cause, place and time come with the
+incident's own sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import jinja2
+
+Facts = Mapping[str, Any]
+STATES = {"down": "Down", "degraded": "Slow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that is told. ``state``: down, degraded, up or none, for colour and words."""
+
+    headline: str
+    state: str
+    lines: tuple[str, ...]
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to people."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def items(rows: Sequence[Facts], *, time_zone: str, public_url: str) -> list[Item]:
+    """Say each thing once: of an incident only where it stands by now.
+
+    ``rows``: kind and content, in the order in which they were decided.
+    """
+    zone = ZoneInfo(time_zone)
+    latest: dict[object, Facts] = {}
+    for number, row in enumerate(rows):
+        key = ("incident", row["content"].get("incident_id"))
+        latest[key if key[1] is not None else number] = row
+    return [item(row["kind"], row["content"], zone, public_url) for row in latest.values()]
+
+
+def item(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
+    """Say one thing."""
+    if kind == "test":
+        by = f" {facts['asked_by']} asked for it." if facts.get("asked_by") else ""
+        line = f"This is a test: what Vantage tells arrives here.{by}"
+        return Item("Test of this channel", "none", (line,), public_url)
+    if kind == "certificate":
+        days = facts["days"]
+        within = "one day" if days == 1 else f"{days} days"
+        whose = facts["subject"] or "The certificate"
+        lines = (
+            f"{whose} expires on {when(facts['expires_at'], zone)}.",
+            f"Issued by {facts['issuer'] or 'an unnamed authority'}, seen at {facts['url']}.",
+        )
+        link = f"{public_url}/m/{facts['monitor_id']}#certificates" if public_url else ""
+        return Item(
+            f"Certificate expires within {within}: {facts['monitor']}", "degraded", lines, link
+        )
+    if kind in ("trouble", "trouble_over"):
+        return trouble(kind, facts, zone, public_url)
+    return incident(kind, facts, zone, public_url)
+
+
+def incident(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
+    """Say where an incident stands."""
+    monitor, severity = facts["monitor"], facts["severity"]
+    state = STATES[severity].lower()
+    lines = [facts["summary"], f"Began {when(facts['began_at'], zone)}."]
+    if kind == "closed":
+        headline = f"Up again: {monitor}"
+        lines = [facts["summary"], span(facts, zone)]
+        severity = "up"
+    elif kind == "acknowledged":
+        headline = f"Acknowledged: {monitor} is {state}"
+        lines.append(f"{facts['acknowledged_by']} takes care of it.")
+    elif kind == "reminder":
+        headline = f"Still {state}: {monitor}"
+    elif kind == "worsened":
+        headline = f"Now {state}: {monitor}"
+    else:
+        again = " again" if facts.get("reopened") else ""
+        headline = f"{STATES[severity]}{again}: {monitor}"
+    lines.append(facts["url"])
+    link = f"{public_url}/m/{facts['monitor_id']}" if public_url else ""
+    return Item(headline, severity, tuple(lines), link)
+
+
+def trouble(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
+    """Say, to operators, how a location stands."""
+    is_over = kind == "trouble_over"
+    what = "silent" if facts["kind"] == "silent" else "failing by itself"
+    headline = f"Location {facts['title']} is {'well again' if is_over else what}"
+    lines = [facts["summary"], f"Began {when(facts['began_at'], zone)}."]
+    if is_over:
+        lines[1] = span({**facts, "recovered_at": facts["ended_at"]}, zone)
+    else:
+        lines.append("Its results have no vote meanwhile; customers are not told.")
+    link = f"{public_url}/locations" if public_url else ""
+    return Item(headline, "up" if is_over else "down", tuple(lines), link)
+
+
+def subject(told: Sequence[Item]) -> str:
+    """Say all of it in a line."""
+    if len(told) == 1:
+        return told[0].headline
+    counts = [
+        (sum(each.state == state for each in told), word)
+        for state, word in (("down", "down"), ("degraded", "to look at"), ("up", "well again"))
+    ]
+    return ", ".join(f"{number} {word}" for number, word in counts if number)
+
+
+def message(rows: Sequence[Facts], *, time_zone: str, public_url: str, channel: str) -> Message:
+    """Write one message of all that is told."""
+    told = items(rows, time_zone=time_zone, public_url=public_url)
+    values = {"items": told, "channel": channel, "public_url": public_url}
+    title = subject(told)
+    environment = templates()
+    return Message(
+        title,
+        environment.get_template("notification.txt").render(values),
+        environment.get_template("notification.html").render(values, title=title),
+    )
+
+
+@cache
+def templates() -> jinja2.Environment:
+    """What mail is written with."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("collector"),
+        autoescape=jinja2.select_autoescape(["html"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+
+
+def when(text: str, zone: ZoneInfo) -> str:
+    """Write an instant by a zone's clocks."""
+    return f"{datetime.fromisoformat(text).astimezone(zone):%-d %b %Y, %H:%M %Z}"
+
+
+def span(facts: Facts, zone: ZoneInfo) -> str:
+    """Write from when to when something lasted, and for how long."""
+    began_at = datetime.fromisoformat(facts["began_at"])
+    ended_at = datetime.fromisoformat(facts["recovered_at"] or facts["closed_at"])
+    return (
+        f"From {when(facts['began_at'], zone)} to {when(ended_at.isoformat(), zone)}: "
+        f"{lasted(ended_at - began_at)}."
+    )
+
+
+def lasted(length: timedelta) -> str:
+    """Write how long something lasted: 40 s, 12 min, 3 h 5 min, 2 d 4 h."""
+    seconds = max(0, round(length.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"

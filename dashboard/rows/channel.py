@@ -1,0 +1,62 @@
+"""Where an account is told, and what it was told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class SealingKey:
+    """What channels' addresses are sealed to."""
+
+    key_id: str
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Where the account is told. ``remind_s`` None: never again. ``waiting``: not sent yet."""
+
+    id: int
+    name: str
+    kind: str
+    hint: str
+    least_severity: str
+    monitor_ids: list[int] | None
+    delay_s: int
+    remind_s: int | None
+    quiet_from: time | None
+    quiet_to: time | None
+    time_zone: str
+    muted_at: datetime | None
+    last_sent_at: datetime | None
+    failing_since_at: datetime | None
+    last_error: str | None
+    waiting: int
+
+    @property
+    def delay(self) -> timedelta:
+        """How long an incident lasts before it is told."""
+        return timedelta(seconds=self.delay_s)
+
+    @property
+    def reminder(self) -> timedelta | None:
+        """How often it is told again."""
+        return None if self.remind_s is None else timedelta(seconds=self.remind_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One thing that was told, or is yet to be."""
+
+    id: int
+    channel: str
+    kind: str
+    content: dict[str, Any]
+    created_at: datetime
+    due_at: datetime
+    sent_at: datetime | None
+    given_up_at: datetime | None
+    last_error: str | None

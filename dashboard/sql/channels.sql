@@ -1,0 +1,75 @@
+-- Where the account is told.
+
+-- sealing_key --
+SELECT
+    key_id,
+    public_key
+FROM report.sealing_keys
+
+-- channels --
+SELECT
+    id,
+    name,
+    kind,
+    hint,
+    least_severity,
+    monitor_ids,
+    delay_s,
+    remind_s,
+    quiet_from,
+    quiet_to,
+    time_zone,
+    muted_at,
+    last_sent_at,
+    failing_since_at,
+    last_error,
+    waiting
+FROM report.channels
+ORDER BY
+    delay_s,
+    lower(name)
+
+-- told --
+SELECT
+    id,
+    channel,
+    kind,
+    content,
+    created_at,
+    due_at,
+    sent_at,
+    given_up_at,
+    last_error
+FROM report.notifications
+ORDER BY id DESC
+LIMIT 30
+
+-- add_channel --
+SELECT report.add_channel(
+    %(name)s, %(kind)s, %(hint)s, %(key_id)s, %(sealed)s, %(least_severity)s, %(delay_s)s,
+    %(remind_s)s, %(quiet_from)s, %(quiet_to)s, %(time_zone)s, %(monitor_ids)s) AS id
+
+-- test_channel --
+SELECT report.test_channel(%(id)s)
+
+-- mute_channel --
+SELECT report.mute_channel(%(id)s, %(is_wanted)s)
+
+-- remove_channel --
+SELECT report.remove_channel(%(id)s)
+
+-- own_channels --
+SELECT *
+FROM report.channels
+
+-- own_notifications --
+SELECT *
+FROM report.notifications
+
+-- own_maintenance --
+SELECT *
+FROM report.maintenance
+
+-- own_maintenance_rules --
+SELECT *
+FROM report.maintenance_rules

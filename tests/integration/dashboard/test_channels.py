@@ -1,0 +1,139 @@
+"""Channels in the report centre: sealed for whoever tells, and nobody else's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collector import sealing
+from collector.destination import Destination
+from collector.keyring import Keyring
+from tests.integration.dashboard.conftest import Answer, Visitor
+from tests.support.report_centre import Centre
+
+PAGE = "/settings/notifications"
+TO = "ann@acme.example"
+
+
+@pytest.fixture
+def keyring(centre: Centre, tmp_path: Path) -> Iterator[Keyring]:
+    """What whoever tells opens channels with."""
+    keyring = Keyring(tmp_path / "secret.key")
+    keyring.add()
+    key_id, key = keyring.newest
+    centre.execute(
+        "INSERT INTO vantage.sealing_keys (key_id, public_key) VALUES (%(key_id)s, %(public_key)s)",
+        key_id=key_id,
+        public_key=sealing.private_key(key).public_key().public_bytes_raw(),
+    )
+    yield keyring
+    centre.execute("DELETE FROM vantage.channels")
+    centre.execute("DELETE FROM vantage.sealing_keys")
+
+
+def send(visitor: Visitor, action: str, **form: str) -> Answer:
+    return visitor.ask(f"{PAGE}/{action}", "POST", {"csrf": visitor.form_token(PAGE), **form})
+
+
+def opened(centre: Centre, keyring: Keyring) -> list[Destination]:
+    rows = centre.execute("SELECT account_id, kind, key_id, sealed FROM vantage.channels")
+    return [
+        Destination.decode(str(kind), sealing.open_(keyring, account, str(key_id), bytes(sealed)))
+        for account, kind, key_id, sealed in rows  # type: ignore[misc, call-overload]
+    ]
+
+
+def test_an_address_is_sealed_for_whoever_tells(
+    visitor: Visitor, centre: Centre, keyring: Keyring
+) -> None:
+    monitor_id = centre.monitor("Home page")
+    added = send(
+        visitor,
+        "add",
+        address=TO,
+        delay="900",
+        remind="3600",
+        quiet_from="22:00",
+        quiet_to="07:00",
+        zone="Europe/Berlin",
+        severity="down",
+        monitor=str(monitor_id),
+    )
+    assert added.headers["location"] == f"{PAGE}?done=added"
+    assert opened(centre, keyring) == [Destination("mail", TO)]
+    page = visitor.ask(PAGE).text
+    assert "Down only, after 15 min, again every 1 h" in page
+    assert "Not from 22:00 to 07:00, Europe/Berlin" in page
+    assert "Of Home page" in page
+
+
+def test_a_webhooks_secret_is_shown_once(
+    visitor: Visitor, centre: Centre, keyring: Keyring
+) -> None:
+    added = send(visitor, "add", address="https://hooks.example/T0/hush", name="Ours")
+    found = re.search(r"whsec_[\w-]+", added.text)
+    assert found
+    [destination] = opened(centre, keyring)
+    assert (destination.address, destination.secret) == ("https://hooks.example/T0/hush", found[0])
+    page = visitor.ask(PAGE).text
+    assert "https://hooks.example" in page
+    assert "hush" not in page + added.text
+    assert found[0] not in page
+
+
+def test_a_channel_is_tested_muted_and_removed(
+    visitor: Visitor, centre: Centre, keyring: Keyring
+) -> None:
+    send(visitor, "add", address=TO)
+    [(channel_id,)] = centre.execute("SELECT id FROM vantage.channels")
+    assert send(visitor, "test", id=str(channel_id)).status == 303
+    assert "moment ago" in send(visitor, "test", id=str(channel_id)).text
+    assert centre.execute("SELECT kind, content ->> 'asked_by' FROM vantage.notifications") == [
+        ("test", "demo@example.com")
+    ]
+    send(visitor, "mute", id=str(channel_id), mute="yes")
+    assert "Muted" in visitor.ask(PAGE).text
+    send(visitor, "mute", id=str(channel_id))
+    assert centre.execute("SELECT muted_at FROM vantage.channels") == [(None,)]
+    assert send(visitor, "remove", id=str(channel_id)).headers["location"].endswith("removed")
+    assert centre.execute("SELECT FROM vantage.channels") == []
+
+
+@pytest.mark.parametrize(
+    ("form", "sentence"),
+    [
+        ({"address": "ann at acme"}, "That is no address"),
+        ({"address": "https://user:hush@host/"}, "without a user name"),
+        ({"address": TO, "quiet_from": "late", "quiet_to": "07:00"}, "no time of day"),
+        ({"address": TO, "quiet_from": "22:00"}, "quiet hours from a time to a time"),
+        ({"address": TO, "remind": "5"}, "reminded every 5"),
+        ({"address": TO, "zone": "Mars"}, "no time zone"),
+    ],
+)
+def test_what_cannot_be_is_told(
+    visitor: Visitor, centre: Centre, keyring: Keyring, form: dict[str, str], sentence: str
+) -> None:
+    answer = send(visitor, "add", **form)
+    assert (answer.status, sentence in answer.text) == (400, True)
+    assert "hush" not in answer.text
+    assert centre.execute("SELECT FROM vantage.channels") == []
+
+
+def test_without_anybody_who_tells_it_says_so(visitor: Visitor) -> None:
+    assert "starts <code>vantage-collector notify" in visitor.ask(PAGE).text
+    assert "Nobody tells anything here yet" in send(visitor, "add", address=TO).text
+
+
+def test_others_are_kept_out(
+    visitor: Visitor, other_visitor: Visitor, centre: Centre, keyring: Keyring
+) -> None:
+    send(visitor, "add", address=TO)
+    [(channel_id,)] = centre.execute("SELECT id FROM vantage.channels")
+    assert TO not in other_visitor.ask(PAGE).text
+    for action in ("test", "mute", "remove"):
+        assert send(other_visitor, action, id=str(channel_id)).status == 404
+    own = str(centre.monitor("Home page"))
+    assert send(other_visitor, "add", address=TO, monitor=own).status == 404

@@ -1,0 +1,85 @@
+"""A real HTTP server on loopback that keeps what it is sent."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.processes import wait_until
+
+
+@dataclass
+class Delivery:
+    """One request, as it came."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Receiver:
+    """``statuses``: what the next requests are answered with; then 204. ``holding``: none is."""
+
+    port: int = 0
+    deliveries: list[Delivery] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
+    holding: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def keys(self, path: str) -> list[str]:
+        """Idempotency keys of what came to a path, in order."""
+        return [each.headers["idempotency-key"] for each in self.deliveries if each.path == path]
+
+    def wait_for(self, path: str, number: int = 1) -> Delivery:
+        """The newest delivery to a path, once there are so many."""
+        came = lambda: [each for each in self.deliveries if each.path == path]  # noqa: E731
+        wait_until(lambda: len(came()) >= number, what=f"delivery {number} to {path}")
+        return came()[-1]
+
+
+@contextmanager
+def receiver() -> Iterator[Receiver]:
+    kept = Receiver()
+    kept.released.set()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            kept.deliveries.append(Delivery(self.path, headers, body))
+            kept.holding.set()
+            kept.released.wait(60)
+            self.send_response(kept.statuses.pop(0) if kept.statuses else 204)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def handle(self) -> None:
+            # Who was killed while it waited for the answer does not read it.
+            try:
+                super().handle()
+            except ConnectionError:
+                self.close_connection = True
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    kept.port = server.server_port
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield kept
+    finally:
+        kept.released.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()

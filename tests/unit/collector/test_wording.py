@@ -1,0 +1,102 @@
+"""What people are told, word by word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from collector.wording import message
+
+INCIDENT = {
+    "incident_id": 12,
+    "monitor_id": 3,
+    "monitor": "Shop <b>",
+    "url": "https://shop.example/",
+    "severity": "down",
+    "cause": "connect_timeout",
+    "summary": "TCP connect timed out from Frankfurt and Singapore since 13:32 UTC.",
+    "began_at": "2026-11-25T13:32:00+00:00",
+    "opened_at": "2026-11-25T13:32:08+00:00",
+    "recovered_at": "2026-11-25T14:02:00+00:00",
+    "closed_at": None,
+    "acknowledged_by": "ann@acme.example",
+    "reopened": 0,
+}
+CERTIFICATE = {
+    "monitor_id": 3,
+    "monitor": "Shop",
+    "url": "https://shop.example/",
+    "subject": "CN=shop.example",
+    "issuer": "CN=Some CA",
+    "expires_at": "2026-12-02T13:00:00+00:00",
+    "days": 7,
+}
+TROUBLE = {
+    "location": "sin",
+    "title": "Singapore",
+    "kind": "silent",
+    "summary": "No agent there has answered for a minute.",
+    "began_at": "2026-11-25T13:32:00+00:00",
+    "ended_at": "2026-11-25T13:40:00+00:00",
+}
+
+
+def told(*rows: tuple[str, dict[str, Any]], zone: str = "Europe/Berlin") -> Any:
+    return message(
+        [{"kind": kind, "content": content} for kind, content in rows],
+        time_zone=zone,
+        public_url="https://v.example",
+        channel="Ops & friends",
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "subject", "line"),
+    [
+        ("opened", INCIDENT, "Down: Shop <b>", "Began 25 Nov 2026, 14:32 CET."),
+        ("opened", {**INCIDENT, "reopened": 1}, "Down again: Shop <b>", "from Frankfurt"),
+        ("opened", {**INCIDENT, "severity": "degraded"}, "Slow: Shop <b>", "https://v.example/m/3"),
+        ("worsened", INCIDENT, "Now down: Shop <b>", "TCP connect timed out"),
+        ("reminder", INCIDENT, "Still down: Shop <b>", "Began"),
+        ("acknowledged", INCIDENT, "Acknowledged: Shop <b> is down", "ann@acme.example takes care"),
+        ("closed", INCIDENT, "Up again: Shop <b>", "15:02 CET: 30 min."),
+        ("certificate", CERTIFICATE, "Certificate expires within 7 days: Shop", "CN=shop.example"),
+        ("trouble", TROUBLE, "Location Singapore is silent", "no vote meanwhile"),
+        ("trouble_over", TROUBLE, "Location Singapore is well again", "14:40 CET: 8 min."),
+        (
+            "test",
+            {"asked_by": "ann@acme.example"},
+            "Test of this channel",
+            "ann@acme.example asked",
+        ),
+    ],
+)
+def test_each_step_has_its_words(kind: str, facts: dict[str, Any], subject: str, line: str) -> None:
+    written = told((kind, facts))
+    assert written.subject == subject
+    assert line in written.text
+    assert "“Ops & friends”" in written.text
+
+
+def test_html_says_the_same_and_nothing_of_it_is_markup() -> None:
+    written = told(("opened", INCIDENT))
+    assert "Down: Shop &lt;b&gt;" in written.html
+    assert "Ops &amp; friends" in written.html
+    assert "#c62a2f" in written.html
+
+
+def test_of_an_incident_only_where_it_stands_is_told() -> None:
+    written = told(("opened", INCIDENT), ("worsened", INCIDENT), ("closed", INCIDENT))
+    assert written.subject == "Up again: Shop <b>"
+    assert "Down:" not in written.text
+
+
+def test_several_things_are_told_in_one_message() -> None:
+    other = {**INCIDENT, "incident_id": 13, "monitor": "Blog"}
+    third = {**INCIDENT, "incident_id": 14, "monitor": "Docs"}
+    written = told(
+        ("opened", INCIDENT), ("closed", other), ("opened", third), ("certificate", CERTIFICATE)
+    )
+    assert written.subject == "2 down, 1 to look at, 1 well again"
+    assert written.text.index("Shop") < written.text.index("Blog") < written.text.index("Docs")
