@@ -28,7 +28,14 @@ from collector.config.shape import (
     Whole,
 )
 from collector.errors import CollectorError
-from collector.monitor import Monitor, check_monitor, insert_monitor, monitor_of, update_monitor
+from collector.monitor import (
+    Monitor,
+    check_monitor,
+    insert_monitor,
+    monitor_of,
+    name_of,
+    update_monitor,
+)
 from collector.operator.duration import written
 from collector.operator.terms import authorization as authorized
 from collector.request import METHODS, NAME, Request, check_header
@@ -252,7 +259,7 @@ def document(key: str, monitor: Monitor, secrets: Mapping[str, Hidden]) -> Docum
     ip_version = "both" if request.is_paired else str(request.ip_version or "")
     everything: dict[str, tuple[Any, Any]] = {
         "url": (monitor.url, None),
-        "name": (monitor.name, key),
+        "name": (monitor.name or key, key),
         "page": (monitor.kind == "page", False),
         "paused": (monitor.is_paused, False),
         "locations": (None if monitor.locations is None else sorted(monitor.locations), None),
@@ -280,6 +287,11 @@ def document(key: str, monitor: Monitor, secrets: Mapping[str, Hidden]) -> Docum
         "assertions": ([expectation.document(each) for each in monitor.assertions], []),
     }  # fmt: skip
     return {name: value for name, (value, usual) in everything.items() if value != usual}
+
+
+def document_of(monitor: Monitor, secrets: Secrets) -> Document:
+    """Write a monitor that no file names."""
+    return document(name_of(monitor.url), monitor, hidden(by_name(secrets)))
 
 
 def secrets_in(found: Read) -> dict[str, str | Stored]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,11 +60,15 @@ def as_text(changes: Sequence[Change]) -> str:
             f"{more.get(change.action, ':' if change.fields else '')}"
         )
         if change.action in ("create", "update"):
-            is_new = change.action == "create"
-            for name, (old, new) in change.fields.items():
-                was = "" if is_new else f"{shown(old)} -> "
-                lines.append(f"    {name}: {was}{shown(new)}")
+            lines += lines_of(change.fields, is_new=change.action == "create")
     return "\n".join([*lines, summary(changes)])
+
+
+def lines_of(fields: Mapping[str, tuple[Any, Any]], *, is_new: bool = False) -> Iterator[str]:
+    """Yield a line for each field, with what it was unless it is new."""
+    for name, (old, new) in fields.items():
+        was = "" if is_new else f"{shown(old)} -> "
+        yield f"    {name}: {was}{shown(new)}"
 
 
 def summary(changes: Sequence[Change]) -> str:

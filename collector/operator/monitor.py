@@ -8,6 +8,9 @@ from typing import Any
 import click
 
 from collector import db
+from collector.config import plan
+from collector.config.kind import Document
+from collector.config.monitors import document_of
 from collector.errors import CollectorError
 from collector.keyring import Keyring
 from collector.monitor import (
@@ -84,12 +87,20 @@ def edit(given: Given, monitor_id: int, keyring: Keyring, url: str) -> None:
     if not given.names:
         raise click.UsageError("There is nothing to change; give an option, such as --interval.")
     with db.session(url) as connection:
-        change(connection, monitor_id, given, keyring)
-    click.echo(f"Changed monitor {monitor_id}.")
+        before, after = change(connection, monitor_id, given, keyring)
+    fields = dict(plan.differences(before, after))
+    click.echo(f"Changed monitor {monitor_id}:" if fields else "Nothing to change.")
+    for line in plan.lines_of(fields):
+        click.echo(line)
 
 
-def change(connection: db.Connection, monitor_id: int, given: Given, keyring: Keyring) -> None:
-    """Define a monitor anew where something was given. Raises: CollectorError."""
+def change(
+    connection: db.Connection, monitor_id: int, given: Given, keyring: Keyring
+) -> tuple[Document, Document]:
+    """Define a monitor anew where something was given; return what it was and what it is.
+
+    Raises: CollectorError.
+    """
     row = find(connection, monitor_id)
     current = monitor_of(row)
     if current.name == name_of(current.url) and "name" not in given.names:
@@ -108,6 +119,7 @@ def change(connection: db.Connection, monitor_id: int, given: Given, keyring: Ke
         )
     if secrets != stored or left != row["secrets"]:
         store_secrets(connection, monitor_id, secrets, keyring)
+    return document_of(current, stored), document_of(wanted, secrets)
 
 
 def find(connection: db.Connection, monitor_id: int) -> dict[str, Any]:

@@ -198,7 +198,12 @@ def test_an_edit_changes_what_is_given_and_nothing_else(vantage: Vantage) -> Non
     vantage("monitor", "add", "https://a.example/", *EVERY_OPTION, "--slow=2s", "--location=fra")
     before = settings(vantage)
     edited = vantage("monitor", "edit", "1", "--interval=30s", "--limit=total=2s", "--unset=slow")
-    assert edited.output == "Changed monitor 1.\n"
+    assert edited.output.splitlines()[:3] == [
+        "Changed monitor 1:",
+        "    interval: 1m -> 30s",
+        "    slow: 2s -> none",
+    ]
+    assert vantage("monitor", "edit", "1", "--interval=30s").output == "Nothing to change.\n"
     assert settings(vantage) == {**before, "interval_s": 30, "slow_us": None}
     assertions = json.loads(vantage("monitor", "show", "1", "--json").output)["assertions"]
     others = [each for each in ASSERTIONS if each["kind"] != "limit"]
