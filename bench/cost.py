@@ -58,6 +58,9 @@ def main() -> None:
         beside = conditions()
         target = opened.enter_context(serving(folder))
         contenders = opened.enter_context(_contenders(folder, target, options))
+        if options.only:
+            named = {"multi", *options.only.split(",")}
+            contenders = {name: each for name, each in contenders.items() if name in named}
         found = _rounds(contenders, target, options.rounds)
     _report(found, {**beside, "server": target.server, **vars(options)})
 
@@ -67,6 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=0.8, help="length of each run")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--in-flight", type=int, default=50)
+    parser.add_argument("--only", default="", help="only these, parted by commas, and C")
     parser.add_argument("--json", action="store_true", help="print JSON, and no table")
     return parser.parse_args()
 
