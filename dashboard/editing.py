@@ -37,6 +37,7 @@ class Editable:
     kind: str
     is_everywhere: bool
     paused_at: datetime | None
+    tags: list[str]
     locations: list[str]
 
     @property
@@ -45,6 +46,7 @@ class Editable:
         fields = {
             "name": self.name,
             "url": self.url,
+            "tags": ", ".join(self.tags),
             "interval": str(self.interval_s),
             "timeout": f"{self.timeout_us / 1_000_000:g}",
             "slow": "" if self.slow_us is None else f"{self.slow_us / 1_000:g}",
@@ -134,6 +136,11 @@ def values(form: Form) -> dict[str, Any]:
     }
 
 
+def tags(form: Form) -> list[str]:
+    """The words between a field's commas."""
+    return form.text("tags").split(",")
+
+
 def _number(form: Form, name: str, what: str, unit: int) -> int:
     """A field times its unit, as the database takes it: 32 bits; what may be, it decides."""
     text = form.text(name) or USUAL[name]
@@ -150,6 +157,7 @@ def _number(form: Form, name: str, what: str, unit: int) -> int:
 async def add(given: Submission) -> str:
     """Watch an address, and ask for its first result at once."""
     added = await given.reader.the(Added, "add_monitor", **values(given.form))
+    await given.reader.run("tag_monitor", id=added.id, tags=tags(given.form))
     await given.reader.one(Asked, "run_now", monitor_id=added.id)
     return f"/m/{added.id}/first"
 
@@ -159,6 +167,7 @@ async def change(given: Submission) -> str:
     """Define a monitor anew."""
     monitor = await find(given.reader, given.request.path_params["monitor_id"])
     await given.reader.run("change_monitor", id=monitor.id, **values(given.form))
+    await given.reader.run("tag_monitor", id=monitor.id, tags=tags(given.form))
     return f"/m/{monitor.id}"
 
 

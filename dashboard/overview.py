@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -51,21 +51,33 @@ class Line:
     last_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The monitors of one tag. ``state``: of the one that stands worst; ``troubled``: how many."""
+
+    tag: str
+    state: str
+    number: int
+    troubled: int
+
+
 async def show(request: Request) -> Response:
     """Answer ``/``."""
     now = datetime.now(UTC)
     wanted = request.query_params.get("q", "").strip()
+    tag = request.query_params.get("tag", "").strip().lower()
     tz = "UTC" if request.query_params.get("tz", "").upper() == "UTC" else ""
     async with visit(request) as (visitor, reader):
         monitors = await reader.all(Monitor, "monitors")
         standings = _by_monitor(await reader.all(Standing, "standings"))
         places = await reader.all(Place, "places")
-        found = [monitor for monitor in monitors if _matches(monitor, wanted)]
+        found = [monitor for monitor in monitors if _matches(monitor, wanted, tag)]
         found.sort(key=lambda monitor: _rank(standings[monitor.id]))
         number = _page_number(request, len(found))
         shown = found[(number - 1) * PER_PAGE : number * PER_PAGE]
         lines = await _lines(reader, shown, standings, now)
-    states = [words.worst(_states(standings[monitor.id])) for monitor in monitors]
+    by_id = {monitor.id: words.worst(_states(standings[monitor.id])) for monitor in monitors}
+    states = list(by_id.values())
     return page(
         request,
         "overview.html",
@@ -77,11 +89,14 @@ async def show(request: Request) -> Response:
         lines=lines,
         places=places,
         wanted=wanted,
+        tag=tag,
+        groups=groups(monitors, by_id),
+        tag_query=lambda other: _query(1, q=wanted, tag=other, tz=tz),
         tz=tz,
         number=number,
         pages=_pages(len(found)),
-        page_query=partial(_query, q=wanted, tz=tz),
-        zone_query=lambda zone: _query(number, q=wanted, tz=zone),
+        page_query=partial(_query, q=wanted, tag=tag, tz=tz),
+        zone_query=lambda zone: _query(number, q=wanted, tag=tag, tz=zone),
     )
 
 
@@ -89,6 +104,19 @@ def _query(number: int, **parameters: str) -> str:
     """The query string of a page of the list."""
     given = {name: value for name, value in parameters.items() if value}
     return "?" + urlencode(given | ({"page": str(number)} if number > 1 else {}))
+
+
+def groups(monitors: Sequence[Monitor], states: Mapping[int, str]) -> list[Group]:
+    """How the monitors of each tag stand, those with a problem first."""
+    by_tag: dict[str, list[str]] = defaultdict(list)
+    for monitor in monitors:
+        for tag in monitor.tags:
+            by_tag[tag].append(states[monitor.id])
+    found = [
+        Group(tag, words.worst(own), len(own), sum(state in words.PROBLEMS for state in own))
+        for tag, own in by_tag.items()
+    ]
+    return sorted(found, key=lambda group: (words.SEVERITY.index(group.state), group.tag))
 
 
 def sentence(states: Sequence[str]) -> str:
@@ -183,7 +211,9 @@ def _rank(standings: Sequence[Standing]) -> tuple[int, int]:
     return words.SEVERITY.index(state), -states.count(state) if state in words.PROBLEMS else 0
 
 
-def _matches(monitor: Monitor, wanted: str) -> bool:
+def _matches(monitor: Monitor, wanted: str, tag: str) -> bool:
+    if tag and tag not in monitor.tags:
+        return False
     text = f"{monitor.name}\n{monitor.url}".casefold()
     return all(word in text for word in wanted.casefold().split())
 

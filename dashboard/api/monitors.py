@@ -43,6 +43,8 @@ async def add_monitor(request: Request, response: Response, values: MonitorValue
     """Watch an address. Scope: write."""
     async with using(request, "write") as reader:
         added = await reader.the(Added, "add_monitor", **_columns(values))
+        if values.tags is not None:
+            await reader.run("tag_monitor", id=added.id, tags=values.tags)
         if values.is_paused:
             await reader.run("pause_monitor", id=added.id, is_wanted=True)
         found = await find(reader, added.id)
@@ -64,6 +66,8 @@ async def change_monitor(request: Request, monitor_id: MonitorId, values: Monito
         columns = _columns(values)
         columns["name"] = columns["name"] or (await find(reader, monitor_id)).name
         await reader.run("change_monitor", id=monitor_id, **columns)
+        if values.tags is not None:
+            await reader.run("tag_monitor", id=monitor_id, tags=values.tags)
         await reader.run("pause_monitor", id=monitor_id, is_wanted=values.is_paused)
         return await find(reader, monitor_id)
 
@@ -84,4 +88,4 @@ async def run_monitor(request: Request, monitor_id: MonitorId) -> Asked:
 
 
 def _columns(values: MonitorValues) -> dict[str, Any]:
-    return values.model_dump(exclude={"is_paused"})
+    return values.model_dump(exclude={"is_paused", "tags"})

@@ -47,6 +47,9 @@ class MonitorValues(BaseModel):
     kind: Literal["request", "page"] | None = Field(
         None, description="Page: with all that it loads. Null: request, or as it was."
     )
+    tags: Annotated[list[Line], Field(max_length=20)] | None = Field(
+        None, description="Words to group by. Null: none, or as they were."
+    )
     is_paused: bool = Field(False, description="It rests: nothing is due.")
 
 
@@ -60,6 +63,7 @@ class Monitor(BaseModel):
     timeout_us: int
     slow_us: int | None
     kind: str
+    tags: list[str]
     is_everywhere: bool
     locations: list[str]
     paused_at: datetime | None

@@ -20,6 +20,7 @@ class Monitor:
     slow_us: int | None
     created_at: datetime
     kind: str
+    tags: list[str]
 
     @property
     def scheme(self) -> str:

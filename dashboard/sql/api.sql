@@ -9,6 +9,7 @@ SELECT
     timeout_us,
     slow_us,
     kind,
+    tags,
     is_everywhere,
     ARRAY(
         SELECT location FROM report.monitor_locations

@@ -11,6 +11,7 @@ SELECT
     kind,
     is_everywhere,
     paused_at,
+    tags,
     ARRAY(
         SELECT location FROM report.monitor_locations
         WHERE monitor_locations.monitor_id = monitors.id) AS locations
@@ -26,6 +27,9 @@ SELECT report.add_monitor(
 SELECT report.change_monitor(
     %(id)s, %(name)s, %(url)s, %(interval_s)s, %(timeout_us)s, %(slow_us)s, %(locations)s,
     %(kind)s)
+
+-- tag_monitor --
+SELECT report.tag_monitor(%(id)s, %(tags)s)
 
 -- pause_monitor --
 SELECT report.pause_monitor(%(id)s, %(is_wanted)s)

@@ -9,7 +9,8 @@ SELECT
     timeout_us,
     slow_us,
     created_at,
-    kind
+    kind,
+    tags
 FROM report.monitors
 WHERE id = %(monitor_id)s
 

@@ -56,6 +56,14 @@ FROM (VALUES
 JOIN vantage.accounts ON accounts.name = wanted.account
 ORDER BY wanted.place;
 
+-- tags --
+UPDATE vantage.monitors SET tags = CASE
+    WHEN name LIKE 'Checkout%%' THEN '{payment,shop}'::text[]
+    WHEN name IN ('Home page', 'Old shop, redirected', 'Product pictures') THEN '{shop}'
+    WHEN name = 'Sign-in API' THEN '{api}'
+    ELSE '{}'
+END;
+
 -- assignments --
 INSERT INTO vantage.monitor_locations (monitor_id, location)
 SELECT monitors.id, locations.name

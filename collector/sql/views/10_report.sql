@@ -43,7 +43,8 @@ SELECT
     created_at,
     is_everywhere,
     paused_at,
-    kind
+    kind,
+    tags
 FROM vantage.monitors
 WHERE account_id = vantage.current_account() AND removed_at IS NULL;
 COMMENT ON VIEW report.monitors IS 'The account''s monitors, less the removed ones.';
@@ -57,6 +58,7 @@ COMMENT ON COLUMN report.monitors.slow_us IS
 COMMENT ON COLUMN report.monitors.max_redirects IS 'Redirects followed.';
 COMMENT ON COLUMN report.monitors.created_at IS 'When the monitor was added.';
 COMMENT ON COLUMN report.monitors.is_everywhere IS 'Probed from all locations, those to come too.';
+COMMENT ON COLUMN report.monitors.tags IS 'Words it is grouped by. Empty: none.';
 COMMENT ON COLUMN report.monitors.paused_at IS 'Since when it rests. NULL: it is probed.';
 COMMENT ON COLUMN report.monitors.kind IS
     'request: the URL alone; page: also what its document asks for.';

@@ -203,6 +203,36 @@ COMMENT ON FUNCTION report.change_monitor IS
     'Defines the account''s monitor anew. Locations NULL: all, also those to come. Kind NULL: as it '
     'was.';
 
+CREATE OR REPLACE FUNCTION report.tag_monitor(given_id integer, given_tags text[])
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    own_id CONSTANT integer := vantage.require_role('editor');
+    wanted CONSTANT text[] := ARRAY(
+        SELECT DISTINCT lower(btrim(tag)) FROM unnest(given_tags) AS tag
+        WHERE btrim(tag) <> '' ORDER BY 1);
+    odd CONSTANT text := (
+        SELECT tag FROM unnest(wanted) AS tag WHERE tag !~ '^[[:alnum:]][[:alnum:] ._:/-]{0,39}$' LIMIT 1);
+BEGIN
+    IF odd IS NOT NULL THEN
+        RAISE EXCEPTION '“%” is no tag: up to 40 letters, digits, spaces and . _ : / - can be.',
+            left(odd, 100) USING ERRCODE = 'VA400';
+    ELSIF cardinality(wanted) > 20 THEN
+        RAISE EXCEPTION 'A monitor may have 20 tags, not %.', cardinality(wanted)
+            USING ERRCODE = 'VA400';
+    END IF;
+    UPDATE vantage.monitors
+    SET tags = wanted
+    WHERE id = given_id AND account_id = own_id AND removed_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'There is no such monitor in your account.' USING ERRCODE = 'VA404';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION report.tag_monitor IS
+    'Groups a monitor by these words, and by no others.';
+
 CREATE OR REPLACE FUNCTION report.pause_monitor(given_id integer, is_wanted boolean)
 RETURNS void
 LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -54,6 +54,22 @@ def test_an_address_without_a_scheme_is_https(visitor: Visitor, centre: Centre) 
     assert found == ("https://plain.example", 60, 10_000_000)
 
 
+def test_a_monitor_is_tagged(visitor: Visitor, centre: Centre, added: int) -> None:
+    form = {**USUAL, "name": "new.example"}
+    send(visitor, f"/m/{added}/edit", tags=" Shop, payment,, shop,two words ", **form)
+    tagged = "SELECT tags FROM vantage.monitors WHERE id = %(id)s"
+    assert centre.execute(tagged, id=added) == [(["payment", "shop", "two words"],)]
+    assert 'value="payment, shop, two words"' in visitor.ask(f"/m/{added}/edit").text
+    assert "new.example" in visitor.ask("/?tag=two+words").text
+    assert "new.example" not in visitor.ask("/?tag=api").text
+    refused = send(visitor, f"/m/{added}/edit", tags="<b>", **form)
+    assert refused.status == 400
+    assert "“&lt;b&gt;” is no tag" in refused.text
+    many = ",".join(f"t{n}" for n in range(21))
+    assert "may have 20 tags, not 21" in send(visitor, f"/m/{added}/edit", tags=many, **form).text
+    assert centre.execute(tagged, id=added) == [(["payment", "shop", "two words"],)]
+
+
 def test_a_monitor_is_changed(visitor: Visitor, centre: Centre, added: int) -> None:
     with psycopg.connect(centre.database.url(), autocommit=True) as listener:
         listener.execute("LISTEN vantage_assignments")
