@@ -17,13 +17,14 @@ PASSWORD = "correct horse battery staple"
 HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 
 
-def _statements() -> dict[str, str]:
-    text = Path(__file__).with_name("seed.sql").read_text(encoding="utf-8")
+def statements(path: Path) -> dict[str, str]:
+    """The named statements of a file, in their order."""
+    text = path.read_text(encoding="utf-8")
     blocks = re.split(r"^-- (\w+) --$", text, flags=re.MULTILINE)
     return dict(zip(blocks[1::2], blocks[2::2], strict=True))
 
 
-STATEMENTS = _statements()
+STATEMENTS = statements(Path(__file__).with_name("seed.sql"))
 
 
 def seed(conninfo: str, *, now: datetime | None = None, length: timedelta | None = None) -> None:

@@ -1,0 +1,228 @@
+"""How long the report centre's pages take, at the server and in a browser, and what they weigh.
+
+    python -m bench.showing [--monitors 1000] [--whole 3] [--seconds 20] [--json]
+
+A private database is filled (see showing.sql), then a report centre asked as its readers ask it:
+one after the other, then fifty at once; and Chromium, with an empty cache, opens each page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from playwright.sync_api import sync_playwright
+
+from bench.table import conditions, show
+from collector.private_server import default_cache, ensure_server
+from collector.progress import silent
+from tests.support import seed
+from tests.support.chromium import chromium_path
+from tests.support.database import Database, Databases, running, temporary_home
+from tests.support.report_centre import Centre, serving
+
+EMAIL = "bench@example.com"
+READERS = 50
+PAGES = {
+    # What, its address, the limit of the server's p95 in milliseconds.
+    "overview": ("/", 150),
+    "overview, one tag": ("/?tag=team+3", 150),
+    "monitor, 24 h": ("/m/1?range=24h", 60),
+    "monitor, 7 days": ("/m/1?range=7d", 80),
+    "series, 24 h": ("/m/1/series.json?range=24h&points=240", 40),
+    "series, 7 days": ("/m/1/series.json?range=7d&points=240", 80),
+}
+OPENED = ("overview", "monitor, 24 h", "monitor, 7 days")
+PAINT_MS, DRAWN_MS, WEIGHT_KB = 400, 800, 150
+
+# When the first chart was put in the page, and when the browser first painted.
+WATCH = """
+new MutationObserver((_, observer) => {
+  if (!document.querySelector("canvas")) return;
+  requestAnimationFrame(() => { window.drawnAt = performance.now(); });
+  observer.disconnect();
+}).observe(document, { childList: true, subtree: true });
+"""
+READ = """() => {
+  const entries = (kind) => performance.getEntriesByType(kind);
+  const asked = [...entries("navigation"), ...entries("resource")]
+    .filter((entry) => !entry.name.endsWith("/live"));
+  return {
+    paint: performance.getEntriesByName("first-contentful-paint")[0]?.startTime,
+    drawn: window.drawnAt,
+    requests: asked.length,
+    bytes: asked.reduce((sum, entry) => sum + entry.encodedBodySize, 0),
+  };
+}"""
+
+
+@dataclass(frozen=True)
+class Client:
+    """A signed-in reader without a browser."""
+
+    address: str
+    cookie: str
+
+    def ask(self, path: str) -> tuple[float, int]:
+        """Milliseconds and bytes of one answer."""
+        headers = {"Cookie": self.cookie, "Accept": "text/html", "Accept-Encoding": "gzip"}
+        began = time.perf_counter()
+        asked = urllib.request.Request(self.address + path, headers=headers)
+        with urllib.request.urlopen(asked, timeout=120) as answer:
+            body = answer.read()
+        return (time.perf_counter() - began) * 1000, len(body)
+
+
+@contextmanager
+def centre(monitors: int, whole: int) -> Iterator[Centre]:
+    """A report centre over a database that holds so much."""
+    server = ensure_server(
+        cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
+    )
+    with temporary_home() as home, running(home, server) as local:
+        databases = Databases(local.url(database="postgres"), count(1))
+        databases.make_template()
+        with databases.migrated() as database, tempfile.TemporaryDirectory() as place:
+            fill(database, monitors, whole)
+            with serving(database, Path(place)) as started:
+                yield started
+
+
+def fill(database: Database, monitors: int, whole: int) -> None:
+    """Run showing.sql, telling how long each statement took."""
+    values = {
+        "now": datetime.now(UTC),
+        "monitors": monitors,
+        "whole": whole,
+        "password_hash": seed.HASHER.hash(seed.PASSWORD),
+    }
+    path = Path(__file__).with_suffix(".sql")
+    with psycopg.connect(database.url(), cursor_factory=psycopg.ClientCursor) as connection:
+        for name, statement in seed.statements(path).items():
+            began = time.monotonic()
+            connection.execute(statement.encode(), values)
+            connection.commit()
+            print(f"{name}: {time.monotonic() - began:.1f} s", flush=True)
+
+
+def percentile(values: list[float], part: float) -> float:
+    """The value that ``part`` of them do not exceed."""
+    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
+
+
+def at_the_server(client: Client, path: str, seconds: float) -> dict[str, float]:
+    """Ask one after the other, then many at once, for so long each."""
+    client.ask(path)
+    alone = _repeated(client, path, seconds)
+    with ThreadPoolExecutor(READERS) as pool:
+        each = pool.map(lambda _: _repeated(client, path, seconds), range(READERS))
+        crowd = [took for taken in each for took in taken]
+    return {
+        "p50": statistics.median(alone),
+        "p95": percentile(alone, 0.95),
+        "crowd": percentile(crowd, 0.95),
+        "kb": client.ask(path)[1] / 1024,
+    }
+
+
+def _repeated(client: Client, path: str, seconds: float) -> list[float]:
+    until = time.monotonic() + seconds
+    taken = [client.ask(path)[0]]
+    while time.monotonic() < until:
+        taken.append(client.ask(path)[0])
+    return taken
+
+
+def in_a_browser(address: str) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Sign in, then open each page with an empty cache; also returns the session's cookie."""
+    found = {}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium_path(), args=["--no-sandbox", "--disable-gpu"]
+        )
+        context = browser.new_context(base_url=address, viewport={"width": 1360, "height": 900})
+        page = context.new_page()
+        page.set_default_timeout(120_000)
+        page.goto("/sign-in")
+        page.get_by_label("Email address").fill(EMAIL)
+        page.get_by_label("Password").fill(seed.PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/")
+        state = context.storage_state()
+        for name in OPENED:
+            runs = []
+            for _ in range(5):
+                fresh = browser.new_context(
+                    base_url=address, storage_state=state, viewport={"width": 1360, "height": 900}
+                )
+                fresh.add_init_script(WATCH)
+                opened = fresh.new_page()
+                opened.goto(PAGES[name][0], wait_until="load")
+                # The page's own policy lets nothing be waited for inside it.
+                while name != "overview" and not opened.evaluate("window.drawnAt"):
+                    time.sleep(0.02)
+                runs.append(opened.evaluate(READ))
+                fresh.close()
+            runs.sort(key=lambda run: run["drawn"] or run["paint"])
+            found[name] = runs[len(runs) // 2]
+        cookie = "; ".join(f"{each['name']}={each['value']}" for each in state["cookies"])
+        browser.close()
+    return cookie, found
+
+
+def main() -> None:
+    """Run everything and print it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--monitors", type=int, default=1000)
+    parser.add_argument("--whole", type=int, default=3, help="how many have a whole week's results")
+    parser.add_argument("--seconds", type=float, default=20, help="how long each is asked for")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    machine = conditions()
+    with centre(options.monitors, options.whole) as started:
+        cookie, opened = in_a_browser(started.address)
+        client = Client(started.address, cookie)
+        served = {
+            name: at_the_server(client, path, options.seconds) for name, (path, _) in PAGES.items()
+        }
+    machine["load_after"] = round(os.getloadavg()[0], 2)
+    if options.json:
+        print(json.dumps({"machine": machine, "served": served, "opened": opened}, indent=2))
+        return
+    print(machine)
+    show(
+        f"At the server, milliseconds: {options.monitors:,} monitors x 20 locations",
+        ("page", "p50", "p95", "limit", f"p95, {READERS} at once", "limit", "KB"),
+        [
+            (name, row["p50"], row["p95"], PAGES[name][1], row["crowd"], 400, row["kb"])
+            for name, row in served.items()
+        ],
+    )
+    show(
+        "In Chromium, empty cache, median of five; "
+        f"limits {PAINT_MS} ms, {DRAWN_MS} ms, {WEIGHT_KB} KB",
+        ("page", "first paint, ms", "charts drawn, ms", "requests", "KB"),
+        [
+            (name, row["paint"], row["drawn"], row["requests"], row["bytes"] / 1024)
+            for name, row in opened.items()
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
