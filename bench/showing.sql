@@ -83,17 +83,13 @@ SELECT * FROM vantage.rollups_1h
 WHERE monitor_id = 1 AND bucket_at > %(now)s - INTERVAL '26 hours';
 
 -- renumbered --
-DO $$
-DECLARE
-    n record;
-BEGIN
-    FOR n IN SELECT id FROM vantage.monitors WHERE id NOT IN (SELECT monitor_id FROM vantage.rollups_1h)
-    LOOP
-        UPDATE copied SET monitor_id = n.id;
-        INSERT INTO vantage.rollups_1h SELECT * FROM copied;
-    END LOOP;
-END
-$$;
+INSERT INTO vantage.rollups_1h
+SELECT another.*
+FROM vantage.monitors
+CROSS JOIN copied
+CROSS JOIN LATERAL jsonb_populate_record(
+    copied, jsonb_build_object('monitor_id', monitors.id)) AS another
+WHERE monitors.id > %(whole)s;
 
 -- statistics --
 ANALYZE vantage.results, vantage.rollups_1h, vantage.rollups_1d, vantage.monitor_locations;
