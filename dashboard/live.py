@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import structlog
 from psycopg import Error
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from dashboard.db import Database
 from dashboard.errors import DatabaseAway, NotSignedIn
@@ -24,10 +25,18 @@ ANY: frozenset[int] = frozenset()
 """Stands for “something, anywhere”: readers look for themselves."""
 
 
+MOST_PAGES = 2_000
+MOST_PAGES_OF_AN_ACCOUNT = 300
+"""Each holds a connection open; a page without one looks for itself twice a minute."""
+
+Look = Callable[[], Awaitable[frozenset[int]]]
+
+
 class Reader:
     """One open page: gathers what happened until it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, account_id: int = 0) -> None:
+        self.account_id = account_id
         self._news: set[int] = set()
         self._is_any = False
         self._woken = asyncio.Event()
@@ -44,10 +53,10 @@ class Reader:
         self.is_closed = True
         self._woken.set()
 
-    async def wait(self) -> frozenset[int] | None:
+    async def wait(self, heartbeat_s: float = HEARTBEAT_S) -> frozenset[int] | None:
         """What came in since the last call, at the latest after a heartbeat. None: nothing."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), HEARTBEAT_S)
+            await asyncio.wait_for(self._woken.wait(), heartbeat_s)
         self._woken.clear()
         news = frozenset(self._news)
         told = ANY if self._is_any else (news or None)
@@ -64,10 +73,15 @@ class Hub:
         self._readers: set[Reader] = set()
         self._is_closed = False
 
+    def is_full(self, account_id: int) -> bool:
+        """Whether no further page of this account can be told."""
+        own = sum(reader.account_id == account_id for reader in self._readers)
+        return len(self._readers) >= MOST_PAGES or own >= MOST_PAGES_OF_AN_ACCOUNT
+
     @contextlib.contextmanager
-    def reader(self) -> Iterator[Reader]:
+    def reader(self, account_id: int) -> Iterator[Reader]:
         """A reader for as long as its page is open."""
-        reader = Reader()
+        reader = Reader(account_id)
         if self._is_closed:
             reader.close()
         self._readers.add(reader)
@@ -96,13 +110,14 @@ class Hub:
         async with connection:
             await connection.execute(statements()["listen"])
             LOG.info("listening_started")
-            self._tell(ANY)
+            self.tell(ANY)
             while True:
                 async for notification in connection.notifies(timeout=HEARTBEAT_S):
-                    self._tell(monitor_ids(notification.payload))
+                    self.tell(monitor_ids(notification.payload))
                 await connection.execute(statements()["health"])
 
-    def _tell(self, monitor_ids: frozenset[int]) -> None:
+    def tell(self, monitor_ids: frozenset[int]) -> None:
+        """Results of these monitors came in."""
         for reader in self._readers:
             reader.tell(monitor_ids)
 
@@ -117,34 +132,45 @@ def monitor_ids(payload: str) -> frozenset[int]:
 
 async def stream(request: Request) -> Response:
     """Server-sent events: ``results`` with the ids of the account's monitors that have news."""
-    own = await _own_monitors(request)
+    hub: Hub = request.app.state.hub
+
+    async def look() -> frozenset[int]:
+        async with visit(request) as (_, reader):
+            return frozenset(monitor.id for monitor in await reader.all(Monitor, "monitors"))
+
+    async with visit(request) as (visitor, _):
+        account_id = visitor.account_id
+    if hub.is_full(account_id):
+        return PlainTextResponse(
+            "Too many pages are open; this one looks for itself twice a minute.\n",
+            503,
+            {"Retry-After": "30"},
+        )
     return StreamingResponse(
-        _events(request, own),
+        events(hub, account_id, look),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _events(request: Request, own: frozenset[int]) -> AsyncIterator[str]:
-    hub: Hub = request.app.state.hub
-    with hub.reader() as reader:
+async def events(
+    hub: Hub, account_id: int, look: Look, heartbeat_s: float = HEARTBEAT_S
+) -> AsyncIterator[str]:
+    """What one page is sent. ``look``: the monitors that it may hear of, asked at every heartbeat,
+    however much comes in between: a session may have ended, a monitor may be new.
+    """
+    with hub.reader(account_id) as reader:
         yield "retry: 2000\n\n"
-        while True:
-            news = await reader.wait()
-            if reader.is_closed:
-                return
-            if news is None:
-                # The heartbeat is also when a session that ended, and a new monitor, are noticed.
+        looked_at, own = float("-inf"), ANY
+        while not reader.is_closed:
+            if time.monotonic() - looked_at >= heartbeat_s:
                 try:
-                    own = await _own_monitors(request)
+                    own = await look()
                 except (NotSignedIn, DatabaseAway):
                     return
+                looked_at = time.monotonic()
                 yield ": still here\n\n"
-            elif news == ANY or news & own:
+            news = await reader.wait(heartbeat_s)
+            if news is not None and not reader.is_closed and (news == ANY or news & own):
                 ids = ",".join(str(monitor_id) for monitor_id in sorted(news & own))
                 yield f"event: results\ndata: {ids}\n\n"
-
-
-async def _own_monitors(request: Request) -> frozenset[int]:
-    async with visit(request) as (_, reader):
-        return frozenset(monitor.id for monitor in await reader.all(Monitor, "monitors"))

@@ -22,7 +22,12 @@ export function follow() {
       if (wasClosed) refreshSoon();
       wasClosed = false;
     });
-    stream.addEventListener("error", () => { show(false); wasClosed = true; });
+    stream.addEventListener("error", () => {
+      show(false);
+      wasClosed = true;
+      // Refused, as when too many pages are open: the next look tries again.
+      if (stream?.readyState === EventSource.CLOSED) stream = null;
+    });
     stream.addEventListener("results", (event) => {
       const ids = event.data ? event.data.split(",") : [];
       if (!monitor || !ids.length || ids.includes(monitor)) refreshSoon();
@@ -37,7 +42,11 @@ export function follow() {
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   window.addEventListener("pagehide", close);
   window.addEventListener("pageshow", open);
-  setInterval(() => { if (!document.hidden) refreshSoon(); }, LOOK_AGAIN_MS);
+  setInterval(() => {
+    if (document.hidden) return;
+    refreshSoon();
+    open();
+  }, LOOK_AGAIN_MS);
   open();
 }
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from starlette.routing import Route
 from dashboard import csrf, live
 from dashboard.app import make
 from dashboard.attempts import TRIES, WINDOW_S, Attempts
-from dashboard.errors import Forbidden
+from dashboard.db import Database
+from dashboard.errors import Forbidden, NotSignedIn
 from dashboard.headers import ALWAYS, HOST
 from dashboard.queries import statements
 from dashboard.settings import Settings, read_secret
@@ -123,6 +125,41 @@ async def test_a_reader_gathers_what_happened() -> None:
     assert await reader.wait() == live.ANY
     reader.close()
     assert await reader.wait() is None
+
+
+async def test_a_session_that_ends_is_noticed_however_much_comes_in() -> None:
+    hub = live.Hub(Database(""))
+    answers: list[frozenset[int] | Exception] = [frozenset({1}), frozenset({1, 2}), NotSignedIn()]
+
+    async def look() -> frozenset[int]:
+        match answers.pop(0):
+            case Exception() as error:
+                raise error
+            case own:
+                return own
+
+    said = []
+    async for part in live.events(hub, 7, look, heartbeat_s=0.02):
+        said.append(part)
+        hub.tell(frozenset({2}))
+    assert not answers
+    assert "event: results\ndata: 2\n\n" in said
+    # The first look knew of no monitor 2.
+    assert said[:3] == ["retry: 2000\n\n", ": still here\n\n", ": still here\n\n"]
+
+
+def test_open_pages_are_bounded() -> None:
+    hub = live.Hub(Database(""))
+    with contextlib.ExitStack() as opened:
+        for _ in range(live.MOST_PAGES_OF_AN_ACCOUNT):
+            assert not hub.is_full(1)
+            opened.enter_context(hub.reader(1))
+        assert hub.is_full(1)
+        assert not hub.is_full(2)
+        for account_id in range(2, live.MOST_PAGES - live.MOST_PAGES_OF_AN_ACCOUNT + 2):
+            opened.enter_context(hub.reader(account_id))
+        assert hub.is_full(9_999)
+    assert not hub.is_full(1)
 
 
 async def test_an_answer_to_what_broke_has_the_headers_too() -> None:
