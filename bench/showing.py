@@ -14,7 +14,7 @@ import os
 import statistics
 import tempfile
 import time
-import urllib.parse
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -79,12 +79,17 @@ class Client:
     cookie: str
 
     def ask(self, path: str) -> tuple[float, int]:
-        """Milliseconds and bytes of one answer."""
+        """Milliseconds and bytes of one answer; no bytes: it was refused as the server was busy."""
         headers = {"Cookie": self.cookie, "Accept": "text/html", "Accept-Encoding": "gzip"}
         began = time.perf_counter()
         asked = urllib.request.Request(self.address + path, headers=headers)
-        with urllib.request.urlopen(asked, timeout=120) as answer:
-            body = answer.read()
+        try:
+            with urllib.request.urlopen(asked, timeout=120) as answer:
+                body = answer.read()
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            body = b""
         return (time.perf_counter() - began) * 1000, len(body)
 
 
@@ -131,21 +136,25 @@ def at_the_server(client: Client, path: str, seconds: float) -> dict[str, float]
     alone = _repeated(client, path, seconds)
     with ThreadPoolExecutor(READERS) as pool:
         each = pool.map(lambda _: _repeated(client, path, seconds), range(READERS))
-        crowd = [took for taken in each for took in taken]
-    return {
-        "p50": statistics.median(alone),
-        "p95": percentile(alone, 0.95),
-        "crowd": percentile(crowd, 0.95),
-        "kb": client.ask(path)[1] / 1024,
+        crowd = [answer for answers in each for answer in answers]
+    times = [ms for ms, _ in alone]
+    found = {
+        "p50": statistics.median(times),
+        "p95": percentile(times, 0.95),
+        "crowd": percentile([ms for ms, _ in crowd], 0.95),
+        "refused": 100 * sum(not size for _, size in crowd) / len(crowd),
+        "kb": alone[-1][1] / 1024,
     }
+    print(path, {name: round(value, 1) for name, value in found.items()}, flush=True)
+    return found
 
 
-def _repeated(client: Client, path: str, seconds: float) -> list[float]:
+def _repeated(client: Client, path: str, seconds: float) -> list[tuple[float, int]]:
     until = time.monotonic() + seconds
-    taken = [client.ask(path)[0]]
+    answers = [client.ask(path)]
     while time.monotonic() < until:
-        taken.append(client.ask(path)[0])
-    return taken
+        answers.append(client.ask(path))
+    return answers
 
 
 def in_a_browser(address: str) -> tuple[str, dict[str, dict[str, Any]]]:
@@ -207,9 +216,18 @@ def main() -> None:
     print(machine)
     show(
         f"At the server, milliseconds: {options.monitors:,} monitors x 20 locations",
-        ("page", "p50", "p95", "limit", f"p95, {READERS} at once", "limit", "KB"),
+        ("page", "p50", "p95", "limit", f"p95, {READERS} at once", "limit", "refused, %", "KB"),
         [
-            (name, row["p50"], row["p95"], PAGES[name][1], row["crowd"], 400, row["kb"])
+            (
+                name,
+                row["p50"],
+                row["p95"],
+                PAGES[name][1],
+                row["crowd"],
+                400,
+                row["refused"],
+                row["kb"],
+            )
             for name, row in served.items()
         ],
     )
