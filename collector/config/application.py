@@ -65,8 +65,7 @@ def bring_about(
         number, after = kind.create(scope, key, entry.wanted)
         change = Change("create", kind.one, key, account, {}, after)
     else:
-        number = present.id
-        before, after = kind.update(scope, present, entry.wanted)
+        number, before, after = kind.update(scope, present, entry.wanted)
         action = "update" if before != after else "keep"
         change = Change(action, kind.one, key, account, before, after)
     if kind.is_owned:

@@ -138,8 +138,8 @@ class Kind(Protocol):
     def create(self, scope: Scope, key: str, wanted: Any) -> tuple[int, Document]:
         """Make it; return its id and what was made."""
 
-    def update(self, scope: Scope, present: Present, wanted: Any) -> tuple[Document, Document]:
-        """Change what differs, if anything does; return what it was and what it is."""
+    def update(self, scope: Scope, present: Present, wanted: Any) -> tuple[int, Document, Document]:
+        """Change what differs, if anything does; return its id, what it was and what it is."""
 
     def remove(self, scope: Scope, present: Present) -> None:
         """Take it away."""

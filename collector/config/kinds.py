@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collector.config.kind import KEY, Kind
 from collector.config.locations import Locations
+from collector.config.maintenance import Rules, Windows
 from collector.config.monitors import Monitors
 from collector.config.shape import Names, Schema, Text
 
-KINDS: tuple[Kind, ...] = (Locations(), Monitors())
+KINDS: tuple[Kind, ...] = (Locations(), Monitors(), Windows(), Rules())
 # Whatever begins so is the user's own: a place for what anchors name.
 OWN = "x-"
 

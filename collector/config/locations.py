@@ -62,14 +62,16 @@ class Locations:
             add_location(scope.connection, name=key, **columns(key, wanted.document))
         return 0, wanted.document
 
-    def update(self, scope: Scope, present: Present, wanted: Wanted) -> tuple[Document, Document]:
+    def update(
+        self, scope: Scope, present: Present, wanted: Wanted
+    ) -> tuple[int, Document, Document]:
         before = document(present.key, present.row)
         if before != wanted.document:
             scope.connection.execute(
                 db.queries("config")["update_location"],
                 {"name": present.key, **columns(present.key, wanted.document)},
             )
-        return before, wanted.document
+        return present.id, before, wanted.document
 
     def remove(self, scope: Scope, present: Present) -> None:
         raise NotImplementedError("no location is ever removed")

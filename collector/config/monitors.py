@@ -169,13 +169,15 @@ class Monitors:
                 scope.store(monitor_id, secrets_of(secrets))
         return monitor_id, document(key, wanted.monitor, hidden(secrets))
 
-    def update(self, scope: Scope, present: Present, wanted: Wanted) -> tuple[Document, Document]:
+    def update(
+        self, scope: Scope, present: Present, wanted: Wanted
+    ) -> tuple[int, Document, Document]:
         names = set(present.row["secrets"])
         before = self.document(scope, present)
         if wanted.names == names and all(each is STORED for each in wanted.secrets.values()):
             after = document(present.key, wanted.monitor, dict.fromkeys(names, Hidden(None)))
             if before == after:
-                return before, after
+                return present.id, before, after
         stored = {}
         if names:
             stored = by_name(stored_secrets(scope.connection, present.id, scope.keyring))
@@ -193,7 +195,7 @@ class Monitors:
                 )
             if secrets != stored or set(row["secrets"]) != names:
                 scope.store(present.id, secrets_of(secrets))
-        return before, after
+        return present.id, before, after
 
     def remove(self, scope: Scope, present: Present) -> None:
         scope.connection.execute(db.queries("operator")["remove_monitor"], {"id": present.id})

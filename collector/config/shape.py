@@ -149,22 +149,23 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Instant:
-    """A date and time with its zone, as ISO 8601 writes it."""
+class LocalTime:
+    """A date and time by clocks that another field names."""
+
+    pattern = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?"
 
     def read(self, part: Part) -> datetime:
-        expected = "a date and time with its zone, such as 2026-12-01T22:00:00Z"
+        expected = "a date and time without a zone, such as 2026-12-01 22:00"
         text = part.scalar(expected)
         try:
-            instant = datetime.fromisoformat(text)
+            if not re.fullmatch(self.pattern, text):
+                raise ValueError(text)
+            return datetime.fromisoformat(text)
         except ValueError as error:
             raise part.mistake(f"{text[:80]!r} is not {expected}.") from error
-        if instant.tzinfo is None:
-            raise part.mistake(f"{text[:80]!r} names no zone; expected {expected}.")
-        return instant
 
     def schema(self) -> Schema:
-        return {"type": "string", "format": "date-time"}
+        return {"type": "string", "pattern": f"^{self.pattern}$"}
 
 
 @dataclass(frozen=True, slots=True)

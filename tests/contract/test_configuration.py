@@ -74,6 +74,9 @@ def test_every_example_is_valid(text: str) -> None:
         "monitors: {a: {url: 'http://a.example', assertions: [{kind: colour, expected: 1}]}}",
         "monitors: {a: {url: 'http://a.example', locations: fra}}",
         "locations: {fra: {latitude: 91, longitude: 0}}",
+        "maintenance: {a: {from: 2026-12-01 22:00}}",
+        "maintenance: {a: {from: tonight, for: 1h}}",
+        "maintenance_rules: {a: {from: 2026-12-01 22:00, for: 1h}}",
         "monitor: {}",
     ],
 )

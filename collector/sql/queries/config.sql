@@ -33,3 +33,46 @@ SET
     longitude = %(longitude)s,
     asn = %(asn)s
 WHERE name = %(name)s
+
+-- windows --
+SELECT
+    id,
+    monitor_id,
+    from_at,
+    to_at,
+    title
+FROM vantage.maintenance
+WHERE account_id = %(account_id)s
+    AND rule_id IS NULL
+    AND (to_at > now() OR id IN (
+        SELECT object_id FROM vantage.applied
+        WHERE applied.account_id = %(account_id)s AND applied.kind = %(kind)s))
+    AND (monitor_id IS NULL OR EXISTS (
+        SELECT FROM vantage.monitors
+        WHERE monitors.id = monitor_id AND monitors.removed_at IS NULL))
+ORDER BY id
+
+-- update_window --
+UPDATE vantage.maintenance
+SET
+    monitor_id = %(monitor_id)s,
+    from_at = %(from_at)s,
+    to_at = %(to_at)s,
+    title = %(title)s
+WHERE id = %(id)s
+
+-- rules --
+SELECT
+    id,
+    monitor_id,
+    first_at,
+    time_zone,
+    duration_s,
+    rule,
+    title
+FROM vantage.maintenance_rules
+WHERE account_id = %(account_id)s
+    AND (monitor_id IS NULL OR EXISTS (
+        SELECT FROM vantage.monitors
+        WHERE monitors.id = monitor_id AND monitors.removed_at IS NULL))
+ORDER BY id

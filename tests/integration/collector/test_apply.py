@@ -356,3 +356,54 @@ def test_every_documented_example_is_applied_and_then_changes_nothing(
         assert (applied.exit_code, "Applied." in applied.output) == (0, True), applied.output
         assert vantage.apply(text).output == "Nothing to change.\n", text
     assert vantage.apply(vantage("export").output).output == "Nothing to change.\n"
+
+
+MAINTENANCE = """
+monitors: {shop: {url: "https://shop.example/"}}
+maintenance:
+  move: {monitor: shop, from: "2099-07-01 10:00", for: 2h, time_zone: Europe/Berlin, title: Move}
+  past: {from: 2020-01-01T00:00, for: 90m}
+maintenance_rules:
+  weekly: {from: "2026-12-06 03:00", for: 1h, time_zone: Europe/Berlin, rule: freq=weekly;byday=su}
+"""
+
+
+def test_maintenance_is_applied_changed_and_pruned(vantage: Vantage) -> None:
+    assert [key for _, _, key in vantage.changes(MAINTENANCE)] == ["shop", "move", "past", "weekly"]
+    assert vantage.changes(MAINTENANCE) == []
+    listed = json.loads(vantage("maintenance", "list", "--json").output)
+    [move] = [each for each in listed if each["title"] == "Move"]
+    assert (move["from_at"], move["monitor"]) == ("2099-07-01 08:00:00+00:00", move["monitor"])
+    exported = vantage("export").output
+    assert "from: 2099-07-01 08:00" in exported
+    assert "rule: FREQ=WEEKLY;BYDAY=SU" in exported
+    assert vantage.apply(exported).output == "Nothing to change.\n"
+    changed = MAINTENANCE.replace("for: 2h", "for: 3h").replace("for: 1h", "for: 2h")
+    assert [(action, key) for action, _, key in vantage.changes(changed)] == [
+        ("update", "move"), ("update", "weekly")]  # fmt: skip
+    assert len(json.loads(vantage("maintenance", "list", "--rules", "--json").output)) == 1
+    pruned = vantage.changes("monitors: {shop: {url: 'https://shop.example/'}}", "--prune")
+    assert [key for _, _, key in pruned] == ["weekly", "past", "move"]
+    # What is over stays: it has counted.
+    listed = json.loads(vantage("maintenance", "list", "--over", "--json").output)
+    assert [each["title"] for each in listed] == [""]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("maintenance: {a: {from: 2026-12-01T22:00Z, for: 1h}}", "a date and time without a zone"),
+        ("maintenance: {a: {from: 2026-13-01 22:00, for: 1h}}", "a date and time without a zone"),
+        ("maintenance: {a: {from: 2026-12-01 22:00, for: 8h, time_zone: Mars}}", "no time zone"),
+        ("maintenance: {a: {from: 2026-12-01 22:00, for: 8d}}", "such as 500ms, 30s, 5m or 1h"),
+        ("maintenance: {a: {from: 2026-12-01 22:00, for: 200h}}", "1 minute to 7 days"),
+        ("maintenance: {a: {from: 2026-12-01 22:00, for: 1h, monitor: b}}", "no monitor 'b'"),
+        ("maintenance_rules: {a: {from: 2026-12-01 22:00, for: 1h}}", "'rule' is missing"),
+        ("maintenance_rules: {a: {from: 2026-12-01 22:00, for: 1h, rule: SOMETIMES}}", "no rule"),
+        ("maintenance_rules: {a: {from: 2026-12-01 22:00, for: 1h, rule: FREQ=DAILY;BYHOUR=3}}",
+         "maintenance_rules.a.rule: 'FREQ=DAILY;BYHOUR=3' cannot be followed"),
+    ],
+)  # fmt: skip
+def test_maintenance_that_cannot_be_is_told(vantage: Vantage, text: str, sentence: str) -> None:
+    refused = vantage.apply(text)
+    assert (refused.exit_code, sentence in refused.output) == (1, True), refused.output
