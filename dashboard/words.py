@@ -161,6 +161,19 @@ def span(length: timedelta) -> str:
     return f"{seconds} s"
 
 
+def lasted(seconds: int) -> str:
+    """How long something lasted, by its two largest units: ``40 s``, ``12 min``, ``3 h 5 min``."""
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    large, small, names = (*divmod(minutes, 60), ("h", "min"))
+    if large >= 48:
+        large, small, names = (*divmod(large, 24), ("d", "h"))
+    return f"{large} {names[0]}" + (f" {small} {names[1]}" if small else "")
+
+
 def ago(at: datetime, now: datetime) -> str:
     """How long before ``now``; never negative, clocks differ."""
     return f"{span(max(now - at, timedelta()))} ago"

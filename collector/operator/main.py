@@ -18,6 +18,7 @@ from collector.operator.importing import import_
 from collector.operator.location import location
 from collector.operator.maintenance import maintenance
 from collector.operator.monitor import monitor
+from collector.operator.report import report
 from collector.operator.run import run
 from collector.operator.secrets import secrets
 from collector.operator.target import home_option, local_database
@@ -45,6 +46,7 @@ for command in (
 ):
     main.add_command(command)
 monitor.add_command(run)
+main.add_command(report)
 
 
 @main.command()

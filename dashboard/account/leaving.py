@@ -40,6 +40,7 @@ TABLES = (
     "notifications",
     "maintenance",
     "maintenance_rules",
+    "reports",
 )
 
 

@@ -35,6 +35,7 @@ PAGES = [
     "/settings/sessions",
     "/settings/tokens",
     "/settings/status-pages",
+    "/reports",
     "/settings/notifications",
     "/settings/maintenance",
     "/settings/audit",

@@ -70,6 +70,8 @@ SELECT account_id, id, 'down', now(), now(), 'other', name FROM vantage.monitors
 INSERT INTO vantage.incident_evidence (incident_id, location, which, slot_at, total_us)
 SELECT id, 'fra', 'first', now(), 0 FROM vantage.incidents;
 INSERT INTO vantage.incident_events (incident_id, kind) SELECT id, 'opened' FROM vantage.incidents;
+INSERT INTO vantage.reports (account_id, month, parameters, revision, content)
+SELECT id, '2026-01-01', '{}', 1, '[]' FROM vantage.accounts;
 INSERT INTO vantage.sealing_keys (key_id, public_key) VALUES (repeat('a', 16), sha256(''));
 INSERT INTO vantage.channels (account_id, name, kind, hint, key_id, sealed)
 SELECT id, name, 'mail', 'x@example.org', repeat('a', 16), '' FROM vantage.accounts;

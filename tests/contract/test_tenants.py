@@ -61,6 +61,7 @@ VALUES: dict[str, str] = {
     "jsonb": "'{}'",
     "uuid": "md5('agent')::uuid",
     "date": "current_date",
+    "numeric": "99.9",
     "time without time zone": "localtime",
     "timestamp without time zone": "localtimestamp",
 }

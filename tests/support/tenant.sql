@@ -115,3 +115,7 @@ VALUES (4711, 4711, 'xyzzy channel', 'mail', 'xyzzy@example.net', '0123456789abc
 INSERT INTO vantage.notifications (id, channel_id, step, kind, incident_id, content)
 OVERRIDING SYSTEM VALUE
 VALUES (4711, 4711, 'xyzzy', 'opened', 4711, '{"monitor": "xyzzy monitor"}');
+
+INSERT INTO vantage.reports (id, account_id, month, parameters, revision, content)
+OVERRIDING SYSTEM VALUE
+VALUES (4711, 4711, '2026-01-01', '{}', 1, '[{"monitor": "xyzzy monitor", "monitor_id": 4711}]');

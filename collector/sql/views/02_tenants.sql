@@ -30,6 +30,13 @@ DROP POLICY IF EXISTS own ON vantage.maintenance;
 CREATE POLICY own ON vantage.maintenance
     TO vantage_views USING (account_id = vantage.current_account());
 
+DROP POLICY IF EXISTS everything ON vantage.reports;
+CREATE POLICY everything ON vantage.reports
+    TO vantage_collector, vantage_reader USING (true) WITH CHECK (true);
+DROP POLICY IF EXISTS own ON vantage.reports;
+CREATE POLICY own ON vantage.reports
+    TO vantage_views USING (account_id = vantage.current_account());
+
 DROP POLICY IF EXISTS everything ON vantage.channels;
 CREATE POLICY everything ON vantage.channels
     TO vantage_collector, vantage_reader USING (true) WITH CHECK (true);

@@ -1,0 +1,251 @@
+"""Reports of a month: the page, and the same as CSV and PDF."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from importlib.resources import as_file, files
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dashboard import words
+from dashboard.errors import BadRequest, NotFound
+from dashboard.rendering import page
+from dashboard.rows.monitor import Monitor
+from dashboard.rows.report import Report
+from dashboard.session import Visitor, visit
+
+MONTHS = 13
+OBJECTIVES = ("99", "99.5", "99.9", "99.95", "99.99")
+MEDIA = {"csv": "text/csv", "json": "application/json", "pdf": "application/pdf"}
+MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
+FIGURES = (
+    "monitor_id",
+    "monitor",
+    "url",
+    "due",
+    "run",
+    "missing",
+    "judged",
+    "not_judged",
+    "passed",
+    "availability",
+    "is_met",
+    "budget",
+    "spent",
+    "median_us",
+    "p95_us",
+    "timed",
+    "within",
+    "within_share",
+    "is_fast_enough",
+    "incidents",
+    "incident_s",
+    "maintenance_s",
+)
+RULES = (
+    "Months are those of UTC. A check is a slot of a monitor at a location; all count alike.",
+    "Availability is the checks that passed, of those judged, rounded down to three decimals.",
+    "Slow checks passed. A failure that a busy agent saw proves nothing and is not judged.",
+    "A check without a result is missing: neither passed nor failed. It is counted beside.",
+    "Maintenance is left out, whenever it was entered; entering it afterwards makes a revision.",
+    "The error budget is the failed checks that the objective allows, rounded down.",
+    "Response times are of checks that passed, percentiles within 4.8 %; within a limit counts "
+    "only what is surely within it.",
+    "Incidents are outages that enough locations agreed on; their time is clipped to the month.",
+    "When late results or maintenance amend a month that is over, the report becomes a new "
+    "revision; the old ones are kept.",
+)
+"""Printed on every report; docs/reports.md says the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a report is asked to be about. ``limit_ms`` None: no objective of response times."""
+
+    month: date
+    monitor_ids: tuple[int, ...]
+    objective: Decimal
+    limit_ms: int | None
+    share: Decimal
+
+    @property
+    def query(self) -> str:
+        """It, in an address."""
+        values: list[tuple[str, Any]] = [("month", f"{self.month:%Y-%m}")]
+        values += [("monitor", number) for number in self.monitor_ids]
+        values.append(("objective", self.objective))
+        if self.limit_ms is not None:
+            values += [("limit", self.limit_ms), ("share", self.share)]
+        return "?" + urlencode(values)
+
+
+def months(now: datetime) -> list[date]:
+    """The first days of this month and those before it."""
+    counted = now.year * 12 + now.month - 1
+    return [date((counted - n) // 12, (counted - n) % 12 + 1, 1) for n in range(MONTHS)]
+
+
+def parse(query: Mapping[str, str], chosen: list[str], now: datetime) -> Wanted:
+    """Read an address's parameters; without any: the month before this one, all monitors.
+
+    Raises: BadRequest.
+    """
+    text = query.get("month", "")
+    if text and not MONTH.fullmatch(text):
+        raise BadRequest(f"“{text[:40]}” is no month. It has the form 2026-10.")
+    month = date.fromisoformat(f"{text}-01") if text else months(now)[1]
+    if any(not one.isascii() or not one.isdigit() or len(one) > 9 for one in chosen):
+        raise BadRequest("Monitors are named by their numbers.")
+    limit = query.get("limit", "").strip()
+    if limit and (not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= 600_000):
+        raise BadRequest(f"“{limit[:40]}” is no limit: 1 to 600000 ms can be.")
+    return Wanted(
+        month,
+        tuple(sorted({int(one) for one in chosen})),
+        _percent(query.get("objective") or "99.9"),
+        int(limit) if limit else None,
+        _percent(query.get("share") or "95"),
+    )
+
+
+def _percent(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not 0 <= value <= 100 or len(text) > 8:
+        raise BadRequest(f"“{text[:40]}” is no objective: 0 to 100 percent can be.")
+    return value
+
+
+async def _made(request: Request) -> tuple[Visitor, list[Monitor], Wanted, Report]:
+    chosen = request.query_params.getlist("monitor")
+    wanted = parse(request.query_params, chosen, datetime.now(UTC))
+    async with visit(request) as (visitor, reader):
+        monitors = await reader.all(Monitor, "monitors")
+        made = await reader.the(
+            Report,
+            "report",
+            month=wanted.month,
+            monitor_ids=list(wanted.monitor_ids) or None,
+            objective=wanted.objective,
+            limit_us=None if wanted.limit_ms is None else wanted.limit_ms * 1_000,
+            share=wanted.share,
+        )
+    return visitor, monitors, wanted, made
+
+
+async def show(request: Request) -> Response:
+    """Answer ``/reports``."""
+    visitor, monitors, wanted, made = await _made(request)
+    return page(
+        request,
+        "reports.html",
+        visitor=visitor,
+        monitors=monitors,
+        wanted=wanted,
+        report=made,
+        months=months(datetime.now(UTC)),
+        objectives=OBJECTIVES,
+        rules=RULES,
+        lasted=words.lasted,
+    )
+
+
+async def download(request: Request) -> Response:
+    """Answer ``/reports/month.csv``, ``.json`` and ``.pdf``."""
+    form = request.path_params["form"]
+    if form not in MEDIA:
+        raise NotFound("There is no such form of a report.")
+    visitor, _, wanted, made = await _made(request)
+    if form == "csv":
+        content = _csv(made)
+    elif form == "json":
+        content = msgspec.json.encode({"month": f"{wanted.month:%Y-%m}", "report": made})
+    else:
+        content = await asyncio.to_thread(_pdf, visitor.account, wanted, made)
+    name = f"report-{wanted.month:%Y-%m}.{form}"
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Disposition": f'attachment; filename="{name}"',
+    }
+    return Response(content, media_type=MEDIA[form], headers=headers)
+
+
+def _csv(made: Report) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(FIGURES)
+    writer.writerows([entry[name] for name in FIGURES] for entry in made.content)
+    return text.getvalue().encode()
+
+
+def _pdf(account: str, wanted: Wanted, made: Report) -> bytes:
+    import typst  # 20 MB that only this needs
+
+    lines = [
+        {
+            "monitor": entry["monitor"],
+            "url": entry["url"],
+            "availability": _or_nothing(entry["availability"], " %"),
+            "met": {True: "met", False: "missed", None: words.NOTHING}[entry["is_met"]],
+            "checks": f"{entry['passed']:,} of {entry['judged']:,}",
+            "missing": f"{entry['missing']:,}",
+            "budget": f"{entry['spent']:,} of {entry['budget']:,}"
+            if entry["budget"] is not None
+            else words.NOTHING,
+            "median": _duration(entry["median_us"]),
+            "p95": _duration(entry["p95_us"]),
+            "within": _or_nothing(entry["within_share"], " %"),
+            "incidents": f"{entry['incidents']}, {words.lasted(entry['incident_s'])}"
+            if entry["incidents"]
+            else "0",
+            "maintenance": words.lasted(entry["maintenance_s"]) if entry["maintenance_s"] else "0",
+        }
+        for entry in made.content
+    ]
+    about = {
+        "account": account,
+        "month": f"{wanted.month:%B %Y}",
+        "objective": f"{wanted.objective} %",
+        "limit": None if wanted.limit_ms is None else f"{wanted.limit_ms} ms",
+        "share": f"{wanted.share} %",
+        "state": f"Revision {made.revision} of {made.made_at.astimezone(UTC):%-d %B %Y, %H:%M} UTC"
+        if made.is_over
+        else f"So far, {made.made_at.astimezone(UTC):%-d %B %Y, %H:%M} UTC",
+        "lines": lines,
+        "rules": RULES,
+    }
+    with as_file(files("dashboard") / "templates" / "report.typ") as template:
+        written: bytes = typst.compile(
+            template,
+            sys_inputs={"report": msgspec.json.encode(about).decode()},
+            pdf_standards=["ua-1"],
+        )
+    return written
+
+
+def _duration(us: float | None) -> str:
+    return words.NOTHING if us is None else words.duration(round(us))
+
+
+def _or_nothing(value: object, unit: str) -> str:
+    return words.NOTHING if value is None else f"{value}{unit}"
+
+
+ROUTES = [
+    Route("/reports", show),
+    Route("/reports/month.{form}", download),
+]
