@@ -63,7 +63,11 @@ def session(url: str) -> Iterator[Connection]:
         raise CollectorError(NO_SCHEMA) from error
     except psycopg.OperationalError as error:
         raise CollectorError(f"The database does not answer: {first_line(error)}") from error
-    except psycopg.errors.InsufficientPrivilege as error:
+    except psycopg.Error as error:
+        if (error.sqlstate or "").startswith("VA"):  # refused, with a sentence for the reader
+            raise CollectorError(str(error.diag.message_primary)) from error
+        if not isinstance(error, psycopg.errors.InsufficientPrivilege):
+            raise
         raise CollectorError(
             f"The database refuses this: {first_line(error)}. Connect as a role that may write, "
             "such as vantage_collector."

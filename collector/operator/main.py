@@ -18,6 +18,7 @@ from collector.operator.importing import import_
 from collector.operator.location import location
 from collector.operator.maintenance import maintenance
 from collector.operator.monitor import monitor
+from collector.operator.plan import plan
 from collector.operator.report import report
 from collector.operator.run import run
 from collector.operator.secrets import secrets
@@ -42,6 +43,7 @@ for command in (
     location,
     maintenance,
     monitor,
+    plan,
     secrets,
 ):
     main.add_command(command)

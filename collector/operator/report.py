@@ -9,10 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-import psycopg
 
 from collector import db
-from collector.errors import CollectorError
 from collector.operator.account import account_id
 from collector.operator.duration import Duration
 from collector.operator.table import show
@@ -107,14 +105,7 @@ def report(
             "limit_us": None if limit_s is None else round(limit_s * 1_000_000),
             "share": str(share),
         }
-        try:
-            row = connection.execute(db.queries("reports")["report"], values).fetchone()
-        except psycopg.errors.RaiseException as error:
-            raise CollectorError(db.first_line(error)) from error
-        except psycopg.Error as error:
-            if error.sqlstate == "VA400":
-                raise CollectorError(str(error.diag.message_primary)) from error
-            raise
+        row = connection.execute(db.queries("reports")["report"], values).fetchone()
     assert row is not None  # noqa: S101 - it always gives one
     if form == "json":
         click.echo(json.dumps({**row, "month": f"{month:%Y-%m}"}, default=str, indent=2))

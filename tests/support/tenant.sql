@@ -119,3 +119,6 @@ VALUES (4711, 4711, 'xyzzy', 'opened', 4711, '{"monitor": "xyzzy monitor"}');
 INSERT INTO vantage.reports (id, account_id, month, parameters, revision, content)
 OVERRIDING SYSTEM VALUE
 VALUES (4711, 4711, '2026-01-01', '{}', 1, '[{"monitor": "xyzzy monitor", "monitor_id": 4711}]');
+
+INSERT INTO vantage.plans (name, title) VALUES ('somebodys', 'xyzzy plan');
+UPDATE vantage.accounts SET plan = 'somebodys' WHERE id = 4711;

@@ -65,6 +65,14 @@ FROM vantage.monitors
 CROSS JOIN added
 WHERE monitors.is_everywhere
     AND monitors.removed_at IS NULL
+    -- One that has as many as its plan allows gets no more.
+    AND NOT EXISTS (
+        SELECT FROM vantage.accounts
+        JOIN vantage.plans ON plans.name = accounts.plan
+        WHERE accounts.id = monitors.account_id
+            AND plans.max_locations <= (
+                SELECT count(*) FROM vantage.monitor_locations
+                WHERE monitor_locations.monitor_id = monitors.id))
 
 -- monitors --
 SELECT

@@ -1,0 +1,112 @@
+"""vantage plan: what accounts may have; vantage account plan: which has which, until when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+import psycopg
+
+from collector import db
+from collector.errors import CollectorError
+from collector.operator.account import account, account_id
+from collector.operator.duration import Duration
+from collector.operator.table import json_option, show
+from collector.operator.target import on_database
+
+COLUMNS = ["name", "title", "monitors", "interval_s", "locations", "members", "accounts"]
+
+
+@click.group()
+def plan() -> None:
+    """Plans: what accounts may have."""
+
+
+@plan.command("set")
+@click.argument("name")
+@click.option("--title", help="As shown to people.  [default: NAME, with a capital]")
+@click.option("--monitors", type=click.IntRange(0), help="How many.  [default: any]")
+@click.option("--interval", type=Duration(), help="Shortest one.  [default: 1s]")
+@click.option("--locations", type=click.IntRange(1), help="For each monitor.  [default: all]")
+@click.option("--members", type=click.IntRange(1), help="Invited ones included.  [default: any]")
+@on_database
+def set_(
+    name: str,
+    title: str | None,
+    monitors: int | None,
+    interval: float | None,
+    locations: int | None,
+    members: int | None,
+    url: str,
+) -> None:
+    """Make plan NAME, or change all of it. What accounts have already, they keep."""
+    values = {
+        "name": name,
+        "title": title or name.capitalize(),
+        "monitors": monitors,
+        "interval_s": None if interval is None else round(interval),
+        "locations": locations,
+        "members": members,
+    }
+    with db.session(url) as connection:
+        try:
+            connection.execute(db.queries("plans")["set"], values)
+        except psycopg.errors.CheckViolation as error:
+            raise CollectorError(
+                f"Plan {name!r} cannot be: its name has up to 32 lower-case letters, digits and "
+                "hyphens, its shortest interval is 1s to 24h."
+            ) from error
+    click.echo(f"Plan {name} is set. Give it to an account: vantage account plan {name}")
+
+
+@plan.command("list")
+@json_option
+@on_database
+def list_(as_json: bool, url: str) -> None:
+    """List plans."""
+    with db.session(url) as connection:
+        rows = connection.execute(db.queries("plans")["list"]).fetchall()
+    show(rows, COLUMNS, as_json=as_json)
+
+
+@account.command("plan")
+@click.argument("name", required=False)
+@click.option("--account", "account_name", help="Whose.  [default: the only account]")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="When it ends, UTC.")
+@click.option("--for-ever", is_flag=True, help="It never ends.")
+@click.option("--trial/--bought", default=None, help="Whether it is only tried.")
+@click.option("--grace-days", type=click.IntRange(0, 365), help="How long all goes on after it.")
+@json_option
+@on_database
+def account_plan(
+    name: str | None,
+    account_name: str | None,
+    until: datetime | None,
+    for_ever: bool,
+    trial: bool | None,
+    grace_days: int | None,
+    as_json: bool,
+    url: str,
+) -> None:
+    """Show an account's plan and licence, or give it plan NAME, or another end.
+
+    After the end everything goes on for the days of grace; then nothing can be added or changed.
+    """
+    if until is not None and for_ever:
+        raise click.UsageError("Give --until or --for-ever.")
+    statements = db.queries("plans")
+    with db.session(url) as connection:
+        values = {
+            "id": account_id(connection, account_name),
+            "plan": name,
+            "until": None if until is None else until.replace(tzinfo=UTC),
+            "keeps_end": until is None and not for_ever,
+            "is_trial": trial,
+            "grace_days": grace_days,
+        }
+        known = [row["name"] for row in connection.execute(statements["list"])]
+        if name is not None and name not in known:
+            raise CollectorError(f"There is no plan {name!r}. Plans: {', '.join(known)}.")
+        connection.execute(statements["give"], values)
+        rows = connection.execute(statements["account"], values).fetchall()
+    show(rows, ["account", "plan", "licence", "ends_at", "monitors", "members"], as_json=as_json)

@@ -1,0 +1,22 @@
+"""What an account may have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan and how much of it is used. A limit of None: there is none."""
+
+    title: str
+    max_monitors: int | None
+    min_interval_s: int | None
+    max_locations: int | None
+    max_members: int | None
+    licence: str
+    licence_ends_at: datetime | None
+    monitors: int
+    members: int
+    grace_ends_at: datetime | None
