@@ -88,6 +88,18 @@ class Scope:
             store_secrets(self.connection, monitor_id, secrets, self.keyring)
 
 
+def monitor_id(scope: Scope, key: str | None, read: Read) -> int | None:
+    """Return the id of the monitor that a field ``monitor`` names. Raises: Mistake."""
+    if key is not None and key not in scope.ids["monitor"]:
+        raise read.parts["monitor"].mistake(f"there is no monitor {key!r} in this account.")
+    return None if key is None else scope.ids["monitor"][key]
+
+
+def key_of(scope: Scope, monitor_id: int | None) -> str | None:
+    """Return what files call a monitor."""
+    return next((key for key, each in scope.ids["monitor"].items() if each == monitor_id), None)
+
+
 def slug(name: str) -> str:
     """Make a key of a name."""
     return re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-._")[:60].strip("-._") or "unnamed"

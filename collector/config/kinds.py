@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collector.config.alert_rules import AlertRules
 from collector.config.kind import KEY, Kind
 from collector.config.locations import Locations
 from collector.config.maintenance import Rules, Windows
 from collector.config.monitors import Monitors
 from collector.config.shape import Names, Schema, Text
 
-KINDS: tuple[Kind, ...] = (Locations(), Monitors(), Windows(), Rules())
+KINDS: tuple[Kind, ...] = (Locations(), Monitors(), Windows(), Rules(), AlertRules())
 # Whatever begins so is the user's own: a place for what anchors name.
 OWN = "x-"
 

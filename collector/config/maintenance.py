@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from collector import db
-from collector.config.kind import KEY, Document, Present, Scope, placed
+from collector.config.kind import KEY, Document, Present, Scope, key_of, monitor_id, placed
 from collector.config.shape import Field, LocalTime, Read, Record, Span, Text
 from collector.errors import CollectorError
 from collector.maintenance import length
@@ -52,17 +52,6 @@ class Wanted:
     monitor: str | None
     read: Read
 
-    def monitor_id(self, scope: Scope) -> int | None:
-        """Return the monitor's id. Raises: Mistake for a key that there is not."""
-        if self.monitor is None:
-            return None
-        known = scope.ids["monitor"]
-        if self.monitor not in known:
-            raise self.read.parts["monitor"].mistake(
-                f"there is no monitor {self.monitor!r} in this account."
-            )
-        return known[self.monitor]
-
 
 def wanted(found: Read) -> Wanted:
     """Make a window or a rule of a record. Raises: Mistake."""
@@ -101,11 +90,6 @@ def document(
         "rule": rule,
     }
     return {name: value for name, value in everything.items() if value is not None}
-
-
-def key_of(scope: Scope, monitor_id: int | None) -> str | None:
-    """Return what files call a monitor."""
-    return next((key for key, each in scope.ids["monitor"].items() if each == monitor_id), None)
 
 
 class Windows:
@@ -155,7 +139,7 @@ def window(scope: Scope, wanted: Wanted) -> dict[str, Any]:
     begins_at = utc(wanted)
     return {
         "account_id": scope.account_id,
-        "monitor_id": wanted.monitor_id(scope),
+        "monitor_id": monitor_id(scope, wanted.monitor, wanted.read),
         "from_at": begins_at,
         "to_at": begins_at + wanted.lasts,
         "title": wanted.title,
@@ -227,7 +211,7 @@ def rule(scope: Scope, wanted: Wanted) -> dict[str, Any]:
     """Return the columns of vantage.maintenance_rules."""
     return {
         "account_id": scope.account_id,
-        "monitor_id": wanted.monitor_id(scope),
+        "monitor_id": monitor_id(scope, wanted.monitor, wanted.read),
         "first_at": wanted.from_at,
         "time_zone": wanted.time_zone,
         "duration_s": int(wanted.lasts.total_seconds()),

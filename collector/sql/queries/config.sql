@@ -76,3 +76,46 @@ WHERE account_id = %(account_id)s
         SELECT FROM vantage.monitors
         WHERE monitors.id = monitor_id AND monitors.removed_at IS NULL))
 ORDER BY id
+
+-- alert_rules --
+SELECT
+    id,
+    monitor_id,
+    needed_locations,
+    needed_percent,
+    consecutive,
+    distinct_by,
+    closes_after_s,
+    opens_when_degraded
+FROM vantage.alert_rules
+WHERE account_id = %(account_id)s
+    AND (monitor_id IS NULL OR EXISTS (
+        SELECT FROM vantage.monitors
+        WHERE monitors.id = monitor_id AND monitors.removed_at IS NULL))
+ORDER BY id
+
+-- add_alert_rule --
+INSERT INTO vantage.alert_rules (
+    account_id, monitor_id, needed_locations, needed_percent, consecutive, distinct_by,
+    closes_after_s, opens_when_degraded)
+VALUES (
+    %(account_id)s, %(monitor_id)s, %(needed_locations)s, %(needed_percent)s, %(consecutive)s,
+    %(distinct_by)s, %(closes_after_s)s, %(opens_when_degraded)s)
+RETURNING id
+
+-- update_alert_rule --
+UPDATE vantage.alert_rules
+SET
+    monitor_id = %(monitor_id)s,
+    needed_locations = %(needed_locations)s,
+    needed_percent = %(needed_percent)s,
+    consecutive = %(consecutive)s,
+    distinct_by = %(distinct_by)s,
+    closes_after_s = %(closes_after_s)s,
+    opens_when_degraded = %(opens_when_degraded)s
+WHERE id = %(id)s
+RETURNING id
+
+-- remove_alert_rule --
+DELETE FROM vantage.alert_rules
+WHERE id = %(id)s

@@ -407,3 +407,31 @@ def test_maintenance_is_applied_changed_and_pruned(vantage: Vantage) -> None:
 def test_maintenance_that_cannot_be_is_told(vantage: Vantage, text: str, sentence: str) -> None:
     refused = vantage.apply(text)
     assert (refused.exit_code, sentence in refused.output) == (1, True), refused.output
+
+
+RULES = """
+monitors: {shop: {url: "https://shop.example/"}}
+alert_rules:
+  usual: {consecutive: 5, closes_after: 5m}
+  checkout: {monitor: shop, needed_percent: 50, distinct_by: country, opens_when_degraded: true}
+"""
+
+
+def test_alert_rules_are_applied_changed_and_pruned(vantage: Vantage) -> None:
+    assert [key for _, _, key in vantage.changes(RULES)] == ["shop", "usual", "checkout"]
+    assert vantage.changes(RULES) == []
+    assert vantage.apply(vantage("export").output).output == "Nothing to change.\n"
+    in_force = "SELECT * FROM vantage.monitor_rules"
+    [rule] = fetch(vantage.url, in_force)
+    assert (rule["needed_locations"], rule["needed_percent"], rule["distinct_by"]) == (
+        None, 50, "country")  # fmt: skip
+    twice = vantage.apply(RULES.replace("consecutive: 5", "monitor: shop"))
+    assert "alert_rules.usual.monitor: there is another rule for shop" in twice.output
+    both = vantage.apply(
+        RULES.replace("needed_percent: 50", "needed_percent: 50, needed_locations: 1")
+    )
+    assert "needed_percent or needed_locations, not both" in both.output
+    without = RULES[: RULES.index("  checkout")]
+    assert vantage.changes(without, "--prune") == [("delete", "alert rule", "checkout")]
+    [rule] = fetch(vantage.url, in_force)
+    assert (rule["needed_locations"], rule["consecutive"], rule["closes_after_s"]) == (2, 5, 300)
