@@ -130,10 +130,12 @@ def update_monitor(connection: db.Connection, monitor_id: int, monitor: Monitor)
 
 
 def check_locations(connection: db.Connection, monitor: Monitor) -> None:
-    """Raise CollectorError, naming those that there are."""
+    """Raise CollectorError for a location that there is not, naming those that there are."""
+    if monitor.locations is None:
+        return
     rows = connection.execute(db.queries("operator")["locations"])
     known = [row["name"] for row in rows]
-    for location in monitor.locations or ():
+    for location in monitor.locations:
         if location not in known:
             raise CollectorError(
                 f"There is no location {location!r}. Locations: {', '.join(known) or 'none yet'}.",

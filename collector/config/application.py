@@ -5,7 +5,7 @@ A plan is made by doing it and taking it back, so that it meets whatever applyin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from collector import db
 from collector.config.configuration import Document, Entry
@@ -24,10 +24,11 @@ def apply(
     keyring: Keyring,
     prune: bool,
     is_plan: bool,
+    tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Change]:
     """Create and change what the files name; with ``prune`` remove what files named before.
 
-    Raises: Mistake.
+    ``tell`` hears how many of how many things are done. Raises: Mistake.
     """
     # Two that apply at the same time follow each other.
     connection.execute(db.queries("config")["lock"])
@@ -35,6 +36,7 @@ def apply(
              connection.execute(db.queries("operator")["accounts"])}  # fmt: skip
     entries = by_owner(documents, names)
     scopes = {owner: Scope(connection, owner, keyring, is_plan) for owner in entries}
+    number, total = 0, sum(map(len, entries.values()))
     changes: list[Change] = []
     surplus: list[Change] = []
     for kind in KINDS:
@@ -45,6 +47,8 @@ def apply(
             present = kind.present(scope)
             scope.ids[kind.one] = {key: each.id for key, each in present.items()}
             for key, entry in wanted.items():
+                number += 1
+                tell(number, total)
                 change = bring_about(scope, entry, present.get(key), names.get(owner))
                 changes += [change] if change else []
             for key, each in present.items() if prune and kind.is_owned else ():
@@ -53,6 +57,7 @@ def apply(
                     surplus.insert(0, Change("delete", kind.one, key, names[owner], before, {}))
                     kind.remove(scope, each)
                     scope.forget(kind.one, key)
+                    del scope.ids[kind.one][key]
     return changes + surplus
 
 

@@ -23,6 +23,13 @@ def is_asked() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
+def tell(done: int, total: int) -> None:
+    """Show on a terminal how far it is; nothing once it is done."""
+    if sys.stderr.isatty():
+        text = f"\r{done:,} of {total:,}" if done < total else "\r\x1b[K"
+        click.echo(text, nl=False, err=True)
+
+
 def print_schema(context: click.Context, _parameter: click.Parameter, is_wanted: bool) -> None:
     """Print what files may hold, and do nothing else."""
     if is_wanted:
@@ -61,7 +68,7 @@ def apply(
     keyring: Keyring,
     url: str,
 ) -> None:
-    """Bring locations, monitors and maintenance to what the files say; - is standard input.
+    """Bring monitors, locations, maintenance and alert rules to what files say; -: standard input.
 
     All of it or nothing. On a terminal, shows what will change and asks first.
     docs/configuration.md explains the files.
@@ -71,7 +78,7 @@ def apply(
     def run(*, commit: bool, expected: list[plan.Change] | None = None) -> list[plan.Change]:
         with db.session(url) as connection:
             changes = application.apply(
-                connection, documents, keyring=keyring, prune=prune, is_plan=not commit
+                connection, documents, keyring=keyring, prune=prune, is_plan=not commit, tell=tell
             )
             if expected not in (None, changes):
                 raise CollectorError("Something changed since you were asked; run it again.")
