@@ -13,6 +13,7 @@ import json
 import ssl
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.support.certificates import TestAuthority
 from tests.support.delivery_server import DeliveryServer
 from vantage.v1 import monitor_pb2
 
+PATIENCE_S = 60.0
 SETTLING_S = 4.0
 INTERVAL_US = 4_000_000
 TIMEOUT_US = 60_000_000
@@ -78,10 +80,14 @@ async def _resident_mb(python: str, authority: Path, url: str, monitors: int) ->
             offset_us = number * INTERVAL_US // monitors
             collector.assignments.assignments.add(monitor=monitor, offset_us=offset_us)
         async with _agent(python, collector, authority, max(1, monitors)) as (process, log):
-            await asyncio.sleep(SETTLING_S + INTERVAL_US / 1e6 * 1.5 * bool(monitors))
-            in_flight = _connections(process.pid) if monitors else 0
-            if process.returncode is not None or in_flight < monitors * 0.99:
-                raise SystemExit(f"{in_flight} of {monitors} are in flight: {log.read_text()}")
+            until = time.monotonic() + PATIENCE_S
+            while "incarnation_welcomed" not in log.read_text() or (
+                _connections(process.pid) < monitors * 0.99
+            ):
+                if process.returncode is not None or time.monotonic() > until:
+                    raise SystemExit(f"{monitors} are not in flight: {log.read_text()}")
+                await asyncio.sleep(0.5)
+            await asyncio.sleep(SETTLING_S)
             return _rss_mb(process.pid)
 
 
