@@ -6,18 +6,11 @@ Source: RFC 1035, section 4; RFC 8305, section 3.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-import struct
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address
 
-import dns.exception
-import dns.flags
-import dns.message
-import dns.rcode
 from dns.rdatatype import RdataType
 
 from agent.datagram import connected, datagrams, readable
@@ -94,7 +87,7 @@ def _plain(datagram: bytes, waiting: Questions, at_ns: int) -> tuple[RdataType, 
     for kind, question in waiting.items():
         addresses = question.plain_answer(datagram)
         if addresses is not None:
-            return kind, Reply(at_ns, addresses) if addresses else _nothing(at_ns, kind)
+            return kind, Reply(at_ns, addresses) if addresses else nothing(at_ns, kind)
     return None
 
 
@@ -102,81 +95,21 @@ async def _odd(
     datagram: bytes, waiting: Questions, server: Server, at_ns: int
 ) -> tuple[RdataType, Reply] | None:
     """Read what is no plain answer; None: it is no answer at all."""
-    kind, message = _match(datagram, waiting)
+    # Megabytes and a moment, for what many an agent never sees.
+    from agent import dns_answer
+
+    kind, message = dns_answer.match(datagram, waiting)
     if kind is None:
         return None
     if message is None:
-        message = await ask_by_tcp(server, waiting[kind].message)
+        message = await dns_answer.ask_by_tcp(server, waiting[kind].message)
         at_ns = time.monotonic_ns()
-    return kind, _read(message, kind, server, at_ns)
+    return kind, dns_answer.read(message, kind, server, at_ns)
 
 
-def _nothing(at_ns: int, kind: RdataType) -> Reply:
+def nothing(at_ns: int, kind: RdataType) -> Reply:
+    """Word that a name has no record of a type."""
     return Reply(at_ns, problem=Code.DNS_NO_ADDRESS, detail=f"no {kind.name} record")
-
-
-def _match(
-    datagram: bytes, waiting: Questions
-) -> tuple[RdataType | None, dns.message.Message | None]:
-    """Find the question a datagram answers; (None, None): none, it is stray, forged or garbage.
-
-    (kind, None): the answer was cut short and must be had by TCP.
-    """
-    try:
-        message = dns.message.from_wire(datagram, ignore_trailing=True, raise_on_truncation=False)
-    except (dns.exception.DNSException, ValueError):
-        return None, None
-    for kind, question in waiting.items():
-        if question.message.is_response(message):
-            is_cut = bool(message.flags & dns.flags.TC)
-            return kind, None if is_cut else message
-    return None, None
-
-
-async def ask_by_tcp(server: Server, question: dns.message.QueryMessage) -> dns.message.Message:
-    """Ask for what a datagram cannot hold. Raises: OSError."""
-    reader, writer = await asyncio.open_connection(*server)
-    try:
-        wire = question.to_wire()
-        writer.write(struct.pack("!H", len(wire)) + wire)
-        (length,) = struct.unpack("!H", await reader.readexactly(2))
-        message = dns.message.from_wire(await reader.readexactly(length))
-    except (asyncio.IncompleteReadError, dns.exception.DNSException, ValueError) as error:
-        raise OSError(f"the answer by TCP was unusable: {error}") from error
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-    if not question.is_response(message):
-        raise OSError("the answer by TCP was to another question")
-    return message
-
-
-def _read(message: dns.message.Message, kind: RdataType, server: Server, at_ns: int) -> Reply:
-    rcode = message.rcode()
-    if rcode == dns.rcode.NXDOMAIN:
-        return Reply(at_ns, problem=Code.DNS_NXDOMAIN, detail="no such name")
-    if rcode != dns.rcode.NOERROR:
-        problems = {dns.rcode.SERVFAIL: Code.DNS_SERVFAIL, dns.rcode.REFUSED: Code.DNS_REFUSED}
-        detail = f"{server[0]} answered {dns.rcode.to_text(rcode)}"
-        return Reply(at_ns, problem=problems.get(rcode, Code.DNS_BAD_ANSWER), detail=detail)
-    addresses = tuple(_addresses(message, kind))
-    if addresses:
-        return Reply(at_ns, addresses)
-    return _nothing(at_ns, kind)
-
-
-def _addresses(message: dns.message.Message, kind: RdataType) -> Iterator[Address]:
-    """Addresses at the end of the answer's chain of aliases."""
-    if not isinstance(message, dns.message.QueryMessage):
-        return
-    try:
-        answer = message.resolve_chaining().answer
-    except dns.exception.DNSException:
-        return
-    if answer is not None and answer.rdtype == kind:
-        for record in answer:
-            yield ip_address(record.address)
 
 
 def is_final(reply: Reply | None) -> bool:

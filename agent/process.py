@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import contextvars
 import gc
-import importlib.metadata
 import signal
 import sys
 import threading
@@ -33,6 +32,7 @@ from agent.probe import Prober
 from agent.result import Result
 from agent.runner import Runner
 from agent.spool import LIMIT_BYTES, Spool
+from agent.version import VERSION
 from agent.writer import Writer
 from vantage.v1 import delivery_pb2, monitor_pb2
 
@@ -112,7 +112,7 @@ class Agent:
             home,
             spool,
             collector=collector,
-            version=importlib.metadata.version("vantage-monitor"),
+            version=VERSION,
             on_assignments=self._on_assignments,
             on_run_now=self._on_run_now,
         )

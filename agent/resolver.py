@@ -20,7 +20,6 @@ from ipaddress import IPv4Address, IPv6Address
 from itertools import chain
 from pathlib import Path
 
-import dns.exception
 from dns.rdatatype import RdataType
 
 from agent.dns_message import Question
@@ -168,7 +167,7 @@ class Resolver:
 
     def _questions(self, name: str, families: Sequence[socket.AddressFamily]) -> Questions:
         """Word the queries about ``name``; none when it is too long with its search suffix."""
-        with contextlib.suppress(dns.exception.DNSException):
+        with contextlib.suppress(ValueError):
             return {
                 kind: Question(name, kind)
                 for kind, family in _FAMILY_OF.items()

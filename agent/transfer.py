@@ -13,7 +13,6 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from agent.phases import Marks
 from agent.result import Handshake, Request
 from agent.timing import Timing
 from agent.url import HTTP, WEBSOCKET, Target
+from agent.version import VERSION
 from agent.visit import Visit
 
 # Both as received and once decompressed.
@@ -46,7 +46,7 @@ _HTTP_VERSIONS = {
     pycurl.CURL_HTTP_VERSION_3: "3",
 }
 
-_USER_AGENT = f"Vantage/{version('vantage-monitor')}"
+_USER_AGENT = f"Vantage/{VERSION}"
 
 # pycurl does not name these; they are libcurl's ABI.
 _PROTO_WS, _PROTO_WSS = 1 << 30, 1 << 31

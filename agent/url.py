@@ -12,8 +12,6 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-import idna
-
 MAX_LENGTH = 2048
 
 HTTP = ("http", "https")
@@ -216,6 +214,9 @@ def _ipv6(host: str, url: str) -> tuple[str, IPv6Address]:
 
 
 def _punycode(host: str, url: str) -> str:
+    # Most hosts are written in ASCII, and its tables are large.
+    import idna
+
     try:
         return idna.encode(host, uts46=True).decode("ascii")
     except idna.IDNAError as error:

@@ -94,7 +94,7 @@ async def _resident_mb(python: str, authority: Path, url: str, monitors: int) ->
 def _rss_mb(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     (line,) = (each for each in status.splitlines() if each.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import click
 import pytest
 
 from agent.cli import main as agent
+from agent.version import VERSION
 from collector.cli import main as collector
 from collector.operator.main import main as operator
 from dashboard.cli import main as dashboard
@@ -60,6 +62,11 @@ def test_only_what_people_look_at_is_published_and_only_to_this_machine() -> Non
         if re.search(r"\bports:", line) and not line.strip().startswith("#")
     ]
     assert published == ['ports: ["127.0.0.1:8080:8080"]', 'ports: ["127.0.0.1:3000:3000"]']
+
+
+def test_the_agent_says_the_version_that_is_built() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert pyproject["project"]["version"] == VERSION
 
 
 def test_the_database_image_is_pinned() -> None:

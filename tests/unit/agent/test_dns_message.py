@@ -90,7 +90,7 @@ def test_each_question_has_a_number_of_its_own() -> None:
 
 
 def test_a_name_that_no_message_can_hold_is_refused() -> None:
-    with pytest.raises(dns.exception.DNSException):
+    with pytest.raises(ValueError, match="64 bytes"):
         Question("a" * 64 + ".example", RdataType.A)
 
 
@@ -128,3 +128,25 @@ def test_garbage_never_raises(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 6))):
         wire[data.draw(st.integers(0, len(wire) - 1))] = data.draw(st.integers(0, 255))
     question.plain_answer(bytes(wire[: data.draw(st.integers(0, len(wire)))]))
+
+
+LABEL = st.text("abcxyz019-_", min_size=1, max_size=63)
+
+
+@given(st.lists(LABEL, min_size=1, max_size=6), st.sampled_from([RdataType.A, RdataType.AAAA]))
+def test_questions_are_worded_as_dnspython_words_them(labels: list[str], kind: RdataType) -> None:
+    name = ".".join(labels)
+    try:
+        worded = dns.message.make_query(name, kind).to_wire()
+    except dns.exception.DNSException:
+        with pytest.raises(ValueError, match="too long"):
+            Question(name, kind)
+    else:
+        assert Question(name, kind).wire[2:] == worded[2:]
+        assert Question(f"{name}.", kind).wire[2:] == worded[2:]
+
+
+@pytest.mark.parametrize("name", ["", "a..b", "x" * 64, f"{'x' * 63}." * 4 + "x", "bücher.example"])
+def test_a_name_that_no_question_can_hold(name: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - one of several
+        Question(name, RdataType.A)

@@ -1,0 +1,140 @@
+"""One question to one name server, by a datagram, and by TCP where that was cut short.
+
+Where the server has several addresses they are asked in turn until one answers, whatever it says;
+what the silent ones took is part of ``wait_us``. The answer is stamped by the kernel when it
+arrives, as all of the agent's own questions are.
+
+Source: RFC 1035, RFC 6891 (EDNS), RFC 9715 (no fragments).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator, Sequence
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+
+from agent.content import Content
+from agent.datagram import connected, datagrams, readable
+from agent.dns_answer import ask_by_tcp
+from agent.failure import Code, os_failure
+from agent.guard import Address
+from agent.result import Exchange, Failure, Phases
+from agent.schemes.answer import printable
+from agent.schemes.scheme import Exchanged
+from agent.schemes.turns import in_turn
+from agent.stopwatch import Stopwatch
+from agent.url import Target
+
+# A datagram may get lost; the one after it is asked the same, under the same number.
+_AGAIN_S = 2.0
+_PAYLOAD_BYTES = 1232
+
+_PROBLEMS = {
+    dns.rcode.NXDOMAIN: Code.DNS_NXDOMAIN,
+    dns.rcode.SERVFAIL: Code.DNS_SERVFAIL,
+    dns.rcode.REFUSED: Code.DNS_REFUSED,
+}
+
+
+async def ask_in_turn(
+    target: Target,
+    addresses: Sequence[Address],
+    dns_us: int | None,
+    timeout_us: int,
+    content: Content | None,
+    source: str | None,
+) -> Exchanged:
+    """Ask what a dns URL asks; ``source``: where from, None: the kernel's choice."""
+    question = dns.message.make_query(target.name, target.type, use_edns=0, payload=_PAYLOAD_BYTES)
+    watch = Stopwatch("wait")
+    at_ns: int | None = None
+    message: dns.message.Message | None = None
+    for address, limit_s in in_turn(addresses, timeout_us):
+        local_ip = b""
+        try:
+            with connected((str(address), target.port), source=source) as sock:
+                local_ip = socket.inet_pton(sock.family, sock.getsockname()[0])
+                async with asyncio.timeout(limit_s):
+                    message, at_ns = await _ask(sock, question, (str(address), target.port))
+            failure = _problem(message, target)
+            break
+        except TimeoutError:
+            failure = Failure(Code.TIMEOUT_WAIT, "the name server did not answer in time")
+        except OSError as error:
+            failure = os_failure(error)
+    wait_us = watch.stop(at_ns)["wait_us"]
+    text = "" if message is None else "\n".join(sorted(_records(message)))
+    if content is not None:
+        content.on_body(text.encode())
+    exchange = Exchange(
+        url=target.url,
+        phases=Phases(dns_us=dns_us, wait_us=wait_us),
+        total_us=(dns_us or 0) + wait_us,
+        body_bytes=0 if message is None else len(message.wire or b""),
+        target_ip=address.packed,
+        target_port=target.port,
+        local_ip=local_ip,
+        answer=printable(text),
+    )
+    return exchange, failure, ""
+
+
+async def _ask(
+    sock: socket.socket, question: dns.message.QueryMessage, server: tuple[str, int]
+) -> tuple[dns.message.Message, int]:
+    """Return the answer, and when it arrived on the monotonic clock. Raises: OSError."""
+    wire = question.to_wire()
+    while True:
+        sock.send(wire)
+        try:
+            async with asyncio.timeout(_AGAIN_S):
+                message, at_ns = await _receive(sock, question)
+        except TimeoutError:
+            continue
+        if message.flags & dns.flags.TC:
+            return await ask_by_tcp(server, question), time.monotonic_ns()
+        return message, at_ns
+
+
+async def _receive(
+    sock: socket.socket, question: dns.message.QueryMessage
+) -> tuple[dns.message.Message, int]:
+    """Read until the answer is there; what is stray, forged or garbage is passed over."""
+    while True:
+        await readable(sock)
+        for datagram, at_ns in datagrams(sock):
+            try:
+                message = dns.message.from_wire(
+                    datagram, ignore_trailing=True, raise_on_truncation=False
+                )
+            except (dns.exception.DNSException, ValueError):
+                continue
+            if question.is_response(message):
+                return message, at_ns
+
+
+def _problem(message: dns.message.Message, target: Target) -> Failure | None:
+    rcode = message.rcode()
+    if rcode != dns.rcode.NOERROR:
+        code = _PROBLEMS.get(rcode, Code.DNS_BAD_ANSWER)
+        return Failure(code, f"the name server answered {dns.rcode.to_text(rcode)}")
+    wanted = dns.rdatatype.from_text(target.type)
+    if any(rrset.rdtype == wanted for rrset in message.answer):
+        return None
+    return Failure(Code.DNS_NO_RECORD, f"{target.name} has no {target.type} record")
+
+
+def _records(message: dns.message.Message) -> Iterator[str]:
+    """Word every record of the answer, without its class and its ever-changing time to live."""
+    for rrset in message.answer:
+        name = rrset.name.to_text(omit_final_dot=True)
+        kind = dns.rdatatype.to_text(rrset.rdtype)
+        for record in rrset:
+            yield f"{name} {kind} {record.to_text()}"
