@@ -19,7 +19,7 @@ from dashboard.heat_map import Cell, strip
 from dashboard.rendering import page
 from dashboard.rows.figures import DayStats, StripRow
 from dashboard.rows.location import Place
-from dashboard.rows.monitor import History, Monitor, Standing
+from dashboard.rows.monitor import History, Monitor, Standing, States
 from dashboard.series import due
 from dashboard.session import visit
 
@@ -69,21 +69,21 @@ async def show(request: Request) -> Response:
     tz = "UTC" if request.query_params.get("tz", "").upper() == "UTC" else ""
     async with visit(request) as (visitor, reader):
         monitors = await reader.all(Monitor, "monitors")
-        standings = _by_monitor(await reader.all(Standing, "standings"))
+        states = {row.monitor_id: row.states for row in await reader.all(States, "states")}
         places = await reader.all(Place, "places")
         found = [monitor for monitor in monitors if _matches(monitor, wanted, tag)]
-        found.sort(key=lambda monitor: _rank(standings[monitor.id]))
+        found.sort(key=lambda monitor: _rank(states.get(monitor.id, [])))
         number = _page_number(request, len(found))
         shown = found[(number - 1) * PER_PAGE : number * PER_PAGE]
-        lines = await _lines(reader, shown, standings, now)
-    by_id = {monitor.id: words.worst(_states(standings[monitor.id])) for monitor in monitors}
-    states = list(by_id.values())
+        lines = await _lines(reader, shown, now)
+    by_id = {monitor.id: words.worst(states.get(monitor.id, [])) for monitor in monitors}
+    worst = list(by_id.values())
     return page(
         request,
         "overview.html",
         visitor=visitor,
-        sentence=sentence(states),
-        tally={state: states.count(state) for state in words.SEVERITY if state in states},
+        sentence=sentence(worst),
+        tally={state: worst.count(state) for state in words.SEVERITY if state in worst},
         monitors=monitors,
         found=found,
         lines=lines,
@@ -142,11 +142,11 @@ def sentence(states: Sequence[str]) -> str:
 async def _lines(
     reader: Reader,
     shown: Sequence[Monitor],
-    standings: dict[int, list[Standing]],
     now: datetime,
 ) -> list[Line]:
     ids = [monitor.id for monitor in shown]
     begins = timespan.buckets(timespan.Timespan(now - DAY, now), STRIP_WIDTH)
+    standings = _by_monitor(await reader.all(Standing, "standings", monitor_ids=ids))
     day = {"monitor_ids": ids, "from_at": begins[0], "to_at": now}
     stats = {
         (row.monitor_id, row.location): row
@@ -165,7 +165,7 @@ async def _lines(
     return [
         Line(
             monitor=monitor,
-            state=words.worst(_states(standings[monitor.id])),
+            state=words.worst([standing.state for standing in standings[monitor.id]]),
             spots=[
                 Spot(
                     standing,
@@ -200,13 +200,8 @@ def _by_monitor(standings: Iterable[Standing]) -> dict[int, list[Standing]]:
     return found
 
 
-def _states(standings: Iterable[Standing]) -> list[str]:
-    return [standing.state for standing in standings]
-
-
-def _rank(standings: Sequence[Standing]) -> tuple[int, int]:
+def _rank(states: Sequence[str]) -> tuple[int, int]:
     """The worst first; among equals the one with the same trouble at more locations."""
-    states = _states(standings)
     state = words.worst(states)
     return words.SEVERITY.index(state), -states.count(state) if state in words.PROBLEMS else 0
 

@@ -39,6 +39,14 @@ class Monitor:
 
 
 @dataclass(frozen=True, slots=True)
+class States:
+    """How a monitor stands at its locations, in no order."""
+
+    monitor_id: int
+    states: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How a monitor stands at a location; the newest result's values, None: there is none."""
 

@@ -14,6 +14,14 @@ SELECT
 FROM report.monitors
 ORDER BY lower(name), id
 
+-- states --
+-- Of every monitor no more than what the order and the first sentence take.
+SELECT
+    monitor_id,
+    array_agg(state) AS states
+FROM report.latest
+GROUP BY monitor_id
+
 -- standings --
 SELECT
     monitor_id,
@@ -25,6 +33,7 @@ SELECT
     http_status,
     total_us
 FROM report.latest
+WHERE monitor_id = ANY(%(monitor_ids)s)
 
 -- histories --
 SELECT
