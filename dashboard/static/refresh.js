@@ -7,39 +7,51 @@ import { rewriteTimes } from "./times.js";
 const REST_MS = 500;
 const REST_FACTOR = 6;
 
-let isRunning = false;
+/** @type {AbortController | null} */
+let running = null;
 let isWanted = false;
+let isStale = false;
 let restsUntil = 0;
 
-/** Draw the page for the current address anew, at once. Meanwhile, calls become one more. */
+/** Draw the page for the current address anew, at once: somebody waits for it, so what is being
+ * drawn for an older address is given up. */
 export async function refresh() {
-  if (isRunning) {
+  if (running) {
     isWanted = true;
+    running.abort();
     return;
   }
-  isRunning = true;
-  isWanted = false;
+  running = new AbortController();
+  isWanted = isStale = false;
   const began = performance.now();
   try {
-    const answer = await fetch(location.href, { headers: { "X-Vantage-Refresh": "yes", Accept: "text/html" } });
+    const headers = { "X-Vantage-Refresh": "yes", Accept: "text/html" };
+    const answer = await fetch(location.href, { headers, signal: running.signal });
     if (answer.redirected) location.reload();
     else if (answer.ok) replaceRegions(await answer.text());
   } catch {
-    // The network is away; the stream's next message tries again.
+    // Given up, or the network is away: the stream's next message tries again.
   } finally {
-    isRunning = false;
+    running = null;
     restsUntil = performance.now() + Math.max(REST_MS, REST_FACTOR * (performance.now() - began));
   }
+  if (isWanted) {
+    refresh();
+    return;
+  }
   window.dispatchEvent(new CustomEvent("vantage:refreshed"));
-  if (isWanted) refreshSoon();
+  if (isStale) refreshSoon();
 }
 
 let timer = 0;
 
-/** Refresh as soon as the page has rested since the last time. */
+/** Refresh as soon as the page has rested since the last time. Meanwhile, calls become one more. */
 export function refreshSoon() {
   clearTimeout(timer);
-  timer = window.setTimeout(refresh, Math.max(0, restsUntil - performance.now()));
+  timer = window.setTimeout(() => {
+    if (running) isStale = true;
+    else refresh();
+  }, Math.max(0, restsUntil - performance.now()));
 }
 
 /** @param {string} text */
