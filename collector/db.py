@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg.errors import UndefinedTable
@@ -48,6 +48,16 @@ async def connect(url: str) -> AsyncConnection:
         )
     except psycopg.OperationalError as error:
         raise TransientError(f"The database does not answer: {first_line(error)}") from error
+
+
+async def fetch_one(pool: Pool, topic: str, statement: str, **parameters: Any) -> DictRow | None:
+    """Run a named statement; return its first row. None: there is none.
+
+    Raises: psycopg.OperationalError, or PoolTimeout when no connection comes free within 5 s.
+    """
+    async with pool.connection(5) as connection:
+        cursor = await connection.execute(queries(topic)[statement], parameters)
+        return await cursor.fetchone() if cursor.description else None
 
 
 @contextmanager

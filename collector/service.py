@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Any
 from uuid import UUID
 
 import grpc
@@ -16,40 +13,18 @@ import structlog
 from psycopg.rows import DictRow
 from psycopg_pool import PoolTimeout
 
-from collector import db, ingest, metrics, wire
-from collector.assignments import Assignments, Subscription
-from collector.clock import AgentClock, now_us
+from collector import db, ingest, metrics
+from collector.assignments import Assignments
 from collector.peer import Peer
-from vantage.v1 import delivery_pb2, delivery_pb2_grpc
-from vantage.v1.delivery_pb2 import AgentMessage, CollectorMessage
+from collector.stream import Context, Stream, StreamDone, StreamError, revoked
+from vantage.v1 import delivery_pb2_grpc
+from vantage.v1.delivery_pb2 import AgentMessage
 
 log = structlog.get_logger()
 
-Context = grpc.aio.ServicerContext[AgentMessage, CollectorMessage]
-IN_FLIGHT_MAX = 4
-BATCH_MAX = 10_000
-SEQ_MAX = 2**62
-DETAIL_MAX = 1_000
-EVENTS_MAX = 100  # of one stream
-# For how long both of two machines must be heard that are the same agent.
-COPY_SURE_S = 3.0
 # An agent whose connection died without a word opens a second; more are mistakes.
 STREAMS_MAX = 2
-
-
 STOPPING = "This collector is stopping. Another one, or its next start, goes on."
-
-
-class StreamError(Exception):
-    """Ends a stream with a status and a sentence for the agent's log."""
-
-    def __init__(self, code: grpc.StatusCode, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-
-
-class StreamDone(Exception):
-    """Ends a stream in good order."""
 
 
 class Delivery(delivery_pb2_grpc.DeliveryServicer):
@@ -80,9 +55,16 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
             try:
                 agent = await self.agent(peer)
                 # Before its assignments are looked up: they shall not be empty for a moment.
-                await self.fetch("join_pool", agent_id=peer.agent_id)
+                await db.fetch_one(self.pool, "delivery", "join_pool", agent_id=peer.agent_id)
                 with self.assignments.subscribe(peer.agent_id, agent["location"]) as subscription:
-                    stream = Stream(self, peer, agent["location"], context)
+                    stream = Stream(
+                        self.pool,
+                        self.committer,
+                        peer,
+                        agent["location"],
+                        context,
+                        clock_bound_us=self.clock_bound_us,
+                    )
                     log.info("stream_opened", location=agent["location"], peer=context.peer())
                     with self.counted(stream), metrics.STREAMS_OPEN.track_inprogress():
                         await stream.serve(requests, subscription)
@@ -123,7 +105,7 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
                 stream.leave(STOPPING)
 
     async def agent(self, peer: Peer) -> DictRow:
-        row = await self.fetch("agent", agent_id=peer.agent_id)
+        row = await db.fetch_one(self.pool, "delivery", "agent", agent_id=peer.agent_id)
         if row is None:
             raise StreamError(
                 grpc.StatusCode.PERMISSION_DENIED,
@@ -132,250 +114,6 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
         if row["revoked_at"] is not None:
             raise revoked()
         return row
-
-    async def fetch(self, statement: str, **parameters: Any) -> DictRow | None:
-        async with self.pool.connection(5) as connection:
-            cursor = await connection.execute(db.queries("delivery")[statement], parameters)
-            return await cursor.fetchone() if cursor.description else None
-
-
-class Stream:
-    """One agent's stream: delivers one incarnation after another."""
-
-    def __init__(self, delivery: Delivery, peer: Peer, location: str, context: Context) -> None:
-        self.delivery = delivery
-        self.peer = peer
-        self.location = location
-        self.context = context
-        self.source: ingest.Source | None = None
-        self.version: str | None = None
-        self.running: bytes | None = None
-        self.superseded_since: float | None = None
-        self.events = 0
-        self.clock = AgentClock(delivery.clock_bound_us)
-        self.receiving = asyncio.Lock()
-        self.writing = asyncio.Lock()
-        self.leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.answers: asyncio.Queue[asyncio.Future[ingest.Answer]] = asyncio.Queue(IN_FLIGHT_MAX)
-
-    async def serve(
-        self, requests: AsyncIterator[AgentMessage], subscription: Subscription
-    ) -> None:
-        """Run until the agent ends the stream, StreamDone or StreamError does, or it breaks."""
-        async with asyncio.TaskGroup() as tasks:
-            helpers = [
-                tasks.create_task(self.answer()),
-                tasks.create_task(self.assign(subscription)),
-                tasks.create_task(self.left()),
-            ]
-            async for message in requests:
-                async with self.receiving:
-                    await self.receive(message)
-            await self.answers.join()
-            for helper in helpers:
-                helper.cancel()
-
-    def leave(self, why: str) -> None:
-        """End the stream when everything that was read is answered; the agent connects anew."""
-        if not self.leaving.done():
-            self.leaving.set_result(why)
-
-    async def left(self) -> None:
-        why = await self.leaving
-        async with self.receiving:  # nothing more is read
-            await self.answers.join()
-            raise StreamError(grpc.StatusCode.UNAVAILABLE, why)
-
-    async def receive(self, message: AgentMessage) -> None:
-        received_at_us = now_us()
-        match message.WhichOneof("message"):
-            case "batch":
-                await self.batch(message.batch)
-            case "heartbeat":
-                await self.heartbeat(message.heartbeat, received_at_us)
-            case "hello":
-                await self.hello(message.hello)
-            case "close":
-                await self.close(message.close)
-            case "skip":
-                await self.skip(message.skip)
-            case "event":
-                await self.note(message.event.kind, message.event.detail)
-            case _:  # a newer agent's message: tolerated
-                log.debug("message_ignored")
-
-    async def hello(self, hello: delivery_pb2.Hello) -> None:
-        if len(hello.incarnation) != 16:
-            raise StreamError(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                f"An incarnation has 16 bytes, this one {len(hello.incarnation)}.",
-            )
-        await self.answers.join()
-        row = await self.delivery.fetch(
-            "hello",
-            agent_id=self.peer.agent_id,
-            incarnation=hello.incarnation,
-            is_running=hello.is_running,
-        )
-        assert row is not None  # noqa: S101 - INSERT ... RETURNING
-        self.running = hello.incarnation if hello.is_running else None
-        if row["is_superseded"]:
-            await self.refuse_copy()
-        if hello.acked > row["high_water"]:
-            await self.note(
-                "database_restored",
-                f"The agent was told that {hello.acked} results of incarnation"
-                f" {hello.incarnation.hex()} are stored; {row['high_water']} are.",
-            )
-        self.source = ingest.Source(
-            self.peer.agent_id, self.location, hello.incarnation, row["connection"]
-        )
-        self.version = hello.version[:64] or None
-        await self.beat(delivery_pb2.Heartbeat(), backlog=None)
-        await self.send(
-            CollectorMessage(
-                welcome=delivery_pb2.Welcome(
-                    incarnation=hello.incarnation,
-                    high_water=row["high_water"],
-                    payload_crc32=row["payload_crc32"],
-                    takes_skips=True,
-                )
-            )
-        )
-
-    async def batch(self, batch: delivery_pb2.Batch) -> None:
-        if self.source is None:
-            raise StreamError(grpc.StatusCode.FAILED_PRECONDITION, "Hello comes before a batch.")
-        if batch.first_seq < 1 or not 1 <= len(batch.results) <= BATCH_MAX:
-            raise StreamError(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                f"A batch of {len(batch.results)} results from sequence number {batch.first_seq}: "
-                f"1 to {BATCH_MAX} results from 1 on are allowed.",
-            )
-        answer = await self.delivery.committer.submit(
-            self.source, batch.first_seq, list(batch.results)
-        )
-        await self.answers.put(answer)
-
-    async def skip(self, skip: delivery_pb2.Skip) -> None:
-        if self.source is None:
-            raise StreamError(grpc.StatusCode.FAILED_PRECONDITION, "Hello comes before a skip.")
-        if not 1 <= skip.from_seq <= skip.to_seq <= SEQ_MAX or not wire.CODE.fullmatch(skip.reason):
-            raise StreamError(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                f"Results {skip.from_seq} to {skip.to_seq} cannot be lost ({skip.reason[:40]!r}).",
-            )
-        lost = ingest.Lost(skip.to_seq, skip.reason)
-        log.warning("results_lost", from_seq=skip.from_seq, to_seq=skip.to_seq, reason=skip.reason)
-        answer = await self.delivery.committer.submit(self.source, skip.from_seq, [], lost=lost)
-        await self.answers.put(answer)
-
-    async def note(self, kind: str, detail: str) -> None:
-        """Keep an event, unless it is none or one of too many."""
-        detail = detail.replace("\0", "").strip()[:DETAIL_MAX]
-        self.events += 1
-        if not wire.CODE.fullmatch(kind) or self.events > EVENTS_MAX:
-            log.warning("event_ignored", kind=kind[:40])
-            return
-        log.warning("agent_event", kind=kind, detail=detail)
-        await self.delivery.fetch(
-            "note_event",
-            agent_id=self.peer.agent_id,
-            location=self.location,
-            kind=kind,
-            detail=detail or None,
-        )
-
-    async def refuse_copy(self) -> None:
-        """End the stream of one of two machines that are the same agent."""
-        await self.note(
-            "copy_refused",
-            f"Two machines deliver as this agent; the one at {self.context.peer()} was refused.",
-        )
-        raise StreamError(
-            grpc.StatusCode.PERMISSION_DENIED,
-            "Another machine delivers as this agent: one is a copy of the other. Leave the agent on"
-            " one of them, and on the other run: vantage-agent join --replace",
-        )
-
-    async def close(self, close: delivery_pb2.Close) -> None:
-        if self.source is not None and close.incarnation == self.source.incarnation:
-            await self.answers.join()
-            await self.delivery.fetch(
-                "close",
-                agent_id=self.peer.agent_id,
-                incarnation=close.incarnation,
-                connection=self.source.connection,
-            )
-            self.source = None
-
-    async def heartbeat(self, heartbeat: delivery_pb2.Heartbeat, received_at_us: int) -> None:
-        if self.peer.is_expired:
-            raise StreamError(
-                grpc.StatusCode.UNAUTHENTICATED, "The agent's certificate has expired."
-            )
-        if heartbeat.number:  # an agent older than the reply sends none, and would not know it
-            reply = delivery_pb2.HeartbeatReply(
-                number=heartbeat.number, received_at_us=received_at_us, replied_at_us=now_us()
-            )
-            await self.send(CollectorMessage(heartbeat_reply=reply))
-        await self.beat(heartbeat, backlog=heartbeat.backlog)
-
-    async def beat(self, heartbeat: delivery_pb2.Heartbeat, *, backlog: int | None) -> None:
-        seen = await self.delivery.fetch(
-            "heartbeat",
-            agent_id=self.peer.agent_id,
-            version=self.version,
-            backlog=backlog,
-            running=self.running,
-            **self.clock.note(heartbeat),
-        )
-        if seen is None:
-            raise revoked()
-        # Heartbeats of a process that is gone may arrive late, but not for long.
-        if not seen["is_superseded"]:
-            self.superseded_since = None
-        elif self.superseded_since is None:
-            self.superseded_since = time.monotonic()
-        elif time.monotonic() - self.superseded_since > COPY_SURE_S:
-            await self.refuse_copy()
-        if not seen["is_in_pool"]:  # it was silent for too long, and the others took over
-            await self.delivery.fetch("join_pool", agent_id=self.peer.agent_id)
-
-    async def answer(self) -> None:
-        """Tell the agent what became of each batch, in order."""
-        while True:
-            answer = await (await self.answers.get())
-            match answer:
-                case ingest.Stored(high_water):
-                    await self.send(CollectorMessage(ack=delivery_pb2.Ack(high_water=high_water)))
-                case ingest.Gap(high_water):
-                    await self.send(CollectorMessage(gap=delivery_pb2.Gap(high_water=high_water)))
-                case ingest.Fenced():
-                    await self.send(CollectorMessage(fenced=delivery_pb2.Fenced()))
-                    raise StreamDone
-                case ingest.Revoked():
-                    raise revoked()
-            self.answers.task_done()
-
-    async def assign(self, subscription: Subscription) -> None:
-        while True:
-            await self.send(await subscription.messages.get())
-
-    async def send(self, message: CollectorMessage) -> None:
-        async with self.writing:  # gRPC takes one write at a time
-            try:
-                await self.context.write(message)
-            except grpc.aio.InternalError as error:  # the connection broke: nobody to tell
-                raise StreamDone from error
-
-
-def revoked() -> StreamError:
-    """Return the end of a stream whose agent was shut out."""
-    return StreamError(
-        grpc.StatusCode.PERMISSION_DENIED,
-        "This agent was revoked. To use the machine again, enrol it anew: vantage-agent join",
-    )
 
 
 def first(errors: BaseExceptionGroup[StreamError]) -> StreamError:

@@ -11,10 +11,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
@@ -28,9 +26,14 @@ TEXT_MAX = 2048
 EXCHANGES_MAX = 600  # a page's resources and all their redirects
 PINGS_MAX = 1000
 NO_PINGS = (None, None, None, None)
+NUMBERS = ("redirect_us", "total_us", "delay_us", "lag_us", "header_bytes", "body_bytes")
+PHASES = ("dns_us", "connect_us", "tls_us", "send_us", "wait_us", "receive_us")
+# PostgreSQL's binary boolean, and its families of addresses (utils/inet.h).
+BOOLEAN = (b"\0", b"\1")
+INET, INET6 = 2, 3
 
-# Columns as COPY writes them and the types that encode them; enum and timestamptz are written as
-# the types whose binary form they share.
+# Columns as COPY writes them and the types that encode them; enum, timestamptz, uuid, inet and
+# boolean are written as types whose binary form they share and that psycopg encodes in C.
 RESULT_COLUMNS: dict[str, str] = {
     "slot_at": "int8",
     "started_at": "int8",
@@ -52,18 +55,18 @@ RESULT_COLUMNS: dict[str, str] = {
     "header_bytes": "int4",
     "target_port": "int4",
     "outcome": "text",
-    "agent_id": "uuid",
+    "agent_id": "bytea",
     "http_status": "int2",
     "redirects": "int2",
-    "suspect": "bool",
-    "is_extra": "bool",
+    "suspect": "bytea",
+    "is_extra": "bytea",
     "location": "text",
     "failure": "text",
     "detail": "text",
     "http_version": "text",
     "url": "text",
-    "target_ip": "inet",
-    "local_ip": "inet",
+    "target_ip": "bytea",
+    "local_ip": "bytea",
     "pings_sent": "int2",
     "pings_received": "int2",
     "ping_min_us": "int4",
@@ -90,8 +93,8 @@ EXCHANGE_COLUMNS: dict[str, str] = {
     "location": "text",
     "url": "text",
     "http_version": "text",
-    "target_ip": "inet",
-    "local_ip": "inet",
+    "target_ip": "bytea",
+    "local_ip": "bytea",
     "role": "text",
     "start_us": "int4",
     "outcome": "text",
@@ -100,7 +103,7 @@ EXCHANGE_COLUMNS: dict[str, str] = {
     "resource": "text",
 }
 ARRIVED_COLUMNS: dict[str, str] = {
-    "agent_id": "uuid",
+    "agent_id": "bytea",
     "location": "text",
     "monitor_ids": "int4[]",
     "slots_at_us": "int8[]",
@@ -111,7 +114,7 @@ GAP_COLUMNS: dict[str, str] = {
     "to_slot_at": "int8",
     "monitor_id": "int4",
     "slots": "int4",
-    "agent_id": "uuid",
+    "agent_id": "bytea",
     "location": "text",
     "reason": "text",
     "detail": "text",
@@ -119,7 +122,7 @@ GAP_COLUMNS: dict[str, str] = {
 INGESTED_COLUMNS: dict[str, str] = {
     "from_slot_at": "int8",
     "to_slot_at": "int8",
-    "agent_id": "uuid",
+    "agent_id": "bytea",
     "results": "int4",
     "location": "text",
     "monitor_ids": "int4[]",
@@ -145,8 +148,7 @@ class RefusedResult(ValueError):
     """This result cannot be stored; the message is the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     """One result as the database takes it: its row, and one per exchange besides the last hop."""
 
     monitor_id: int
@@ -154,16 +156,16 @@ class Rows:
     exchanges: tuple[Row, ...]
 
 
-def ingested_row(results: Sequence[Rows], *, agent_id: object, location: str) -> Row:
+def ingested_row(results: Sequence[Rows], *, agent_id: bytes, location: str) -> Row:
     """Tell what a batch brought, for the rollups to find it."""
     slots = [each.result[0] for each in results]
     monitor_ids = list({each.monitor_id for each in results})
     return min(slots), max(slots), agent_id, len(slots), location, monitor_ids
 
 
-def arrived_row(results: Sequence[Rows], *, agent_id: object, location: str) -> Row | None:
+def arrived_row(results: Sequence[Rows], *, agent_id: bytes, location: str) -> Row | None:
     """Tell what a batch says about its monitors, for verdicts; None: nothing that has a vote."""
-    votes = [each for each in results if not each.result[SUSPECT]]
+    votes = [each for each in results if each.result[SUSPECT] == BOOLEAN[False]]
     if not votes:
         return None
     return (
@@ -183,14 +185,16 @@ def decode(payload: bytes) -> result_pb2.Result:
         raise RefusedResult("not a vantage.v1.Result") from error
 
 
-def rows(message: result_pb2.Result, *, agent_id: object, location: str, now_us: int) -> Rows:
+def rows(message: result_pb2.Result, *, agent_id: bytes, location: str, now_us: int) -> Rows:
     """Turn one result into the rows of RESULT_COLUMNS and EXCHANGE_COLUMNS.
 
+    Every result of an installation comes through here, so it asks each field once and calls little.
     Raises: RefusedResult for what breaks its arithmetic or lies out of range.
     """
-    if not 1 <= len(message.exchanges) <= EXCHANGES_MAX:
-        raise RefusedResult(f"it has {len(message.exchanges)} exchanges")
-    last = message.exchanges[-1]
+    made = message.exchanges
+    if not 1 <= len(made) <= EXCHANGES_MAX:
+        raise RefusedResult(f"it has {len(made)} exchanges")
+    last = made[-1]
     outcome = OUTCOMES.get(message.outcome)
     if outcome is None:
         raise RefusedResult(f"outcome {message.outcome} is unknown")
@@ -198,39 +202,45 @@ def rows(message: result_pb2.Result, *, agent_id: object, location: str, now_us:
     if (failure is None) != (outcome == "up"):
         raise RefusedResult(f"outcome {outcome} with failure {failure}")
     phases = durations(last)
-    redirect_us = count(message.redirect_us, "redirect_us")
-    total_us = count(message.total_us, "total_us")
+    numbers = message.redirect_us, message.total_us, message.delay_us, message.lag_us
+    redirect_us, total_us, delay_us, lag_us = numbers
+    sizes = last.header_bytes, last.body_bytes
+    if min(numbers) < 0 or min(sizes) < 0:
+        raise negative(NUMBERS, (*numbers, *sizes))
     resources_us = None
     if message.HasField("resources_us"):
         resources_us = count(message.resources_us, "resources_us")
     if redirect_us + sum(filter(None, phases)) + (resources_us or 0) != total_us:
         raise RefusedResult("its phases do not sum to total_us")
     slot_at = instant(message.slot_at_us, now_us, "slot_at_us")
-    exchanges = tuple(exchange_rows(message, slot_at, location))
-    redirects = sum(1 for exchange in message.exchanges if role(exchange) == "hop") - 1
-    if redirects < 0 or role(last) != "hop":
+    if role(last) != "hop":
         raise RefusedResult("its last exchange is no hop")
+    exchanges: tuple[Row, ...] = ()
+    redirects = 0
+    if len(made) > 1:
+        exchanges = tuple(exchange_rows(message, slot_at, location))
+        redirects = sum(1 for exchange in made if role(exchange) == "hop") - 1
     row = (
         slot_at,
         instant(message.started_at_us, now_us, "started_at_us"),
         expiry(last.cert_expires_at_us) if last.HasField("cert_expires_at_us") else None,
-        count(last.body_bytes, "body_bytes"),
+        sizes[1],
         message.monitor_id,
         total_us,
         redirect_us,
         resources_us,
         *phases,
-        count(message.delay_us, "delay_us"),
-        count(message.lag_us, "lag_us"),
+        delay_us,
+        lag_us,
         count(last.rtt_us, "rtt_us") if last.HasField("rtt_us") else None,
-        count(last.header_bytes, "header_bytes"),
+        sizes[0],
         port(last.target_port),
         outcome,
         agent_id,
         status(last),
         redirects,
-        message.suspect,
-        message.is_extra,
+        BOOLEAN[message.suspect],
+        BOOLEAN[message.is_extra],
         location,
         failure,
         text(message.detail, "detail"),
@@ -244,7 +254,7 @@ def rows(message: result_pb2.Result, *, agent_id: object, location: str, now_us:
     return Rows(message.monitor_id, row, exchanges)
 
 
-def gap_row(message: result_pb2.Result, *, agent_id: object, location: str, now_us: int) -> Row:
+def gap_row(message: result_pb2.Result, *, agent_id: bytes, location: str, now_us: int) -> Row:
     """Turn a message with ``missed`` into a row of GAP_COLUMNS.
 
     A reason that this version does not know is stored all the same: the agent may be newer.
@@ -323,10 +333,18 @@ def role(exchange: result_pb2.Exchange) -> str:
 def durations(exchange: result_pb2.Exchange) -> tuple[int | None, ...]:
     """Return the six phases in their order; None for those not reached."""
     phases = exchange.phases
-    return tuple(
-        count(getattr(phases, name), name) if phases.HasField(name) else None
-        for name in ("dns_us", "connect_us", "tls_us", "send_us", "wait_us", "receive_us")
+    has = phases.HasField
+    found = (
+        phases.dns_us if has("dns_us") else None,
+        phases.connect_us if has("connect_us") else None,
+        phases.tls_us if has("tls_us") else None,
+        phases.send_us if has("send_us") else None,
+        phases.wait_us if has("wait_us") else None,
+        phases.receive_us if has("receive_us") else None,
     )
+    if min(filter(None, found), default=0) < 0:
+        raise negative(PHASES, found)
+    return found
 
 
 def pings(exchange: result_pb2.Exchange) -> tuple[int | None, ...]:
@@ -346,6 +364,13 @@ def count(value: int, name: str) -> int:
     if value < 0:
         raise RefusedResult(f"{name} is {value}")
     return value
+
+
+def negative(names: Sequence[str], values: Sequence[int | None]) -> RefusedResult:
+    """Name the first of several numbers that is below 0."""
+    pairs = zip(names, values, strict=True)
+    name, value = next((name, value) for name, value in pairs if value is not None and value < 0)
+    return RefusedResult(f"{name} is {value}")
 
 
 def port(value: int) -> int:
@@ -380,16 +405,19 @@ def expiry(unix_us: int) -> int:
 
 def text(value: str, name: str) -> str | None:
     """Return a text as PostgreSQL can hold it, cut at TEXT_MAX; None for an empty one."""
+    if not value:
+        return None
     if "\0" in value:
         raise RefusedResult(f"{name} holds a NUL character")
-    return value[:TEXT_MAX] or None
+    return value[:TEXT_MAX]
 
 
 @lru_cache(maxsize=4096)
-def address(packed: bytes) -> IPv4Address | IPv6Address | None:
-    """Read a packed address of 4 or 16 bytes; None: none."""
+def address(packed: bytes) -> bytes | None:
+    """Turn a packed address of 4 or 16 bytes into PostgreSQL's binary inet; None: none."""
     if not packed:
         return None
     if len(packed) not in (4, 16):
         raise RefusedResult(f"an address of {len(packed)} bytes")
-    return ip_address(packed)
+    family = INET if len(packed) == 4 else INET6
+    return bytes([family, 8 * len(packed), 0, len(packed)]) + packed

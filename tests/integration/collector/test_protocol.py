@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.collector import (
     Collector,
+    Stream,
     collector_program,
     enrol,
     execute,
@@ -133,6 +134,17 @@ async def test_a_connection_that_breaks_is_no_error(collector: Collector) -> Non
     await asyncio.sleep(0.5)
     said = collector.program.said()
     assert "Traceback" not in said, said[-3000:]
+
+
+async def test_a_refusal_is_told_although_assignments_are_being_sent(collector: Collector) -> None:
+    """At whichever moment: it comes with the first message, and so do they."""
+    agent = await enrol(collector, "a")
+    async with agent.channel(collector.port) as channel, asyncio.timeout(60):
+        for number in range(100):
+            delivery = Stream(delivery_pb2_grpc.DeliveryStub(channel).Deliver())
+            await asyncio.sleep(number % 10 / 2_000)
+            await delivery.batch(1, [result(1, 5)])
+            assert await delivery.ended() == grpc.StatusCode.FAILED_PRECONDITION
 
 
 def test_a_database_that_dies_during_the_start_is_one_sentence(

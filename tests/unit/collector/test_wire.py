@@ -26,7 +26,7 @@ def sound(**changes: Any) -> result_pb2.Result:
 
 
 def rows(message: result_pb2.Result) -> wire.Rows:
-    return wire.rows(message, agent_id="agent", location="fra", now_us=NOW_US)
+    return wire.rows(message, agent_id=b"agent", location="fra", now_us=NOW_US)
 
 
 def named(row: wire.Row, columns: dict[str, str]) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def gap_row(**changes: Any) -> dict[str, Any]:
     fields = {"from_slot_at_us": NOW_US - 60_000_000, "to_slot_at_us": NOW_US, "slots": 61}
     missed = result_pb2.MissedSlots(**{**fields, "reason": "overloaded", **changes})
     message = result_pb2.Result(monitor_id=1, missed=missed)
-    row = wire.gap_row(message, agent_id="agent", location="fra", now_us=NOW_US)
+    row = wire.gap_row(message, agent_id=b"agent", location="fra", now_us=NOW_US)
     return named(row, wire.GAP_COLUMNS)
 
 

@@ -1,0 +1,88 @@
+"""What an agent sends to be stored, and what it may be answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a batch comes from: one connection's delivery of one incarnation."""
+
+    agent_id: UUID
+    location: str
+    incarnation: bytes
+    connection: int
+
+    @property
+    def key(self) -> tuple[UUID, bytes]:
+        return self.agent_id, self.incarnation
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Everything up to ``high_water`` is committed."""
+
+    high_water: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The batch began after ``high_water`` + 1; nothing of it was stored."""
+
+    high_water: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """A newer connection delivers this incarnation; nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """The agent was shut out; nothing was stored."""
+
+
+Answer = Stored | Gap | Fenced | Revoked
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Results up to ``to_seq`` are lost, and why."""
+
+    to_seq: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Results ``first_seq``, ``first_seq`` + 1, ... of a source, and who waits for the answer.
+
+    ``lost``: from ``first_seq`` on there are no results, and never will be.
+    """
+
+    source: Source
+    first_seq: int
+    payloads: Sequence[bytes]
+    answer: asyncio.Future[Answer]
+    lost: Lost | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(map(len, self.payloads))
+
+    def reply(self, answer: Answer) -> None:
+        """Wake whoever waits; its stream may be gone."""
+        if not self.answer.done():
+            self.answer.set_result(answer)
+
+    def halves(self) -> tuple[Batch, Batch]:
+        middle = len(self.payloads) // 2
+        new_future = self.answer.get_loop().create_future
+        return (
+            Batch(self.source, self.first_seq, self.payloads[:middle], new_future()),
+            Batch(self.source, self.first_seq + middle, self.payloads[middle:], new_future()),
+        )
