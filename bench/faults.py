@@ -2,7 +2,7 @@
 
 Exit code 0: nothing lost, doubled, invented or stuck, and drained in time; 1: see the table.
 
-    python -m bench.faults --faults 10000 --minutes 60 --seed 7
+    python -m bench.faults --faults 3000 --minutes 7 --seed 7 --load 1000 --spool-limit 8M
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collector.progress import silent
 from tests.support.faults.campaign import Campaign, Report
 from tests.support.faults.system import Shape
 
+COUNTS = ("durable", "stored", "quarantined", "declared", "lost", "doubled", "invented", "stuck")
 # About what the agents need to connect again between two faults.
 SECONDS_A_FAULT = 0.15
 
@@ -30,12 +31,26 @@ SECONDS_A_FAULT = 0.15
 @click.option("--agents", type=click.IntRange(min=1), default=5, help="Each in its own location.")
 @click.option("--monitors", type=click.IntRange(min=1), default=16, help="Each agent's, every 1 s.")
 @click.option(
+    "--load",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Results a second that each agent spools besides.",
+)
+@click.option("--spool-limit", default="1G", help="Each agent's; a small one is overrun.")
+@click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
     help="Directory for the logs.  [default: a new one]",
 )
 def main(
-    faults: int, minutes: float | None, seed: int, agents: int, monitors: int, keep: Path | None
+    faults: int,
+    minutes: float | None,
+    seed: int,
+    agents: int,
+    monitors: int,
+    load: int,
+    spool_limit: str,
+    keep: Path | None,
 ) -> None:
     """Run one campaign and judge its history."""
     seconds = faults * SECONDS_A_FAULT if minutes is None else 60 * minutes
@@ -44,7 +59,7 @@ def main(
     server = ensure_server(
         cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
     )
-    shape = Shape(agents=agents, monitors=monitors)
+    shape = Shape(agents=agents, monitors=monitors, load=load, spool_limit=spool_limit)
     campaign = Campaign.random(seed, faults=faults, seconds=seconds, shape=shape)
     click.echo(f"Seed {seed}, about {seconds:.0f} s; logs in {directory}", err=True)
     report = campaign.run(server, directory, progress)
@@ -54,7 +69,8 @@ def main(
 
 
 def progress(report: Report) -> None:
-    click.echo(f"\r{report.seconds:7.0f} s {report.hit.total():7} faults", nl=False, err=True)
+    if sys.stderr.isatty():
+        click.echo(f"\r{report.seconds:7.0f} s {report.hit.total():7} faults", nl=False, err=True)
 
 
 def table(report: Report) -> str:
@@ -64,7 +80,7 @@ def table(report: Report) -> str:
         lines.append(f"{kind:38}{report.hit[kind]:8}{report.missed[kind]:8}")
     lines.append(f"{'all':38}{report.hit.total():8}{report.missed.total():8}")
     lines.append("")
-    for name in ("durable", "stored", "quarantined", "lost", "doubled", "invented", "stuck"):
+    for name in COUNTS:
         lines.append(f"{name:38}{getattr(verdict, name):8}")
     drained = "never" if report.drain_s is None else f"{report.drain_s:.2f} s"
     lines.append(f"{'drained after the last fault':38}{drained:>8}")

@@ -36,12 +36,17 @@ def main(cases: int, seed: int, place: Path | None) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     click.echo(
         f"{'appended, read and acknowledged':34}{'batch':>7}{'results/s':>12}{'to sqlite':>11}"
+        f"{'CPU, us':>9}"
     )
     for batch in (10, 100, 1_000):
         count = min(RESULTS, batch * 1_000)
-        ours, sqlite = (speed(way, batch, count, place) for way in (use_spool, use_sqlite))
-        click.echo(f"{'spool':34}{batch:7}{ours:12,.0f}{ours / sqlite:11.1f}")
-        click.echo(f"{'sqlite, WAL, synchronous=FULL':34}{batch:7}{sqlite:12,.0f}{1:11.1f}")
+        (ours, ours_us), (theirs, theirs_us) = (
+            speed(way, batch, count, place) for way in (use_spool, use_sqlite)
+        )
+        click.echo(f"{'spool':34}{batch:7}{ours:12,.0f}{ours / theirs:11.1f}{ours_us:9.1f}")
+        click.echo(
+            f"{'sqlite, WAL, synchronous=FULL':34}{batch:7}{theirs:12,.0f}{1:11.1f}{theirs_us:9.1f}"
+        )
     kinds, failures = run_cases(cases, seed, place)
     click.echo(f"\n{'bad disks':34}{'cases':>7}")
     for kind, count in sorted(kinds.items()):
@@ -53,11 +58,13 @@ def main(cases: int, seed: int, place: Path | None) -> None:
 
 def speed(
     way: Callable[[Path, int, int], None], batch: int, count: int, place: Path | None
-) -> float:
+) -> tuple[float, float]:
+    """Return results a second, and the processor time that each takes (us)."""
     with tempfile.TemporaryDirectory(prefix="vantage-spool-", dir=place) as directory:
-        began = time.perf_counter()
+        began, cpu_s = time.perf_counter(), time.process_time()
         way(Path(directory), batch, count)
-        return count / (time.perf_counter() - began)
+        cpu_us = (time.process_time() - cpu_s) / count * 1e6
+        return count / (time.perf_counter() - began), cpu_us
 
 
 def use_spool(directory: Path, batch: int, count: int) -> None:

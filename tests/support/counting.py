@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 
 class CountingTarget(ThreadingHTTPServer):
@@ -16,6 +17,9 @@ class CountingTarget(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answer)
         self.answered: Counter[str] = Counter()
         self.counting = threading.Lock()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Pass over clients that are gone: tests kill agents that are probing."""
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}{path}"

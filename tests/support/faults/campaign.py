@@ -19,6 +19,8 @@ from tests.support.faults.system import Shape, System, running_system
 from tests.support.processes import wait_until
 
 DRAIN_AIM_S = 10.0
+# Until what a load has made is durable.
+LOAD_STOPS_S = 0.5
 
 Progress = Callable[["Report"], None]
 
@@ -83,6 +85,7 @@ class Campaign:
                 wait_until(lambda: _flows(system), what="results of every agent")
                 self._attack(system, report, progress)
                 report.drain_s = _drain(system, self.drain_limit_s)
+            _unload(system, self.drain_limit_s)
             for agent in system.agents:
                 agent.member.program.stop()
             system.look()
@@ -143,7 +146,7 @@ class Campaign:
         """Poison was never measured: it must not hide what was measured and lost."""
         made_up = sum(28 for agent in system.agents for _ in range(len(agent.poison) // 8))
         answered = system.target.answered.total()
-        results = report.verdict.durable - report.verdict.gaps
+        results = report.verdict.durable - report.verdict.gaps - report.verdict.loaded
         report.unspooled = answered - (results - made_up)
         kills = sum(agent.member.kills for agent in system.agents)
         report.unspooled_at_most = kills * self.shape.monitors
@@ -155,6 +158,14 @@ def _flows(system: System) -> bool:
         agent.agent_id: dict.fromkeys(agent.witness.last_seqs(), 1) for agent in system.agents
     }
     return all(firsts.values()) and not undelivered(system, firsts)
+
+
+def _unload(system: System, limit_s: float) -> None:
+    """End the load, so that agents can deliver all of it before they are stopped."""
+    if system.loaded:
+        system.unload()
+        time.sleep(LOAD_STOPS_S)
+        _drain(system, limit_s)
 
 
 def _drain(system: System, limit_s: float) -> float | None:

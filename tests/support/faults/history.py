@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any, LiteralString
 
@@ -43,15 +43,17 @@ HIGH_WATERS = "SELECT incarnation, high_water FROM vantage.incarnations WHERE ag
 
 @dataclass
 class Verdict:
-    """Counts of results; all but the first five must be 0.
+    """Counts of results; all but the first six must be 0.
 
-    ``gaps``: those of them that tell of missed slots. ``declared``: durable, dropped by the agent
+    ``loaded``: those of the durable that were made up as a load. ``gaps``: those that tell of
+    missed slots. ``declared``: durable, dropped by the agent
     and declared lost, so that they must not be stored. ``stuck``: not stored, and still in the
     agent's spool. ``misjudged``: sound ones in quarantine, or bad ones stored. ``overcounted``:
     incarnations whose high water is not their last result.
     """
 
     durable: int = 0
+    loaded: int = 0
     stored: int = 0
     quarantined: int = 0
     gaps: int = 0
@@ -75,9 +77,7 @@ def judge(system: System) -> Verdict:
     verdict = Verdict()
     with psycopg.connect(system.url) as connection:
         for agent in system.agents:
-            _judge_rows(verdict, agent, connection)
-            _judge_quarantine(verdict, agent, connection)
-            _judge_high_waters(verdict, agent, connection)
+            _judge_agent(verdict, agent, frozenset(system.loaded), connection)
     return verdict
 
 
@@ -95,17 +95,27 @@ def undelivered(system: System, wanted: dict[str, dict[str, int]]) -> int:
     return missing
 
 
-def _judge_rows(verdict: Verdict, agent: Agent, connection: psycopg.Connection) -> None:
+def _judge_agent(
+    verdict: Verdict, agent: Agent, loaded: Container[int], connection: psycopg.Connection
+) -> None:
+    """Look at every frame once: a long campaign has millions."""
     stored = Counter(_rows(connection, STORED, agent.agent_id))
     stored += Counter(_rows(connection, GAPS, agent.agent_id))
     skips = _Skips(connection, agent.agent_id)
     durable: Counter[Key] = Counter()
+    bad: dict[tuple[bytes, int], bytes] = {}
+    last_seqs: dict[bytes, int] = {}
     for frame in agent.witness.frames():
         verdict.durable += 1
-        if _is_bad(frame, agent):
+        last_seqs[frame.incarnation] = frame.seq
+        key = None if frame.payload in agent.poison else _key(frame.payload)
+        is_gap = key is not None and isinstance(key[-1], str)
+        if key is None or (is_gap and key[0] == UNKNOWN_MONITOR):  # tells of poison dropped
+            if frame not in skips:
+                bad[frame.incarnation, frame.seq] = frame.payload
             continue
-        key = _key(frame.payload)
-        verdict.gaps += isinstance(key[-1], str)
+        verdict.gaps += is_gap
+        verdict.loaded += key[0] in loaded and not is_gap
         if frame in skips:
             verdict.declared += 1
             continue
@@ -119,36 +129,24 @@ def _judge_rows(verdict: Verdict, agent: Agent, connection: psycopg.Connection) 
             kind = "doubled" if durable[key] else "invented"
             for _ in range(count - durable[key]):
                 _count(verdict, kind, f"{kind}: {agent.agent_id} {key}")
+    _judge_quarantine(verdict, agent, bad, connection)
+    for incarnation, high_water in _high_waters(connection, agent.agent_id).items():
+        if high_water > last_seqs.get(incarnation, 0):
+            _count(verdict, "overcounted", f"overcounted: {incarnation.hex()} at {high_water}")
 
 
-def _judge_quarantine(verdict: Verdict, agent: Agent, connection: psycopg.Connection) -> None:
-    frames, skips = agent.witness.frames(), _Skips(connection, agent.agent_id)
-    bad = {
-        (f.incarnation, f.seq): f.payload for f in frames if _is_bad(f, agent) and f not in skips
-    }
+def _judge_quarantine(
+    verdict: Verdict,
+    agent: Agent,
+    bad: dict[tuple[bytes, int], bytes],
+    connection: psycopg.Connection,
+) -> None:
     refused: dict[tuple[bytes, int], bytes] = {}
     for incarnation, seq, payload in connection.execute(QUARANTINED, [agent.agent_id]):
         refused[incarnation, seq] = payload
     verdict.quarantined += len(refused)
     for place in bad.items() ^ refused.items():
         _count(verdict, "misjudged", f"misjudged: {place}")
-
-
-def _judge_high_waters(verdict: Verdict, agent: Agent, connection: psycopg.Connection) -> None:
-    last_seqs: dict[bytes, int] = {}
-    for frame in agent.witness.frames():
-        last_seqs[frame.incarnation] = frame.seq
-    for incarnation, high_water in _high_waters(connection, agent.agent_id).items():
-        if high_water > last_seqs.get(incarnation, 0):
-            _count(verdict, "overcounted", f"overcounted: {incarnation.hex()} at {high_water}")
-
-
-def _is_bad(frame: Frame, agent: Agent) -> bool:
-    """Tell whether it is poison, or tells of poison that was dropped, of a monitor unknown."""
-    if frame.payload in agent.poison:
-        return True
-    message = Result.FromString(frame.payload)
-    return message.HasField("missed") and message.monitor_id == UNKNOWN_MONITOR
 
 
 class _Skips:

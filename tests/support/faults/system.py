@@ -29,11 +29,14 @@ from tests.support.faults.witness import Witness
 from tests.support.processes import Program, answers, free_port, running
 
 TMPFS_BYTES = 1 << 30
+LOADED = 20
 
 
 @dataclass(frozen=True)
 class Shape:
     """How large; and what stands in place of `python -m agent` and `python -m collector`.
+
+    ``load``: results a second that each agent spools besides those that it measures.
 
     ``spool_limit``: so small that results are dropped when a collector is away for some seconds.
     ``keep_acknowledged``: agents heal a collector's loss with what they keep.
@@ -41,6 +44,7 @@ class Shape:
 
     agents: int = 4
     monitors: int = 20
+    load: int = 0
     spool_limit: str = "1G"
     keep_acknowledged: str = "1h"
     agent_module: str = "tests.support.faults.stepping_agent"
@@ -53,6 +57,7 @@ class Agent:
 
     ``disk``: a file system of its own; None: only root can make one.
     ``clock``: the file that says how far its clock is ahead, in microseconds.
+    ``load``: the file that says how many results it makes up, of which monitors.
     ``poison``: what was put into its spool that no collector may store as a row.
     """
 
@@ -62,6 +67,7 @@ class Agent:
     witness: Witness
     disk: Path | None
     clock: Path
+    load: Path
     poison: set[bytes] = field(default_factory=set)
 
     @property
@@ -77,6 +83,8 @@ class System:
     agents: list[Agent]
     target: CountingTarget
     monitors: list[int]
+    loaded: list[int]
+    """Monitors of which nothing is measured: their results are the load."""
 
     @property
     def members(self) -> list[Member]:
@@ -85,6 +93,11 @@ class System:
     def look(self) -> None:
         for agent in self.agents:
             agent.witness.look()
+
+    def unload(self) -> None:
+        """Make up no more results."""
+        for agent in self.agents:
+            put(agent.load, "0")
 
     def other(self, port: int) -> int:
         """Return the port of a collector other than the one at ``port``."""
@@ -107,6 +120,7 @@ def running_system(server: Server, directory: Path, shape: Shape) -> Iterator[Sy
         target = stack.enter_context(counting_target())
         locations = [f"region-{number}" for number in range(shape.agents)]
         monitors = configure(url, target, locations, shape.monitors)
+        loaded = configure_load(url) if shape.load else []
         enrolment_ports, collectors = {}, {}
         for number in range(2):
             port, enrolment_ports[number] = free_port(), free_port()
@@ -119,12 +133,12 @@ def running_system(server: Server, directory: Path, shape: Shape) -> Iterator[Sy
         agents = [
             stack.enter_context(
                 running_agent(
-                    name, url, enrolment_ports[0], directory, shape, proxy.link(target_port)
+                    name, url, enrolment_ports[0], directory, shape, loaded, proxy.link(target_port)
                 )
             )
             for name, target_port in zip(locations, [*collectors] * shape.agents, strict=False)
         ]
-        yield System(url, database, collectors, agents, target, monitors)
+        yield System(url, database, collectors, agents, target, monitors, loaded)
 
 
 def configure(url: str, target: CountingTarget, locations: list[str], monitors: int) -> list[int]:
@@ -138,6 +152,21 @@ def configure(url: str, target: CountingTarget, locations: list[str], monitors: 
         ]
 
 
+def configure_load(url: str) -> list[int]:
+    """Add monitors that are paused, so that agents do not probe them; results are welcome."""
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        account = connection.execute("SELECT id FROM vantage.accounts").fetchone()
+        assert account is not None
+        monitors = [
+            add_monitor(connection, account_id=account["id"], url=f"http://127.0.0.1:1/{number}")
+            for number in range(LOADED)
+        ]
+        connection.execute(
+            "UPDATE vantage.monitors SET paused_at = now() WHERE id = ANY(%s)", [monitors]
+        )
+        return monitors
+
+
 @contextmanager
 def running_program(program: Program, *ports: int) -> Iterator[None]:
     ready = lambda: all(answers(port) for port in ports)  # noqa: E731
@@ -147,7 +176,13 @@ def running_program(program: Program, *ports: int) -> Iterator[None]:
 
 @contextmanager
 def running_agent(
-    name: str, url: str, enrolment_port: int, directory: Path, shape: Shape, link: Link
+    name: str,
+    url: str,
+    enrolment_port: int,
+    directory: Path,
+    shape: Shape,
+    loaded: list[int],
+    link: Link,
 ) -> Iterator[Agent]:
     place = directory / name
     place.mkdir()
@@ -167,12 +202,13 @@ def running_agent(
             f"--spool-limit={shape.spool_limit}",
             f"--keep-acknowledged={shape.keep_acknowledged}",
         ]
-        clock = directory / f"{name}.clock"
+        clock, load = directory / f"{name}.clock", directory / f"{name}.load"
+        put(load, " ".join(map(str, [shape.load, *loaded])))
         program = Program(
             shape.agent_module,
             arguments,
             directory / f"{name}.log",
-            environment={"VANTAGE_CLOCK": str(clock)},
+            environment={"VANTAGE_CLOCK": str(clock), "VANTAGE_LOAD": str(load) if loaded else ""},
         )
         witness = Witness(home / "spool", place / "witness")
         with psycopg.connect(url, row_factory=dict_row) as connection:
@@ -180,7 +216,14 @@ def running_agent(
             [agent_id] = [str(agent["id"]) for agent in row]
         ready = lambda: "agent_started" in program.said()  # noqa: E731
         with running(program, ready=ready, what=name):
-            yield Agent(agent_id, Member(program, witness.look), link, witness, disk, clock)
+            yield Agent(agent_id, Member(program, witness.look), link, witness, disk, clock, load)
+
+
+def put(path: Path, text: str) -> None:
+    """Replace a file at once: somebody reads it all the time."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.rename(path)
 
 
 @contextmanager

@@ -73,7 +73,11 @@ class Witness:
 
     def last_seqs(self) -> dict[str, int]:
         """Return the number of each incarnation's last durable result, by its directory."""
-        return {frame.place: frame.seq for frame in self.frames()}
+        return {
+            place.name: last
+            for place in sorted(self.directory.iterdir())
+            if (last := _last_seq_of(place))
+        }
 
     def is_kept(self, frame: Frame) -> bool:
         """Tell whether the agent still has the file that holds a frame."""
@@ -90,6 +94,15 @@ def _unless_gone_or_full() -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOSPC):
             raise
+
+
+def _last_seq_of(place: Path) -> int:
+    """Return the number of an incarnation's last frame; 0: it has none."""
+    for path in sorted(place.iterdir(), reverse=True):
+        incarnation, first = bytes.fromhex(place.name.partition("-")[2]), int(path.stem)
+        if count := sum(1 for _ in payloads_of(path.read_bytes(), incarnation, first)):
+            return first + count - 1
+    return 0
 
 
 def _frames_of(place: Path) -> Iterator[Frame]:

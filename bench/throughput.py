@@ -1,0 +1,342 @@
+"""How many results one collector stores on one core, beside a bare COPY of the same rows.
+
+    python -m bench.throughput --agents 200 --results 5000
+
+Agents are the real delivery and spool, each with its own certificate and stream over mutual TLS,
+all in one process beside the database on the other core. First what is there already is delivered
+as fast as it is taken; then half as much comes in a steady flow, and every acknowledgement is timed
+from the moment its results are durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import random
+import resource
+import subprocess
+import tempfile
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import click
+import psycopg
+import structlog
+import uvloop
+from psycopg.sql import SQL, Identifier
+
+from agent.delivery import Delivery
+from agent.enrolment import join, parse_token
+from agent.home import Home
+from agent.incarnation import Incarnation
+from agent.result import Exchange, Outcome, Phases, Result
+from agent.spool import Spool
+from agent.wire import encode
+from bench.table import conditions, show
+from collector import wire
+from collector.local_db import LocalDatabase
+from collector.migrate import migrate
+from collector.private_server import default_cache, ensure_server
+from collector.progress import silent
+from tests.support.collector import configure, fetch, running_collector
+from tests.support.database import temporary_home
+
+MONITORS = 20
+COPY_BATCHES = (1_000, 10_000)
+SAMPLE_EVERY_S = 0.05
+# How often each agent of the steady flow has something new.
+PERIOD_S = 0.25
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class TimedSpool(Spool):
+    """Tells how long after they were durable results were acknowledged."""
+
+    def __init__(self, directory: Path, latencies: list[float]) -> None:
+        # The disk is the agent's, not what is measured.
+        super().__init__(directory, sync=lambda descriptor: None)
+        self.latencies = latencies
+        self.pending: deque[tuple[int, float]] = deque()
+
+    def ack(self, incarnation: Incarnation, high_water: int) -> None:
+        while self.pending and self.pending[0][0] <= high_water:
+            self.latencies.append(time.perf_counter() - self.pending.popleft()[1])
+        super().ack(incarnation, high_water)
+
+
+@dataclass
+class Agent:
+    spool: TimedSpool
+    delivery: Delivery
+    made: int = 0
+
+
+@dataclass
+class Fleet:
+    """Every agent, and what became of what they made."""
+
+    agents: list[Agent]
+    monitors: list[int]
+    latencies: list[float] = field(default_factory=list)
+
+    @property
+    def backlog(self) -> int:
+        return sum(agent.spool.backlog for agent in self.agents)
+
+    def spool(self, agent: Agent, count: int, dice: random.Random) -> None:
+        payloads = []
+        for _ in range(count):
+            payloads.append(made(self.monitors[agent.made % len(self.monitors)], dice))
+            agent.made += 1
+        agent.spool.append(payloads)
+        agent.spool.pending.append((agent.spool.running.last_seq, time.perf_counter()))
+
+
+def made(monitor_id: int, dice: random.Random) -> bytes:
+    """A result like most: HTTPS, by name, up."""
+    phases = [dice.randint(1, limit) for limit in (30_000, 40_000, 60_000, 50, 200_000, 9_000)]
+    now_us = time.time_ns() // 1000
+    exchange = Exchange(
+        url="https://www.example.com/",
+        phases=Phases(*phases),
+        total_us=sum(phases),
+        http_status=200,
+        http_version="2",
+        header_bytes=412,
+        body_bytes=18_301,
+        target_ip=bytes([93, 184, 215, dice.randrange(256)]),
+        target_port=443,
+        local_ip=bytes([10, 0, 0, 7]),
+        rtt_us=phases[1] - 1,
+        cert_expires_at_us=1_830_000_000_000_000,
+    )
+    return encode(
+        Result(
+            monitor_id=monitor_id,
+            slot_at_us=now_us,
+            started_at_us=now_us + 300,
+            outcome=Outcome.UP,
+            failure=None,
+            exchanges=(exchange,),
+            redirect_us=0,
+            total_us=exchange.total_us,
+            delay_us=300,
+            lag_us=50,
+        )
+    )
+
+
+@contextmanager
+def on_core(number: int) -> Iterator[None]:
+    """Keep this process, and those it starts, on one core; on all there are, where there is one."""
+    before = os.sched_getaffinity(0)
+    cores = sorted(before)
+    os.sched_setaffinity(0, {cores[number % len(cores)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+class Bench:
+    """``latency_ms``: percentiles of the steady flow's acknowledgements, once it was run."""
+
+    def __init__(self, directory: Path, agents: int, results: int, seconds: float) -> None:
+        self.directory = directory
+        self.locations = [f"region-{number}" for number in range(agents)]
+        self.results = results
+        self.seconds = seconds
+        self.dice = random.Random(1)
+        self.rows: list[tuple[object, ...]] = []
+        self.latency_ms: dict[str, float] = {}
+
+    def run(self) -> list[tuple[object, ...]]:
+        with on_core(1), running_database() as (self.local, self.server):
+            monitors = configure(self.local.url(), locations=self.locations, monitors=MONITORS)
+            self.fleet = Fleet([], monitors)
+            url = self.local.url(role="vantage_collector")
+            with on_core(0), running_collector(url, self.directory) as self.collector:
+                best = max(self.copy(batch) for batch in COPY_BATCHES)
+                with on_core(1):
+                    uvloop.run(self.deliver(best))
+        return self.rows
+
+    def copy(self, batch: int) -> float:
+        """COPY rows as the collector makes them, from this core; return how many a second."""
+        dice, count = random.Random(2), len(self.locations) * self.results // 4
+        rows = []
+        for number in range(count):
+            message = wire.decode(made(self.fleet.monitors[number % MONITORS], dice))
+            location = self.locations[number * len(self.locations) // count]
+            now_us = time.time_ns() // 1000
+            agent_id = UUID(int=number * len(self.locations) // count)
+            rows.append(
+                wire.rows(message, agent_id=agent_id, location=location, now_us=now_us).result
+            )
+        statement = SQL("COPY vantage.results ({}) FROM STDIN (FORMAT BINARY)").format(
+            SQL(", ").join(map(Identifier, wire.RESULT_COLUMNS))
+        )
+        with psycopg.connect(self.local.url(), autocommit=True) as connection:
+            database_s, began, cpu = self.database_s(), time.perf_counter(), time.process_time()
+            for first in range(0, count, batch):
+                with (
+                    connection.transaction(),
+                    connection.cursor() as cursor,
+                    cursor.copy(statement) as copy,
+                ):
+                    copy.set_types(list(wire.RESULT_COLUMNS.values()))
+                    for row in rows[first : first + batch]:
+                        copy.write_row(row)
+            speed = count / (time.perf_counter() - began)
+            client_us = (time.process_time() - cpu) / count * 1e6
+            server_us = (self.database_s() - database_s) / count * 1e6
+            connection.execute("TRUNCATE vantage.results")
+        self.rows.append(
+            (f"bare COPY, {batch:,} a batch", count, speed, None, client_us, server_us)
+        )
+        return speed
+
+    async def deliver(self, copy_speed: float) -> None:
+        for location in self.locations:
+            self.fleet.agents.append(await self.enrolled(location))
+        for agent in self.fleet.agents:
+            for first in range(0, self.results, 1_000):
+                self.fleet.spool(agent, min(1_000, self.results - first), self.dice)
+        tasks = [asyncio.create_task(agent.delivery.run()) for agent in self.fleet.agents]
+        try:
+            speed = await self.measured("backlog", self.drained, copy_speed)
+            self.fleet.latencies.clear()
+            await self.measured("half of that", lambda: self.flowed(speed / 2), copy_speed)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        self.latency_ms = percentiles(self.fleet.latencies)
+        [row] = fetch(self.local.url(), "SELECT count(*) AS stored FROM vantage.results")
+        assert row["stored"] == sum(agent.made for agent in self.fleet.agents), row
+
+    async def enrolled(self, location: str) -> Agent:
+        home = Home(self.directory / location)
+        identity = await join(home, parse_token(self.collector.token(location)), location)
+        spool = TimedSpool(home.claim_spool(identity.agent_id), self.fleet.latencies)
+        delivery = Delivery(
+            home,
+            spool,
+            collector=f"127.0.0.1:{self.collector.port}",
+            version="bench",
+            on_assignments=lambda assignments: None,
+            on_run_now=lambda run_now: None,
+        )
+        return Agent(spool, delivery)
+
+    async def measured(
+        self, name: str, phase: Callable[[], Awaitable[tuple[int, float]]], copy_speed: float
+    ) -> float:
+        """Run a phase that tells how many results were stored in how many seconds."""
+        pid = self.collector.program.pid
+        made_before = sum(agent.made for agent in self.fleet.agents) - self.fleet.backlog
+        collector_s, database_s = cpu_s(pid), self.database_s()
+        stored, took_s = await phase()
+        total = sum(agent.made for agent in self.fleet.agents) - made_before
+        collector_us = (cpu_s(pid) - collector_s) / total * 1e6
+        database_us = (self.database_s() - database_s) / total * 1e6
+        speed = stored / took_s
+        self.rows.append((name, total, speed, speed / copy_speed, collector_us, database_us))
+        return speed
+
+    async def drained(self) -> tuple[int, float]:
+        """Wait until nothing is left; leave the first and the last tenth out of account."""
+        fleet, samples = self.fleet, [(time.perf_counter(), 0)]
+        total = fleet.backlog
+        while backlog := fleet.backlog:
+            await asyncio.sleep(SAMPLE_EVERY_S)
+            samples.append((time.perf_counter(), total - backlog))
+        middle = [(at, done) for at, done in samples if total / 10 <= done <= total * 9 / 10]
+        (from_s, from_done), (to_s, to_done) = middle[0], middle[-1]
+        return to_done - from_done, to_s - from_s
+
+    async def flowed(self, speed: float) -> tuple[int, float]:
+        """Make so many results a second, each agent a few at a time, one agent after the other."""
+        agents = self.fleet.agents
+        count = max(1, round(speed * PERIOD_S / len(agents)))
+        began, turns = time.perf_counter(), round(self.seconds / PERIOD_S) * len(agents)
+        for turn in range(turns):
+            wait_s = began + turn * PERIOD_S / len(agents) - time.perf_counter()
+            await asyncio.sleep(max(0, wait_s))
+            agent = agents[turn % len(agents)]
+            self.fleet.spool(agent, count, self.dice)
+            agent.delivery.wake()
+        while self.fleet.backlog:  # noqa: ASYNC110 - sampling
+            await asyncio.sleep(SAMPLE_EVERY_S)
+        return turns * count, time.perf_counter() - began
+
+    def database_s(self) -> float:
+        """Return the processor time of the database's processes that are there."""
+        server = self.server.pid
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        return sum(cpu_s(int(pid)) for pid in [server, *children])
+
+
+def percentiles(seconds: list[float]) -> dict[str, float]:
+    ordered = sorted(seconds)
+    at = lambda share: round(ordered[int(share * (len(ordered) - 1))] * 1000, 1)  # noqa: E731
+    return {"p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "max": at(1)}
+
+
+@contextmanager
+def running_database() -> Iterator[tuple[LocalDatabase, subprocess.Popen[bytes]]]:
+    """A server that waits for its disk, as one in production does."""
+    server = ensure_server(
+        cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
+    )
+    with temporary_home() as home:
+        local = LocalDatabase(home, server)
+        local.initialise()
+        try:
+            process = local.popen()
+            local.wait_ready()
+            local.create_database()
+            migrate(local.url())
+            yield local, process
+        finally:
+            local.stop()
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--agents", type=click.IntRange(min=1), default=200, help="Each in its own location.")
+@click.option("--results", type=click.IntRange(min=100), default=4_000, help="Of each agent.")
+@click.option("--seconds", type=click.FloatRange(min=2), default=15.0, help="Of the steady flow.")
+@click.option("--log-level", default="warning", help="The collector's, for a profile's sake.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON, and no table.")
+def main(agents: int, results: int, seconds: float, log_level: str, is_json: bool) -> None:
+    """Measure the bare COPY, then a backlog, then a steady flow; print a table."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    beside = conditions()
+    with tempfile.TemporaryDirectory(prefix="vantage-throughput-") as name:
+        bench = Bench(Path(name), agents, results, seconds)
+        rows = bench.run()
+    headings = ("what", "results", "results/s", "to COPY", "collector, us", "database, us")
+    if is_json:
+        print(json.dumps({"beside": beside, "rows": rows, "latency_ms": bench.latency_ms}))
+        return
+    show(f"One collector on one core, {agents} agents: {beside}", headings, rows)
+    print(f"\nacknowledged at half of that, ms: {bench.latency_ms}")
+
+
+if __name__ == "__main__":
+    main()
