@@ -90,6 +90,9 @@ SELECT vantage.roll_up();
 INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results, location, monitor_ids)
 SELECT now(), now(), md5('agent')::uuid, 1, 'fra', '{4711}';
 
+INSERT INTO vantage.absences (from_at, agent_id, location, monitor_ids)
+VALUES (now(), md5('agent')::uuid, 'fra', '{4711}');
+
 INSERT INTO vantage.alert_rules (id, account_id, monitor_id) OVERRIDING SYSTEM VALUE
 VALUES (4711, 4711, 4711);
 INSERT INTO vantage.verdicts (monitor_id, state, since_at, judged_at, voting, needed, failing, slow)

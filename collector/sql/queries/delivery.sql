@@ -129,6 +129,49 @@ WITH gone AS (
         location,
         last_seen_at
 ),
+-- As the statement `assignments` ranks them; what is changed above is not seen here.
+taking AS (
+    SELECT *
+    FROM vantage.agents
+    WHERE takes_from IS NOT NULL
+        AND takes_until IS NULL
+        AND revoked_at IS NULL
+        AND location IN (SELECT location FROM gone)
+),
+left_alone AS (
+    SELECT DISTINCT ON (monitor_locations.location, monitor_locations.monitor_id)
+        monitor_locations.monitor_id,
+        taking.id AS agent_id
+    FROM vantage.monitor_locations
+    JOIN vantage.monitors ON monitors.id = monitor_locations.monitor_id
+    JOIN taking USING (location)
+    WHERE monitors.removed_at IS NULL
+        AND monitors.paused_at IS NULL
+    ORDER BY
+        monitor_locations.location,
+        monitor_locations.monitor_id,
+        md5(monitor_locations.monitor_id || '/' || taking.id)
+),
+absent AS (
+    INSERT INTO vantage.absences (from_at, to_at, agent_id, location, monitor_ids)
+    SELECT
+        gone.last_seen_at,
+        CASE WHEN EXISTS (
+            SELECT
+            FROM taking
+            WHERE taking.location = gone.location
+                AND taking.id NOT IN (SELECT id FROM gone)
+        ) THEN now() END,
+        gone.id,
+        gone.location,
+        array_agg(left_alone.monitor_id ORDER BY left_alone.monitor_id)
+    FROM gone
+    JOIN left_alone ON left_alone.agent_id = gone.id
+    GROUP BY
+        gone.id,
+        gone.location,
+        gone.last_seen_at
+),
 noted AS (
     INSERT INTO vantage.agent_events (at, agent_id, location, kind, detail)
     SELECT

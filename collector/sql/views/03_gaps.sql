@@ -47,4 +47,4 @@ COMMENT ON FUNCTION vantage.slots_accounted IS
     'What became of the slots of a monitor at a location that were due from from_at up to, not '
     'including, to_at: run (they have a result); a reason of vantage.gaps; or agent_down: no row '
     'tells of them, for no agent was there to run them, or what it found has not arrived yet '
-    '(vantage.agent_events says when agents went).';
+    '(vantage.absences says when, and whose).';

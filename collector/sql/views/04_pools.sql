@@ -27,6 +27,11 @@ BEGIN
     WHERE agents.id = join_pool.agent_id
         AND agents.revoked_at IS NULL
         AND (agents.takes_from IS NULL OR agents.takes_until IS NOT NULL);
+    -- Monitors that nobody ran are run again.
+    UPDATE vantage.absences
+    SET to_at = GREATEST(absences.from_at, now())
+    WHERE absences.location = place
+        AND absences.to_at IS NULL;
 END
 $$;
 COMMENT ON FUNCTION vantage.join_pool IS

@@ -54,6 +54,8 @@ BEGIN
     DELETE FROM vantage.rollups_1d WHERE monitor_id = monitor;
     DELETE FROM vantage.gaps WHERE monitor_id = monitor;
     DELETE FROM vantage.certificate_sightings WHERE monitor_id = monitor;
+    UPDATE vantage.absences SET monitor_ids = array_remove(monitor_ids, monitor)
+    WHERE monitor = ANY(monitor_ids);
     DELETE FROM vantage.monitors WHERE id = monitor;
     RETURN true;
 END

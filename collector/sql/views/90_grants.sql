@@ -61,6 +61,7 @@ GRANT SELECT (id, account_id, name, kind, hint, key_id, least_severity, monitor_
     last_sent_at, failing_since_at, last_error) ON vantage.channels TO vantage_reader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.maintenance_rules TO vantage_views;
 -- For report.purge alone.
+GRANT SELECT, UPDATE ON vantage.absences TO vantage_views;
 GRANT SELECT, DELETE ON vantage.accounts, vantage.monitors, vantage.results, vantage.exchanges,
     vantage.rollups_1h, vantage.rollups_1d, vantage.gaps, vantage.certificate_sightings
     TO vantage_views;

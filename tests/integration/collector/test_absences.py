@@ -1,0 +1,91 @@
+"""Slots missed between an agent's death and the takeover: who was to run them is written down."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg.rows import DictRow, dict_row
+
+from collector import db
+from tests.support.collector import configure
+from tests.support.database import Database
+
+AGENTS = [UUID(int=number) for number in (1, 2, 3)]
+MONITORS = 12
+ABSENCES = """
+SELECT agent_id, monitor_ids, to_at - from_at AS lasted, now() - to_at AS ago
+FROM vantage.absences ORDER BY id
+"""
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[psycopg.Connection[DictRow]]:
+    configure(database.url(), locations=["a", "b"], monitors=MONITORS)
+    url = database.url(role="vantage_collector")
+    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
+        for agent_id in AGENTS:
+            connection.execute(
+                "INSERT INTO vantage.agents (id, name, location, certificate_expires_at)"
+                " VALUES (%s, 'agent', 'a', now())",
+                [agent_id],
+            )
+        yield connection
+
+
+def join(connection: psycopg.Connection[DictRow], *agents: UUID) -> None:
+    for agent_id in agents:
+        connection.execute("SELECT vantage.join_pool(%s)", [agent_id])
+
+
+def leave(connection: psycopg.Connection[DictRow], *agents: UUID) -> list[UUID]:
+    """Let agents have been silent for a minute, and somebody look, twice."""
+    connection.execute(
+        "UPDATE vantage.agents SET last_seen_at = now() - INTERVAL '1 minute' WHERE id = ANY(%s)",
+        [list(agents)],
+    )
+    statement = db.queries("delivery")["leave_pools"]
+    gone = [row["id"] for row in connection.execute(statement, {"lost_ids": []})]
+    assert not connection.execute(statement, {"lost_ids": []}).fetchall()
+    return gone
+
+
+def shares(*agents: UUID) -> dict[UUID, list[int]]:
+    """Return which monitors each runs while all of them are there: the smallest hash wins."""
+    found: dict[UUID, list[int]] = {agent_id: [] for agent_id in agents}
+    for monitor_id in range(1, MONITORS + 1):
+        best = min(agents, key=lambda a: hashlib.md5(f"{monitor_id}/{a}".encode()).hexdigest())
+        found[best].append(monitor_id)
+    return found
+
+
+def test_what_an_agent_was_to_run_until_others_had_it_is_written_once(
+    connection: psycopg.Connection[DictRow],
+) -> None:
+    join(connection, *AGENTS)
+    connection.execute("UPDATE vantage.monitors SET paused_at = now() WHERE id = 5")
+    assert leave(connection, AGENTS[0]) == [AGENTS[0]]
+    [absence] = connection.execute(ABSENCES).fetchall()
+    own = [monitor for monitor in shares(*AGENTS)[AGENTS[0]] if monitor != 5]
+    assert (absence["agent_id"], absence["monitor_ids"]) == (AGENTS[0], own)
+    assert 59 < absence["lasted"].total_seconds() < 90
+    assert leave(connection, AGENTS[1]) == [AGENTS[1]]
+    [_, second] = connection.execute(ABSENCES).fetchall()
+    left = [monitor for monitor in shares(*AGENTS[1:])[AGENTS[1]] if monitor != 5]
+    assert (second["agent_id"], second["monitor_ids"]) == (AGENTS[1], left)
+
+
+def test_where_nobody_is_left_it_lasts_until_somebody_comes(
+    connection: psycopg.Connection[DictRow],
+) -> None:
+    join(connection, *AGENTS[:2])
+    assert sorted(leave(connection, *AGENTS[:2])) == AGENTS[:2]
+    absences = connection.execute(ABSENCES).fetchall()
+    assert {row["agent_id"]: row["monitor_ids"] for row in absences} == shares(*AGENTS[:2])
+    assert [row["lasted"] for row in absences] == [None, None]
+    join(connection, AGENTS[2])
+    absences = connection.execute(ABSENCES).fetchall()
+    assert all(row["ago"].total_seconds() < 30 for row in absences)
