@@ -33,6 +33,7 @@ from dashboard.db import Reader
 from dashboard.errors import BadRequest, NotFound
 from dashboard.rendering import page
 from dashboard.rows.figures import BandRow, HeatRow, SeriesRow, SpanStats
+from dashboard.rows.incident import Verdict
 from dashboard.rows.maintenance import Maintenance
 from dashboard.rows.monitor import Asked, LocationStanding, Monitor
 from dashboard.rows.result import RecentRow
@@ -141,6 +142,7 @@ async def show(request: Request) -> Response:
         run = await run_now.what_became(
             request.query_params, reader, scene.monitor, scene.standings, scene.now
         )
+        quorum = await reader.one(Verdict, "verdict", monitor_id=scene.monitor.id)
         drawn = None if is_refresh else await _series(reader, scene, POINTS)
     charts, compared = _charts(drawn, scene.view)
     by_location = {row.location: row for row in stats if row.location}
@@ -156,6 +158,8 @@ async def show(request: Request) -> Response:
         standings=scene.standings,
         verdict_sentence=words.verdict(states),
         worst=words.worst(states),
+        quorum=quorum,
+        names=partial(words.places, {each.location: each.title for each in scene.standings}),
         overall=overall,
         stats=by_location,
         missing={s.location: _missing(by_location.get(s.location), [s]) for s in scene.standings},

@@ -66,6 +66,7 @@ def _environment() -> jinja2.Environment:
         slot_name=words.slot_name,
         cause=words.cause,
         span=words.span,
+        lasted=words.lasted,
         common_name=words.common_name,
         instant=datetime.fromisoformat,
     )
@@ -111,6 +112,7 @@ SECTIONS = {
     "members": "Members",
     "sessions": "Sessions",
     "tokens": "API tokens",
+    "rules": "Alert rules",
     "status-pages": "Status pages",
     "notifications": "Notifications",
     "maintenance": "Maintenance",

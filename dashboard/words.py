@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 NOTHING = "\N{EN DASH}"
@@ -221,6 +221,14 @@ def verdict(states: Sequence[str]) -> str:
     if total == 1:
         return f"{verb} from its one location"
     return f"{verb} from {'all' if number == total else f'{number} of'} {total} locations"
+
+
+def places(titles: Mapping[str, str], names: Sequence[str]) -> str:
+    """A few locations by their titles: ``Frankfurt, Singapore and 3 more``."""
+    shown = [titles.get(name, name) for name in names]
+    if len(shown) > 3:
+        return f"{', '.join(shown[:3])} and {len(shown) - 3} more"
+    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
 def order(title: str) -> str:

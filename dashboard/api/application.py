@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from starlette.datastructures import State
 
-from dashboard.api import locations, monitors, problem, results
+from dashboard.api import incidents, locations, monitors, problem, results
 from dashboard.rendering import page
 from dashboard.session import visit
 
@@ -33,7 +33,7 @@ def make(state: State) -> FastAPI:
         responses=problem.RESPONSES,
     )
     app.state = state
-    for router in (monitors.ROUTER, results.ROUTER, locations.ROUTER):
+    for router in (monitors.ROUTER, results.ROUTER, incidents.ROUTER, locations.ROUTER):
         app.include_router(router)
     app.add_api_route("/docs", _docs, include_in_schema=False)
     described = app.openapi

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, StringConstraints
 
 Item = TypeVar("Item")
 
 MonitorId = Annotated[int, Path(ge=1, lt=2**31, description="The monitor.")]
+IncidentId = Annotated[int, Path(ge=1, lt=2**63, description="The incident.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="At most so many.")]
 LocationName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 Locations = Annotated[
@@ -118,6 +119,68 @@ class Availability(BaseModel):
     share: float | None
     median_us: int | None
     p95_us: int | None
+
+
+class Incident(BaseModel):
+    """An outage that enough locations agreed on; docs/alerts.md explains it."""
+
+    id: int
+    monitor_id: int
+    monitor: str = Field(description="The monitor's name.")
+    state: str = Field(description="open; recovering: well, but it may not last; closed.")
+    severity: str = Field(description="The worst it has been: down or degraded.")
+    began_at: datetime = Field(description="Slot of the first failing result.")
+    opened_at: datetime = Field(description="When enough locations had agreed.")
+    recovered_at: datetime | None = Field(description="Since when it is well. Null: it is not.")
+    closed_at: datetime | None
+    reopened: int = Field(description="How often it failed again soon after closing.")
+    cause: str = Field(description="The most frequent code of docs/failures.md.")
+    locations: list[str] = Field(description="Every location that failed in it.")
+    silenced_by: int | None = Field(description="Incident of a monitor that this one depends on.")
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    post_mortem: str | None
+
+
+class Evidence(BaseModel):
+    """What a location saw in an incident."""
+
+    location: str
+    which: str = Field(description="first or last failing result; well: the first good one after.")
+    slot_at: datetime
+    total_us: int
+    http_status: int | None
+    failure: str | None
+    failed_phase: str | None
+    target_ip: IPvAnyAddress | None
+    detail: str | None
+
+
+class IncidentEvent(BaseModel):
+    """Something that happened to an incident."""
+
+    at: datetime
+    kind: str
+    author: str | None = Field(description="Null: Vantage itself.")
+    detail: str | None
+
+
+class IncidentDetails(Incident):
+    """An incident with everything about it."""
+
+    evidence: list[Evidence]
+    events: list[IncidentEvent]
+
+
+class Note(BaseModel):
+    """What somebody found or did."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=20_000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$"),
+    ]
 
 
 class Asked(BaseModel):

@@ -28,12 +28,16 @@ PAGES = [
     "/m/{checkout}?compare=total",
     "/m/{checkout}/latest",
     "/m/{checkout}/edit",
+    "/m/{checkout}/rule",
+    "/incidents",
+    "/incidents/{incident}",
     "/monitors/new",
     "/locations",
     "/settings",
     "/settings/members",
     "/settings/sessions",
     "/settings/tokens",
+    "/settings/rules",
     "/settings/status-pages",
     "/reports",
     "/settings/notifications",
@@ -45,7 +49,8 @@ PAGES = [
 
 
 def name_of(path: str, look: str) -> str:
-    words = re.sub(r"[/?=+]+", "-", path.replace("{checkout}", "monitor")).strip("-")
+    words = path.replace("{checkout}", "monitor").replace("{incident}", "one")
+    words = re.sub(r"[/?=+]+", "-", words).strip("-")
     return f"{words or 'overview'}-{look}"
 
 
@@ -54,8 +59,13 @@ def test_axe_finds_nothing(new_page: NewPage, centre: Centre, signed_in: bool) -
     """In one browser, each page opened once and then looked at in three ways."""
     found: list[str] = []
     page = new_page(signed_in=signed_in, reduced_motion="reduce")
+    centre.new_incident("Product pictures", "gru", is_open=False)
+    known = {
+        "checkout": centre.monitor(CHECKOUT),
+        "incident": centre.new_incident("Home page", "fra", "iad", is_open=True),
+    }
     for path in PAGES if signed_in else STRANGERS:
-        page.goto(path.removesuffix("/latest").format(checkout=centre.monitor(CHECKOUT)))
+        page.goto(path.removesuffix("/latest").format(**known))
         if path.endswith("/latest"):
             page.locator("#recent tbody a").first.click()
             page.wait_for_url("**/r/**")
@@ -67,6 +77,7 @@ def test_axe_finds_nothing(new_page: NewPage, centre: Centre, signed_in: bool) -
             if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                 found.append(f"{name} is wider than the screen")
             keep_picture(page, name)
+    centre.execute("DELETE FROM vantage.incidents")
     assert not found, "\n".join(found)
 
 

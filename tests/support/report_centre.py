@@ -69,6 +69,59 @@ class Centre:
             )
             connection.execute("SELECT pg_notify('vantage_results', %s)", [str(self.monitor(name))])
 
+    def new_incident(self, name: str, *locations: str, is_open: bool) -> int:
+        """An outage of half an hour, from so many locations, as a collector writes it down."""
+        ended = "NULL" if is_open else "now() - INTERVAL '1 hour'"
+        ((incident_id,),) = self.execute(
+            f"""
+            WITH incident AS (
+                INSERT INTO vantage.incidents (account_id, monitor_id, severity, began_at,
+                    opened_at, recovered_at, closed_at, cause, summary)
+                SELECT account_id, id, 'down', now() - INTERVAL '90 min 8 s',
+                    now() - INTERVAL '90 min', {ended}, {ended}, 'connect_refused',
+                    'Connection refused from 2 of 5 locations.'
+                FROM vantage.monitors WHERE name = %(name)s
+                RETURNING id, monitor_id, began_at
+            ),
+            evidence AS (
+                INSERT INTO vantage.incident_evidence (incident_id, location, which, slot_at,
+                    total_us, failure, failed_phase, target_ip, detail)
+                SELECT incident.id, location, which, began_at + later, 1200, 'connect_refused',
+                    'connect', '203.0.113.7', 'Connection refused by 203.0.113.7 port 443'
+                FROM incident
+                CROSS JOIN unnest(%(locations)s::text[]) AS location
+                CROSS JOIN (VALUES ('first', INTERVAL '0'), ('last', INTERVAL '28 min'))
+                    AS seen (which, later)
+            ),
+            well AS (
+                INSERT INTO vantage.incident_evidence
+                    (incident_id, location, which, slot_at, total_us, http_status)
+                SELECT incident.id, location, 'well', began_at + INTERVAL '29 min', 81200, 200
+                FROM incident
+                CROSS JOIN unnest(%(locations)s::text[]) AS location
+                WHERE NOT %(is_open)s
+            ),
+            events AS (
+                INSERT INTO vantage.incident_events (incident_id, at, kind, detail)
+                SELECT incident.id, began_at + later, kind, detail
+                FROM incident
+                CROSS JOIN (VALUES
+                    (1, 'opened', INTERVAL '8 s', 'Connection refused from 2 of 5 locations.'),
+                    (2, 'recovered', INTERVAL '29 min', NULL),
+                    (3, 'closed', INTERVAL '31 min', NULL)
+                ) AS happened (place, kind, later, detail)
+                WHERE kind = 'opened' OR NOT %(is_open)s
+                ORDER BY place
+            )
+            SELECT id FROM incident
+            """,
+            name=name,
+            locations=list(locations),
+            is_open=is_open,
+        )
+        assert isinstance(incident_id, int)
+        return incident_id
+
     def new_page_result(self, name: str, location: str) -> None:
         """A whole page of this moment: 16 resources, one of which failed.
 

@@ -77,6 +77,21 @@ WITH replaced AS (DELETE FROM vantage.monitor_definitions WHERE valid_to_at IS N
 UPDATE vantage.monitor_definitions SET valid_from_at = %(now)s - INTERVAL '30 days 1 second'
 WHERE valid_to_at IS NULL;
 
+-- verdicts --
+INSERT INTO vantage.verdicts (
+    monitor_id, state, since_at, judged_at, voting, needed, failing, slow, failing_since_at)
+SELECT
+    monitors.id,
+    'up',
+    %(now)s - INTERVAL '9 days',
+    %(now)s - INTERVAL '25 min',
+    (SELECT count(*) FROM vantage.monitor_locations WHERE monitor_id = monitors.id),
+    2,
+    CASE WHEN name LIKE 'Checkout%%' THEN '{sin}'::text[] ELSE '{}' END,
+    '{}',
+    CASE WHEN name LIKE 'Checkout%%' THEN %(now)s - INTERVAL '26 min' END
+FROM vantage.monitors;
+
 -- results --
 WITH places (location, rtt_us) AS (
     VALUES ('fra', 9000), ('iad', 46000), ('gru', 98000), ('sin', 82000), ('syd', 138000)

@@ -79,6 +79,30 @@ WHERE account_id = vantage.current_account();
 COMMENT ON VIEW report.alert_rules IS
     'The account''s own rules; its columns are explained at vantage.alert_rules.';
 
+CREATE OR REPLACE VIEW report.account_rule WITH (security_barrier) AS
+SELECT
+    accounts.id AS account_id,
+    CASE WHEN rule.account_id IS NULL THEN 'installation' ELSE 'account' END AS source,
+    rule.needed_locations,
+    rule.needed_percent,
+    rule.consecutive,
+    rule.distinct_by,
+    rule.closes_after_s,
+    rule.opens_when_degraded
+FROM vantage.accounts
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM vantage.alert_rules
+    WHERE alert_rules.monitor_id IS NULL
+        AND (alert_rules.account_id = accounts.id OR alert_rules.account_id IS NULL)
+    ORDER BY alert_rules.account_id IS NULL
+    LIMIT 1
+) AS rule
+WHERE accounts.id = vantage.current_account();
+COMMENT ON VIEW report.account_rule IS
+    'The rule that is in force for the account''s monitors that have none of their own: its own, '
+    'else the installation''s; its columns are explained at vantage.monitor_rules.';
+
 CREATE OR REPLACE VIEW report.verdicts WITH (security_barrier) AS
 SELECT verdicts.*
 FROM vantage.verdicts

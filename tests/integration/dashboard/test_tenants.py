@@ -27,6 +27,7 @@ from tests.support.tenant import ACCOUNT, MARK, REMOVED, SLUG, Tenant
 # What each parameter of a route is tried with: the planted account's, as far as there is such.
 PARAMETERS = {
     "monitor_id": (str(ACCOUNT), str(REMOVED)),
+    "incident_id": (str(ACCOUNT),),
     "slot": ("latest", "{slot}"),
     "location": ("fra",),
     "name": ("series", "heat", "bands"),

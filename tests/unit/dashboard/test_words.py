@@ -105,3 +105,12 @@ def test_accents_do_not_change_the_order() -> None:
     assert sorted(["Sydney", "São Paulo", "ashburn"], key=words.order) == [
         "ashburn", "São Paulo", "Sydney"
     ]  # fmt: skip
+
+
+def test_places_are_named_and_counted() -> None:
+    titles = {"fra": "Frankfurt", "sin": "Singapore"}
+    assert words.places(titles, ["fra"]) == "Frankfurt"
+    assert words.places(titles, ["fra", "sin", "x"]) == "Frankfurt, Singapore and x"
+    assert (
+        words.places(titles, ["fra", "sin", "x", "y", "z"]) == "Frankfurt, Singapore, x and 2 more"
+    )

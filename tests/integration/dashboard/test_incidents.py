@@ -1,0 +1,176 @@
+"""Incidents and rules in the report centre: what is shown, what people do, what the API gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from json import loads
+
+import pytest
+
+from tests.integration.dashboard.conftest import Answer, Visitor
+from tests.support import seed
+from tests.support.report_centre import Centre
+
+CHECKOUT = "Checkout · cart page"
+
+
+@pytest.fixture
+def open_incident(centre: Centre) -> Iterator[int]:
+    yield centre.new_incident("Home page", "fra", "iad", is_open=True)
+    centre.execute("DELETE FROM vantage.incidents")
+
+
+def post(visitor: Visitor, path: str, page: str, **form: str) -> Answer:
+    return visitor.ask(path, "POST", {"csrf": visitor.form_token(page), **form})
+
+
+def words(answer: Answer) -> str:
+    text = re.sub(r"<[^>]+>", "", answer.text)
+    return re.sub(r"\s+", " ", text)
+
+
+def test_one_location_below_the_rule_is_said_in_words(visitor: Visitor, centre: Centre) -> None:
+    page = words(visitor.ask(f"/m/{centre.monitor(CHECKOUT)}"))
+    assert "Failing from Singapore since " in page
+    assert "Below your 2-location rule, so no incident." in page
+
+
+def test_an_incident_is_shown_with_what_each_location_saw(
+    visitor: Visitor, centre: Centre, open_incident: int
+) -> None:
+    closed = centre.new_incident("Product pictures", "gru", is_open=False)
+    everything = words(visitor.ask("/incidents"))
+    assert "1 incident open" in everything
+    assert everything.index("Home page") < everything.index("Product pictures")
+    page = words(visitor.ask(f"/incidents/{open_incident}"))
+    assert "Home page: Connection refused" in page
+    assert "from 2 of 5 locations" in page
+    assert "Frankfurt" in page
+    assert "203.0.113.7" in page
+    assert "not yet" in page
+    assert "not yet" not in words(visitor.ask(f"/incidents/{closed}"))
+    assert f"/incidents/{open_incident}" in visitor.ask(f"/m/{centre.monitor('Home page')}").text
+    only = words(visitor.ask(f"/incidents?monitor={centre.monitor('Product pictures')}"))
+    assert "Home page" not in only
+
+
+def test_people_take_incidents_on_and_write_down_what_they_found(
+    visitor: Visitor, centre: Centre, open_incident: int
+) -> None:
+    page = f"/incidents/{open_incident}"
+    for _ in range(2):
+        assert post(visitor, f"{page}/acknowledge", page).status == 303
+    assert post(visitor, f"{page}/note", page, note=" Disk full\non web-2 ").status == 303
+    assert post(visitor, f"{page}/post-mortem", page, post_mortem="Logs rotate now.").status == 303
+    refused = post(visitor, f"{page}/note", page, note="  ")
+    assert (refused.status, "Write something" in refused.text) == (400, True)
+    assert centre.execute(
+        "SELECT kind, author, detail FROM vantage.incident_events WHERE author IS NOT NULL"
+        " ORDER BY id"
+    ) == [
+        ("acknowledged", seed.EMAIL, None),
+        ("noted", seed.EMAIL, "Disk full\non web-2"),
+        ("post_mortem", seed.EMAIL, None),
+    ]
+    shown = visitor.ask(page).text
+    assert "Logs rotate now." in shown
+    assert f"Taken on by {seed.EMAIL}" in shown
+
+
+def test_a_viewer_only_reads(visitor: Visitor, centre: Centre, open_incident: int) -> None:
+    page = f"/incidents/{open_incident}"
+    token = visitor.form_token(page)
+    centre.execute("UPDATE vantage.users SET role = 'viewer' WHERE email = %(e)s", e=seed.EMAIL)
+    try:
+        assert visitor.ask(page).status == 200
+        answer = visitor.ask(f"{page}/acknowledge", "POST", {"csrf": token})
+        assert answer.status == 403
+    finally:
+        centre.execute("UPDATE vantage.users SET role = 'owner' WHERE email = %(e)s", e=seed.EMAIL)
+
+
+RULE = {
+    "needed": "50",
+    "counted": "percent",
+    "distinct_by": "country",
+    "consecutive": "2",
+    "closes_after": "300",
+    "degraded": "yes",
+}
+IN_FORCE = """
+SELECT source, needed_percent, consecutive, distinct_by, closes_after_s, opens_when_degraded
+FROM vantage.monitor_rules WHERE monitor_id = %(id)s
+"""
+
+
+def test_rules_are_set_for_all_monitors_and_for_one(visitor: Visitor, centre: Centre) -> None:
+    monitor = centre.monitor(CHECKOUT)
+    own = f"/m/{monitor}/rule"
+    as_given = (50, 2, "country", 300, True)
+    assert post(visitor, "/settings/rules/save", "/settings/rules", **RULE).status == 303
+    assert centre.execute(IN_FORCE, id=monitor) == [("account", *as_given)]
+    assert post(visitor, own, own, **{**RULE, "consecutive": "1"}).status == 303
+    assert centre.execute(IN_FORCE, id=monitor)[0][:3] == ("monitor", 50, 1)
+    assert CHECKOUT.split(" ")[0] in words(visitor.ask("/settings/rules"))
+    assert post(visitor, f"{own}/remove", own).status == 303
+    assert centre.execute(IN_FORCE, id=monitor) == [("account", *as_given)]
+    assert post(visitor, "/settings/rules/remove", "/settings/rules").status == 303
+    assert centre.execute(IN_FORCE, id=monitor)[0][0] == "installation"
+    for field, value, sentence in (
+        ("needed", "0", "0 locations can be no rule"),
+        ("needed", "two", "give a whole number"),
+        ("consecutive", "11", "11 failed results in a row"),
+        ("distinct_by", "planet", "not each “planet”"),
+        ("closes_after", "90000", "not after 90000 s"),
+    ):
+        refused = post(visitor, own, own, **{**RULE, field: value})
+        assert (refused.status, sentence in refused.text) == (400, True), sentence
+
+
+def test_nothing_depends_on_itself(visitor: Visitor, centre: Centre) -> None:
+    parent, child = centre.monitor("Home page"), centre.monitor(CHECKOUT)
+    page = f"/m/{child}/rule"
+    try:
+        saved = post(visitor, f"/m/{child}/dependencies", page, monitor=str(parent))
+        assert saved.status == 303
+        assert centre.execute("SELECT monitor_id, parent_id FROM vantage.monitor_dependencies") == [
+            (child, parent)
+        ]
+        assert re.search(rf'value="{parent}" checked', visitor.ask(page).text)
+        refused = post(visitor, f"/m/{parent}/dependencies", page, monitor=str(child))
+        assert (refused.status, "cannot depend on itself" in refused.text) == (400, True)
+    finally:
+        centre.execute("DELETE FROM vantage.monitor_dependencies")
+
+
+def test_programs_read_incidents_and_take_them_on(
+    visitor: Visitor, centre: Centre, open_incident: int
+) -> None:
+    centre.execute(
+        "INSERT INTO vantage.api_tokens (user_id, name, token_hash, hint, scopes)"
+        " SELECT id, 'incidents', sha256('incidents'), 'v', '{read,write}' FROM vantage.users"
+        " WHERE email = %(email)s",
+        email=seed.EMAIL,
+    )
+    visitor.cookie = ""
+    bearer = {"Authorization": "Bearer incidents"}
+    centre.new_incident("Product pictures", "gru", is_open=False)
+    for query, names in (
+        ("", ["Product pictures", "Home page"]),
+        ("?state=open", ["Home page"]),
+        ("?state=closed", ["Product pictures"]),
+        (f"?monitor={centre.monitor('Home page')}", ["Home page"]),
+    ):
+        found = loads(visitor.ask(f"/api/v1/incidents{query}", **bearer).body)
+        assert [each["monitor"] for each in found["items"]] == names
+    first = loads(visitor.ask("/api/v1/incidents?limit=1", **bearer).body)
+    second = loads(visitor.ask(f"/api/v1/incidents?after={first['next']}", **bearer).body)
+    assert [each["monitor"] for each in second["items"]] == ["Home page"]
+    path = f"/api/v1/incidents/{open_incident}"
+    visitor.ask(f"{path}/acknowledge", "POST", **bearer)
+    visitor.ask(f"{path}/notes", "POST", json={"text": "On it."}, **bearer)
+    details = loads(visitor.ask(path, **bearer).body)
+    assert details["acknowledged_by"] == seed.EMAIL
+    assert details["events"][-1]["detail"] == "On it."
+    assert {each["target_ip"] for each in details["evidence"]} == {"203.0.113.7"}
