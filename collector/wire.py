@@ -125,7 +125,6 @@ INGESTED_COLUMNS: dict[str, str] = {
     "agent_id": "bytea",
     "results": "int4",
     "location": "text",
-    "monitor_ids": "int4[]",
 }
 CODE = re.compile(r"[a-z][a-z_]{0,31}")
 
@@ -159,8 +158,7 @@ class Rows(NamedTuple):
 def ingested_row(results: Sequence[Rows], *, agent_id: bytes, location: str) -> Row:
     """Tell what a batch brought, for the rollups to find it."""
     slots = [each.result[0] for each in results]
-    monitor_ids = list({each.monitor_id for each in results})
-    return min(slots), max(slots), agent_id, len(slots), location, monitor_ids
+    return min(slots), max(slots), agent_id, len(slots), location
 
 
 def arrived_row(results: Sequence[Rows], *, agent_id: bytes, location: str) -> Row | None:

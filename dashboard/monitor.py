@@ -31,6 +31,7 @@ from dashboard import (
 )
 from dashboard.db import Reader
 from dashboard.errors import BadRequest, NotFound
+from dashboard.queries import by_width
 from dashboard.rendering import page
 from dashboard.rows.figures import BandRow, HeatRow, SeriesRow, SpanStats
 from dashboard.rows.incident import Verdict
@@ -79,15 +80,10 @@ class Scene:
         """The width of a bucket for so many points."""
         return self.view.span.bucket(self.monitor.interval_s, points)
 
-    def banded(self, points: int) -> tuple[str, timedelta]:
-        """The statement for percentile bands in about so many buckets, and a bucket's width.
-
-        Where the span is long, buckets are whole hours, which are kept summed up.
-        """
+    def banded(self, points: int) -> timedelta:
+        """The width of a bucket for so many percentile bands: whole hours in a long span."""
         width = self.bucket(points)
-        if self.view.span.length >= 24 * HOUR:
-            width = max(width, HOUR)
-        return "bands" if width < HOUR else "bands_1h", width
+        return max(width, HOUR) if self.view.span.is_long else width
 
     def bucketed(self, width: timedelta) -> dict[str, Any]:
         """The parameters of a statement with buckets: the first one is whole, or it would seem
@@ -132,7 +128,10 @@ async def show(request: Request) -> Response:
     async with visit(request) as (visitor, reader):
         scene = await _scene(request, reader)
         stats = await reader.all(
-            SpanStats, "monitor_stats", settled_at=scene.settled_at, **scene.parameters
+            SpanStats,
+            "monitor_stats_1h" if scene.view.span.is_long else "monitor_stats",
+            settled_at=scene.settled_at,
+            **scene.parameters,
         )
         recent = await reader.all(RecentRow, "recent", count=RECENT, **scene.parameters)
         heat = await _heat(reader, scene)
@@ -178,7 +177,7 @@ async def show(request: Request) -> Response:
         measures=words.phases(scene.monitor.scheme, series.MEASURES),
         heat=heat,
         spread=spread,
-        band_width=scene.banded(BANDS)[1],
+        band_width=scene.banded(BANDS),
         band_names=bands.NAMES,
         heat_width=scene.bucket(HEAT_CELLS),
         chart_width=scene.bucket(POINTS),
@@ -286,13 +285,13 @@ def _measured(drawn: series.Series | None) -> set[str]:
 
 async def _series(reader: Reader, scene: Scene, points: int) -> series.Series:
     width = scene.bucket(points)
-    rows = await reader.all(SeriesRow, "series", **scene.bucketed(width))
+    rows = await reader.all(SeriesRow, by_width("series", width), **scene.bucketed(width))
     return series.build(rows, scene.shown, scene.view.span, width, scene.settled_at)
 
 
 async def _heat(reader: Reader, scene: Scene) -> list[heat_map.Row]:
     width = scene.bucket(HEAT_CELLS)
-    rows = await reader.all(HeatRow, "heat", **scene.bucketed(width))
+    rows = await reader.all(HeatRow, by_width("heat", width), **scene.bucketed(width))
     begins = timespan.buckets(scene.view.span, width)
     return [
         heat_map.row(
@@ -306,8 +305,8 @@ async def _heat(reader: Reader, scene: Scene) -> list[heat_map.Row]:
 
 
 async def _bands(reader: Reader, scene: Scene) -> bands.Bands | None:
-    statement, width = scene.banded(BANDS)
-    rows = await reader.all(BandRow, statement, **scene.bucketed(width))
+    width = scene.banded(BANDS)
+    rows = await reader.all(BandRow, by_width("bands", width), **scene.bucketed(width))
     return bands.draw(timespan.buckets(scene.view.span, width), rows)
 
 
@@ -327,9 +326,8 @@ async def data(request: Request) -> Response:
         if name == "series" and form == "json":
             drawn = await _series(reader, scene, points)
             return _data(msgspec.json.encode(drawn), "application/json")
-        is_banded = name == "bands"
-        statement, width = scene.banded(points) if is_banded else (name, scene.bucket(points))
-        parameters = scene.bucketed(width)
+        width = scene.banded(points) if name == "bands" else scene.bucket(points)
+        statement, parameters = by_width(name, width), scene.bucketed(width)
         if form == "sql":
             return _data(_for_readers(reader.text(statement, **parameters)), "text/plain")
         rows: list[Any] = await reader.all(shape, statement, **parameters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 
@@ -18,3 +19,8 @@ def statements() -> dict[str, str]:
                 raise ValueError(f"two statements of sql/*.sql are named {name}")
             found[name] = statement.strip()
     return found
+
+
+def by_width(name: str, width: timedelta) -> str:
+    """The statement for buckets of this width: from an hour on, the one that reads whole hours."""
+    return f"{name}_1h" if width >= timedelta(hours=1) else name

@@ -26,7 +26,8 @@ class LocationSeries(msgspec.Struct):
 
     ``checks``: results; 0: some were due and none came, None: none was due yet. Microseconds of
     the bucket's median passed result; None: nothing passed, or the phase does not apply.
-    ``slot``: the result to open: the first failed one, else the median; None: there is none.
+    ``slot``: the result to open: the first failed one, else the median; None: there is none, or
+    the bucket is an hour or longer.
     """
 
     location: str
@@ -134,5 +135,10 @@ def _location(
         wait_us=[row.wait_us if row else None for row in passed],
         receive_us=[row.receive_us if row else None for row in passed],
         resources_us=[row.resources_us if row else None for row in passed],
-        slot=[words.slot_name(row.failed_slot_at or row.slot_at) if row else None for row in rows],
+        slot=[
+            words.slot_name(slot_at)
+            if row and (slot_at := row.failed_slot_at or row.slot_at)
+            else None
+            for row in rows
+        ],
     )

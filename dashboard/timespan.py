@@ -38,6 +38,11 @@ class Timespan:
         return self.to_at - self.from_at
 
     @property
+    def is_long(self) -> bool:
+        """Whether it is a day or longer: most of it is in whole hours, which are kept summed up."""
+        return self.length >= timedelta(days=1)
+
+    @property
     def title(self) -> str:
         """``24 h``; the length in words where it is no preset."""
         return words.span(self.length)

@@ -48,8 +48,10 @@ SELECT
     count(*) FILTER (WHERE NOT is_maintained) AS checks,
     count(*) FILTER (WHERE outcome <> 'down' AND NOT is_maintained) AS passed,
     count(*) FILTER (WHERE slot_at < %(settled_at)s) AS settled,
-    percentile_disc(0.5) WITHIN GROUP (ORDER BY total_us) FILTER (WHERE outcome <> 'down') AS median_us,
-    percentile_disc(0.95) WITHIN GROUP (ORDER BY total_us) FILTER (WHERE outcome <> 'down') AS p95_us
+    percentile_disc(0.5) WITHIN GROUP (ORDER BY total_us)
+        FILTER (WHERE outcome <> 'down' AND NOT suspect) AS median_us,
+    percentile_disc(0.95) WITHIN GROUP (ORDER BY total_us)
+        FILTER (WHERE outcome <> 'down' AND NOT suspect) AS p95_us
 FROM report.results
 CROSS JOIN LATERAL (SELECT EXISTS (
     SELECT FROM report.maintenance
@@ -64,8 +66,53 @@ WHERE monitor_id = %(monitor_id)s
     AND NOT is_extra
 GROUP BY GROUPING SETS ((location), (is_shown))
 
+-- monitor_stats_1h --
+-- The same, its whole hours from what is summed up.
+WITH hours AS (
+    SELECT from_at, GREATEST(from_at, date_bin('1 hour', %(settled_at)s, 'epoch')) AS to_at
+    FROM (VALUES (date_bin(
+        '1 hour', %(from_at)s + INTERVAL '1 hour' - INTERVAL '1 us', 'epoch'))) AS begun (from_at)
+),
+parts AS (
+    SELECT location, run AS checks, run - down AS passed, run AS settled, total_histogram
+    FROM report.results_1h
+    WHERE monitor_id = %(monitor_id)s
+        AND bucket_at >= (SELECT from_at FROM hours)
+        AND bucket_at < (SELECT to_at FROM hours)
+    UNION ALL
+    SELECT
+        location,
+        1,
+        (outcome <> 'down')::integer,
+        (slot_at < %(settled_at)s)::integer,
+        CASE WHEN outcome <> 'down' AND NOT suspect THEN vantage.histogram(total_us) END
+    FROM (
+        SELECT * FROM report.results
+        WHERE monitor_id = %(monitor_id)s
+            AND slot_at >= %(from_at)s
+            AND slot_at < LEAST((SELECT from_at FROM hours), %(to_at)s)
+        UNION ALL
+        SELECT * FROM report.results
+        WHERE monitor_id = %(monitor_id)s
+            AND slot_at >= (SELECT to_at FROM hours)
+            AND slot_at < %(to_at)s
+    ) AS rest
+    WHERE NOT is_extra
+)
+SELECT
+    location,
+    location = ANY(%(locations)s) AS is_shown,
+    sum(checks) AS checks,
+    sum(passed) AS passed,
+    sum(settled) AS settled,
+    vantage.percentile(vantage.merge(total_histogram), 0.5)::integer AS median_us,
+    vantage.percentile(vantage.merge(total_histogram), 0.95)::integer AS p95_us
+FROM parts
+GROUP BY GROUPING SETS ((location), (is_shown))
+
 -- series --
--- One row per location and bucket: its median result by total_us, among those that passed.
+-- One row per location and bucket: its median result by total_us, among those that passed and are
+-- not suspect.
 WITH placed AS (
     SELECT
         results.*,
@@ -73,7 +120,8 @@ WITH placed AS (
         count(*) OVER bucket AS checks,
         count(*) FILTER (WHERE outcome = 'down') OVER bucket AS failed,
         min(slot_at) FILTER (WHERE outcome = 'down') OVER bucket AS failed_slot_at,
-        row_number() OVER (bucket ORDER BY outcome = 'down', total_us, slot_at) AS place
+        count(*) FILTER (WHERE outcome <> 'down' AND NOT suspect) OVER bucket AS timed,
+        row_number() OVER (bucket ORDER BY outcome = 'down', suspect, total_us, slot_at) AS place
     FROM report.results
     WHERE monitor_id = %(monitor_id)s
         AND location = ANY(%(locations)s)
@@ -99,7 +147,64 @@ SELECT
     receive_us,
     resources_us
 FROM placed
-WHERE place = GREATEST(1, (checks - failed + 1) / 2)
+WHERE place = GREATEST(1, (timed + 1) / 2)
+ORDER BY location, bucket_at
+
+-- series_1h --
+-- From hours: the median total, divided in the proportion of the phases' sums. No result to open.
+SELECT
+    location,
+    bucket_at,
+    checks,
+    failed,
+    NULL::timestamptz AS failed_slot_at,
+    NULL::timestamptz AS slot_at,
+    total_us::integer AS total_us,
+    (share * redirect_sum_us)::integer AS redirect_us,
+    CASE WHEN dns_count > 0 THEN (share * dns_sum_us)::integer END AS dns_us,
+    CASE WHEN connect_count > 0 THEN (share * connect_sum_us)::integer END AS connect_us,
+    CASE WHEN tls_count > 0 THEN (share * tls_sum_us)::integer END AS tls_us,
+    CASE WHEN wait_count > 0 THEN (share * (send_sum_us + wait_sum_us))::integer END AS wait_us,
+    CASE WHEN receive_count > 0 THEN (share * receive_sum_us)::integer END AS receive_us,
+    CASE WHEN resources_count > 0 THEN (share * resources_sum_us)::integer END AS resources_us
+FROM (
+    SELECT
+        summed.*,
+        percentile.total_us,
+        percentile.total_us / NULLIF(total_sum_us, 0)::double precision AS share
+    FROM (
+        SELECT
+            hours.location,
+            date_bin(%(bucket)s, hours.bucket_at, 'epoch') AS bucket_at,
+            sum(run) AS checks,
+            sum(down) AS failed,
+            vantage.merge(total_histogram) AS total_histogram,
+            sum(total_sum_us) AS total_sum_us,
+            sum(redirect_sum_us) AS redirect_sum_us,
+            sum(dns_sum_us) AS dns_sum_us,
+            sum(dns_count) AS dns_count,
+            sum(connect_sum_us) AS connect_sum_us,
+            sum(connect_count) AS connect_count,
+            sum(tls_sum_us) AS tls_sum_us,
+            sum(tls_count) AS tls_count,
+            sum(send_sum_us) AS send_sum_us,
+            sum(wait_sum_us) AS wait_sum_us,
+            sum(wait_count) AS wait_count,
+            sum(receive_sum_us) AS receive_sum_us,
+            sum(receive_count) AS receive_count,
+            sum(resources_sum_us) AS resources_sum_us,
+            sum(resources_count) AS resources_count
+        FROM report.results_1h AS hours
+        WHERE hours.monitor_id = %(monitor_id)s
+            AND hours.location = ANY(%(locations)s)
+            AND hours.bucket_at >= %(from_at)s
+            AND hours.bucket_at < %(to_at)s
+        GROUP BY 1, 2
+    ) AS summed
+    CROSS JOIN LATERAL (
+        SELECT vantage.percentile(total_histogram, 0.5)
+    ) AS percentile (total_us)
+) AS divided
 ORDER BY location, bucket_at
 
 -- heat --
@@ -108,7 +213,8 @@ SELECT
     date_bin(%(bucket)s, slot_at, 'epoch') AS bucket_at,
     count(*) AS checks,
     count(*) FILTER (WHERE outcome = 'down') AS failed,
-    percentile_disc(0.5) WITHIN GROUP (ORDER BY total_us) FILTER (WHERE outcome <> 'down') AS median_us
+    percentile_disc(0.5) WITHIN GROUP (ORDER BY total_us)
+        FILTER (WHERE outcome <> 'down' AND NOT suspect) AS median_us
 FROM report.results
 WHERE monitor_id = %(monitor_id)s
     AND location = ANY(%(locations)s)
@@ -116,6 +222,20 @@ WHERE monitor_id = %(monitor_id)s
     AND slot_at < %(to_at)s
     AND NOT is_extra
 GROUP BY location, bucket_at
+
+-- heat_1h --
+SELECT
+    location,
+    date_bin(%(bucket)s, hours.bucket_at, 'epoch') AS bucket_at,
+    sum(run) AS checks,
+    sum(down) AS failed,
+    vantage.percentile(vantage.merge(total_histogram), 0.5)::integer AS median_us
+FROM report.results_1h AS hours
+WHERE monitor_id = %(monitor_id)s
+    AND location = ANY(%(locations)s)
+    AND hours.bucket_at >= %(from_at)s
+    AND hours.bucket_at < %(to_at)s
+GROUP BY 1, 2
 
 -- bands --
 SELECT

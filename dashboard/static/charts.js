@@ -151,7 +151,11 @@ export class Charts {
     const from = plot.posToVal(plot.select.left, "x");
     const to = plot.posToVal(plot.select.left + plot.select.width, "x");
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    if (to - from < 60) return;
+    if (to - from >= 60) this.#show(from, to);
+  }
+
+  /** @param {number} from @param {number} to */
+  #show(from, to) {
     const address = new URL(location.href);
     address.searchParams.delete("range");
     address.searchParams.set("from", instant(from));
@@ -261,11 +265,16 @@ export class Charts {
     this.#go(address);
   }
 
-  /** @param {Panel} panel */
+  /** The result at the cursor; where a bucket stands for many of them, the bucket. @param {Panel} panel */
   #open(panel) {
+    const series = this.#series;
     const place = panel.chosen();
-    const slot = this.#at < 0 ? null : place?.slot[this.#at];
-    if (!place || !slot) return;
+    if (!series || !place || this.#at < 0 || !place.checks[this.#at]) return;
+    const slot = place.slot[this.#at];
+    if (!slot) {
+      this.#show(series.times[this.#at], series.times[this.#at] + series.bucket_s);
+      return;
+    }
     const results = (this.root.dataset.charts ?? "").replace(/series\.json$/, "r");
     const tz = document.body.dataset.tz === "UTC" ? "?tz=UTC" : "";
     location.assign(`${results}/${slot}/${place.location}${tz}`);

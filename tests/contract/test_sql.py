@@ -110,9 +110,10 @@ SELECT id, 'fra', ARRAY(SELECT sha256 FROM vantage.certificates), now(), now() F
 """
 
 INGESTED = """
-INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results, location, monitor_ids)
-SELECT min(slot_at), max(slot_at), agent_id, count(*), location, array_agg(monitor_id)
+INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results, location)
+SELECT min(slot_at), max(slot_at), agent_id, count(*), location
 FROM vantage.results GROUP BY agent_id, location;
+UPDATE vantage.rollup_progress SET days_to_at = now() + INTERVAL '1 day';
 SELECT vantage.roll_up()
 """
 

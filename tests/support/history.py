@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 
 import psycopg
 
-PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
+PHASES = ("dns", "connect", "tls", "send", "wait", "receive", "resources")
 FAILURES = ("http_status", "connect_timeout", "dns_nxdomain")
 BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
 AGENTS = UUID("00000000-0000-0000-0000-000000000001")
@@ -37,6 +37,7 @@ class Row:
     send_us: int | None
     wait_us: int | None
     receive_us: int | None
+    resources_us: int | None
 
     @property
     def total_us(self) -> int:
@@ -59,9 +60,11 @@ def random_row(luck: random.Random, *, days: int = 3, monitors: int = 3) -> Row:
     outcome = luck.choices(["up", "degraded", "down"], [80, 10, 10])[0]
     location = luck.choice(["fra", "sin"])
     reached = len(PHASES) if outcome != "down" else luck.randrange(len(PHASES) + 1)
-    phases = [int(luck.lognormvariate(10, 1)) if at < reached else None for at in range(6)]
+    phases = [int(luck.lognormvariate(10, 1)) if at < reached else None for at in range(7)]
     if luck.random() < 0.3:
         phases[2] = None
+    if luck.random() < 0.7:
+        phases[6] = None
     return Row(
         slot_at=BEGAN + timedelta(minutes=luck.randrange(days * 1440)),
         monitor_id=luck.randint(1, monitors),
@@ -78,6 +81,7 @@ def random_row(luck: random.Random, *, days: int = 3, monitors: int = 3) -> Row:
         send_us=phases[3],
         wait_us=phases[4],
         receive_us=phases[5],
+        resources_us=phases[6],
     )
 
 
@@ -104,14 +108,13 @@ def ingest(connection: psycopg.Connection[Any], rows: Sequence[Row]) -> None:
         for (agent_id, location), own in by_agent.items():
             connection.execute(
                 "INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results,"
-                " location, monitor_ids) VALUES (%s, %s, %s, %s, %s, %s)",
+                " location) VALUES (%s, %s, %s, %s, %s)",
                 [
                     min(row.slot_at for row in own),
                     max(row.slot_at for row in own),
                     agent_id,
                     len(own),
                     location,
-                    list({row.monitor_id for row in own}),
                 ],
             )
 

@@ -346,8 +346,7 @@ FROM named;
 
 -- rollups --
 INSERT INTO vantage.ingested (
-    received_from_at, received_to_at, from_slot_at, to_slot_at, agent_id, results, location,
-    monitor_ids)
+    received_from_at, received_to_at, from_slot_at, to_slot_at, agent_id, results, location)
 SELECT
     min(received_at),
     max(received_at),
@@ -355,8 +354,7 @@ SELECT
     max(slot_at),
     agent_id,
     count(*),
-    location,
-    array_agg(DISTINCT monitor_id)
+    location
 FROM vantage.results
 WHERE slot_at >= %(now)s - %(length)s::interval
 GROUP BY agent_id, location, date_bin('1 hour', slot_at, 'epoch')

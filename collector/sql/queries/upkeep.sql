@@ -9,6 +9,9 @@ SELECT
     results
 FROM vantage.roll_up()
 
+-- sum_up_day --
+SELECT vantage.sum_up_day() AS day_at
+
 -- rollup_lag --
 SELECT extract(epoch FROM lag)::double precision AS lag_s
 FROM vantage.rollup_backlog

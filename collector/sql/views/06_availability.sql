@@ -6,7 +6,9 @@ COMMENT ON FUNCTION vantage.percent IS
     'part of whole in percent, rounded down to three decimals: 99.999 is never called 100. NULL: of '
     'nothing.';
 
-CREATE OR REPLACE FUNCTION vantage.pieces(from_at timestamptz, to_at timestamptz)
+DROP FUNCTION IF EXISTS vantage.pieces(timestamptz, timestamptz);
+CREATE OR REPLACE FUNCTION vantage.pieces(
+    from_at timestamptz, to_at timestamptz, days_to_at timestamptz)
 RETURNS TABLE (grain text, piece_from_at timestamptz, piece_to_at timestamptz)
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE ROWS 5
 AS $$
@@ -18,7 +20,7 @@ AS $$
     days AS (
         SELECT
             date_bin('1 day', from_at + INTERVAL '1 day' - INTERVAL '1 us', 'epoch') AS first_at,
-            date_bin('1 day', to_at, 'epoch') AS last_at
+            LEAST(date_bin('1 day', to_at, 'epoch'), days_to_at) AS last_at
     )
     SELECT grain, piece_from_at, piece_to_at
     FROM hours
@@ -34,7 +36,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION vantage.pieces IS
     'Cuts a span of time into whole days, whole hours and what is left over, so that its results '
-    'are counted from as few rows as can be: grain is 1d, 1h or result.';
+    'are counted from as few rows as can be: grain is 1d, 1h or result. days_to_at: from when on days '
+    'are not summed up.';
 
 CREATE OR REPLACE FUNCTION vantage.availability(
     from_at timestamptz, to_at timestamptz, monitor_ids integer[] DEFAULT NULL)
@@ -104,7 +107,8 @@ AS $$
             spans.monitor_id,
             piece.*
         FROM spans
-        CROSS JOIN LATERAL vantage.pieces(spans.from_at, spans.to_at) AS piece
+        CROSS JOIN LATERAL vantage.pieces(
+            spans.from_at, spans.to_at, (SELECT days_to_at FROM vantage.rollup_progress)) AS piece
     ),
     parts AS (
         SELECT

@@ -10,8 +10,12 @@ BEGIN
     FOR kept IN
         SELECT
             retention.relation,
-            -- A result that is not in the rollups yet waits for them.
-            LEAST(now() - retention.keep, (SELECT min(from_slot_at) FROM vantage.ingested)) AS before_at
+            -- A result that is not in the rollups yet waits for them, and an hour for its day.
+            LEAST(
+                now() - retention.keep,
+                (SELECT min(from_slot_at) FROM vantage.ingested),
+                (SELECT days_to_at FROM vantage.rollup_progress
+                 WHERE retention.relation = 'rollups_1h')) AS before_at
         FROM vantage.retention
         WHERE retention.keep IS NOT NULL
         ORDER BY retention.relation

@@ -171,11 +171,22 @@ WHERE monitors.account_id = vantage.current_account();
 COMMENT ON VIEW report.results_1h IS
     'vantage.results_1h of the account''s monitors; its columns are explained there.';
 
-CREATE OR REPLACE VIEW report.results_1d WITH (security_barrier) AS
-SELECT rollups_1d.*
-FROM vantage.rollups_1d
-JOIN vantage.monitors ON monitors.id = rollups_1d.monitor_id
-WHERE monitors.account_id = vantage.current_account();
+-- Without `due`, for which there is report.slots_due. The account's monitors as an array reach the
+-- hours of the days that are not over before these are summed up; a join would come after.
+DO $$
+BEGIN
+    EXECUTE (
+        SELECT format($view$
+            CREATE OR REPLACE VIEW report.results_1d WITH (security_barrier) AS
+            SELECT %s
+            FROM vantage.results_1d
+            WHERE monitor_id = ANY(ARRAY(
+                SELECT id FROM vantage.monitors WHERE account_id = vantage.current_account()))
+            $view$, string_agg(format('results_1d.%I', attname), ', ' ORDER BY attnum))
+        FROM pg_attribute
+        WHERE attrelid = 'vantage.rollups_1d'::regclass AND attnum > 0 AND NOT attisdropped);
+END
+$$;
 COMMENT ON VIEW report.results_1d IS
     'vantage.results_1d of the account''s monitors; its columns are explained there.';
 

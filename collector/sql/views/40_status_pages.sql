@@ -109,10 +109,10 @@ RETURNS TABLE (monitor_id integer, day_at timestamptz, checks bigint, failed big
 LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT kept.monitor_id, kept.bucket_at, sum(kept.run)::bigint, sum(kept.down)::bigint
-    FROM vantage.status_page_monitors AS shown
-    JOIN vantage.monitors ON monitors.id = shown.monitor_id
-    JOIN vantage.rollups_1d AS kept ON kept.monitor_id = shown.monitor_id
-    WHERE shown.page_id = given_page_id
+    FROM report.results_1d AS kept
+    WHERE kept.monitor_id = ANY(ARRAY(
+            SELECT shown.monitor_id FROM vantage.status_page_monitors AS shown
+            WHERE shown.page_id = given_page_id))
         AND kept.bucket_at > now() - make_interval(days => days)
     GROUP BY kept.monitor_id, kept.bucket_at
 $$;

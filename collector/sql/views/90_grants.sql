@@ -28,8 +28,8 @@ GRANT SELECT (location, created_at, expires_at, spent_at, agent_id)
 
 GRANT SELECT ON vantage.accounts, vantage.users, vantage.locations, vantage.monitors,
     vantage.monitor_locations, vantage.monitor_definitions, vantage.agents, vantage.results,
-    vantage.exchanges, vantage.rollups_1h, vantage.rollups_1d, vantage.maintenance,
-    vantage.gaps TO vantage_views;
+    vantage.exchanges, vantage.rollups_1h, vantage.rollups_1d, vantage.results_1d,
+    vantage.rollup_progress, vantage.maintenance, vantage.gaps TO vantage_views;
 GRANT SELECT ON vantage.certificates, vantage.certificate_sightings TO vantage_views;
 GRANT SELECT, INSERT, UPDATE ON vantage.run_requests TO vantage_views;
 GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.sessions, vantage.links, vantage.api_tokens,

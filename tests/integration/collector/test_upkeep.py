@@ -25,7 +25,7 @@ WHERE locktype = 'advisory' AND objid = hashtext('vantage.upkeep')::bigint & 429
 SUMS = """
 SELECT
     (SELECT sum(run) FROM vantage.rollups_1h) AS hours,
-    (SELECT sum(run) FROM vantage.rollups_1d) AS days,
+    (SELECT sum(run) FROM vantage.results_1d) AS days,
     (SELECT vantage.histogram_count(vantage.merge(total_histogram))
      FROM vantage.rollups_1h) AS timed,
     (SELECT batches FROM vantage.rollup_backlog) AS backlog

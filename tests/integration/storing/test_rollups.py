@@ -6,7 +6,7 @@ import random
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -34,6 +34,8 @@ def connection(database: Database) -> Iterator[psycopg.Connection[Any]]:
             " 'http://a.example/', %s FROM generate_series(1, 3)",
             [BEGAN],
         )
+        # Of the histories' three days the first is over and summed up.
+        connection.execute("UPDATE vantage.rollup_progress SET days_to_at = %s", [BEGAN + DAY])
         yield connection
 
 
@@ -92,6 +94,13 @@ def matches(connection: psycopg.Connection[Any], rows: list[Row]) -> None:
         assert read(connection, view) == expected(connection, rows, width), view
 
 
+def days_to_at(connection: psycopg.Connection[Any]) -> datetime:
+    row = connection.execute("SELECT days_to_at FROM vantage.rollup_progress").fetchone()
+    assert row is not None
+    at: datetime = row[0]
+    return at
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_any_history_adds_up(connection: psycopg.Connection[Any], seed: int) -> None:
     """Late rows, extra ones, twins, suspects; a keeper that dies in the middle."""
@@ -107,7 +116,13 @@ def test_any_history_adds_up(connection: psycopg.Connection[Any], seed: int) -> 
             connection.execute("ROLLBACK")
         if luck.random() < 0.5:
             roll_up(connection, luck.choice([1, 100, 50_000]))
+        if luck.random() < 0.1:
+            connection.execute("SELECT vantage.sum_up_day()")
     roll_up_all(connection)
+    matches(connection, stored)
+    for day in (1, 2):
+        connection.execute("SELECT vantage.sum_up_day()")
+        assert days_to_at(connection) >= BEGAN + (day + 1) * DAY
     matches(connection, stored)
     assert connection.execute("SELECT results FROM vantage.rollup_backlog").fetchone() == (0,)
 
@@ -166,6 +181,15 @@ def test_rollups_are_made_anew(connection: psycopg.Connection[Any]) -> None:
     rebuild(connection, BEGAN)
     connection.execute("COMMIT")
     matches(connection, told + untold)
+
+
+def test_a_day_is_summed_up_when_it_is_over(connection: psycopg.Connection[Any]) -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    connection.execute("UPDATE vantage.rollup_progress SET days_to_at = %s", [today])
+    assert connection.execute("SELECT vantage.sum_up_day()").fetchone() == (None,)
+    connection.execute("UPDATE vantage.rollup_progress SET days_to_at = %s", [today - 2 * DAY])
+    first = connection.execute("SELECT vantage.sum_up_day()").fetchone()
+    assert (first, days_to_at(connection)) == ((today - 2 * DAY,), today - DAY)
 
 
 def test_due_slots_stand_beside_those_that_were_run(
