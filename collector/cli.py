@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from collector import log
 from collector.errors import CollectorError
-from collector.options import Address, database_option, read_secret, speaks_plainly
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+from collector.options import (
+    Address,
+    database_option,
+    password_file_option,
+    read_secret,
+    speaks_plainly,
+)
 
 authority_option = click.option(
     "--authority",
@@ -209,17 +211,6 @@ def network(text: str) -> IPv4Network | IPv6Network:
         ) from error
 
 
-def password_file_option(role: str) -> Callable[[Command], Command]:
-    """Add ``--ROLE-password-file``; the command gets the path, or None."""
-    return click.option(
-        f"--{role}-password-file",
-        type=click.Path(path_type=Path),
-        envvar=f"VANTAGE_{role.upper()}_PASSWORD_FILE",
-        show_envvar=True,
-        help=f"File that holds a password to give vantage_{role}.",
-    )
-
-
 @main.command()
 @database_option(required=True)
 @password_file_option("collector")
@@ -239,12 +230,9 @@ def migrate(
     from collector import roles
     from collector.migrate import migrate as apply_migrations
 
-    files = {
-        roles.COLLECTOR: collector_password_file,
-        roles.DASHBOARD: dashboard_password_file,
-        roles.READER: reader_password_file,
-    }
-    passwords = {role: read_secret(file) for role, file in files.items() if file is not None}
+    passwords = roles.read_passwords(
+        collector_password_file, dashboard_password_file, reader_password_file
+    )
     applied = apply_migrations(database)
     for name in applied:
         click.echo(f"applied {name}")

@@ -4,6 +4,9 @@
 ``sql/views`` are run again every time. A migration is one transaction together with its ledger
 row, unless its first line is ``-- no-transaction``: such a file holds a single statement that may
 be repeated, because it can be cut off before the ledger knows.
+
+Who waits for a lock on a table holds up all who come after. So a migration waits for two seconds at
+most, then lets them pass and begins again.
 """
 
 from __future__ import annotations
@@ -11,9 +14,10 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +34,9 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 NO_TRANSACTION = "-- no-transaction"
 LOCK = 0x76616E74616765  # "vantage"; any constant of our own
 LOCK_POLL_S = 0.2
+LOCK_TIMEOUT = "2s"  # collectors that store are held up no longer by one that waits
+LOCK_PAUSE_S = 1.0
+LOCK_ATTEMPTS = 100
 
 LEDGER = """
 CREATE SCHEMA IF NOT EXISTS vantage;
@@ -67,25 +74,24 @@ def migrate(url: str, progress: Progress = silent, *, scripts: Path = SQL) -> li
     Safe to repeat, and for several deployers at once.
     Raises: CollectorError.
     """
-    with _connection(url) as connection:
+    with connected(url) as connection:
         # A role called vantage would otherwise create the extension in the schema of its name.
         connection.execute("SET search_path = public")
-        _must_suit(connection)
+        must_be_installed(connection)
         _lock(connection, progress)
         connection.execute(LEDGER)
         pending = _pending(connection, _scripts(scripts / "migrations"))
         for script in pending:
             progress(f"Applying {script.name}")
-            _apply(connection, script)
+            _apply(connection, script, progress)
         progress("Renewing the views")
-        with connection.transaction():
-            for script in _scripts(scripts / "views"):
-                _run(connection, script)
+        _renew(connection, _scripts(scripts / "views"), progress)
     return [script.name for script in pending]
 
 
 @contextmanager
-def _connection(url: str) -> Iterator[Connection]:
+def connected(url: str) -> Iterator[Connection]:
+    """A connection of its owner. Raises: CollectorError for what the server refuses."""
     try:
         connection = psycopg.connect(url, autocommit=True, connect_timeout=10)
     except psycopg.ProgrammingError as error:
@@ -111,7 +117,8 @@ def _connection(url: str) -> Iterator[Connection]:
         raise CollectorError(f"The database went away: {first_line(error)}.") from error
 
 
-def _must_suit(connection: Connection) -> None:
+def must_be_installed(connection: Connection) -> None:
+    """Raises: CollectorError unless the server has what Vantage needs."""
     row = connection.execute(
         "SELECT COALESCE(installed_version, default_version) FROM pg_available_extensions"
         " WHERE name = 'timescaledb'"
@@ -171,14 +178,44 @@ def _pending(connection: Connection, scripts: Sequence[Script]) -> list[Script]:
     return [script for script in scripts if script.name not in applied]
 
 
-def _apply(connection: Connection, script: Script) -> None:
-    if script.is_transactional:
-        with connection.transaction():
-            _run(connection, script)
-            _record(connection, script)
-    else:
+def _apply(connection: Connection, script: Script, progress: Progress) -> None:
+    def work() -> None:
         _run(connection, script)
         _record(connection, script)
+
+    if script.is_transactional:
+        _patiently(connection, script.name, work, progress)
+    else:
+        work()
+
+
+def _renew(connection: Connection, views: Sequence[Script], progress: Progress) -> None:
+    def work() -> None:
+        for view in views:
+            _run(connection, view)
+
+    _patiently(connection, "sql/views", work, progress)
+
+
+def _patiently(
+    connection: Connection, name: str, work: Callable[[], None], progress: Progress
+) -> None:
+    """Do work in one transaction, again and again until it gets its locks."""
+    for attempt in count(1):
+        try:
+            with connection.transaction():
+                connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
+                work()
+            return
+        except (errors.LockNotAvailable, errors.DeadlockDetected) as error:
+            if attempt >= LOCK_ATTEMPTS:
+                raise CollectorError(
+                    f"{name} did not get a lock in {attempt} attempts: {first_line(error)}. Other"
+                    " work on the database holds it; pg_stat_activity shows which. Try again when"
+                    " that has ended."
+                ) from error
+            progress(f"Waiting for a lock that {name} needs")
+            time.sleep(LOCK_PAUSE_S)
 
 
 def _record(connection: Connection, script: Script) -> None:

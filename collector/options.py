@@ -73,6 +73,17 @@ def database_option(*, required: bool = False) -> Callable[[Callable[P, R]], Cal
     return decorate
 
 
+def password_file_option(role: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Add ``--ROLE-password-file``; the command gets the path, or None."""
+    return click.option(
+        f"--{role}-password-file",
+        type=click.Path(path_type=Path),
+        envvar=f"VANTAGE_{role.upper()}_PASSWORD_FILE",
+        show_envvar=True,
+        help=f"File that holds a password to give vantage_{role}.",
+    )
+
+
 def read_secret(file: Path) -> str:
     """Return a file's text without the white space around it.
 

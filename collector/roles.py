@@ -7,16 +7,29 @@ password.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
 from collector.db import first_line
 from collector.errors import CollectorError
+from collector.options import read_secret
 
 COLLECTOR = "vantage_collector"
 DASHBOARD = "vantage_dashboard"
 READER = "vantage_reader"
+
+
+def read_passwords(
+    collector: Path | None, dashboard: Path | None, reader: Path | None
+) -> dict[str, str]:
+    """Return the passwords of the roles that a file is given for.
+
+    Raises: CollectorError when one cannot be read.
+    """
+    files = {COLLECTOR: collector, DASHBOARD: dashboard, READER: reader}
+    return {role: read_secret(file) for role, file in files.items() if file is not None}
 
 
 def set_passwords(url: str, passwords: Mapping[str, str]) -> None:

@@ -99,6 +99,12 @@ class Upkeep:
         cursor = await connection.execute(db.queries("upkeep")["drop_expired"])
         for row in await cursor.fetchall():
             log.info("chunk_dropped", relation=row["relation"], chunk=row["chunk"])
+        while True:
+            cursor = await connection.execute(db.queries("upkeep")["remove_expired"])
+            removed = await cursor.fetchone()
+            if removed is None:
+                return
+            log.info("results_removed", **removed)
 
 
 def pause_s(took_s: float) -> float:

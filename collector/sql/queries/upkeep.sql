@@ -22,6 +22,13 @@ SELECT
     chunk
 FROM vantage.drop_expired()
 
+-- remove_expired --
+SELECT
+    account_id,
+    relation,
+    removed
+FROM vantage.remove_expired()
+
 -- retention --
 SELECT
     retention.relation,
@@ -33,9 +40,22 @@ LEFT JOIN timescaledb_information.chunks ON chunks.hypertable_schema = 'vantage'
 GROUP BY
     retention.relation,
     retention.keep
-ORDER BY retention.relation
+UNION ALL
+SELECT
+    'results of ' || accounts.name,
+    accounts.results_kept_days,
+    NULL
+FROM vantage.accounts
+WHERE accounts.results_kept_days IS NOT NULL
+ORDER BY relation
 
 -- keep --
 UPDATE vantage.retention
 SET keep = make_interval(days => %(days)s)
 WHERE relation = %(relation)s
+
+-- keep_of_account --
+UPDATE vantage.accounts
+SET results_kept_days = %(days)s
+WHERE name = %(account)s
+RETURNING id

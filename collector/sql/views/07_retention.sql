@@ -33,3 +33,55 @@ END
 $$;
 COMMENT ON FUNCTION vantage.drop_expired IS
     'Drops every chunk whose rows are all older than vantage.retention keeps them; returns the chunks.';
+
+CREATE OR REPLACE FUNCTION vantage.remove_expired()
+RETURNS TABLE (account_id integer, relation text, removed bigint)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    kept record;
+    part record;
+    before_at timestamptz;
+BEGIN
+    FOR kept IN
+        SELECT
+            accounts.id,
+            accounts.results_kept_days,
+            array_agg(monitors.id) AS monitor_ids
+        FROM vantage.accounts
+        JOIN vantage.monitors ON monitors.account_id = accounts.id
+        WHERE accounts.results_kept_days IS NOT NULL
+        GROUP BY accounts.id
+        ORDER BY accounts.id
+    LOOP
+        before_at := LEAST(
+            now() - make_interval(days => kept.results_kept_days),
+            (SELECT min(from_slot_at) FROM vantage.ingested));
+        FOR part IN
+            SELECT chunks.hypertable_name AS relation, chunks.range_start, chunks.range_end
+            FROM timescaledb_information.chunks
+            WHERE chunks.hypertable_schema = 'vantage'
+                AND chunks.hypertable_name IN ('results', 'exchanges')
+                AND chunks.range_start < before_at
+            ORDER BY chunks.range_start, chunks.hypertable_name
+        LOOP
+            -- Literal bounds let the planner leave the other chunks out.
+            EXECUTE format(
+                'DELETE FROM vantage.%I WHERE monitor_id = ANY($1) AND slot_at >= %L AND slot_at < %L',
+                part.relation, part.range_start, LEAST(part.range_end, before_at))
+            USING kept.monitor_ids;
+            GET DIAGNOSTICS removed = ROW_COUNT;
+            IF removed > 0 THEN
+                account_id := kept.id;
+                relation := part.relation;
+                RETURN NEXT;
+                RETURN;
+            END IF;
+        END LOOP;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION vantage.remove_expired IS
+    'Removes results, or exchanges, of one account and one chunk that are older than '
+    'vantage.accounts.results_kept_days allows, and returns how many. No row: there are none left. '
+    'The collector calls it again and again.';

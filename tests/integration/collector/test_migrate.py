@@ -13,8 +13,7 @@ import pytest
 from collector.db import SQL
 from collector.errors import CollectorError
 from collector.migrate import migrate
-from collector.postgres import Server
-from tests.support.database import Database, running, temporary_home
+from tests.support.database import Database
 
 
 @pytest.fixture
@@ -108,13 +107,3 @@ def test_a_database_that_cannot_be_reached(url: str, sentence: str) -> None:
 def test_an_unknown_role_is_named(empty_database: Database) -> None:
     with pytest.raises(CollectorError, match="nobody_here"):
         migrate(empty_database.url(role="nobody_here"))
-
-
-def test_an_owner_who_is_no_superuser_can_migrate(private_server: Server) -> None:
-    with temporary_home() as home, running(home, private_server) as server:
-        with psycopg.connect(server.url(database="postgres"), autocommit=True) as connection:
-            connection.execute("CREATE ROLE landlord LOGIN CREATEROLE")
-            connection.execute("CREATE DATABASE house OWNER landlord")
-        url = server.url(role="landlord", database="house")
-        assert migrate(url)
-        assert migrate(url) == []

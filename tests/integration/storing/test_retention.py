@@ -67,3 +67,59 @@ def test_nobody_else_drops_anything(database: Database) -> None:
             pytest.raises(errors.InsufficientPrivilege),
         ):
             connection.execute("SELECT vantage.drop_expired()")
+
+
+def test_an_accounts_results_go_sooner_where_it_is_limited(database: Database) -> None:
+    """Its hours stay, others' results stay, and what is not summed up waits."""
+    luck = random.Random(2)
+    now = datetime.now(UTC)
+    with psycopg.connect(database.url(role="vantage_collector"), autocommit=True) as connection:
+        connection.execute("INSERT INTO vantage.accounts (name) VALUES ('small'), ('large')")
+        connection.execute(
+            "INSERT INTO vantage.monitors (account_id, name, url)"
+            " VALUES (1, 'm', 'http://a.example/'), (2, 'm', 'http://a.example/')"
+        )
+        assert run(database, "keep", "results", "10", "--account", "small") == (
+            "results of small: kept 10 days at most\n"
+        )
+        for age in (20, 12, 5):
+            for monitor in (1, 2):
+                row = replace(
+                    random_row(luck),
+                    slot_at=now - timedelta(days=age),
+                    monitor_id=monitor,
+                    is_extra=False,
+                )
+                ingest(connection, [row])
+        remove = "SELECT account_id, removed FROM vantage.remove_expired()"
+        assert connection.execute(remove).fetchall() == [], "they are not summed up"
+        while connection.execute("SELECT batches FROM vantage.roll_up()").fetchone() != (0,):
+            pass
+        removed = [connection.execute(remove).fetchall() for _ in range(3)]
+        assert removed == [[(1, 1)], [(1, 1)], []]
+        left = connection.execute(
+            "SELECT monitor_id, count(*) FROM vantage.results GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+        assert left == [(1, 1), (2, 3)]
+        hours = connection.execute("SELECT sum(run) FROM vantage.results_1h").fetchone()
+        assert hours == (6,)
+        shown = run(database, "retention")
+        assert "results of small" in shown
+        run(database, "keep", "results", "--for-ever", "--account", "small")
+        assert "of small" not in run(database, "retention")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["gaps", "10", "--account", "acme"], "Only results"),
+        (["results", "10", "--account", "nobody"], "There is no account nobody."),
+    ],
+)
+def test_what_cannot_be_kept_by_account(
+    database: Database, arguments: list[str], sentence: str
+) -> None:
+    url = database.url(role="vantage_collector")
+    result = CliRunner().invoke(main, ["db", "keep", *arguments, f"--database={url}"])
+    assert result.exit_code != 0
+    assert sentence in result.output

@@ -1,0 +1,134 @@
+"""Upgrades: an earlier schema's rows come through, and nothing that is stored meanwhile is lost."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from collector.db import SQL
+from collector.errors import CollectorError
+from collector.migrate import migrate
+from tests.support.database import Database
+from tests.support.history import ingest, random_row
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+def early(folder: Path, last: str) -> Path:
+    """The migrations up to a number, without views: those of that time are not there any more."""
+    scripts = folder / last
+    (scripts / "migrations").mkdir(parents=True)
+    (scripts / "views").mkdir()
+    for path in (SQL / "migrations").glob("*.sql"):
+        if path.name[:4] <= last:
+            shutil.copy(path, scripts / "migrations")
+    return scripts
+
+
+@pytest.mark.parametrize("last", ["0001", "0021"])
+def test_rows_of_an_earlier_schema_come_through(
+    empty_database: Database, tmp_path: Path, last: str
+) -> None:
+    url = empty_database.url()
+    migrate(url, scripts=early(tmp_path, last))
+    with psycopg.connect(url) as connection:
+        # A dump is restored without the triggers that filled it.
+        connection.execute("SET session_replication_role = replica")
+        connection.execute((DATA / f"rows-{last}.sql").read_text().encode())
+    with psycopg.connect(url) as connection:
+        before = rows(connection)
+    assert migrate(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        assert {table: rows(connection)[table] for table in before} == before
+        while connection.execute("SELECT batches FROM vantage.roll_up()").fetchone() != (0,):
+            pass
+        sums = connection.execute(
+            "SELECT sum(run), sum(up), sum(down), sum(total_sum_us) FROM vantage.results_1d"
+        ).fetchone()
+        assert sums == (4, 3, 1, 450_000)
+        connection.execute("SELECT set_config('vantage.account_id', '1', false)")
+        shown = connection.execute("SELECT name, url FROM report.monitors ORDER BY id").fetchall()
+        assert shown == [("Shop", "https://shop.example/"), ("Blog", "https://blog.example/")]
+
+
+def rows(connection: psycopg.Connection[Any]) -> dict[str, list[Any]]:
+    """What the rows say that were there before, in columns that every schema has."""
+    asked = {
+        "accounts": "SELECT id, name FROM vantage.accounts ORDER BY 1",
+        "monitors": "SELECT id, name, url, interval_s, slow_us FROM vantage.monitors ORDER BY 1",
+        "places": "SELECT monitor_id, location FROM vantage.monitor_locations ORDER BY 1, 2",
+        "agents": "SELECT id, location, name FROM vantage.agents ORDER BY 1",
+        "incarnations": "SELECT agent_id, incarnation, high_water FROM vantage.incarnations",
+        "results": "SELECT slot_at, monitor_id, location, outcome, failure, total_us, dns_us,"
+        " connect_us, wait_us, target_ip FROM vantage.results ORDER BY slot_at, monitor_id",
+        "exchanges": "SELECT slot_at, monitor_id, hop, url, total_us FROM vantage.exchanges",
+    }
+    return {name: connection.execute(text.encode()).fetchall() for name, text in asked.items()}
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Path:
+    """The project's own files, and a migration that changes the table that is written to."""
+    copied = Path(shutil.copytree(SQL, tmp_path / "sql"))
+    text = "ALTER TABLE vantage.results ADD COLUMN extra integer;\n"
+    (copied / "migrations/9000_pre_add_extra.sql").write_text(text)
+    return copied
+
+
+def test_storing_goes_on_while_a_migration_waits(database: Database, scripts: Path) -> None:
+    """Behind a reader that takes its time: who waits lets those pass who came after."""
+    luck = random.Random(1)
+    stored = []
+    waits = threading.Event()
+
+    def progress(step: str, done: int = 0, total: int = 0) -> None:
+        if "lock" in step:
+            waits.set()
+
+    def store(connection: psycopg.Connection[Any], count: int) -> None:
+        for _ in range(count):
+            new = [random_row(luck) for _ in range(5)]
+            ingest(connection, new)
+            stored.extend(new)
+
+    migration = threading.Thread(
+        target=migrate, args=(database.url(), progress), kwargs={"scripts": scripts}
+    )
+    with (
+        psycopg.connect(database.url(role="vantage_reader")) as reader,
+        psycopg.connect(database.url(role="vantage_collector"), autocommit=True) as collector,
+    ):
+        store(collector, 3)
+        reader.execute("SELECT count(*) FROM vantage.results")
+        migration.start()
+        assert waits.wait(60)
+        collector.execute("SET statement_timeout = '30 s'")
+        store(collector, 5)
+        reader.rollback()
+        store(collector, 5)
+        migration.join(60)
+        assert not migration.is_alive()
+        store(collector, 5)
+        while collector.execute("SELECT batches FROM vantage.roll_up()").fetchone() != (0,):
+            pass
+        found = collector.execute("SELECT count(*), count(extra) FROM vantage.results").fetchone()
+        assert found == (len(stored), 0)
+        run = collector.execute("SELECT sum(run) FROM vantage.results_1h").fetchone()
+        assert run == (sum(not row.is_extra for row in stored),)
+
+
+def test_a_lock_that_is_never_free_ends_the_migration(
+    database: Database, scripts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.migrate.LOCK_ATTEMPTS", 1)
+    with psycopg.connect(database.url(role="vantage_reader")) as reader:
+        reader.execute("SELECT count(*) FROM vantage.results")
+        with pytest.raises(CollectorError, match=r"9000_pre_add_extra\.sql .*lock.* Try again"):
+            migrate(database.url(), scripts=scripts)
+    assert migrate(database.url(), scripts=scripts) == ["9000_pre_add_extra.sql"]
