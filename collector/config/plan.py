@@ -65,8 +65,13 @@ def as_text(changes: Sequence[Change]) -> str:
 
 
 def lines_of(fields: Mapping[str, tuple[Any, Any]], *, is_new: bool = False) -> Iterator[str]:
-    """Yield a line for each field, with what it was unless it is new."""
+    """Yield a line for each field, with what it was unless it is new; of lists, what differs."""
     for name, (old, new) in fields.items():
+        if isinstance(old, list) and isinstance(new, list):
+            moved = [f"    {name}: - {shown(each)}" for each in old if each not in new]
+            moved += [f"    {name}: + {shown(each)}" for each in new if each not in old]
+            yield from moved or [f"    {name}: in another order"]
+            continue
         was = "" if is_new else f"{shown(old)} -> "
         yield f"    {name}: {was}{shown(new)}"
 
