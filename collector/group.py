@@ -129,6 +129,7 @@ class Group:
                 "seq": seq,
                 "reason": reason,
                 "payload": payload,
+                "monitor_id": wire.monitor_of(payload),
             }
         )
 

@@ -95,10 +95,13 @@ class Upkeep:
             log.info("day_summed_up", day=row["day_at"].date().isoformat())
 
     async def drop_expired(self, connection: db.AsyncConnection) -> None:
-        """Drop what is older than it is to be kept."""
+        """Drop what is older than it is to be kept, and what came too late for its monitor."""
         cursor = await connection.execute(db.queries("upkeep")["drop_expired"])
         for row in await cursor.fetchall():
             log.info("chunk_dropped", relation=row["relation"], chunk=row["chunk"])
+        cursor = await connection.execute(db.queries("upkeep")["forget_late"])
+        if cursor.rowcount:
+            log.info("late_results_forgotten", results=cursor.rowcount)
         while True:
             cursor = await connection.execute(db.queries("upkeep")["remove_expired"])
             removed = await cursor.fetchone()

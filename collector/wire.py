@@ -183,6 +183,14 @@ def decode(payload: bytes) -> result_pb2.Result:
         raise RefusedResult("not a vantage.v1.Result") from error
 
 
+def monitor_of(payload: bytes) -> int | None:
+    """Whose an encoded result is. None: it is no result."""
+    try:
+        return decode(payload).monitor_id
+    except RefusedResult:
+        return None
+
+
 def rows(message: result_pb2.Result, *, agent_id: bytes, location: str, now_us: int) -> Rows:
     """Turn one result into the rows of RESULT_COLUMNS and EXCHANGE_COLUMNS.
 

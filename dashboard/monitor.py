@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -25,6 +23,7 @@ from dashboard import (
     run_now,
     series,
     session,
+    spreadsheet,
     timespan,
     view,
     words,
@@ -345,11 +344,8 @@ def _for_readers(statement: str) -> bytes:
 
 
 def _csv(shape: type[Any], rows: Sequence[Any]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(field.name for field in fields(shape))
-    writer.writerows(asdict(row).values() for row in rows)
-    return text.getvalue().encode()
+    names = [field.name for field in fields(shape)]
+    return spreadsheet.encode([names, *(asdict(row).values() for row in rows)])
 
 
 def _data(content: bytes, media_type: str, disposition: str = "inline") -> Response:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import csv
 import io
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import msgspec
@@ -16,32 +15,20 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from dashboard import forms
+from dashboard import forms, spreadsheet
 from dashboard.account.profile import must_be_oneself
 from dashboard.db import Database, Reader
 from dashboard.errors import DatabaseAway, Forbidden, Unacceptable
 from dashboard.forms import Submission
 from dashboard.rendering import settings_page
-from dashboard.rows.monitor import Monitor
 from dashboard.session import visit
 from dashboard.signing import Answer
 
 LOG = structlog.get_logger()
 PATH = "/settings/data"
 LOOK_AGAIN_S = 3600.0
-TABLES = (
-    "monitors",
-    "locations",
-    "members",
-    "tokens",
-    "audit_log",
-    "status_pages",
-    "channels",
-    "notifications",
-    "maintenance",
-    "maintenance_rules",
-    "reports",
-)
+MEASURED = ("results", "exchanges", "gaps", "results_1h", "results_1d")
+AT_ONCE = 500
 
 
 async def show(request: Request, *, status: int = 200, **values: Any) -> Response:
@@ -92,33 +79,35 @@ async def _archive(request: Request) -> AsyncIterator[bytes]:
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
         async with visit(request) as (_, reader):
-            for table in TABLES:
-                rows = [row async for row in reader.stream(f"own_{table}")]
+            tables: dict[str, list[Any]] = {}
+            async for row in reader.stream("own_rows"):
+                tables.setdefault(row["relation"], []).append(row["content"])
+            tables["certificates"] = [row async for row in reader.stream("own_certificates")]
+            for table, rows in tables.items():
                 archive.writestr(f"{table}.json", msgspec.json.encode(rows, enc_hook=str))
-            for monitor in await reader.all(Monitor, "monitors"):
-                for name in ("result", "exchange"):
-                    file = f"{name}s/monitor-{monitor.id}.csv"
+                yield pipe.take()
+            for monitor in tables.get("monitors", []):
+                for name in MEASURED:
+                    file = f"{name}/monitor-{monitor['id']}.csv"
                     with archive.open(file, "w", force_zip64=True) as out:
-                        async for part in _csv(reader, f"every_{name}", monitor.id):
+                        async for part in _csv(reader, f"every_{name}", monitor["id"]):
                             out.write(part)
                             yield pipe.take()
     yield pipe.take()
 
 
 async def _csv(reader: Reader, name: str, monitor_id: int) -> AsyncIterator[bytes]:
-    text = io.StringIO()
-    writer = csv.writer(text)
+    rows: list[Iterable[Any]] = []
     is_first = True
     async for row in reader.stream(name, monitor_id=monitor_id):
         if is_first:
-            writer.writerow(row)
+            rows.append(row)
             is_first = False
-        writer.writerow(row.values())
-        if text.tell() > 100_000:
-            yield text.getvalue().encode()
-            text.seek(0)
-            text.truncate()
-    yield text.getvalue().encode()
+        rows.append(row.values())
+        if len(rows) >= AT_ONCE:
+            yield spreadsheet.encode(rows)
+            rows.clear()
+    yield spreadsheet.encode(rows)
 
 
 @forms.action(show, by_cookie=True)

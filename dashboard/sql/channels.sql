@@ -57,19 +57,3 @@ SELECT report.mute_channel(%(id)s, %(is_wanted)s)
 
 -- remove_channel --
 SELECT report.remove_channel(%(id)s)
-
--- own_channels --
-SELECT *
-FROM report.channels
-
--- own_notifications --
-SELECT *
-FROM report.notifications
-
--- own_maintenance --
-SELECT *
-FROM report.maintenance
-
--- own_maintenance_rules --
-SELECT *
-FROM report.maintenance_rules

@@ -7,7 +7,3 @@ SELECT
     content,
     is_over
 FROM report.report_of(%(month)s, %(monitor_ids)s, %(objective)s, %(limit_us)s, %(share)s)
-
--- own_reports --
-SELECT *
-FROM report.reports

@@ -42,36 +42,37 @@ SELECT report.delete_account()
 -- purge --
 SELECT report.purge() AS is_done
 
--- every_result --
+-- own_rows --
+SELECT
+    relation,
+    content
+FROM report.own_rows()
+
+-- own_certificates --
+SELECT *
+FROM report.certificates
+
+-- every_results --
 SELECT *
 FROM report.results
 WHERE monitor_id = %(monitor_id)s
 
--- every_exchange --
+-- every_exchanges --
 SELECT *
 FROM report.exchanges
 WHERE monitor_id = %(monitor_id)s
 
--- own_monitors --
+-- every_gaps --
 SELECT *
-FROM report.monitors
+FROM report.gaps
+WHERE monitor_id = %(monitor_id)s
 
--- own_locations --
+-- every_results_1h --
 SELECT *
-FROM report.monitor_locations
+FROM report.results_1h
+WHERE monitor_id = %(monitor_id)s
 
--- own_members --
+-- every_results_1d --
 SELECT *
-FROM report.members
-
--- own_tokens --
-SELECT *
-FROM report.api_tokens
-
--- own_audit_log --
-SELECT *
-FROM report.audit_log
-
--- own_status_pages --
-SELECT *
-FROM report.status_pages
+FROM report.results_1d
+WHERE monitor_id = %(monitor_id)s

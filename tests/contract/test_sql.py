@@ -109,6 +109,11 @@ INSERT INTO vantage.certificate_sightings (monitor_id, location, chain, first_se
 SELECT id, 'fra', ARRAY(SELECT sha256 FROM vantage.certificates), now(), now() FROM vantage.monitors
 """
 
+GAP = """
+INSERT INTO vantage.gaps (from_slot_at, to_slot_at, monitor_id, slots, agent_id, location, reason)
+SELECT now(), now(), id, 1, md5('agent')::uuid, 'fra', 'overloaded' FROM vantage.monitors
+"""
+
 INGESTED = """
 INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results, location)
 SELECT min(slot_at), max(slot_at), agent_id, count(*), location
@@ -140,6 +145,7 @@ def tenants(database: Database) -> Iterator[Database]:
         connection.execute(EXCHANGE)
         connection.execute(INGESTED)
         connection.execute(CERTIFICATES)
+        connection.execute(GAP)
     return database
 
 

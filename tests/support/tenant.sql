@@ -126,3 +126,6 @@ VALUES (4711, 4711, '2026-01-01', '{}', 1, '[{"monitor": "xyzzy monitor", "monit
 
 INSERT INTO vantage.plans (name, title) VALUES ('somebodys', 'xyzzy plan');
 UPDATE vantage.accounts SET plan = 'somebodys' WHERE id = 4711;
+
+INSERT INTO vantage.quarantine (agent_id, incarnation, seq, reason, payload, monitor_id)
+VALUES (md5('agent')::uuid, 'xyzzy', 1, 'xyzzy', 'xyzzy', 4711);

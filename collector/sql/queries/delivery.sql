@@ -223,8 +223,9 @@ WHERE agent_id = %(agent_id)s
     AND connection = %(connection)s
 
 -- quarantine --
-INSERT INTO vantage.quarantine (agent_id, incarnation, seq, reason, payload)
-VALUES (%(agent_id)s, %(incarnation)s, %(seq)s, %(reason)s, %(payload)s)
+INSERT INTO vantage.quarantine (agent_id, incarnation, seq, reason, payload, monitor_id)
+VALUES (
+    %(agent_id)s, %(incarnation)s, %(seq)s, %(reason)s, %(payload)s, %(monitor_id)s)
 
 -- skip --
 INSERT INTO vantage.skips (agent_id, incarnation, from_seq, to_seq, reason)

@@ -29,6 +29,13 @@ SELECT
     removed
 FROM vantage.remove_expired()
 
+-- forget_late --
+-- An account that is deleted leaves nothing behind, nor do agents' late results of its monitors.
+DELETE FROM vantage.quarantine
+WHERE monitor_id IS NOT NULL
+    AND received_at < now() - INTERVAL '12 hours'
+    AND NOT EXISTS (SELECT FROM vantage.monitors WHERE monitors.id = quarantine.monitor_id)
+
 -- retention --
 SELECT
     retention.relation,

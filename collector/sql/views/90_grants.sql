@@ -48,7 +48,8 @@ GRANT SELECT ON vantage.verdicts, vantage.incidents, vantage.incident_evidence,
 GRANT UPDATE (acknowledged_at, acknowledged_by, post_mortem) ON vantage.incidents TO vantage_views;
 GRANT INSERT ON vantage.incident_events TO vantage_views;
 GRANT INSERT, UPDATE, DELETE ON vantage.alert_rules, vantage.monitor_dependencies TO vantage_views;
-GRANT SELECT (monitor_id) ON vantage.monitor_secrets TO vantage_views;
+GRANT SELECT (monitor_id, names, set_at) ON vantage.monitor_secrets TO vantage_views;
+GRANT SELECT ON vantage.applied TO vantage_views;
 GRANT INSERT, UPDATE, DELETE ON vantage.maintenance TO vantage_views;
 GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.channels TO vantage_views;
 GRANT SELECT, INSERT ON vantage.notifications TO vantage_views;
@@ -63,8 +64,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.maintenance_rules TO vantage_vie
 -- For report.purge alone.
 GRANT SELECT, UPDATE ON vantage.absences TO vantage_views;
 GRANT SELECT, DELETE ON vantage.accounts, vantage.monitors, vantage.results, vantage.exchanges,
-    vantage.rollups_1h, vantage.rollups_1d, vantage.gaps, vantage.certificate_sightings
-    TO vantage_views;
+    vantage.rollups_1h, vantage.rollups_1d, vantage.gaps, vantage.certificate_sightings,
+    vantage.certificates TO vantage_views;
+GRANT SELECT (monitor_id), DELETE ON vantage.quarantine TO vantage_views;
 
 -- Everything in report belongs to vantage_views, which row-level security binds.
 DO $$

@@ -169,6 +169,10 @@ async def test_bad_results_are_quarantined_and_the_others_stored(collector: Coll
     assert [row["reason"] for row in refused] == list(BAD)
     assert [row["seq"] for row in refused] == list(range(1, 2 * len(BAD), 2))
     assert [row["payload"] for row in refused] == list(BAD.values())
+    # As far as it can be read, so that it goes when the account does.
+    assert [row["reason"] for row in refused if row["monitor_id"] is None] == [
+        "not a vantage.v1.Result"
+    ]
 
 
 async def test_what_only_the_database_refuses_is_found_and_quarantined(
@@ -187,8 +191,8 @@ async def test_what_only_the_database_refuses_is_found_and_quarantined(
         await delivery.batch(1, results)
         assert (await delivery.read("ack")).high_water == 9
     assert fetch(collector.url, SLOTS) == [{"n": 8, "slots": 8}]
-    [row] = fetch(collector.url, "SELECT seq, reason, payload FROM vantage.quarantine")
-    assert (row["seq"], row["payload"]) == (8, poison)
+    [row] = fetch(collector.url, "SELECT * FROM vantage.quarantine")
+    assert (row["seq"], row["monitor_id"], row["payload"]) == (8, 1, poison)
     assert "surprise" in row["reason"]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
+
 from tests.support.collector import (
     Collector,
     configure,
@@ -63,3 +65,27 @@ async def test_another_collector_goes_on_where_one_died(database: Database, tmp_
             first.program.kill()
             await deliver(second, range(500))
             wait_until(lambda: sums() == (3_500, 3_500, 3_500, 0), what="the new leader's rollups")
+
+
+async def test_what_came_too_late_for_its_monitor_is_forgotten(
+    database: Database, tmp_path: Path
+) -> None:
+    configure(database.url(), monitors=2)
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO vantage.quarantine"
+            " (agent_id, incarnation, seq, received_at, reason, payload, monitor_id)"
+            " SELECT gen_random_uuid(), '', 1, now() - age::interval, '', '', monitor_id"
+            " FROM (VALUES (1, '13 h'), (4711, '13 h'), (4712, '11 h'), (NULL, '13 h'))"
+            " AS bad (monitor_id, age)"
+        )
+        with running_collector(database.url(role="vantage_collector"), tmp_path):
+            wait_until(
+                lambda: (
+                    connection.execute(
+                        "SELECT array_agg(monitor_id ORDER BY monitor_id) FROM vantage.quarantine"
+                    ).fetchone()
+                    == ([1, 4712, None],)
+                ),
+                what="the row of the monitor that is gone",
+            )
