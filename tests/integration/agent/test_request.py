@@ -342,7 +342,7 @@ async def test_what_only_degrades_degrades(prober: Prober) -> None:
         result = await probe(prober, target.url(), wait, slow_us=30_000)
         code, detail = failed(result, Outcome.DEGRADED)
         assert code == "assertion_limit"
-        assert "wait took 5" in detail
+        assert "wait took " in detail
         assert "the limit is 20.0 ms; " in detail
         result = await probe(prober, target.url(), replace(wait, degrades=False))
         assert failed(result)[0] == "assertion_limit"
