@@ -324,7 +324,7 @@ class Installation:
 
     async def stop(self) -> None:
         """End the parts in the direction of the results, so that what is measured is stored."""
-        for names in ("agent-", "dashboard", "demo", "notifier", "collector"):
+        for names in (("agent-",), ("dashboard", "demo", "notifier"), ("collector",)):
             await asyncio.gather(
                 *(child.stop() for child in self.children if child.name.startswith(names))
             )

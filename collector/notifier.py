@@ -77,6 +77,7 @@ class Notifier:
             await stopping.wait()
             # What is being sent is finished, or another sender would send it again.
             self.is_stopping = True
+            self.woken.set()
             await asyncio.wait(senders, timeout=PATIENCE_S)
             for task in (*background, *senders):
                 task.cancel()

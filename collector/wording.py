@@ -94,7 +94,7 @@ def incident(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
         again = " again" if facts.get("reopened") else ""
         headline = f"{STATES[severity]}{again}: {monitor}"
     lines.append(facts["url"])
-    link = f"{public_url}/m/{facts['monitor_id']}" if public_url else ""
+    link = f"{public_url}/incidents/{facts['incident_id']}" if public_url else ""
     return Item(headline, severity, tuple(lines), link)
 
 

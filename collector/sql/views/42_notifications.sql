@@ -83,6 +83,10 @@ BEGIN
             AND (channels.monitor_ids IS NULL OR incidents.monitor_id = ANY (channels.monitor_ids))
             AND (channels.least_severity = 'degraded' OR incidents.severity = 'down')
     LOOP
+        IF (found.incident).closed_at IS NULL
+            AND vantage.in_maintenance((found.incident).monitor_id, now()) THEN
+            CONTINUE;
+        END IF;
         IF found.told_severity IS NULL THEN
             IF (found.incident).closed_at IS NULL
                 AND (found.incident).silenced_by IS NULL
@@ -131,7 +135,7 @@ $$;
 COMMENT ON FUNCTION vantage.notify_of_incidents IS
     'Decides what channels are told of incidents: that one opened (after the channel''s delay, '
     'unless acknowledged), is still open, worsened, was acknowledged, closed. Who was not told that '
-    'it opened is told nothing of it. Made from the incidents themselves, so that nothing is lost '
+    'it opened is told nothing of it; of what is open during maintenance nobody is told. Made from the incidents themselves, so that nothing is lost '
     'by a pause; returns how many were decided.';
 
 CREATE OR REPLACE FUNCTION vantage.notify_of_certificates()

@@ -135,7 +135,7 @@ def test_an_incident_is_told_by_mail_and_to_programs_and_so_is_its_end(place: Pl
         assert mail["From"] == "Vantage <vantage@v.example>"
         text, html = mail.iter_parts()
         assert "Connection refused from A." in text.get_content()
-        assert "https://v.example/m/1" in text.get_content()
+        assert f"https://v.example/incidents/{incident}" in text.get_content()
         assert "<h1" in html.get_content()
         came = place.received.wait_for("/hook?key=hush")
         place.close_incidents()

@@ -146,6 +146,21 @@ def test_nobody_is_told_of_what_a_parent_silences(telling: Telling) -> None:
     assert [kind for _, kind in telling.decide()] == ["opened"]
 
 
+def test_of_what_is_open_during_maintenance_nobody_is_told(telling: Telling) -> None:
+    telling.channel(remind_s=300)
+    incident = telling.incident()
+    [(_, kind)] = telling.decide()
+    telling.change(incident, "opened_at = now() - INTERVAL '6 min'")
+    telling.run(
+        "INSERT INTO vantage.maintenance (account_id, from_at, to_at)"
+        " VALUES (1, now(), now() + INTERVAL '1 h')"
+    )
+    telling.incident(2)
+    assert (kind, telling.decide()) == ("opened", [])
+    telling.run("DELETE FROM vantage.maintenance")
+    assert sorted(kind for _, kind in telling.decide()) == ["opened", "reminder"]
+
+
 def test_a_muted_or_new_channel_is_told_nothing_old(telling: Telling) -> None:
     muted = telling.channel(muted_at="now")
     telling.run("UPDATE vantage.channels SET created_at = now() WHERE id = %s", telling.channel())

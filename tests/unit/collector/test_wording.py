@@ -56,7 +56,12 @@ def told(*rows: tuple[str, dict[str, Any]], zone: str = "Europe/Berlin") -> Any:
     [
         ("opened", INCIDENT, "Down: Shop <b>", "Began 25 Nov 2026, 14:32 CET."),
         ("opened", {**INCIDENT, "reopened": 1}, "Down again: Shop <b>", "from Frankfurt"),
-        ("opened", {**INCIDENT, "severity": "degraded"}, "Slow: Shop <b>", "https://v.example/m/3"),
+        (
+            "opened",
+            {**INCIDENT, "severity": "degraded"},
+            "Slow: Shop <b>",
+            "https://v.example/incidents/12",
+        ),
         ("worsened", INCIDENT, "Now down: Shop <b>", "TCP connect timed out"),
         ("reminder", INCIDENT, "Still down: Shop <b>", "Began"),
         ("acknowledged", INCIDENT, "Acknowledged: Shop <b> is down", "ann@acme.example takes care"),
