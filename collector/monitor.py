@@ -6,7 +6,7 @@ Its secrets are no part of it: collector.secret holds and seals them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ from collector.terms import Terms, check_terms
 from collector.url import check_url
 
 NAME_MAX = 200
+TAG = re.compile(r"[^\W_][\w ._:/-]{0,39}")
+TAGS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Monitor:
     name: str = ""
     kind: str = "request"
     is_paused: bool = False
+    tags: tuple[str, ...] = ()
     locations: tuple[str, ...] | None = None
     interval_s: float = 60
     timeout_s: float = 10
@@ -79,6 +82,23 @@ def check_monitor(monitor: Monitor, secrets: Secrets) -> None:
         raise CollectorError(
             f"{monitor.max_redirects} redirects; 0 to 50 can be followed.", field="max_redirects"
         )
+
+
+def tags_of(words: Iterable[str]) -> tuple[str, ...]:
+    """Return tags as the database has them: in lower case and order, none twice.
+
+    Raises: CollectorError.
+    """
+    tags = sorted({word.strip().lower() for word in words})
+    for tag in tags:
+        if not TAG.fullmatch(tag):
+            raise CollectorError(
+                f"{tag[:80]!r} is no tag: up to 40 letters, digits, spaces and . _ : / - can be.",
+                field="tags",
+            )
+    if len(tags) > TAGS_MAX:
+        raise CollectorError(f"{len(tags)} tags; the limit is {TAGS_MAX}.", field="tags")
+    return tuple(tags)
 
 
 def check_page(monitor: Monitor) -> None:
@@ -157,6 +177,7 @@ def columns(monitor: Monitor) -> dict[str, Any]:
         "url": monitor.url,
         "kind": monitor.kind,
         "is_paused": monitor.is_paused,
+        "tags": list(monitor.tags),
         "is_everywhere": monitor.locations is None,
         "interval_s": int(monitor.interval_s),
         "timeout_us": round(monitor.timeout_s * 1_000_000),
@@ -188,6 +209,7 @@ def monitor_of(row: Mapping[str, Any]) -> Monitor:
         name=row["name"],
         kind=row["kind"],
         is_paused=row["paused_at"] is not None,
+        tags=tuple(row["tags"]),
         locations=None if row["is_everywhere"] else tuple(row["locations"]),
         interval_s=row["interval_s"],
         timeout_s=row["timeout_us"] / 1_000_000,

@@ -29,11 +29,13 @@ from collector.config.shape import (
 )
 from collector.errors import CollectorError
 from collector.monitor import (
+    TAGS_MAX,
     Monitor,
     check_monitor,
     insert_monitor,
     monitor_of,
     name_of,
+    tags_of,
     update_monitor,
 )
 from collector.operator.duration import written
@@ -61,6 +63,11 @@ def check_value(text: str) -> None:
     check_header("X-Header", text)
 
 
+def check_tag(text: str) -> None:
+    """Check one tag."""
+    tags_of([text])
+
+
 def check_name_server(text: str) -> None:
     """Check address or address:port."""
     name_server_of(text)
@@ -73,6 +80,8 @@ FIELDS = (
     Field("page", Flag(), "Style sheets, scripts, images and fonts are fetched as well.",
           option="--page"),
     Field("paused", Flag(), "It is not probed.", option="--paused"),
+    Field("tags", Listing(Text("a tag", check=check_tag), "a list of tags", TAGS_MAX),
+          "Words that it is grouped by.", option="--tag"),
     Field("locations", Listing(LOCATION, "a list of locations"),
           "From where; from all, also those to come, unless given.", option="--location"),
     Field("interval", Span(), "Distance between two slots; 60s unless given.",
@@ -220,6 +229,7 @@ def monitor(key: str, found: Read) -> Monitor:
         name=values.get("name", key),
         kind="page" if values.get("page") else "request",
         is_paused=values.get("paused", False),
+        tags=tags_of(values.get("tags", ())),
         locations=None if locations is None else tuple(sorted(set(locations))),
         interval_s=values.get("interval", usual.interval_s),
         timeout_s=values.get("timeout", usual.timeout_s),
@@ -264,6 +274,7 @@ def document(key: str, monitor: Monitor, secrets: Mapping[str, Hidden]) -> Docum
         "name": (monitor.name or key, key),
         "page": (monitor.kind == "page", False),
         "paused": (monitor.is_paused, False),
+        "tags": (sorted(monitor.tags), []),
         "locations": (None if monitor.locations is None else sorted(monitor.locations), None),
         "interval": (written(monitor.interval_s), None),
         "timeout": (written(monitor.timeout_s), "10s"),

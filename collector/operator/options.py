@@ -11,7 +11,8 @@ import click
 from click.core import ParameterSource
 
 from collector.assertion import Assertion
-from collector.monitor import Monitor
+from collector.errors import CollectorError
+from collector.monitor import Monitor, tags_of
 from collector.operator.duration import Duration
 from collector.operator.expectation import expectation_options
 from collector.operator.request import request_options
@@ -41,6 +42,7 @@ OPTIONS = (
     click.option(
         "--page", is_flag=True, help="Fetch style sheets, scripts, images and fonts as well."
     ),
+    click.option("--tag", "tags", multiple=True, help="What it is grouped by. Repeatable."),
     click.option("--paused", is_flag=True, help="It is not probed, until --unset paused."),
 )
 
@@ -55,6 +57,7 @@ MONITOR = {
     "max_redirects": ("max_redirects",),
     "page": ("kind",),
     "paused": ("is_paused",),
+    "tags": ("tags",),
 }
 REQUEST = {
     "method": ("method",),
@@ -171,6 +174,7 @@ def monitor_options(command: Callable[..., Any]) -> Callable[..., Any]:
         max_redirects: int,
         page: bool,
         paused: bool,
+        tags: Sequence[str],
         request: Request,
         terms: Terms,
         secrets: Secrets,
@@ -178,11 +182,16 @@ def monitor_options(command: Callable[..., Any]) -> Callable[..., Any]:
         unset: Sequence[str] = (),
         **rest: Any,
     ) -> Any:
+        try:
+            own_tags = tags_of(tags)
+        except CollectorError as error:
+            raise click.UsageError(str(error)) from error
         monitor = Monitor(
             url=target or "",
             name=name or "",
             kind="page" if page else "request",
             is_paused=paused,
+            tags=own_tags,
             locations=tuple(locations) or None,
             interval_s=interval,
             timeout_s=timeout,

@@ -100,6 +100,7 @@ SELECT
     accounts.name AS account,
     monitors.url,
     monitors.kind,
+    monitors.tags,
     monitors.method,
     monitors.headers,
     monitors.body,

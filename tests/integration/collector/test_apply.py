@@ -40,6 +40,7 @@ monitors:
     url: https://shop.example/
     name: The shop
     slow: 2s
+    tags: [Web, shop, web]
     locations: [sin, fra]
     headers: {Accept: text/html, X-Tenant: ["7", "8"]}
     ip_version: both
@@ -144,6 +145,7 @@ def test_everything_is_applied_once_exported_and_applied_again(
     shop = vantage.shown("shop.example")
     assert (shop["name"], shop["interval_s"], shop["slow_us"]) == ("The shop", 30, 2_000_000)
     assert shop["locations"] == ["fra", "sin"]
+    assert shop["tags"] == ["shop", "web"]
     assert shop["secrets"] == ["X-Key", "Authorization", "client key", "proxy password"]
     assert [each["value"] for each in shop["headers"]] == ["text/html", "7", "8"]
     assert shop["assertions"][3]["expected"] == "[1, null, true]"

@@ -221,13 +221,19 @@ def test_an_edit_changes_what_is_given_and_nothing_else(vantage: Vantage) -> Non
 
 def test_an_edit_pauses_and_resumes(vantage: Vantage) -> None:
     vantage("location", "add", "fra")
-    assert "as monitor 1" in vantage("monitor", "add", "http://a.example/", "--paused").output
+    assert (
+        "as monitor 1"
+        in vantage("monitor", "add", "http://a.example/", "--paused", "--tag=B", "--tag=a").output
+    )
     assert assigned(vantage) == []
     vantage("monitor", "edit", "1", "--unset=paused")
     assert len(assigned(vantage)) == 1
     vantage("monitor", "edit", "1", "--paused", "--body=x")
     shown = json.loads(vantage("monitor", "show", "1", "--json").output)
     assert (shown["method"], shown["body"], shown["paused_at"] is None) == ("POST", "x", False)
+    assert shown["tags"] == ["a", "b"]
+    vantage("monitor", "edit", "1", "--unset=tag")
+    assert json.loads(vantage("monitor", "show", "1", "--json").output)["tags"] == []
 
 
 @pytest.mark.parametrize(
@@ -239,6 +245,7 @@ def test_an_edit_pauses_and_resumes(vantage: Vantage) -> None:
         (["--slow=30s"], "at most the timeout"),
         (["--page", "--method=POST"], "leave out --page"),
         (["--location=mars"], "no location 'mars'"),
+        (["--tag=a,b"], "'a,b' is no tag"),
     ],
 )
 def test_a_bad_edit_changes_nothing(vantage: Vantage, options: list[str], sentence: str) -> None:
