@@ -111,6 +111,7 @@ class Judge:
         self._held_since_us: dict[int, int] = {}
         self._touched: set[int] = set()
         self._gone: list[int] = []
+        self._hosts: dict[int, str] = {}
         self._swept_at_us = 0
         self._sweep = 0
 
@@ -120,6 +121,7 @@ class Judge:
         """Replace what is watched; what no longer is, is closed with the next decisions."""
         before = self.watched
         self.watched = {each.id: each for each in watched}
+        self._hosts = {each.id: each.host for each in self.watched.values()}
         self._gone += [monitor_id for monitor_id in before if monitor_id not in self.watched]
         self._touched |= {each.id for each in self.watched.values() if before.get(each.id) != each}
 
@@ -210,11 +212,10 @@ class Judge:
         return [self.watched[each] for each in due if each in self.watched]
 
     def _look_at_locations(self, decisions: Decisions, now_us: int) -> None:
-        hosts = {each.id: each.host for each in self.watched.values()}
         for location, reputation in self.reputations.items():
             was = reputation.is_in_trouble
             others = self.silent | (self.troubled - {location})
-            if reputation.judge(self.standings, hosts, now_us, others) is not was:
+            if reputation.judge(self.standings, self._hosts, now_us, others) is not was:
                 decisions.troubles[location] = not was
                 self._touched |= set(self._monitors_at(location))
 

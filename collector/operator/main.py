@@ -15,6 +15,7 @@ from collector.operator.channel import channel
 from collector.operator.database import database as db_group
 from collector.operator.duration import Duration
 from collector.operator.importing import import_
+from collector.operator.incident import incident
 from collector.operator.location import location
 from collector.operator.maintenance import maintenance
 from collector.operator.monitor import monitor
@@ -40,6 +41,7 @@ for command in (
     db_group,
     export,
     import_,
+    incident,
     location,
     maintenance,
     monitor,
