@@ -122,7 +122,7 @@ def page(html: str) -> Case:
         kind = "text/html" if path == "/" else "image/png"
         await connection.send(respond("200 OK", f"Content-Type: {kind}", body=body))
 
-    return served(behave, kind="page")
+    return served(behave, kind="page", timeout_us=60_000_000)
 
 
 def closed_port() -> int:
@@ -320,6 +320,6 @@ async def test_a_code_is_provoked(
 ) -> None:
     result = await CASES[code](World(authority, tmp_path, full_listener))
     assert result.failure is not None, result
-    assert result.failure.code == code, result
+    assert result.failure.code == code, result.failure.detail[:1500]
     assert result.outcome is (Outcome.DEGRADED if code in DEGRADED else Outcome.DOWN)
     assert result.failure.detail

@@ -39,6 +39,11 @@ def answers(databases: Databases) -> Iterator[dict[int, Rows]]:
                 "UPDATE vantage.agents SET clock_offset_us = 250000, clock_uncertainty_us = 900,"
                 " last_seen_at = now() - INTERVAL '1 h' WHERE location = 'syd'"
             )
+            # However long the questions take, of the others was heard a moment ago.
+            owner.execute(
+                "UPDATE vantage.agents SET last_seen_at = now() + INTERVAL '10 min'"
+                " WHERE location <> 'syd'"
+            )
             owner.execute(
                 "INSERT INTO vantage.quarantine (agent_id, incarnation, seq, reason, payload)"
                 " VALUES (gen_random_uuid(), '', 1, 'no result', '')"
