@@ -182,7 +182,7 @@ class Bench:
             message = wire.decode(made(self.fleet.monitors[number % MONITORS], dice))
             location = self.locations[number * len(self.locations) // count]
             now_us = time.time_ns() // 1000
-            agent_id = UUID(int=number * len(self.locations) // count)
+            agent_id = UUID(int=number * len(self.locations) // count).bytes
             rows.append(
                 wire.rows(message, agent_id=agent_id, location=location, now_us=now_us).result
             )

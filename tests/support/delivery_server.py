@@ -35,6 +35,7 @@ PEM = serialization.Encoding.PEM
 SECRET = "one-time-secret"
 LIFE = timedelta(days=7)
 LOST = b"\0lost"
+BEYOND = 1_000_000
 
 
 class Issuer:
@@ -107,6 +108,9 @@ class Orders:
     gaps: int = 0
     fences: int = 0
     silent_streams: int = 0
+    acks_beyond: int = 0  # of what was never sent
+    stale_acks: int = 0  # about the former incarnation, before the Welcome of the next
+    foreign_welcomes: int = 0  # of an incarnation that was not announced
     refusal: tuple[grpc.StatusCode, str] | None = None
     is_old: bool = False  # of the version before Skip and checksums
 
@@ -119,6 +123,8 @@ class DeliveryServer:
     orders: Orders = field(default_factory=Orders)
     assignments: monitor_pb2.Assignments = field(default_factory=monitor_pb2.Assignments)
     stored: dict[bytes, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    told: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
+    """The most that an agent was truly told to be stored, by incarnation."""
     skips: list[delivery_pb2.Skip] = field(default_factory=list)
     events: list[delivery_pb2.Event] = field(default_factory=list)
     acked: list[int] = field(default_factory=list)
@@ -213,10 +219,14 @@ class Deliver(delivery_pb2_grpc.DeliveryServicer):
         async for message in requests:
             match message.WhichOneof("message"):
                 case "hello":
+                    if orders.stale_acks > 0 and incarnation:
+                        orders.stale_acks -= 1
+                        yield ack(len(server.stored[incarnation]))
                     incarnation = message.hello.incarnation
                     server.hellos.append(incarnation)
                     server.acked.append(message.hello.acked)
-                    yield CollectorMessage(welcome=server.welcome(incarnation))
+                    server.counts["believed lies"] += message.hello.acked > server.told[incarnation]
+                    yield CollectorMessage(welcome=self.welcome(incarnation))
                     yield CollectorMessage(assignments=server.assignments)
                 case "batch":
                     server.counts["batches"] += 1
@@ -236,10 +246,21 @@ class Deliver(delivery_pb2_grpc.DeliveryServicer):
                 case "close":
                     server.closed.append(message.close.incarnation)
 
+    def welcome(self, incarnation: bytes) -> delivery_pb2.Welcome:
+        welcome = self.server.welcome(incarnation)
+        self.tell(incarnation)
+        if self.server.orders.foreign_welcomes > 0:
+            self.server.orders.foreign_welcomes -= 1
+            welcome.incarnation = bytes(16)
+            welcome.high_water += 1
+            welcome.ClearField("payload_crc32")
+        return welcome
+
     async def answer(
         self, incarnation: bytes, batch: delivery_pb2.Batch, context: Any
     ) -> CollectorMessage:
         orders, stored = self.server.orders, self.server.stored[incarnation]
+        self.tell(incarnation)
         for order in ("cuts", "gaps", "fences"):
             if getattr(orders, order) > 0:
                 setattr(orders, order, getattr(orders, order) - 1)
@@ -259,7 +280,19 @@ class Deliver(delivery_pb2_grpc.DeliveryServicer):
         if orders.cuts_after_storing > 0:
             orders.cuts_after_storing -= 1
             await context.abort(grpc.StatusCode.UNAVAILABLE, "cut after storing")
-        return CollectorMessage(ack=delivery_pb2.Ack(high_water=len(stored)))
+        if orders.acks_beyond > 0:
+            orders.acks_beyond -= 1
+            return ack(len(stored) + BEYOND)
+        self.tell(incarnation)
+        return ack(len(stored))
+
+    def tell(self, incarnation: bytes) -> None:
+        told, stored = self.server.told, len(self.server.stored[incarnation])
+        told[incarnation] = max(told[incarnation], stored)
+
+
+def ack(high_water: int) -> CollectorMessage:
+    return CollectorMessage(ack=delivery_pb2.Ack(high_water=high_water))
 
 
 class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):

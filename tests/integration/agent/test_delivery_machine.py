@@ -30,8 +30,16 @@ PACE = Pace(
     batch_results=7, heartbeat_s=0.05, ack_timeout_s=0.5, first_retry_s=0.01, last_retry_s=0.02
 )
 
+ORDERS = ["cuts", "cuts_after_storing", "gaps", "fences", "silent_streams"]
+# What no collector may say: an agent that believed it would think more stored than is.
+LIES = ["acks_beyond", "stale_acks", "foreign_welcomes"]
+
 # What there is to choose from depends on how fast the machine is; what is drawn must not.
 PLACES = st.integers(0, 10_000)
+
+
+def result(number: int) -> bytes:
+    return b"result %d." % number
 
 
 class DeliveryMachine(RuleBasedStateMachine):
@@ -60,11 +68,9 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.spool = Spool(place, segment_bytes=300, keep_s=3_600)
 
     def on_disk(self) -> set[bytes]:
-        found: set[bytes] = set()
-        for path in self.directory.glob("spool/*/*.seg"):
-            incarnation = bytes.fromhex(path.parent.name.partition("-")[2])
-            found.update(payloads_of(path.read_bytes(), incarnation, int(path.stem)))
-        return found
+        """What any file holds, also behind damage: the agent delivers that, too."""
+        content = b"".join(path.read_bytes() for path in self.directory.glob("spool/*/*.seg"))
+        return {each for each in map(result, range(self.made)) if each in content}
 
     @rule(count=st.integers(1, 40))
     def measure(self, count: int) -> None:
@@ -72,14 +78,23 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.made += count
         for first in range(numbers.start, numbers.stop, 5):
             last = min(first + 5, numbers.stop)
-            self.spool.append([b"result %d" % number for number in range(first, last)])
+            self.spool.append([result(number) for number in range(first, last)])
 
     @rule(
-        order=st.sampled_from(["cuts", "cuts_after_storing", "gaps", "fences", "silent_streams"]),
+        order=st.sampled_from(ORDERS),
         count=st.integers(1, 2),
     )
     def misbehave(self, order: str, count: int) -> None:
         setattr(self.server.orders, order, count)
+
+    @rule(order=st.sampled_from(LIES))
+    def be_lied_to(self, order: str) -> None:
+        """While several incarnations are delivered on one stream."""
+        self.measure(2)
+        self.restart()
+        self.measure(2)
+        setattr(self.server.orders, order, 1)
+        self.deliver()
 
     @rule()
     def deliver(self) -> None:
@@ -134,9 +149,12 @@ class DeliveryMachine(RuleBasedStateMachine):
             pace=PACE,
         )
         task = asyncio.ensure_future(delivery.run())
+        began = self.loop.time()
         deadline = self.loop.time() + seconds
-        quiet = 0
+        quiet, hellos = 0, len(self.server.hellos)
         while self.loop.time() < deadline and not task.done() and quiet < 3:
+            if len(self.server.hellos) == hellos:  # a busy machine: nothing has begun yet
+                deadline = max(deadline, min(began + 2, self.loop.time() + seconds))
             await asyncio.sleep(0.05)
             is_idle = until_drained and len(self.spool.incarnations) == 1 and not self.spool.backlog
             quiet = quiet + 1 if is_idle else 0
@@ -149,6 +167,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             self.server.orders.silent_streams = 0
+            self.server.orders.acks_beyond = self.server.orders.foreign_welcomes = 0
             self.run(self.deliver_for(20, until_drained=True))
             self.judge()
         finally:
@@ -158,8 +177,9 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     def judge(self) -> None:
         stored = Counter(p for p in self.server.results if p.startswith(b"result"))
-        made = {b"result %d" % number for number in range(self.made)}
+        made = {result(number) for number in range(self.made)}
         assert stored.keys() <= made
+        assert not self.server.counts["believed lies"]
         missing = made - stored.keys()
         assert missing <= self.harmed, f"lost: {sorted(missing - self.harmed)}"
         if not self.copies:
