@@ -378,6 +378,21 @@ def test_a_charts_numbers_as_parquet(visitor: Visitor, centre: Centre) -> None:
     assert parquet.read_table(io.BytesIO(empty.body)).num_rows == 0
 
 
+@pytest.mark.parametrize("name", ["series", "heat", "bands"])
+def test_a_week_comes_from_hours_in_every_form(visitor: Visitor, centre: Centre, name: str) -> None:
+    path = f"/m/{centre.monitor('Checkout · cart page')}"
+    assert visitor.ask(f"{path}?range=7d").status == 200
+    assert "vantage.results_1h" in visitor.ask(f"{path}/{name}.sql?range=7d").text
+    lines = visitor.ask(f"{path}/{name}.csv?range=7d").text.splitlines()
+    table = visitor.ask(f"{path}/{name}.parquet?range=7d")
+    assert parquet.read_table(io.BytesIO(table.body)).num_rows == len(lines) - 1
+    shown = json.loads(visitor.ask(f"{path}/{name}.json?range=7d").body)
+    if name == "series":
+        for place in shown["locations"]:
+            assert any(place["total_us"])
+            assert not any(place["slot"])
+
+
 def test_both_families_stand_side_by_side(visitor: Visitor, centre: Centre) -> None:
     monitor_id = centre.monitor("Home page")
     ((at,),) = centre.execute(
