@@ -83,7 +83,8 @@ def test_every_location_answers_at_once_with_the_same_slot(
 
 def test_the_report_centres_way_of_asking_has_the_same_effect(url: str, database: Database) -> None:
     with psycopg.connect(database.url(role="vantage_dashboard")) as connection:
-        connection.execute("SELECT set_config('vantage.account_id', '1', true)")
+        for setting in ("vantage.account_id", "vantage.user_id"):
+            connection.execute("SELECT set_config(%s, '1', true)", [setting])
         [asked_at] = connection.execute("SELECT report.run_now(1)").fetchone() or [None]
     found = "SELECT location FROM vantage.results WHERE is_extra ORDER BY location"
     wait_until(lambda: len(fetch(url, found)) == 2, what="two results")
