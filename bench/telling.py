@@ -27,7 +27,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from bench.table import conditions, show
-from collector import db, ingest, log, verdicts
+from collector import batch, db, ingest, log, verdicts
 from collector.assignments import Probed, RunRequest
 from collector.judge import Case, Decisions, Judge, Vote, Watched
 from collector.migrate import migrate
@@ -376,22 +376,20 @@ class Installation:
 
     async def run(self, seconds: float, outages: int) -> None:
         committer = ingest.Committer(self.url, Probed(self.url))
-        tasks = [
-            asyncio.create_task(each)
-            for each in (
-                committer.run(),
-                verdicts.Verdicts(self.url).run(),
-                self.answer(),
-                self.watch(),
-                *(self.deliver(committer, site) for site in self.sites),
-            )
-        ]
-        try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(each)
+                for each in (
+                    committer.run(),
+                    verdicts.Verdicts(self.url).run(),
+                    self.answer(),
+                    self.watch(),
+                    *(self.deliver(committer, site) for site in self.sites),
+                )
+            ]
             await self.schedule(seconds, outages)
-        finally:
-            for task in tasks:
+            for task in running:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def schedule(self, seconds: float, outages: int) -> None:
         """Run each pair once a minute; after the first minute break one monitor after the other."""
@@ -423,14 +421,14 @@ class Installation:
         site.probe(monitor, slot_at_us, is_down=is_down, is_extra=is_extra)
 
     async def deliver(self, committer: ingest.Committer, site: Site) -> None:
-        source = ingest.Source(site.agent_id, site.location, site.incarnation, 1)
+        source = batch.Source(site.agent_id, site.location, site.incarnation, 1)
         while True:
             await asyncio.sleep(0.1)  # what an agent gathers before it sends
             payloads, site.waiting = site.waiting, []
             if payloads:
                 answer = await committer.submit(source, site.seq + 1, payloads)
                 stored = await answer
-                assert isinstance(stored, ingest.Stored), stored
+                assert isinstance(stored, batch.Stored), stored
                 site.seq += len(payloads)
 
     async def answer(self) -> None:
