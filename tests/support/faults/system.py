@@ -158,7 +158,7 @@ def configure_load(url: str) -> list[int]:
         account = connection.execute("SELECT id FROM vantage.accounts").fetchone()
         assert account is not None
         monitors = [
-            add_monitor(connection, account_id=account["id"], url=f"http://127.0.0.1:1/{number}")
+            add_monitor(connection, account["id"], Monitor(url=f"http://127.0.0.1:1/{number}"))
             for number in range(LOADED)
         ]
         connection.execute(
