@@ -97,6 +97,14 @@ class Place:
             self.url, "SELECT * FROM vantage.notifications WHERE sent_at IS NULL ORDER BY id"
         )
 
+    def wait_until_sent(self, number: int) -> None:
+        """Wait until so many notifications were decided, and all are sent."""
+        decided = "SELECT FROM vantage.notifications"
+        wait_until(
+            lambda: len(fetch(self.url, decided)) == number and not self.waiting(),
+            what=f"{number} notifications",
+        )
+
     def let_leases_end(self) -> None:
         self.execute("UPDATE vantage.channels SET leased_until = now()")
 
@@ -226,25 +234,12 @@ def test_several_senders_send_everything_once(place: Place) -> None:
     for number in range(6):
         place.add(f"{place.received.address}/many/{number}", f"--name=many {number}")
     with place.notifier("one", LOOPBACK), place.notifier("two", LOOPBACK):
-        for _ in range(4):
+        for turn in range(4):
             place.open_incident(1)
             place.open_incident(2)
-            wait_until(
-                lambda: (
-                    len(fetch(place.url, "SELECT FROM vantage.notifications")) % 12 == 0
-                    and not place.waiting()
-                ),
-                what="the openings",
-            )
+            place.wait_until_sent(24 * turn + 12)
             place.close_incidents()
-            wait_until(
-                lambda: (
-                    (count := len(fetch(place.url, "SELECT FROM vantage.notifications")))
-                    and count % 24 == 0
-                    and not place.waiting()
-                ),
-                what="the ends",
-            )
+            place.wait_until_sent(24 * turn + 24)
     keys = Counter(each.headers["idempotency-key"] for each in place.received.deliveries)
     assert set(keys.values()) == {1}
     assert len(keys) == 6 * 4 * 4
