@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from urllib.parse import quote
 
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -31,6 +33,7 @@ from dashboard import (
     static,
     status,
 )
+from dashboard.access_log import route_of
 from dashboard.account import (
     audit,
     channels,
@@ -59,6 +62,8 @@ LOG = structlog.get_logger()
 
 # Tries within five minutes from one address, whatever is tried.
 TRIES_OF_AN_ADDRESS = 100
+# Of a request: nothing is uploaded, and forms are short.
+MOST_BODY_BYTES = 256 * 1024
 
 ROUTES: list[BaseRoute] = [
     Route("/", overview.show),
@@ -100,6 +105,7 @@ def make(settings: Settings) -> Starlette:
         middleware=[
             Middleware(PathSession),
             Middleware(Guard, allowed_hosts=settings.allowed_hosts, access_log=settings.access_log),
+            Middleware(RequestBodyLimitMiddleware, max_body_size=MOST_BODY_BYTES),
             Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5),
         ],
         exception_handlers={
@@ -183,6 +189,7 @@ async def _bad_request(request: Request, error: Exception) -> Response:
 
 
 async def _forbidden(request: Request, error: Exception) -> Response:
+    LOG.info("request_refused", route=route_of(request.scope), method=request.method)
     return _error(request, 403, "That was not accepted", str(error))
 
 
@@ -205,8 +212,10 @@ async def _database_away(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    title = "Not found" if status == 404 else "This request cannot be answered"
-    return _error(request, status, title, "There is no such page here.")
+    if status == 404:
+        return _error(request, status, "Not found", "There is no such page here.")
+    message = f"{HTTPStatus(status).phrase}: {request.method} is not how this page is asked for."
+    return _error(request, status, "This request cannot be answered", message)
 
 
 async def _broken(request: Request, _: Exception) -> Response:

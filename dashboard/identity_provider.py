@@ -126,12 +126,16 @@ class IdentityProvider:
                 raise NotVouchedFor(f"the provider refused the code: {error.error}") from error
             except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
                 raise ProviderAway(type(error).__name__) from error
+        subject = str(claims["sub"])
+        # As OpenID Connect Core, section 2, says that one is.
+        if not (subject.isascii() and subject.isprintable() and len(subject) <= 255):
+            raise NotVouchedFor("the subject is no subject")
         is_verified = claims.get("email_verified") in (True, "true")
         return Identity(
             issuer=self.issuer,
-            subject=str(claims["sub"]),
-            email=str(claims.get("email") or "") if is_verified else "",
-            name=str(claims.get("name") or ""),
+            subject=subject,
+            email=_line(claims.get("email")) if is_verified else "",
+            name=_line(claims.get("name")),
         )
 
     async def _claims(self, token: dict[str, Any], begun: Attempt) -> dict[str, Any]:
@@ -229,6 +233,12 @@ async def _read(address: str, what: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ProviderAway(f"its {what} is no object")
     return found
+
+
+def _line(text: object) -> str:
+    """A claim on one line: names stand in mails' subjects."""
+    given = text if isinstance(text, str) else ""
+    return "".join(c if c.isprintable() else " " for c in given).strip()[:254]
 
 
 def is_safe(address: str) -> bool:

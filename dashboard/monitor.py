@@ -17,7 +17,7 @@ from dashboard import (
     bands,
     certificates,
     chart,
-    csrf,
+    forms,
     heat_map,
     parquet,
     run_now,
@@ -195,9 +195,7 @@ async def show(request: Request) -> Response:
 
 async def ask(request: Request) -> Response:
     """Answer ``POST /m/{id}/run``: ask for a result now, then go back to the page, which tells."""
-    given = await request.form()
-    secret: bytes = request.app.state.settings.secret
-    csrf.require(request, str(given.get("csrf", "")), secret, session.token_of(request))
+    await forms.read(request, session.token_of(request))
     async with visit(request) as (_, reader):
         monitor = await find(reader, request.path_params["monitor_id"])
         seen = view.parse(request.query_params, datetime.now(UTC), monitor.created_at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -14,6 +15,7 @@ from dashboard.db import Database, Reader
 from dashboard.errors import TooMany
 from dashboard.rendering import page
 
+LOG = structlog.get_logger()
 FORM = "sign-in"
 LONGEST_PASSWORD = 1024
 
@@ -48,6 +50,7 @@ async def sign_in(request: Request) -> Response:
                 return await start(request, reader, user_id)
     except TooMany as error:
         return _form(request, 429, email, str(error))
+    LOG.info("sign_in_failed")
     return _form(request, 401, email, "The email address or the password is wrong.")
 
 

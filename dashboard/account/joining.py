@@ -160,7 +160,7 @@ async def _finish(request: Request, status: int = 200, **values: Any) -> Respons
     token = request.query_params.get("token", "")
     database: Database = request.app.state.database
     async with database.transaction() as reader:
-        found = await _found(reader, purpose, token)
+        found = await find(reader, purpose, token)
     return page(
         request,
         "account/finish.html",
@@ -184,7 +184,7 @@ async def finish(request: Request) -> Response:
         if session.cookie_name(request) is None:
             raise Unacceptable("Open this page over https: plain http would show your password.")
         async with database.transaction() as reader:
-            found = await _found(reader, purpose, token)
+            found = await find(reader, purpose, token)
             passwords.check(form["password"], found.email, found.name or form.text("name"))
             values = {
                 "token_hash": session.token_hash(token),
@@ -205,7 +205,8 @@ FINISHING = {
 }
 
 
-async def _found(reader: Reader, purpose: str, token: str) -> Link:
+async def find(reader: Reader, purpose: str, token: str) -> Link:
+    """What a link is about. Raises: NotFound."""
     found = await reader.one(Link, "link", purpose=purpose, token_hash=session.token_hash(token))
     if found is None:
         raise NotFound("This link has been used already or is too old. Ask for a new one.")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import zoneinfo
 from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from dashboard import forms, passwords, session
+from dashboard import csrf, forms, passwords, session
 from dashboard.account import joining
 from dashboard.account.joining import LIFETIMES
 from dashboard.db import Database
@@ -18,13 +19,14 @@ from dashboard.errors import Unacceptable
 from dashboard.forms import Submission
 from dashboard.mail import Mailer
 from dashboard.passwords import Passwords
-from dashboard.rendering import settings_page
+from dashboard.rendering import page, settings_page
 from dashboard.rows.people import PasswordHash
 from dashboard.rows.plan import Plan
 from dashboard.session import visit
 from dashboard.signing import Answer
 
 PATH = "/settings"
+FINISH = f"{PATH}/email/finish"
 SAID = {
     "saved": "Saved.",
     "password": "Your password is changed. Everywhere else you are signed out.",
@@ -107,7 +109,7 @@ async def change_email(given: Submission) -> str:
         lifetime=LIFETIMES["email"],
     )
     if answer.is_done:
-        where = joining.link(given.request, "/settings/email/finish", token)
+        where = joining.link(given.request, FINISH, token)
         given.afterwards.append(lambda: mailer.send(email, "email", link=where))
     return f"{PATH}?done=mail"
 
@@ -122,10 +124,26 @@ async def must_be_oneself(given: Submission) -> None:
         raise Unacceptable("Your present password is not that. Nothing was changed.")
 
 
+async def finish_email_form(request: Request) -> Response:
+    """Ask first: programs that look through mail follow its links, which is nobody's consent."""
+    database: Database = request.app.state.database
+    token = request.query_params.get("token", "")
+    async with database.transaction() as reader:
+        found = await joining.find(reader, "email", token)
+    return page(
+        request,
+        "account/address.html",
+        link=found,
+        action=f"{FINISH}?{urlencode({'token': token})}",
+        form_token=csrf.token(request.app.state.settings.secret, token),
+    )
+
+
 async def finish_email(request: Request) -> Response:
     """Use the address that the link was sent to."""
     database: Database = request.app.state.database
     token = request.query_params.get("token", "")
+    await forms.read(request, token)
     async with database.transaction() as reader:
         await reader.run("finish_email_change", token_hash=session.token_hash(token))
     return RedirectResponse(f"{PATH}?done=address", 303)
@@ -137,5 +155,6 @@ ROUTES = [
     Route("/settings/account", rename_account, methods=["POST"]),
     Route("/settings/password", change_password, methods=["POST"]),
     Route("/settings/email", change_email, methods=["POST"]),
-    Route("/settings/email/finish", finish_email),
+    Route(FINISH, finish_email_form),
+    Route(FINISH, finish_email, methods=["POST"]),
 ]

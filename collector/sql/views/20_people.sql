@@ -475,6 +475,8 @@ BEGIN
     PERFORM set_config('vantage.user_id', spent.user_id::text, true);
     PERFORM vantage.record('email_changed', spent.email);
     UPDATE vantage.users SET email = spent.email WHERE id = spent.user_id;
+    -- What was sent to the former address is worth nothing any more.
+    DELETE FROM vantage.links WHERE user_id = spent.user_id AND purpose = 'reset';
 EXCEPTION WHEN unique_violation THEN
     RAISE EXCEPTION 'This address is in use by now.' USING ERRCODE = 'VA409';
 END

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 
+from tests.integration.dashboard.conftest import Visitor
 from tests.support.certificates import TestAuthority
 from tests.support.database import Database, Databases
 from tests.support.processes import free_port, wait_until
@@ -114,6 +115,27 @@ def test_half_a_certificate_gets_a_sentence(database: Database, tmp_path: Path) 
         assert done.returncode == 1
         assert sentence in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_what_is_forwarded_counts_from_the_trusted_proxy_alone(
+    database: Database, tmp_path: Path
+) -> None:
+    with serving(database, tmp_path, "--trusted-proxy=192.0.2.1") as centre:
+        visitor = Visitor(centre)
+        statuses = [
+            visitor.sign_in("a@b.example", "x", X_Forwarded_For=f"198.51.100.{number}").status
+            for number in range(11)
+        ]
+        assert statuses == [401] * 10 + [429]
+        answer = visitor.ask("/sign-in", X_Forwarded_Proto="https", Host="reports.example")
+        assert "over plain http" in answer.text
+        # Nothing is uploaded here, signed in or not.
+        body = {"csrf": visitor.form_token(), "email": "x" * 300_000}
+        refused = visitor.ask("/sign-in", "POST", body)
+        assert refused.status == 413
+        assert refused.headers["content-security-policy"].startswith("default-src 'none'")
+        for method in ("TRACE", "PUT", "DELETE"):
+            assert visitor.ask("/sign-in", method).status == 405
 
 
 def test_an_access_log_that_cannot_be_gets_a_sentence(tmp_path: Path) -> None:
