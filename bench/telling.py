@@ -27,15 +27,16 @@ import psycopg
 from psycopg.rows import dict_row
 
 from bench.table import conditions, show
-from collector import batch, db, ingest, log, verdicts
+from collector import batch, db, ingest, log
 from collector.assignments import Probed, RunRequest
-from collector.judge import Case, Decisions, Judge, Vote, Watched
 from collector.migrate import migrate
 from collector.operator.account import add_account
 from collector.operator.location import add_location
 from collector.private_server import default_cache, ensure_server
 from collector.progress import silent
-from collector.verdict import Outcome, Place, Rule, Standing, take
+from collector.verdicts.evaluator import Evaluator
+from collector.verdicts.judge import Case, Decisions, Judge, Vote, Watched
+from collector.verdicts.verdict import Outcome, Place, Rule, Standing, take
 from tests.support.database import running, temporary_home
 from vantage.v1 import result_pb2
 
@@ -381,7 +382,7 @@ class Installation:
                 tasks.create_task(each)
                 for each in (
                     committer.run(),
-                    verdicts.Verdicts(self.url).run(),
+                    Evaluator(self.url).run(),
                     self.answer(),
                     self.watch(),
                     *(self.deliver(committer, site) for site in self.sites),

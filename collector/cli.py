@@ -187,7 +187,7 @@ def notify(
     """Tell people of incidents until SIGTERM or Ctrl-C. As many may run as you like."""
     import uvloop
 
-    from collector import mailer, notifier
+    from collector.telling import mailer, notifier
 
     log.configure(log_level)
     password = "" if smtp_password_file is None else read_secret(smtp_password_file)

@@ -29,7 +29,7 @@ from collector.ingest import Committer
 from collector.keyring import Keyring
 from collector.service import Delivery
 from collector.upkeep import Upkeep
-from collector.verdicts import Verdicts
+from collector.verdicts.evaluator import Evaluator
 from vantage.v1 import clock_pb2_grpc, delivery_pb2_grpc, enrolment_pb2_grpc
 
 log = structlog.get_logger()
@@ -166,7 +166,7 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
             tasks.create_task(health.watch(), name="health"),
             tasks.create_task(identity.keep_current(settings.database), name="identity"),
             tasks.create_task(Upkeep(settings.database).run(), name="upkeep"),
-            tasks.create_task(Verdicts(settings.database).run(), name="verdicts"),
+            tasks.create_task(Evaluator(settings.database).run(), name="evaluator"),
         ]
         if settings.health_listen is not None:
             stack.push_async_callback(health.server.stop, None)

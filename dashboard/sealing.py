@@ -1,7 +1,7 @@
 """Channels' addresses: read as people type them, and sealed to whoever tells; never opened here.
 
-HPKE (RFC 9180) to the key in ``report.sealing_keys``, bound to the account; collector/sealing.py
-opens it.
+HPKE (RFC 9180) to the key in ``report.sealing_keys``, bound to the account;
+collector/telling/sealing.py opens it.
 """
 
 from __future__ import annotations

@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 import psycopg
 
-from collector import db, sealing
-from collector.destination import Destination
+from collector import db
 from collector.errors import CollectorError
 from collector.keyring import Keyring
 from collector.operator.account import account_id
@@ -19,6 +18,8 @@ from collector.operator.table import json_option, show
 from collector.operator.target import on_database
 from collector.operator.terms import FILE, content, keyring_option
 from collector.recurrence import zone
+from collector.telling import sealing
+from collector.telling.destination import Destination
 
 QUIET = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
 ARRIVES_S = 75.0

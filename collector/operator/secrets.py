@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from collector import db, sealing
+from collector import db
 from collector.errors import CollectorError
 from collector.keyring import Keyring
 from collector.operator.monitor import find
@@ -13,6 +13,7 @@ from collector.operator.target import on_database
 from collector.operator.terms import keyring_option, secret_options
 from collector.request import Request
 from collector.secret import Secrets, opened, store_secrets
+from collector.telling import sealing
 from collector.terms import Terms, check_terms
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.failure import Code
-from collector import words as collector_words
+from collector.verdicts import words as collector_words
 from dashboard import words as dashboard_words
 from tests.integration.agent.test_failures import CASES
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from collector import sealing
-from collector.destination import Destination
 from collector.keyring import Keyring
+from collector.telling import sealing
+from collector.telling.destination import Destination
 from tests.integration.dashboard.conftest import Answer, Visitor
 from tests.support.report_centre import Centre
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from collector.confirmation import Inquiry
-from collector.verdict import Outcome, Place, Rule, Standing, take
+from collector.verdicts.confirmation import Inquiry
+from collector.verdicts.verdict import Outcome, Place, Rule, Standing, take
 
 S = 1_000_000
 TIMEOUT_US = 10 * S

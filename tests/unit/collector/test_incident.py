@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from collector.incident import Incident, Kind, advance
-from collector.verdict import Rule, State, Verdict
+from collector.verdicts.incident import Incident, Kind, advance
+from collector.verdicts.verdict import Rule, State, Verdict
 
 S = 1_000_000
 RULE = Rule(closes_after_us=120 * S)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.incident import REOPENS_WITHIN_US
-from collector.judge import Ask, Case, Decisions, Judge, Step, Vote, Watched
-from collector.verdict import Outcome, Place, Rule, Standing, take
+from collector.verdicts.incident import REOPENS_WITHIN_US
+from collector.verdicts.judge import Ask, Case, Decisions, Judge, Step, Vote, Watched
+from collector.verdicts.verdict import Outcome, Place, Rule, Standing, take
 
 S = 1_000_000
 BEGIN_US = 1_800_000_000 * S

@@ -8,9 +8,9 @@ from ipaddress import ip_network
 import pytest
 
 from agent.guard import Guard as AgentsGuard
-from collector.destination import Destination
 from collector.errors import CollectorError
-from collector.guard import Guard, Refused
+from collector.telling.destination import Destination
+from collector.telling.guard import Guard, Refused
 
 ADDRESSES = """
 1.1.1.1 93.184.216.34 10.0.0.1 100.64.0.1 127.0.0.1 169.254.169.254 168.63.129.16 172.16.0.1

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from collector.trouble import Reputation
-from collector.verdict import Outcome, Standing, take
+from collector.verdicts.trouble import Reputation
+from collector.verdicts.verdict import Outcome, Standing, take
 
 S = 1_000_000
 

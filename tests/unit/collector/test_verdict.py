@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from collector.verdict import Outcome, Place, Rule, Standing, Verdict, decide, take
+from collector.verdicts.verdict import Outcome, Place, Rule, Standing, Verdict, decide, take
 
 OUTCOMES: dict[str, Outcome] = {"u": "up", "s": "degraded", "d": "down"}
 PLACES = [

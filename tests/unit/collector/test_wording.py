@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from collector.wording import message
+from collector.telling.wording import message
 
 INCIDENT = {
     "incident_id": 12,

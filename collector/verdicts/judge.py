@@ -1,7 +1,7 @@
 """Every monitor's votes, verdict and incident, in memory: arrivals in, decisions out.
 
-Pure: the database is collector/verdicts.py's business and every instant is given, in microseconds
-after the Unix epoch. A judge that was made anew from what is stored goes on where another ended.
+Pure: the database is the evaluator's business and every instant is given, in microseconds after the
+Unix epoch. A judge that was made anew from what is stored goes on where another ended.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from collector.confirmation import Inquiry
-from collector.incident import REOPENS_WITHIN_US, Incident, Kind, advance, severity
-from collector.trouble import Reputation
-from collector.verdict import Outcome, Place, Rule, Standing, Verdict, decide, take
+from collector.verdicts.confirmation import Inquiry
+from collector.verdicts.incident import REOPENS_WITHIN_US, Incident, Kind, advance, severity
+from collector.verdicts.trouble import Reputation
+from collector.verdicts.verdict import Outcome, Place, Rule, Standing, Verdict, decide, take
 
 # A result that comes in later than its probe can have taken was held up: it has no vote.
 LATE_AFTER_US = 30_000_000

@@ -12,10 +12,11 @@ from uuid import UUID
 
 from psycopg.rows import DictRow
 
-from collector import db, words
-from collector.incident import Incident
-from collector.judge import Case, Decisions, Judge, Step, Vote, Watched
-from collector.verdict import Place, Rule, Standing, Verdict, take
+from collector import db
+from collector.verdicts import words
+from collector.verdicts.incident import Incident
+from collector.verdicts.judge import Case, Decisions, Judge, Step, Vote, Watched
+from collector.verdicts.verdict import Place, Rule, Standing, Verdict, take
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 

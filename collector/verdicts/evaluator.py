@@ -16,7 +16,7 @@ import structlog
 from collector import db, metrics
 from collector.clock import now_us
 from collector.errors import TransientError
-from collector.judgement import Judgement
+from collector.verdicts.judgement import Judgement
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ CANDIDATE_EVERY_S = 1.0
 KEEP_EVIDENCE_EVERY_S = 60.0
 
 
-class Verdicts:
+class Evaluator:
     """``run`` leads, or waits to; as many collectors may run it as there are."""
 
     def __init__(self, url: str) -> None:

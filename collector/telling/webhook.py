@@ -15,9 +15,9 @@ from typing import Any
 
 import requests
 
-from collector.destination import Destination
 from collector.errors import TransientError
-from collector.guard import Refused
+from collector.telling.destination import Destination
+from collector.telling.guard import Refused
 
 PATIENCE_S = (5.0, 15.0)
 

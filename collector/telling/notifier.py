@@ -21,13 +21,14 @@ from typing import Any
 import psycopg
 import structlog
 
-from collector import db, sealing, webhook
-from collector.destination import Destination, service
+from collector import db
 from collector.errors import CollectorError, TransientError
-from collector.guard import Guard, Network
 from collector.keyring import Keyring
-from collector.mailer import Mail, MailServer
-from collector.wording import Message, message
+from collector.telling import sealing, webhook
+from collector.telling.destination import Destination, service
+from collector.telling.guard import Guard, Network
+from collector.telling.mailer import Mail, MailServer
+from collector.telling.wording import Message, message
 
 log = structlog.get_logger()
 

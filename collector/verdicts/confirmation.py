@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from collector.verdict import Place, Rule, Standing
+from collector.verdicts.verdict import Place, Rule, Standing
 
 # Between two questions to one location: what is over sooner is no outage.
 AGAIN_AFTER_US = 2_000_000

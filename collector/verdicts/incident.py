@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from collector.verdict import Rule, Verdict
+from collector.verdicts.verdict import Rule, Verdict
 
 Severity = Literal["down", "degraded"]
 Kind = Literal[

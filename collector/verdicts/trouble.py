@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from collector.verdict import Standing
+from collector.verdicts.verdict import Standing
 
 LOOKED_AT = 20  # a location's newest results, one a monitor
 LEAST = 3  # monitors, and hosts among them: fewer may be related

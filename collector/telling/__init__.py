@@ -1,0 +1,1 @@
+"""What people are told: queue -> wording -> channel, each message once."""

@@ -1,0 +1,1 @@
+"""How monitors stand over their locations: votes -> standings -> verdicts -> incidents."""
