@@ -40,6 +40,8 @@ export const HEIGHT = 184;
 const FAIL_HEIGHT = 5;
 const SYNC = "charts";
 export const NUMBER = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
+// Ticks may be half a millisecond apart.
+const TICK = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 2 });
 
 /** @param {string} name */
 export function colour(name) {
@@ -96,7 +98,7 @@ export function options(panel, series, frame, top, on) {
     },
     axes: [
       { ...axis, size: 24, gap: 4, space: 62, values: clockLabels },
-      { ...axis, size: 46, gap: 6, space: 34, values: (_, ticks) => ticks.map((tick) => NUMBER.format(tick)) },
+      { ...axis, size: 46, gap: 6, space: 34, values: (_, ticks) => ticks.map((tick) => TICK.format(tick)) },
     ],
     series: [{}, ...panel.series],
     hooks: {
