@@ -208,7 +208,8 @@ def monitor_of(row: Mapping[str, Any]) -> Monitor:
         url=row["url"],
         name=row["name"],
         kind=row["kind"],
-        is_paused=row["paused_at"] is not None,
+        # What rests for the licence's sake was not asked to rest.
+        is_paused=row["paused_at"] is not None and not row["is_paused_by_licence"],
         tags=tuple(row["tags"]),
         locations=None if row["is_everywhere"] else tuple(row["locations"]),
         interval_s=row["interval_s"],

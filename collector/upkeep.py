@@ -1,4 +1,4 @@
-"""What one collector at a time does for the whole database: rollups, retention, maintenance ahead.
+"""What one collector at a time does for the whole database: rollups, retention, licences.
 
 The leader is whoever holds an advisory lock; when it dies, its connection does, and another takes
 over. What it had not committed is still in ``vantage.ingested``.
@@ -24,6 +24,7 @@ LOOK_EVERY_MAX_S = 6.0
 SHARE = 0.1  # of the time, to be spent at it
 CANDIDATE_EVERY_S = 5.0
 DROP_EVERY_S = 3600.0
+LICENCES_EVERY_S = 60.0
 
 
 class Upkeep:
@@ -48,7 +49,7 @@ class Upkeep:
         # Lost in a crash of the server, it would be done again from what is still there.
         await connection.execute("SET synchronous_commit = off")
         is_leader = False
-        dropped_at = float("-inf")
+        dropped_at = enforced_at = float("-inf")
         while True:
             if not is_leader:
                 is_leader = await self.lead(connection)
@@ -59,6 +60,9 @@ class Upkeep:
                 await self.roll_up(connection)
                 await maintenance.plan(connection)
                 await self.sum_up_days(connection)
+                if time.monotonic() - enforced_at > LICENCES_EVERY_S:
+                    await self.enforce_licences(connection)
+                    enforced_at = time.monotonic()
                 if time.monotonic() - dropped_at > DROP_EVERY_S:
                     await self.drop_expired(connection)
                     dropped_at = time.monotonic()
@@ -93,6 +97,12 @@ class Upkeep:
             if row is None or row["day_at"] is None:
                 return
             log.info("day_summed_up", day=row["day_at"].date().isoformat())
+
+    async def enforce_licences(self, connection: db.AsyncConnection) -> None:
+        """Let the monitors of accounts rest whose licences have expired."""
+        cursor = await connection.execute(db.queries("upkeep")["enforce_licences"])
+        for row in await cursor.fetchall():
+            log.info("licence_expired", account=row["account"], monitors=row["monitors"])
 
     async def drop_expired(self, connection: db.AsyncConnection) -> None:
         """Drop what is older than it is to be kept, and what came too late for its monitor."""

@@ -41,6 +41,7 @@ from dashboard.account import (
     leaving,
     maintenance,
     members,
+    plan,
     profile,
     provider_sign_in,
     sessions,
@@ -53,6 +54,7 @@ from dashboard.authorization import Verified
 from dashboard.db import Database
 from dashboard.headers import ALWAYS, Guard
 from dashboard.mail import Mailer
+from dashboard.outbox import Outbox
 from dashboard.passwords import Passwords
 from dashboard.path_session import PathSession
 from dashboard.rendering import page
@@ -84,6 +86,7 @@ ROUTES: list[BaseRoute] = [
     *joining.ROUTES,
     *provider_sign_in.ROUTES,
     *profile.ROUTES,
+    *plan.ROUTES,
     *rules.ROUTES,
     *members.ROUTES,
     *sessions.ROUTES,
@@ -126,6 +129,7 @@ def make(settings: Settings) -> Starlette:
     app.state.database = database
     app.state.hub = live.Hub(database)
     app.state.purge = leaving.Purge(database)
+    app.state.outbox = Outbox(database, settings)
     app.state.status_pages = {}
     app.state.attempts = Attempts()
     app.state.strangers = Attempts(TRIES_OF_AN_ADDRESS)
@@ -143,6 +147,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     running = [
         asyncio.create_task(app.state.hub.run()),
         asyncio.create_task(app.state.purge.run()),
+        asyncio.create_task(app.state.outbox.run()),
     ]
     settings: Settings = app.state.settings
     if settings.access_log is not None:

@@ -1,6 +1,7 @@
-"""Sends mail about accounts; nothing else is ever sent from here.
+"""Hands mail in: at once and in the background what a page asks for, the links of accounts.
 
-A page never waits for it: how long an answer takes must not tell whether a mail was sent.
+A page never waits for it: how long an answer takes must not tell whether a mail was sent. What is
+queued in the database is `outbox`'s.
 """
 
 from __future__ import annotations
@@ -41,6 +42,36 @@ class MailServer:
     def must_encrypt(self) -> bool:
         """A password goes over no line that others may read."""
         return bool(self.user) and self.host not in LOOPBACK
+
+    @property
+    def domain(self) -> str:
+        """Whose names of mails are ours."""
+        return self.sender.rpartition("@")[2].strip("> ")
+
+    def message(self, to: str, subject: str, text: str, identity: str) -> EmailMessage:
+        """A mail with the headers that all of ours have. ``identity``: its Message-ID."""
+        message = EmailMessage()
+        message["From"] = self.sender
+        message["To"] = to
+        message["Subject"] = " ".join(subject.split())
+        message["Date"] = formatdate(usegmt=True)
+        message["Message-ID"] = identity
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(text)
+        return message
+
+    async def hand_in(self, message: EmailMessage) -> None:
+        """Hand a mail in. Raises: aiosmtplib.SMTPException, OSError."""
+        await aiosmtplib.send(
+            message,
+            hostname=self.host,
+            port=self.port,
+            use_tls=self.is_tls,
+            start_tls=True if self.must_encrypt and not self.is_tls else None,
+            username=self.user or None,
+            password=self.password if self.user else None,
+            timeout=PATIENCE_S,
+        )
 
 
 def parse(url: str, password: str, sender: str) -> MailServer:
@@ -90,14 +121,8 @@ class Mailer:
             return
         text = ENVIRONMENT.get_template(f"mail/{name}.txt").render(values)
         subject, _, body = text.partition("\n")
-        message = EmailMessage()
-        message["From"] = self._server.sender
-        message["To"] = to
-        message["Subject"] = subject
-        message["Date"] = formatdate(usegmt=True)
-        message["Message-ID"] = make_msgid(domain=self._server.sender.rpartition("@")[2].strip(">"))
-        message["Auto-Submitted"] = "auto-generated"
-        message.set_content(body.lstrip())
+        identity = make_msgid(domain=self._server.domain)
+        message = self._server.message(to, subject, body.lstrip(), identity)
         task = asyncio.create_task(self._send(self._server, message, name))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
@@ -105,16 +130,7 @@ class Mailer:
     async def _send(self, server: MailServer, message: EmailMessage, name: str) -> None:
         for number in range(1, TRIES + 1):
             try:
-                await aiosmtplib.send(
-                    message,
-                    hostname=server.host,
-                    port=server.port,
-                    use_tls=server.is_tls,
-                    start_tls=True if server.must_encrypt and not server.is_tls else None,
-                    username=server.user or None,
-                    password=server.password if server.user else None,
-                    timeout=PATIENCE_S,
-                )
+                await server.hand_in(message)
             except (aiosmtplib.SMTPException, OSError) as error:
                 # The server's words may hold the address, which no log shall.
                 LOG.warning("mail_failed", kind=name, tried=number, reason=type(error).__name__)

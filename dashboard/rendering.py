@@ -109,6 +109,7 @@ def _zone(request: Request, visitor: Visitor | None) -> tzinfo:
 
 SECTIONS = {
     "profile": "Profile",
+    "plan": "Plan and licence",
     "members": "Members",
     "sessions": "Sessions",
     "tokens": "API tokens",

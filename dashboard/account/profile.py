@@ -21,7 +21,6 @@ from dashboard.mail import Mailer
 from dashboard.passwords import Passwords
 from dashboard.rendering import page, settings_page
 from dashboard.rows.people import PasswordHash
-from dashboard.rows.plan import Plan
 from dashboard.session import visit
 from dashboard.signing import Answer
 
@@ -46,7 +45,6 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
     """Answer ``/settings``."""
     async with visit(request) as (visitor, reader):
         stored = await reader.the(PasswordHash, "own_password_hash")
-        plan = await reader.the(Plan, "plan")
     return settings_page(
         request,
         "profile",
@@ -54,7 +52,6 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
         status,
         said=SAID.get(request.query_params.get("done", "")),
         zones=zones(),
-        plan=plan,
         has_password=stored.password_hash is not None,
         **values,
     )

@@ -77,6 +77,8 @@ INSERT INTO vantage.channels (account_id, name, kind, hint, key_id, sealed)
 SELECT id, name, 'mail', 'x@example.org', repeat('a', 16), '' FROM vantage.accounts;
 INSERT INTO vantage.notifications (channel_id, step, kind, content)
 SELECT id, 'test', 'test', '{}' FROM vantage.channels;
+INSERT INTO vantage.mails (account_id, user_id, step, kind, content)
+SELECT account_id, id, 'news', 'product', '{}' FROM vantage.users;
 INSERT INTO vantage.maintenance (account_id, from_at, to_at)
 SELECT id, now(), now() + INTERVAL '1 h' FROM vantage.accounts;
 INSERT INTO vantage.maintenance_rules (account_id, first_at, time_zone, duration_s, rule)

@@ -31,6 +31,8 @@ ENTRANCES = {
     "begin_registration": "says whether the address is known, which only a mail tells",
     "public_page": "a status page is for everybody",
     "enter_identity": "the identity provider has vouched for whom it is",
+    "decide_mails": "queues what is due, whoever asks",
+    "claim_mail": "the report centre sends what is due, whoever asks",
     "purge": "removes what an account has left, whoever asks",
 }
 

@@ -124,6 +124,9 @@ INSERT INTO vantage.reports (id, account_id, month, parameters, revision, conten
 OVERRIDING SYSTEM VALUE
 VALUES (4711, 4711, '2026-01-01', '{}', 1, '[{"monitor": "xyzzy monitor", "monitor_id": 4711}]');
 
+INSERT INTO vantage.mails (id, account_id, user_id, step, kind, content) OVERRIDING SYSTEM VALUE
+VALUES (4711, 4711, 4711, 'xyzzy', 'product', '{"subject": "xyzzy news"}');
+
 INSERT INTO vantage.plans (name, title) VALUES ('somebodys', 'xyzzy plan');
 UPDATE vantage.accounts SET plan = 'somebodys' WHERE id = 4711;
 

@@ -128,6 +128,7 @@ SELECT
         WHERE monitor_locations.monitor_id = monitors.id
         ORDER BY location) AS locations,
     monitors.paused_at,
+    monitors.is_paused_by_licence,
     monitors.created_at
 FROM vantage.monitors
 JOIN vantage.accounts ON accounts.id = monitors.account_id

@@ -16,6 +16,12 @@ SELECT vantage.sum_up_day() AS day_at
 SELECT extract(epoch FROM lag)::double precision AS lag_s
 FROM vantage.rollup_backlog
 
+-- enforce_licences --
+SELECT
+    account,
+    monitors
+FROM vantage.enforce_licences()
+
 -- drop_expired --
 SELECT
     relation,

@@ -1,18 +1,89 @@
 -- Plans and licences, held to by triggers: the page, the API, the command and a file of
 -- definitions all end here. SQLSTATE VA409, with a sentence for the reader.
 
-CREATE OR REPLACE FUNCTION vantage.licence_state(account vantage.accounts)
+CREATE OR REPLACE FUNCTION vantage.licence_state_at(account vantage.accounts, at timestamptz)
 RETURNS text
 LANGUAGE sql STABLE
 AS $$
     SELECT CASE
-        WHEN COALESCE(account.licence_ends_at, 'infinity') > now() THEN
+        WHEN COALESCE(account.licence_ends_at, 'infinity') > at THEN
             CASE WHEN account.is_trial THEN 'trial' ELSE 'active' END
-        WHEN account.licence_ends_at + make_interval(days => account.grace_days) > now() THEN 'grace'
+        WHEN account.licence_ends_at + make_interval(days => account.grace_days) > at THEN 'grace'
         ELSE 'expired'
     END
 $$;
+COMMENT ON FUNCTION vantage.licence_state_at IS
+    'trial, active, grace or expired: what an account''s licence is at an instant, as it stands.';
+
+CREATE OR REPLACE FUNCTION vantage.licence_state(account vantage.accounts)
+RETURNS text
+LANGUAGE sql STABLE
+RETURN vantage.licence_state_at(account, now());
 COMMENT ON FUNCTION vantage.licence_state IS 'trial, active, grace or expired.';
+
+CREATE OR REPLACE FUNCTION vantage.apply_licence(account vantage.accounts)
+RETURNS integer
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    changed integer;
+BEGIN
+    IF vantage.licence_state(account) = 'expired' THEN
+        UPDATE vantage.monitors SET paused_at = now(), is_paused_by_licence = true
+        WHERE account_id = account.id AND removed_at IS NULL AND paused_at IS NULL;
+    ELSE
+        UPDATE vantage.monitors SET paused_at = NULL, is_paused_by_licence = false
+        WHERE account_id = account.id AND removed_at IS NULL AND is_paused_by_licence;
+    END IF;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    RETURN changed;
+END
+$$;
+COMMENT ON FUNCTION vantage.apply_licence IS
+    'Lets an account''s monitors rest where its licence has expired, and those go on that rested for '
+    'this reason where it has not; returns how many changed.';
+
+CREATE OR REPLACE FUNCTION vantage.licence_changed() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM vantage.apply_licence(NEW);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION vantage.licence_changed IS
+    'Trigger: what a licence''s new end means for the monitors is so at once.';
+CREATE OR REPLACE TRIGGER accounts_licence_changed
+    AFTER UPDATE OF licence_ends_at, grace_days ON vantage.accounts
+    FOR EACH ROW EXECUTE FUNCTION vantage.licence_changed();
+
+CREATE OR REPLACE FUNCTION vantage.enforce_licences()
+RETURNS TABLE (account text, monitors integer)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    expired vantage.accounts;
+BEGIN
+    FOR expired IN
+        SELECT accounts.*
+        FROM vantage.accounts
+        WHERE accounts.deleted_at IS NULL
+            AND vantage.licence_state(accounts) = 'expired'
+            AND EXISTS (
+                SELECT FROM vantage.monitors AS probed
+                WHERE probed.account_id = accounts.id
+                    AND probed.removed_at IS NULL
+                    AND probed.paused_at IS NULL)
+        FOR NO KEY UPDATE OF accounts
+    LOOP
+        account := expired.name;
+        monitors := vantage.apply_licence(expired);
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION vantage.enforce_licences IS
+    'Lets the monitors of accounts rest whose licences have expired meanwhile; one row an account.';
 
 CREATE OR REPLACE FUNCTION vantage.require_licence(given_account_id integer)
 RETURNS vantage.plans
@@ -44,11 +115,15 @@ DECLARE
     plan vantage.plans;
     used integer;
 BEGIN
+    IF NEW.paused_at IS NULL THEN
+        NEW.is_paused_by_licence := false;
+    END IF;
     -- What only rests or goes is nobody's to forbid.
     IF NEW.removed_at IS NOT NULL OR (TG_OP = 'UPDATE'
         AND (NEW.url, NEW.interval_s, NEW.timeout_us, NEW.removed_at, NEW.name)
             IS NOT DISTINCT FROM
-            (OLD.url, OLD.interval_s, OLD.timeout_us, OLD.removed_at, OLD.name)) THEN
+            (OLD.url, OLD.interval_s, OLD.timeout_us, OLD.removed_at, OLD.name)
+        AND (NEW.paused_at IS NOT NULL OR OLD.paused_at IS NULL)) THEN
         RETURN NEW;
     END IF;
     plan := vantage.require_licence(NEW.account_id);

@@ -242,7 +242,10 @@ DECLARE
     whose text;
 BEGIN
     UPDATE vantage.monitors
-    SET paused_at = CASE WHEN is_wanted THEN COALESCE(paused_at, now()) END
+    SET
+        paused_at = CASE WHEN is_wanted THEN COALESCE(paused_at, now()) END,
+        -- Whoever wants it to rest wants it also after the licence is renewed.
+        is_paused_by_licence = false
     WHERE id = given_id AND account_id = own_id AND removed_at IS NULL
     RETURNING name INTO whose;
     IF NOT FOUND THEN

@@ -321,3 +321,17 @@ def test_a_header_sends_no_form(centre: Centre) -> None:
     answer = Visitor(centre).ask("/settings", "POST", {"name": "x"}, Accept="*/*",
                                  Authorization=f"Basic {given}")  # fmt: skip
     assert answer.status == 401
+
+
+def test_the_plan_and_its_licence_are_shown(centre: Centre, box: Mailbox) -> None:
+    owner = newcomer(centre, box, "licensed@new.example")
+    assert "Without an end." in owner.ask("/settings/plan").text
+    ends = "UPDATE vantage.accounts SET licence_ends_at = now() + %(after)s::interval"
+    whose = " WHERE name = 'licensed@new.example'"
+    for after, words in (
+        ("3 days", "Licence: Active"),
+        ("-3 days", "Everything goes on until"),
+        ("-30 days", "Monitors are paused and nothing is measured."),
+    ):
+        centre.execute(ends + whose, after=after)
+        assert words in owner.ask("/settings/plan").text

@@ -1,0 +1,90 @@
+"""Sends what is queued in the database, each mail once. Any number of report centres may run it.
+
+A mail is somebody's for the time of a lease, inside the database; a sender that dies leaves it to
+another one. What was sent is written down after it was sent, so a sender that dies in between sends
+it again, recognisable by its Message-ID.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from email.message import EmailMessage
+
+import aiosmtplib
+import structlog
+
+from dashboard import letter
+from dashboard.db import Database
+from dashboard.errors import DatabaseAway
+from dashboard.mail import MailServer
+from dashboard.rows.mail import Due
+from dashboard.settings import Settings
+
+LOG = structlog.get_logger()
+LOOK_EVERY_S = 5.0
+DECIDE_EVERY_S = 60.0
+# A mail that takes longer is given up by its sender well before another may take it.
+LEASE_S = 120
+PATIENCE_S = 60.0
+
+
+class Outbox:
+    """``run`` sends until it is cancelled."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+
+    async def run(self) -> None:
+        """Decide and send for ever; without a mail server there is nothing to do."""
+        server = self._settings.mail_server
+        if server is None:
+            return
+        decided_at = float("-inf")
+        while True:
+            try:
+                if time.monotonic() - decided_at > DECIDE_EVERY_S:
+                    await self.decide()
+                    decided_at = time.monotonic()
+                while await self.send_one(server):
+                    pass
+            except DatabaseAway as error:
+                LOG.warning("outbox_interrupted", reason=str(error))
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def decide(self) -> None:
+        """Queue what is to be sent by now."""
+        async with self._database.transaction() as reader:
+            await reader.run("decide_mails")
+
+    async def send_one(self, server: MailServer) -> bool:
+        """Send one mail. False: nothing is due."""
+        async with self._database.transaction() as reader:
+            due = await reader.one(Due, "claim_mail", lease_s=LEASE_S)
+        if due is None:
+            return False
+        error = None
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await server.hand_in(self._message(server, due))
+        except aiosmtplib.SMTPResponseException as refusal:
+            error = f"The mail server refused it with code {refusal.code}."
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as failure:
+            # The server's words may hold the address, which no log shall.
+            error = f"The mail server cannot be used: {type(failure).__name__}."
+        if error is None:
+            LOG.info("mail_sent", kind=due.kind, mail_id=due.id)
+        else:
+            LOG.warning("mail_failed", kind=due.kind, mail_id=due.id, reason=error)
+        async with self._database.transaction() as reader:
+            await reader.run("finish_mail", id=due.id, lease=due.lease, error=error)
+        return True
+
+    def _message(self, server: MailServer, due: Due) -> EmailMessage:
+        written = letter.written(due, self._settings.public_url)
+        # The same at every try, so that who has it already recognises it.
+        identity = f"<mail-{due.id}.{due.created_at:%Y%m%d%H%M%S}@{server.domain}>"
+        message = server.message(due.email, written.subject, written.text, identity)
+        message.add_alternative(written.html, subtype="html")
+        return message
