@@ -106,7 +106,7 @@ sites (name, think_us, body_bytes, cert_days) AS (
         ('Health check', 3000, 17, 203),
         ('Not yours', 20000, 5000, 40)
 ),
-slots AS (
+slots AS MATERIALIZED (
     SELECT
         monitors.id AS monitor_id,
         monitors.name,
@@ -132,7 +132,7 @@ slots AS (
         ceil(extract(epoch FROM %(now)s) / monitors.interval_s)::bigint
     ) AS k
 ),
-noise AS (
+noise AS MATERIALIZED (
     SELECT
         slots.*,
         %(now)s - slot_at AS age,
@@ -148,7 +148,7 @@ noise AS (
         -- An agent was away, so these slots have no result.
         AND NOT (location = 'syd' AND %(now)s - slot_at BETWEEN '15 h' AND '15 h 40 min')
 ),
-fates AS (
+fates AS MATERIALIZED (
     SELECT
         noise.*,
         CASE
@@ -169,7 +169,7 @@ fates AS (
         END AS held_us
     FROM noise
 ),
-reached AS (
+reached AS MATERIALIZED (
     SELECT
         fates.*,
         CASE WHEN broken = 'dns_timeout' THEN 5000000 + (c * 40000)::int
@@ -194,7 +194,7 @@ reached AS (
             AS redirect_us
     FROM fates
 ),
-summed AS (
+summed AS MATERIALIZED (
     SELECT
         reached.*,
         redirect_us + COALESCE(dns_us, 0) + COALESCE(connect_us, 0) + COALESCE(tls_us, 0)
