@@ -184,7 +184,8 @@ def _row(
     if len(both) < 0.8 * len(told):
         raise SystemExit(f"{load.name}, {name}: {len(both)} of {len(told)} probes were captured.")
     errors: dict[str, list[float]] = {"rtt": [], **{phase: [] for phase in PHASES}}
-    wrong, good = [], []
+    wrong: list[bool | None] = []
+    good: list[bool | None] = []
     for tool, truth in both:
         worst = 0.0
         for phase in PHASES:
@@ -257,12 +258,17 @@ async def _probe(load: Load, place: Place, seconds: float) -> tuple[dict[int, To
 
 async def _evenly(rate: float, seconds: float, start: Callable[[int], Awaitable[None]]) -> float:
     """Start so many a second; return how busy this process was meanwhile."""
-    running = set()
+    running: set[asyncio.Future[None]] = set()
+
+    def ended(probe: asyncio.Future[None]) -> None:
+        if not probe.exception():
+            running.discard(probe)
+
     began, cpu = time.monotonic(), time.process_time()
     for number in range(_count(rate, seconds)):
         await asyncio.sleep(began + number / rate - time.monotonic())
         running.add(task := asyncio.ensure_future(start(number)))
-        task.add_done_callback(lambda task: task.exception() or running.discard(task))
+        task.add_done_callback(ended)
     busy = (time.process_time() - cpu) / (time.monotonic() - began)
     await asyncio.gather(*running)
     return busy

@@ -129,7 +129,8 @@ def _contenders(
         )
         # The driver does not count its first fetches, of which the exporter has had as many.
         done = int(output.split()[0]) + options.in_flight
-        return (_process_us(process.pid) - before_us) / done
+        used_us = _process_us(process.pid) - before_us
+        return float(used_us / done)
 
     try:
         wait_for(port)

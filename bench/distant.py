@@ -73,4 +73,5 @@ async def _serve(address: str, certificate: str, key: str, hold_s: float) -> Non
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(*sys.argv[1:4], float(sys.argv[4])))
+    address, certificate, key, hold_s = sys.argv[1:]
+    uvloop.run(_serve(address, certificate, key, float(hold_s)))

@@ -255,8 +255,8 @@ class World:
     def _run(self, name: str, **parameters: object) -> list[Any]:
         text = self.statements[name]
         if ";" in text:
-            with psycopg.ClientCursor(self.connection) as cursor:
-                cursor.execute(text.encode(), parameters)
+            with psycopg.ClientCursor(self.connection) as script:
+                script.execute(text.encode(), parameters)
             return []
         cursor = self.connection.execute(text.encode(), parameters)
         return cursor.fetchall() if cursor.description else []

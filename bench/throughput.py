@@ -287,7 +287,7 @@ class Bench:
         """Return the processor time of the database's processes that are there."""
         server = self.server.pid
         children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-        return sum(cpu_s(int(pid)) for pid in [server, *children])
+        return sum(map(cpu_s, [server, *map(int, children)]))
 
 
 def percentiles(seconds: list[float]) -> dict[str, float]:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -93,7 +94,7 @@ def test_the_report_centres_way_of_asking_has_the_same_effect(url: str, database
 
 
 def test_a_whole_page_is_stored_with_its_resources(url: str) -> None:
-    pages = {
+    pages: dict[str, Any] = {
         "/": ("text/html", b"<img src=/a.png><script src=/b.js></script>", 0.0, {}),
         "/a.png": ("image/png", b"x" * 2000, 0.0, {}),
     }

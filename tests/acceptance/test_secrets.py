@@ -100,5 +100,5 @@ def test_a_secret_is_seen_by_its_server_alone(
             ).fetchall()
             assert len(tables) > 10
             for (table,) in tables:
-                with connection.cursor().copy(f"COPY {table} TO STDOUT".encode()) as copy:  # type: ignore[arg-type]
+                with connection.cursor().copy(f"COPY {table} TO STDOUT".encode()) as copy:
                     assert SECRET.encode() not in b"".join(map(bytes, copy)), table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page
@@ -14,7 +15,7 @@ from tests.support.report_centre import Centre
 
 NewPage = Callable[..., Page]
 CHECKOUT = "Checkout · cart page"
-LOOKS = {
+LOOKS: dict[str, tuple[int, Literal["light", "dark"], tuple[str, ...]]] = {
     "desktop": (1280, "light", ()),
     # Darkness changes colours and nothing else.
     "dark": (1280, "dark", ("color-contrast",)),

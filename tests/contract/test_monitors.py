@@ -15,6 +15,7 @@ from agent import applicable as agent_applicable
 from agent import assertion as agent_assertion
 from agent import cli, json_path
 from agent import request as agent_request
+from agent import result as agent_result
 from agent import url as agent_url
 from agent.result import Assertion
 from collector import applicable as collector_applicable
@@ -125,7 +126,7 @@ def test_what_makes_no_sense_is_refused_by_both(
         collector_applicable.check_applicable(url, collector_request.Request(**request_), judged)
     with pytest.raises(ValueError, match=re.escape(complaint)):
         agent_applicable.check_applicable(
-            url, agent_request.Request(**request_), [Assertion(**each) for each in judged]
+            url, agent_result.Request(**request_), [Assertion(**each) for each in judged]
         )
 
 

@@ -5,7 +5,6 @@ Real roles try real statements: what a grant list promises is not what is tested
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -139,7 +138,7 @@ def names(url: str, statement: str) -> list[str]:
 
 
 @pytest.fixture
-def tenants(database: Database) -> Iterator[Database]:
+def tenants(database: Database) -> Database:
     """Accounts 1 and 2, each with a user, a monitor, a result, an exchange and a certificate."""
     with psycopg.connect(database.url()) as connection:
         connection.execute(TWO_TENANTS)

@@ -108,7 +108,7 @@ def fetch(
     url: str, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
 ) -> list[dict[str, Any]]:
     with psycopg.connect(url, row_factory=dict_row) as connection:
-        return connection.execute(statement, parameters).fetchall()  # type: ignore[arg-type]
+        return connection.execute(statement, parameters).fetchall()
 
 
 def execute(collector: Collector, statement: LiteralString) -> None:
@@ -202,7 +202,8 @@ class Stream:
                     pass
             except grpc.aio.AioRpcError:
                 pass
-            return await self.call.code()
+            code: grpc.StatusCode = await self.call.code()
+            return code
 
 
 @asynccontextmanager

@@ -205,7 +205,7 @@ class Deliver(delivery_pb2_grpc.DeliveryServicer):
     def __init__(self, server: DeliveryServer) -> None:
         self.server = server
 
-    async def Deliver(  # type: ignore[override]
+    async def Deliver(
         self, requests: AsyncIterator[delivery_pb2.AgentMessage], context: Any
     ) -> AsyncIterator[CollectorMessage]:
         server, orders = self.server, self.server.orders

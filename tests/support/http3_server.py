@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from aioquic.asyncio import QuicConnectionProtocol, serve
+from aioquic.asyncio.protocol import QuicConnectionProtocol
+from aioquic.asyncio.server import serve
 from aioquic.h3.connection import H3_ALPN, H3Connection
 from aioquic.h3.events import HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
@@ -52,6 +53,7 @@ async def serve_http3(leaf: Leaf, *, wait_s: float = 0.0, status: int = 200) -> 
         create_protocol=partial(_Protocol, wait_s=wait_s, status=status),
     )
     try:
+        assert server._transport is not None
         yield server._transport.get_extra_info("sockname")[1]
     finally:
         server.close()

@@ -112,7 +112,7 @@ class Provider:
             return jwt.encode(header, claims, OctKey.import_key(CLIENT_SECRET * 2))
         key = self.key
         if self.is_signed_by_other_key:
-            key = ECKey.generate_key("P-256", {"kid": self.key.kid})
+            key = ECKey.generate_key("P-256", {"kid": str(self.key.kid)})
         return jwt.encode({"alg": "ES256", "kid": str(key.kid)}, claims, key)
 
 
@@ -124,7 +124,7 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
             if parts.path == "/.well-known/openid-configuration":
                 self._answer(provider.description())
             elif parts.path == "/keys":
-                self._answer(KeySet([provider.key]).as_dict(private=False))
+                self._answer(dict(KeySet([provider.key]).as_dict(private=False)))
             elif parts.path == "/userinfo" and self.headers["Authorization"] == "Bearer of Ann":
                 self._answer({"sub": provider.claims["sub"], **provider.in_userinfo})
             elif parts.path == "/authorize":

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -33,7 +34,7 @@ class Centre:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def execute(self, statement: str, **values: object) -> list[tuple[object, ...]]:
+    def execute(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
         """Run SQL as the superuser, committed."""
         with psycopg.connect(self.database.url(), autocommit=True) as connection:
             cursor = connection.execute(statement.encode(), values)

@@ -191,10 +191,11 @@ async def test_killed_in_the_middle_nothing_durable_is_lost_and_nothing_doubled(
     for number in range(4):
         async with running(tmp_path) as process:
             wanted = len(server.results) + 100 if number else 0
-            await until(
-                lambda wanted=wanted: len(server.results) >= wanted and on_disk(tmp_path),
-                "results",
-            )
+
+            def is_there(wanted: int = wanted) -> bool:
+                return len(server.results) >= wanted and bool(on_disk(tmp_path))
+
+            await until(is_there, "results")
             await asyncio.sleep(0.7)
             process.kill()
             await ended(process)

@@ -102,7 +102,7 @@ async def test_a_page_is_fetched_as_a_browser_would(
     assert result.resources_us is not None
     # What the server held each for, whatever it waited for before.
     for name in images:
-        assert 99_000 <= found[name].phases.wait_us < 2_000_000, found[name]  # type: ignore[operator]
+        assert 99_000 <= found[name].phases.wait_us < 2_000_000, found[name]
         assert found[name].start_us >= document.start_us + document.total_us - 20_000
     if protocol == "h2":
         # One connection for each of the two pages, and all images at once.
@@ -191,7 +191,7 @@ async def test_what_is_no_html_has_no_resources(prober: Prober) -> None:
 
 async def test_time_is_limited_as_a_whole(prober: Prober) -> None:
     html = "".join(f"<img src=/{number}>" for number in range(20))
-    slow = {f"/{number}": ("image/png", BODY, 5.0, {}) for number in range(20)}
+    slow: dict[str, Any] = {f"/{number}": ("image/png", BODY, 5.0, {}) for number in range(20)}
     with page_of(html, **slow) as site:
         result = await probe(prober, site.url(), timeout_us=400_000)
     assert result.failure is not None

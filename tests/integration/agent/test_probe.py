@@ -14,6 +14,7 @@ from dataclasses import astuple
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ async def prober(authority: TestAuthority) -> AsyncIterator[Prober]:
     await prober.close()
 
 
-def monitor(url: str, *, timeout_us: int = 5_000_000, **rest: int) -> Monitor:
+def monitor(url: str, *, timeout_us: int = 5_000_000, **rest: Any) -> Monitor:
     return Monitor(7, url, timeout_us=timeout_us, **rest)
 
 

@@ -33,9 +33,7 @@ class Twisted(delivery_server.Deliver):
         super().__init__(server)
         self.twist = twist
 
-    async def Deliver(  # type: ignore[override]
-        self, requests: Any, context: Any
-    ) -> AsyncIterator[CollectorMessage]:
+    async def Deliver(self, requests: Any, context: Any) -> AsyncIterator[CollectorMessage]:
         is_first = not self.server.counts["streams"]
         async for message in super().Deliver(requests, context):
             for twisted in self.twist(message) if is_first else [message]:

@@ -144,7 +144,7 @@ async def test_what_was_kept_is_not_added_to(prober: Prober) -> None:
         later = await engine.exchange(aim, [aim.address], 1_000_000)
     assert kept.content is content
     assert later.content is None
-    assert (content.body, len(content.headers)) == (b"hello", 2)
+    assert (bytes(content.body), len(content.headers)) == (b"hello", 2)
     await engine.close()
 
 

@@ -97,7 +97,7 @@ def test_what_was_lost_to_make_room_is_declared_in_its_place(
         return [b"lost %d" % count(dropped.payloads)] if dropped.payloads else []
 
     limit = {"sync": sync} if is_disk_full else {"limit_bytes": 1_000}
-    spool = Spool(tmp_path, segment_bytes=100, **limit)  # type: ignore[arg-type]
+    spool = Spool(tmp_path, segment_bytes=100, **limit)
     writer = Writer(spool, lambda: None, declare)
     for _ in range(300):
         writer._write([b"a result like any other"])

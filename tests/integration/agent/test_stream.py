@@ -253,7 +253,11 @@ async def test_the_collector_restarts(agent: Agent) -> None:
             agent.spool.append(payloads(total + 1, total + 200))
             total += 200
             delivery.wake()
-            await until(lambda n=number: len(agent.server.results) > n * 200, "some stored")
+
+            def is_some_stored(before: int = number * 200) -> bool:
+                return len(agent.server.results) > before
+
+            await until(is_some_stored, "some stored")
             await agent.server.stop()
             agent.spool.append(payloads(total + 1, total + 10))
             total += 10

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -291,9 +292,10 @@ async def test_a_stream_without_our_certificate_is_refused(collector: Collector)
     address = f"127.0.0.1:{collector.port}"
     options = (("grpc.ssl_target_name_override", "collector.vantage.internal"),)
     async with grpc.aio.secure_channel(address, credentials, options) as channel:
+        renew: Any = channel.unary_unary("/vantage.v1.Renewal/Renew")
         with pytest.raises((grpc.aio.AioRpcError, TimeoutError)):
             async with asyncio.timeout(5):
-                await channel.unary_unary("/vantage.v1.Renewal/Renew")(b"")
+                await renew(b"")
 
 
 async def test_batches_before_hello_are_refused(collector: Collector) -> None:

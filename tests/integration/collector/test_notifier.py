@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,9 @@ class Place:
             self.url, "SELECT * FROM vantage.notifications WHERE sent_at IS NULL ORDER BY id"
         )
 
+    def has_tried(self, times: int) -> bool:
+        return bool(self.waiting()[0]["attempts"] == times)
+
     def wait_until_sent(self, number: int) -> None:
         """Wait until so many notifications were decided, and all are sent."""
         decided = "SELECT FROM vantage.notifications"
@@ -174,7 +178,7 @@ def test_what_failed_is_tried_again_as_the_same(place: Place) -> None:
         place.open_incident()
         for number in (1, 2):
             place.received.wait_for("/flaky", number)
-            wait_until(lambda tries=number: place.waiting()[0]["attempts"] == tries, what="the try")
+            wait_until(partial(place.has_tried, number), what="the try")
             assert "answered with status" in place.waiting()[0]["last_error"]
             place.execute("UPDATE vantage.notifications SET due_at = now()")
         place.received.wait_for("/flaky", 3)

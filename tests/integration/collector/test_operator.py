@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -87,7 +88,7 @@ EVERY_OPTION = [
     "--limit=total=800ms",
     "--limit=wait=2s:down",
 ]
-ASSERTIONS = [
+ASSERTIONS: list[dict[str, Any]] = [
     {"kind": "status", "expected": "200-204,304"},
     {"kind": "http_version", "expected": "2"},
     {"kind": "header_present", "name": "Content-Type"},

@@ -104,7 +104,7 @@ def replace_authority(collector: Collector, known: authority.Authority) -> Colle
     """The same collector, to somebody who was told of one authority only."""
 
     class Told(Collector):
-        authority = known.pem  # type: ignore[assignment]
+        authority = known.pem
 
     return Told(
         collector.url,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from json import dumps
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -86,7 +87,7 @@ class Visitor:
         email: str = seed.EMAIL,
         password: str = seed.PASSWORD,
         path: str = "/sign-in",
-        **headers: str,
+        **headers: Any,
     ) -> Answer:
         form = {"email": email, "password": password, "csrf": self.form_token()}
         answer = self.ask(path, "POST", form, **headers)

@@ -43,7 +43,10 @@ class Program:
         self.token = token
 
     def call(self, path: str, method: str = "GET", **body: object) -> Answer:
-        headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
+        headers: dict[str, Any] = {
+            "Authorization": f"Bearer {self.token}",
+            "Accept": "application/json",
+        }
         return self.visitor.ask(f"/api/v1{path}", method, json=body or None, **headers)
 
     def get(self, path: str, status: int = 200) -> Any:

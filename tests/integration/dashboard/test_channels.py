@@ -41,8 +41,8 @@ def send(visitor: Visitor, action: str, **form: str) -> Answer:
 def opened(centre: Centre, keyring: Keyring) -> list[Destination]:
     rows = centre.execute("SELECT account_id, kind, key_id, sealed FROM vantage.channels")
     return [
-        Destination.decode(str(kind), sealing.open_(keyring, account, str(key_id), bytes(sealed)))
-        for account, kind, key_id, sealed in rows  # type: ignore[misc, call-overload]
+        Destination.decode(kind, sealing.open_(keyring, account, key_id, sealed))
+        for account, kind, key_id, sealed in rows
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from json import loads
+from typing import Any
 
 import pytest
 
@@ -154,7 +155,7 @@ def test_programs_read_incidents_and_take_them_on(
         email=seed.EMAIL,
     )
     visitor.cookie = ""
-    bearer = {"Authorization": "Bearer incidents"}
+    bearer: dict[str, Any] = {"Authorization": "Bearer incidents"}
     centre.new_incident("Product pictures", "gru", is_open=False)
     for query, names in (
         ("", ["Product pictures", "Home page"]),

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -273,7 +274,7 @@ def test_tokens_are_shown_once_scoped_and_revocable(centre: Centre) -> None:
     assert token[:12] in later
     assert "nightly report" in later
     program = Visitor(centre)
-    headers = {"Authorization": f"Bearer {token}", "Accept": "*/*"}
+    headers: dict[str, Any] = {"Authorization": f"Bearer {token}", "Accept": "*/*"}
     monitor = centre.monitor("Home page")
     assert program.ask(f"/m/{monitor}/series.json", **headers).status == 200
     assert "ago" in visitor.ask(page).text
@@ -297,7 +298,7 @@ def test_an_expired_token_is_worthless(centre: Centre) -> None:
         " FROM vantage.users WHERE email = %(email)s",
         email=seed.OTHER_EMAIL,
     )
-    stale = {"Authorization": "Bearer old", "Accept": "*/*"}
+    stale: dict[str, Any] = {"Authorization": "Bearer old", "Accept": "*/*"}
     assert Visitor(centre).ask("/", **stale).status == 401
 
 

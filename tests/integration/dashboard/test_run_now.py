@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
@@ -25,7 +26,7 @@ def heard(centre: Centre) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
         yield connection
 
 
-def press(visitor: Visitor, monitor_id: int, query: str = "", **headers: str) -> Answer:
+def press(visitor: Visitor, monitor_id: int, query: str = "", **headers: Any) -> Answer:
     form = {"csrf": visitor.form_token(f"/m/{monitor_id}")}
     return visitor.ask(f"/m/{monitor_id}/run{query}", "POST", form, **headers)
 

@@ -54,6 +54,7 @@ def connection(database: Database) -> Iterator[psycopg.Connection[Any]]:
 
 def slots(connection: psycopg.Connection[Any], monitor: int, location: str) -> list[datetime]:
     """Every slot of the three days."""
+    definitions: list[tuple[datetime, datetime, int, tuple[str, ...]]]
     definitions = [(BEGAN, BEGAN + timedelta(3), 300, ("fra", "sin"))]
     if monitor == 1:
         definitions = [

@@ -94,7 +94,7 @@ def test_how_available_it_was(answers: dict[int, Rows]) -> None:
     assert answers[8][0][0] == CHECKOUT
     assert answers[8][0][1] < 0
     assert answers[9][0][0] == "syd"
-    accounts = dict(answers[10])
+    accounts: dict[str, int] = dict(answers[10])
     assert accounts["agent_down"] in (39, 40, 41, 42)
 
 

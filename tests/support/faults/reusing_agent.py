@@ -8,7 +8,8 @@ import hashlib
 
 import agent.process
 from agent.cli import main
-from agent.spool import Incarnation, Spool
+from agent.incarnation import Incarnation
+from agent.spool import Spool
 
 
 class ReusingSpool(Spool):

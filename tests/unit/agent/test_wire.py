@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -209,8 +210,9 @@ def test_what_is_asked_and_expected_survives(
             proxy=request.proxy.url if request.proxy else "",
             proxy_username=request.proxy.username if request.proxy else "",
             proxy_password=request.proxy.password if request.proxy else "",
-            phase_timeouts=request.phase_timeouts
-            and monitor_pb2.PhaseTimeouts(**asdict(request.phase_timeouts)),
+            phase_timeouts=monitor_pb2.PhaseTimeouts(**asdict(request.phase_timeouts))
+            if request.phase_timeouts
+            else None,
         ),
         ip_version=ip_version,
         is_paired=True,
@@ -370,7 +372,7 @@ def test_missed_slots_are_told_in_place_of_a_result() -> None:
 
 
 def test_what_was_dropped_is_told_once_for_each_monitor_and_reason() -> None:
-    def result(monitor_id: int, slot_at_us: int, **fields: bool) -> bytes:
+    def result(monitor_id: int, slot_at_us: int, **fields: Any) -> bytes:
         message = result_pb2.Result(monitor_id=monitor_id, slot_at_us=slot_at_us, **fields)
         return message.SerializeToString()
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from collector.verdicts.verdict import Outcome, Place, Rule, Standing, Verdict, decide, take
@@ -70,7 +72,7 @@ ONCE = Rule(consecutive=1)
         (Rule(consecutive=1, distinct_by="network"), {"fra": "d", "iad": "d", "sin": "u"}, "down"),
     ],
 )
-def test_the_rule_decides(rule: Rule, votes: dict[str, str], state: str) -> None:
+def test_the_rule_decides(rule: Rule, votes: dict[str, Any], state: str) -> None:
     assert verdict(rule, **votes).state == state
 
 

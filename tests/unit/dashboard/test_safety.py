@@ -119,7 +119,7 @@ async def test_a_reader_gathers_what_happened() -> None:
     reader = live.Reader()
     reader.tell(frozenset({1}))
     reader.tell(frozenset({2}))
-    assert await reader.wait() == {1, 2}
+    assert await reader.wait() == frozenset({1, 2})
     reader.tell(frozenset({1}))
     reader.tell(live.ANY)
     assert await reader.wait() == live.ANY
@@ -176,7 +176,7 @@ async def test_an_answer_to_what_broke_has_the_headers_too() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = request(host="report.example").scope | {
+    scope = dict(request(host="report.example").scope) | {
         "method": "GET", "path": "/breaks", "query_string": b"", "scheme": "https",
         "client": ("192.0.2.7", 1), "root_path": "",
     }  # fmt: skip

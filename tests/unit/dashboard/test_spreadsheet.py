@@ -19,6 +19,6 @@ def test_everything_else_stays(value: object) -> None:
 
 
 def test_a_file_keeps_its_lines_and_cells() -> None:
-    rows = [["a", "b"], ['x,"y"', "two\nlines"], [-1, None]]
+    rows: list[list[object]] = [["a", "b"], ['x,"y"', "two\nlines"], [-1, None]]
     read = list(csv.reader(io.StringIO(encode(rows).decode(), newline="")))
     assert read == [["a", "b"], ['x,"y"', "two\nlines"], ["-1", ""]]
