@@ -29,6 +29,7 @@ from dashboard import (
     reports,
     result,
     rules,
+    session,
     signing,
     static,
     status,
@@ -58,6 +59,7 @@ from dashboard.outbox import Outbox
 from dashboard.passwords import Passwords
 from dashboard.path_session import PathSession
 from dashboard.rendering import page
+from dashboard.session import Visitor
 from dashboard.settings import Settings
 
 LOG = structlog.get_logger()
@@ -190,20 +192,20 @@ async def _bad_request(request: Request, error: Exception) -> Response:
     title = "This address cannot be used"
     if isinstance(error, errors.Unacceptable):
         title = "That was not accepted"
-    return _error(request, 400, title, str(error))
+    return await _error(request, 400, title, str(error))
 
 
 async def _forbidden(request: Request, error: Exception) -> Response:
     LOG.info("request_refused", route=route_of(request.scope), method=request.method)
-    return _error(request, 403, "That was not accepted", str(error))
+    return await _error(request, 403, "That was not accepted", str(error))
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
-    return _error(request, 404, "Not found", str(error))
+    return await _error(request, 404, "Not found", str(error))
 
 
 async def _too_many(request: Request, error: Exception) -> Response:
-    answer = _error(request, 429, "Too many tries", str(error))
+    answer = await _error(request, 429, "Too many tries", str(error))
     if isinstance(error, errors.TooMany):
         answer.headers["Retry-After"] = f"{error.wait_s:.0f}"
     return answer
@@ -212,27 +214,40 @@ async def _too_many(request: Request, error: Exception) -> Response:
 async def _database_away(request: Request, error: Exception) -> Response:
     LOG.error("database_away", reason=str(error))
     message = "The database does not answer. Results are not lost: agents keep them until it does."
-    return _error(request, 503, "Nothing to show right now", message)
+    return await _error(request, 503, "Nothing to show right now", message)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 404:
-        return _error(request, status, "Not found", "There is no such page here.")
+        return await _error(request, status, "Not found", "There is no such page here.")
     message = f"{HTTPStatus(status).phrase}: {request.method} is not how this page is asked for."
-    return _error(request, status, "This request cannot be answered", message)
+    return await _error(request, status, "This request cannot be answered", message)
 
 
 async def _broken(request: Request, _: Exception) -> Response:
     message = "The report centre could not make this page. Its log says why."
-    answer = _error(request, 500, "This page failed", message)
+    answer = await _error(request, 500, "This page failed", message)
     # It is sent from outside of what adds them to every other answer.
     answer.headers.update(ALWAYS)
     return answer
 
 
-def _error(request: Request, status: int, title: str, message: str) -> Response:
-    if "text/html" in request.headers.get("accept", ""):
-        visitor = getattr(request.state, "visitor", None)
-        return page(request, "error.html", status, title=title, message=message, visitor=visitor)
-    return PlainTextResponse(f"{message}\n", status)
+async def _error(request: Request, status: int, title: str, message: str) -> Response:
+    if "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse(f"{message}\n", status)
+    visitor: Visitor | None = getattr(request.state, "visitor", None)
+    if visitor is None and status < 500:
+        visitor = await _visitor(request)
+    return page(request, "error.html", status, title=title, message=message, visitor=visitor)
+
+
+async def _visitor(request: Request) -> Visitor | None:
+    """Who gets the message, so that it comes with the way on. None: nobody who is signed in."""
+    if not session.token_of(request):
+        return None
+    try:
+        async with session.visit(request) as (visitor, _):
+            return visitor
+    except (errors.NotSignedIn, errors.DatabaseAway):
+        return None

@@ -95,6 +95,7 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
         csrf_token=csrf.token(settings.secret, token) if token else "",
         provider=provider.name if provider else "",
         now=datetime.now(UTC),
+        zone_name=str(ZONE.get()).replace("_", " "),
         **values,
     )
     text = path_session.prefixed(text, request.scope)

@@ -14,6 +14,7 @@ PRESETS = {
     "1h": timedelta(hours=1),
     "24h": timedelta(hours=24),
     "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
 }
 DEFAULT = "24h"
 LONGEST = timedelta(days=31)

@@ -172,7 +172,7 @@ function clockLabels(_, ticks) {
     const when = new Date(tick * 1000);
     const clock = format(when, "clock");
     const date = format(when, "short").split(",")[0];
-    const isNewDay = at > 0 && date !== day;
+    const isNewDay = date !== day && (at > 0 || clock === "00:00");
     day = date;
     return isNewDay ? date : clock;
   });

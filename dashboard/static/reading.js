@@ -1,6 +1,9 @@
 // Charts that the server drew whole, such as bands and heat maps: read a cell at a time, by keys or
 // by pointing. A cell's words are its title.
 
+// As the template says it before anything was pointed at.
+const INVITATION = "Point at it to read a value.";
+
 // Where each chart was read last, so that a refresh does not lose the place.
 /** @type {Map<string, number>} */
 const places = new Map();
@@ -67,7 +70,7 @@ function forget(reader) {
   places.delete(reader.getAttribute("data-reader") ?? "");
   for (const cell of cells(reader)) {
     cell.classList.remove("pointed");
-    say(cell, "");
+    say(cell, INVITATION);
   }
 }
 

@@ -291,10 +291,19 @@ def test_an_unusable_range_gets_a_sentence(visitor: Visitor, query: str, sentenc
         "/m/1/r/2020-01-01T00:00:00Z/%00",
         "/m/1/other.json",
         "/m/1/series.xml",
+        "/no-such-page",
     ],
 )
 def test_what_is_not_there_is_not_found(visitor: Visitor, path: str) -> None:
-    assert visitor.ask(path).status == 404
+    found = visitor.ask(path)
+    assert found.status == 404
+    assert '<a href="/incidents"' in found.text, "and there is a way on"
+
+
+def test_strangers_learn_nothing_from_what_is_not_there(centre: Centre) -> None:
+    found = Visitor(centre).ask("/no-such-page")
+    assert found.status == 404
+    assert "/incidents" not in found.text
 
 
 def test_an_empty_range_leads_to_the_last_result(visitor: Visitor, centre: Centre) -> None:
