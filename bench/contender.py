@@ -161,7 +161,7 @@ async def aiohttp(aim: Aim) -> None:
         async def fetch() -> bool:
             async with session.get(aim.url) as response:
                 await response.read()
-                return response.status == 200
+                return bool(response.status == 200)
 
         await closed_loop(fetch, aim, aim.seconds, count)
     count.show()
@@ -175,7 +175,7 @@ async def httpx(aim: Aim) -> None:
     async with AsyncClient(verify=context, limits=limits, trust_env=False) as client:
 
         async def fetch() -> bool:
-            return (await client.get(aim.url)).status_code == 200
+            return bool((await client.get(aim.url)).status_code == 200)
 
         await closed_loop(fetch, aim, aim.seconds, count)
     count.show()
