@@ -29,6 +29,8 @@ DECLARE
     columns text;  -- all of them
     totals text;   -- the same, summed up over rows of rollups_1h
     added text;    -- the same, added to a row that is there
+    standing text; -- the columns of vantage.standings
+    newer text;    -- the same, of the newer of two rows
     open_days CONSTANT text := '(SELECT days_to_at FROM vantage.rollup_progress)';
 BEGIN
     SELECT
@@ -54,6 +56,18 @@ BEGIN
     INTO columns, totals, added
     FROM pg_attribute
     WHERE attrelid = 'vantage.rollups_1h'::regclass AND attnum > 0 AND NOT attisdropped;
+    SELECT
+        string_agg(attname, ', ' ORDER BY attnum),
+        string_agg(CASE
+            WHEN attname IN ('monitor_id', 'location') THEN NULL
+            WHEN attname = 'first_slot_at'
+                THEN 'first_slot_at = LEAST(kept.first_slot_at, excluded.first_slot_at)'
+            ELSE format('%1$I = CASE WHEN excluded.slot_at >= kept.slot_at THEN excluded.%1$I '
+                'ELSE kept.%1$I END', attname)
+        END, ', ' ORDER BY attnum)
+    INTO standing, newer
+    FROM pg_attribute
+    WHERE attrelid = 'vantage.standings'::regclass AND attnum > 0 AND NOT attisdropped;
 
     EXECUTE format($view$
         CREATE OR REPLACE VIEW vantage.results_1m AS
@@ -137,7 +151,37 @@ BEGIN
                             AND slot_at <= %%2$L
                             AND received_at >= %%3$L
                             AND received_at <= %%4$L
-                            AND NOT is_extra
+                    ),
+                    arrived AS (
+                        SELECT stored.*
+                        FROM taken
+                        JOIN stored USING (agent_id)
+                        WHERE taken.received_from_at = taken.received_to_at
+                            AND stored.received_at = taken.received_from_at
+                        UNION ALL
+                        -- What was there before there were rollups.
+                        SELECT stored.*
+                        FROM taken
+                        JOIN stored USING (agent_id)
+                        WHERE taken.received_from_at < taken.received_to_at
+                            AND stored.location = taken.location
+                            AND stored.received_at >= taken.received_from_at
+                            AND stored.received_at <= taken.received_to_at
+                            AND stored.slot_at >= taken.from_slot_at
+                            AND stored.slot_at <= taken.to_slot_at
+                    ),
+                    stand AS (
+                        INSERT INTO vantage.standings AS kept (%7$s)
+                        SELECT DISTINCT ON (monitor_id, location) %7$s
+                        FROM (
+                            SELECT
+                                arrived.*,
+                                min(slot_at) OVER (PARTITION BY monitor_id, location)
+                                    AS first_slot_at
+                            FROM arrived
+                        ) AS results
+                        ORDER BY monitor_id, location, slot_at DESC
+                        ON CONFLICT (monitor_id, location) DO UPDATE SET %8$s
                     ),
                     hours AS (
                         SELECT
@@ -146,24 +190,8 @@ BEGIN
                             location,
                             now() AS updated_at,
                             %1$s
-                        FROM (
-                            SELECT stored.*
-                            FROM taken
-                            JOIN stored USING (agent_id)
-                            WHERE taken.received_from_at = taken.received_to_at
-                                AND stored.received_at = taken.received_from_at
-                            UNION ALL
-                            -- What was there before there were rollups.
-                            SELECT stored.*
-                            FROM taken
-                            JOIN stored USING (agent_id)
-                            WHERE taken.received_from_at < taken.received_to_at
-                                AND stored.location = taken.location
-                                AND stored.received_at >= taken.received_from_at
-                                AND stored.received_at <= taken.received_to_at
-                                AND stored.slot_at >= taken.from_slot_at
-                                AND stored.slot_at <= taken.to_slot_at
-                        ) AS results %2$s
+                        FROM arrived AS results %2$s
+                        WHERE NOT is_extra
                         GROUP BY 1, 2, 3
                     ),
                     kept_hours AS (
@@ -185,7 +213,7 @@ BEGIN
             RETURN QUERY SELECT chosen.batches, COALESCE(chosen.results, 0);
         END
         $body$
-        $function$, measures, timed, columns, totals, added, open_days);
+        $function$, measures, timed, columns, totals, added, open_days, standing, newer);
 
     EXECUTE format($function$
         CREATE OR REPLACE FUNCTION vantage.sum_up_day()
@@ -232,8 +260,6 @@ BEGIN
                 RAISE EXCEPTION 'The results before %% are not kept any more: nothing before can be '
                     'rebuilt.', kept_from_at;
             END IF;
-            -- What this snapshot shows of vantage.ingested lies in the results that it shows.
-            DELETE FROM vantage.ingested WHERE from_slot_at >= first_at AND to_slot_at < last_at;
             WHILE (SELECT results FROM vantage.roll_up()) > 0 LOOP
             END LOOP;
             -- Fails, to be repeated, where a day was summed up since.
@@ -258,6 +284,24 @@ BEGIN
             FROM vantage.rollups_1h
             WHERE bucket_at >= first_at AND bucket_at < last_at AND bucket_at < %5$s
             GROUP BY date_bin('1 day', bucket_at, 'epoch'), monitor_id, location;
+            UPDATE vantage.standings AS kept SET
+                slot_at = newest.slot_at,
+                outcome = newest.outcome,
+                failure = newest.failure,
+                http_status = newest.http_status,
+                total_us = newest.total_us,
+                cert_expires_at = newest.cert_expires_at
+            FROM vantage.standings
+            CROSS JOIN LATERAL (
+                SELECT * FROM vantage.results
+                WHERE results.monitor_id = standings.monitor_id
+                    AND results.location = standings.location
+                ORDER BY results.slot_at DESC
+                LIMIT 1
+            ) AS newest
+            WHERE kept.monitor_id = standings.monitor_id
+                AND kept.location = standings.location
+                AND kept.slot_at >= first_at AND kept.slot_at < last_at;
         END
         $body$
         $function$, measures, timed, columns, totals, open_days);
@@ -277,7 +321,7 @@ COMMENT ON COLUMN vantage.rollup_backlog.lag IS 'Age of the oldest of them; 0: t
 
 COMMENT ON FUNCTION vantage.roll_up IS
     'Adds what vantage.ingested names, oldest first, about results_max results of it, to the '
-    'rollups; returns how many batches and results. The collector calls it again and again.';
+    'rollups and to vantage.standings; returns how many batches and results. The collector calls it again and again.';
 COMMENT ON FUNCTION vantage.sum_up_day IS
     'Makes the rollups of the next day from those of its hours, once it is over, and returns when it '
     'began. NULL: it is not over. The collector calls it again and again.';

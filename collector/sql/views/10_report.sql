@@ -219,8 +219,9 @@ $$;
 COMMENT ON COLUMN report.results.failed_phase IS
     'The last phase a down result reached. NULL: not down, or none was reached.';
 
--- Each column that costs a look into the past is a sub-select, which the planner leaves out of a
--- query that does not ask for it.
+-- Where every pair stands is in vantage.standings, less what came in the last seconds; that, and a pair
+-- whose standing is older than it should be, is looked for in the results. Each column that costs a
+-- look into the past is a sub-select, which the planner leaves out of a query that does not ask for it.
 CREATE OR REPLACE VIEW report.latest WITH (security_barrier) AS
 SELECT
     pairs.monitor_id,
@@ -229,9 +230,7 @@ SELECT
     CASE
         WHEN monitors.paused_at IS NOT NULL THEN 'paused'
         WHEN latest.slot_at IS NULL THEN 'waiting'
-        WHEN latest.slot_at < now()
-            - make_interval(secs => 2 * monitors.interval_s + monitors.timeout_us / 1e6 + 30)
-            THEN 'missing'
+        WHEN latest.slot_at < due.late_at THEN 'missing'
         WHEN latest.outcome = 'degraded' THEN 'slow'
         ELSE latest.outcome::text
     END AS state,
@@ -259,23 +258,77 @@ SELECT
         ORDER BY failed.slot_at
         LIMIT 1)
     END AS failing_since_at,
-    (
+    COALESCE(stored.first_slot_at, (
         SELECT first.slot_at
         FROM vantage.results AS first
         WHERE first.monitor_id = pairs.monitor_id AND first.location = pairs.location
         ORDER BY first.slot_at
         LIMIT 1
-    ) AS first_slot_at
+    )) AS first_slot_at
 FROM vantage.monitor_locations AS pairs
 JOIN vantage.monitors ON monitors.id = pairs.monitor_id
 JOIN vantage.locations ON locations.name = pairs.location
+CROSS JOIN LATERAL (SELECT
+    now() - make_interval(
+        secs => 2 * monitors.interval_s + monitors.timeout_us / 1e6::float8 + 30) AS late_at
+) AS due
+LEFT JOIN vantage.standings AS stored
+    ON stored.monitor_id = pairs.monitor_id AND stored.location = pairs.location
+LEFT JOIN (
+    SELECT DISTINCT ON (results.monitor_id, results.location)
+        results.monitor_id,
+        results.location,
+        results.slot_at,
+        results.outcome,
+        results.failure,
+        results.http_status,
+        results.total_us,
+        results.cert_expires_at
+    FROM vantage.results
+    WHERE results.received_at >= (SELECT min(ingested.received_from_at) FROM vantage.ingested)
+        AND results.received_at > now() - INTERVAL '30 s'
+        AND results.slot_at > now() - INTERVAL '1 hour'
+        AND results.monitor_id = ANY(ARRAY(
+            SELECT own.id FROM vantage.monitors AS own
+            WHERE own.account_id = vantage.current_account()))
+    ORDER BY
+        results.monitor_id,
+        results.location,
+        results.slot_at DESC
+) AS recent ON recent.monitor_id = pairs.monitor_id AND recent.location = pairs.location
 LEFT JOIN LATERAL (
     SELECT results.*
     FROM vantage.results
-    WHERE results.monitor_id = pairs.monitor_id AND results.location = pairs.location
+    WHERE results.monitor_id = pairs.monitor_id
+        AND results.location = pairs.location
+        AND results.slot_at > COALESCE(stored.slot_at, '-infinity')
+        AND COALESCE(GREATEST(stored.slot_at, recent.slot_at), '-infinity') < due.late_at
+        AND monitors.paused_at IS NULL
     ORDER BY results.slot_at DESC
     LIMIT 1
-) AS latest ON true
+) AS found ON true
+CROSS JOIN LATERAL (
+    SELECT
+        CASE
+            WHEN found.slot_at IS NOT NULL THEN 'found'
+            WHEN recent.slot_at >= COALESCE(stored.slot_at, '-infinity') THEN 'recent'
+        END AS place
+) AS newest
+CROSS JOIN LATERAL (
+    SELECT
+        CASE newest.place WHEN 'found' THEN found.slot_at WHEN 'recent' THEN recent.slot_at
+            ELSE stored.slot_at END AS slot_at,
+        CASE newest.place WHEN 'found' THEN found.outcome WHEN 'recent' THEN recent.outcome
+            ELSE stored.outcome END AS outcome,
+        CASE newest.place WHEN 'found' THEN found.failure WHEN 'recent' THEN recent.failure
+            ELSE stored.failure END AS failure,
+        CASE newest.place WHEN 'found' THEN found.http_status WHEN 'recent' THEN recent.http_status
+            ELSE stored.http_status END AS http_status,
+        CASE newest.place WHEN 'found' THEN found.total_us WHEN 'recent' THEN recent.total_us
+            ELSE stored.total_us END AS total_us,
+        CASE newest.place WHEN 'found' THEN found.cert_expires_at WHEN 'recent' THEN recent.cert_expires_at
+            ELSE stored.cert_expires_at END AS cert_expires_at
+) AS latest
 WHERE monitors.account_id = vantage.current_account() AND monitors.removed_at IS NULL;
 COMMENT ON VIEW report.latest IS
     'How each of the account''s monitors stands at each location that probes it.';
@@ -295,7 +348,7 @@ COMMENT ON COLUMN report.latest.failing_since_at IS
     'First slot of the unbroken run of down results that the newest one ends, looking back seven '
     'days at most. NULL: the newest is not down, or is older than that.';
 COMMENT ON COLUMN report.latest.first_slot_at IS
-    'Slot of the oldest result that is kept. NULL: there is none.';
+    'Slot of the oldest result there was. NULL: there was none.';
 
 -- A view with a security barrier keeps no order, so looking for one neighbour through it would
 -- read and sort every row; these functions read one row of the index.

@@ -55,6 +55,7 @@ BEGIN
     DELETE FROM vantage.exchanges WHERE monitor_id = monitor;
     DELETE FROM vantage.rollups_1h WHERE monitor_id = monitor;
     DELETE FROM vantage.rollups_1d WHERE monitor_id = monitor;
+    DELETE FROM vantage.standings WHERE monitor_id = monitor;
     DELETE FROM vantage.gaps WHERE monitor_id = monitor;
     DELETE FROM vantage.quarantine WHERE monitor_id = monitor;
     WITH gone AS (

@@ -95,7 +95,7 @@ def test_how_available_it_was(answers: dict[int, Rows]) -> None:
     assert answers[8][0][1] < 0
     assert answers[9][0][0] == "syd"
     accounts: dict[str, int] = dict(answers[10])
-    assert accounts["agent_down"] in (39, 40, 41, 42)
+    assert 39 <= accounts["agent_down"] <= 60  # slots fall due while the questions are asked
 
 
 def test_certificates_and_addresses(answers: dict[int, Rows]) -> None:

@@ -92,6 +92,16 @@ def roll_up_all(connection: psycopg.Connection[Any]) -> None:
 def matches(connection: psycopg.Connection[Any], rows: list[Row]) -> None:
     for view, width in WIDTHS.items():
         assert read(connection, view) == expected(connection, rows, width), view
+    newest: dict[tuple[int, str], datetime] = {}
+    for row in rows:
+        pair = row.monitor_id, row.location
+        newest[pair] = max(row.slot_at, newest.get(pair, row.slot_at))
+    standings = connection.execute(
+        "SELECT monitor_id, location, slot_at, outcome, total_us FROM vantage.standings"
+    ).fetchall()
+    assert {(each[0], each[1]): each[2] for each in standings} == newest
+    known = {(row.monitor_id, row.location, row.slot_at, row.outcome, row.total_us) for row in rows}
+    assert known.issuperset(standings)
 
 
 def days_to_at(connection: psycopg.Connection[Any]) -> datetime:

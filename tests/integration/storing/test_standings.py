@@ -1,0 +1,75 @@
+"""How every pair stands: kept with the rollups, never behind the results, never falsely missing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.support.database import Database
+from tests.support.history import Row, ingest, insert, random_row
+
+MINUTE = timedelta(minutes=1)
+STANDING = "SELECT state, slot_at, first_slot_at FROM report.latest WHERE location = 'fra'"
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[psycopg.Connection[Any]]:
+    """One monitor, once a minute from fra."""
+    with psycopg.connect(database.url(role="vantage_collector"), autocommit=True) as connection:
+        connection.execute("INSERT INTO vantage.accounts (name) VALUES ('acme')")
+        connection.execute("INSERT INTO vantage.locations (name, title) VALUES ('fra', 'F')")
+        connection.execute(
+            "INSERT INTO vantage.monitors (account_id, name, url, interval_s)"
+            " VALUES (1, 'm', 'http://a.example/', 60)"
+        )
+        connection.execute("INSERT INTO vantage.monitor_locations VALUES (1, 'fra')")
+        yield connection
+
+
+def row(slot_at: datetime, outcome: str) -> Row:
+    failure = None if outcome == "up" else "http_status"
+    drawn = random_row(random.Random(1))
+    return replace(
+        drawn, slot_at=slot_at, monitor_id=1, location="fra", outcome=outcome, failure=failure
+    )
+
+
+def test_the_newest_result_is_shown_wherever_it_is(
+    database: Database, connection: psycopg.Connection[Any]
+) -> None:
+    """In the results alone, waiting for the rollups, or in the standings; late ones come last."""
+    now = datetime.now(UTC)
+    with psycopg.connect(database.url(role="vantage_dashboard"), autocommit=True) as reader:
+        reader.execute("SELECT set_config('vantage.account_id', '1', false)")
+
+        def shown() -> tuple[Any, ...]:
+            [found] = reader.execute(STANDING).fetchall()
+            return found
+
+        assert shown() == ("waiting", None, None)
+        insert(connection, [row(now - 9 * MINUTE, "up")])
+        assert shown() == ("missing", now - 9 * MINUTE, now - 9 * MINUTE)
+        ingest(connection, [row(now - 2 * MINUTE, "up")])
+        connection.execute("SELECT vantage.roll_up()")
+        assert shown() == ("up", now - 2 * MINUTE, now - 2 * MINUTE)
+
+        ingest(connection, [row(now - MINUTE, "down")])
+        assert shown() == ("down", now - MINUTE, now - 2 * MINUTE)
+        connection.execute("SELECT vantage.roll_up()")
+        assert shown() == ("down", now - MINUTE, now - 2 * MINUTE)
+
+        ingest(connection, [row(now - 8 * MINUTE, "up"), row(now - 7 * MINUTE, "degraded")])
+        connection.execute("SELECT vantage.roll_up()")
+        assert shown() == ("down", now - MINUTE, now - 8 * MINUTE)
+
+        # Whoever keeps the standings has not come round for long.
+        connection.execute("UPDATE vantage.standings SET slot_at = slot_at - INTERVAL '5 minutes'")
+        assert shown() == ("down", now - MINUTE, now - 8 * MINUTE)
+        connection.execute("UPDATE vantage.monitors SET paused_at = now()")
+        assert shown()[0] == "paused"
