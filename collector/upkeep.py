@@ -1,4 +1,4 @@
-"""What one collector at a time does for the whole database: rollups, retention, licences.
+"""What one collector at a time does for the whole database: rollups, baselines, licences.
 
 The leader is whoever holds an advisory lock; when it dies, its connection does, and another takes
 over. What it had not committed is still in ``vantage.ingested``.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import structlog
@@ -25,6 +26,7 @@ SHARE = 0.1  # of the time, to be spent at it
 CANDIDATE_EVERY_S = 5.0
 DROP_EVERY_S = 3600.0
 LICENCES_EVERY_S = 60.0
+HOUR = timedelta(hours=1)
 
 
 class Upkeep:
@@ -50,6 +52,7 @@ class Upkeep:
         await connection.execute("SET synchronous_commit = off")
         is_leader = False
         dropped_at = enforced_at = float("-inf")
+        usual_in: set[datetime] = set()
         while True:
             if not is_leader:
                 is_leader = await self.lead(connection)
@@ -60,6 +63,7 @@ class Upkeep:
                 await self.roll_up(connection)
                 await maintenance.plan(connection)
                 await self.sum_up_days(connection)
+                usual_in = await self.keep_baselines(connection, usual_in)
                 if time.monotonic() - enforced_at > LICENCES_EVERY_S:
                     await self.enforce_licences(connection)
                     enforced_at = time.monotonic()
@@ -97,6 +101,20 @@ class Upkeep:
             if row is None or row["day_at"] is None:
                 return
             log.info("day_summed_up", day=row["day_at"].date().isoformat())
+
+    async def keep_baselines(
+        self, connection: db.AsyncConnection, kept: set[datetime]
+    ) -> set[datetime]:
+        """Write down what is usual in this hour, the one before and the next; return these."""
+        hour_at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        needed = {hour_at, hour_at - HOUR, hour_at + HOUR}
+        for each in sorted(needed - kept, key=lambda at: abs(at - hour_at)):
+            cursor = await connection.execute(
+                db.queries("upkeep")["keep_baselines"], {"hour_at": each}
+            )
+            if row := await cursor.fetchone():
+                log.info("baselines_kept", hour_at=each.isoformat(), baselines=row["kept"])
+        return needed
 
     async def enforce_licences(self, connection: db.AsyncConnection) -> None:
         """Let the monitors of accounts rest whose licences have expired."""

@@ -25,6 +25,7 @@ from dashboard import (
     session,
     spreadsheet,
     timespan,
+    usual,
     view,
     words,
 )
@@ -140,6 +141,7 @@ async def show(request: Request) -> Response:
         run = await run_now.what_became(
             request.query_params, reader, scene.monitor, scene.standings, scene.now
         )
+        compared_with_usual = await usual.compared(reader, scene.monitor, scene.standings)
         quorum = await reader.one(Verdict, "verdict", monitor_id=scene.monitor.id)
         drawn = None if is_refresh else await _series(reader, scene, POINTS)
     charts, compared = _charts(drawn, scene.view)
@@ -157,6 +159,8 @@ async def show(request: Request) -> Response:
         verdict_sentence=words.verdict(states),
         worst=words.worst(states),
         quorum=quorum,
+        usual=compared_with_usual,
+        usual_titles=usual.TITLES,
         names=partial(words.places, {each.location: each.title for each in scene.standings}),
         overall=overall,
         stats=by_location,

@@ -28,6 +28,7 @@ FORMATS = {
     "moment": "%-d %b %Y, %H:%M:%S",
     "day": "%-d %b %Y",
     "short": "%-d %b, %H:%M",
+    "weekday": "%A %H:%M",
 }
 
 

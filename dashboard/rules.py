@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard import editing, forms, words
+from dashboard import editing, forms, usual, words
 from dashboard.errors import Forbidden, Unacceptable
 from dashboard.forms import Form, Submission
 from dashboard.rendering import page, settings_page
@@ -46,6 +47,10 @@ def filled(rule: Rule) -> Form:
             "distinct_by": rule.distinct_by,
             "closes_after": str(rule.closes_after_s),
             "degraded": "yes" if rule.opens_when_degraded else "",
+            "slower_factor": f"{rule.slower_factor.normalize():f}" if rule.slower_factor else "",
+            "slower_phase": rule.slower_phase,
+            "slower_for": f"{rule.slower_for_s / 60:g}",
+            "slower_locations": str(rule.slower_locations),
         }
     )
 
@@ -61,6 +66,10 @@ def values(form: Form) -> dict[str, Any]:
         "distinct_by": form.text("distinct_by"),
         "closes_after_s": _number(form, "closes_after", "The time until it closes"),
         "opens_when_degraded": form["degraded"] == "yes",
+        "slower_factor": _factor(form),
+        "slower_phase": form.text("slower_phase") or "total",
+        "slower_for_s": 60 * _number(form, "slower_for", "For how many minutes it is slower"),
+        "slower_locations": _number(form, "slower_locations", "From how many it must be slower"),
     }
 
 
@@ -69,6 +78,19 @@ def _number(form: Form, name: str, what: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9:
         raise Unacceptable(f"{what} cannot be “{text[:20]}”: give a whole number.")
     return int(text)
+
+
+def _factor(form: Form) -> Decimal | None:
+    text = form.text("slower_factor").replace(",", ".")
+    if not text:
+        return None
+    try:
+        factor = Decimal(text)
+    except InvalidOperation:
+        factor = Decimal("NaN")
+    if not factor.is_finite() or abs(factor) > 1000:
+        raise Unacceptable(f"“{text[:20]}” times as long as usual is no number: give 3, or 2.5.")
+    return round(factor, 1)
 
 
 async def show_account(request: Request, *, status: int = 200, **shown: Any) -> Response:
@@ -84,6 +106,7 @@ async def show_account(request: Request, *, status: int = 200, **shown: Any) -> 
         said=SAID.get(request.query_params.get("done", "")),
         rule=rule,
         own=own,
+        phases=usual.TITLES,
         **{"form": filled(rule), **shown},
     )
 
@@ -104,6 +127,7 @@ async def show(request: Request, *, status: int = 200, **shown: Any) -> Response
         visitor=visitor,
         monitor=monitor,
         rule=rule,
+        phases=usual.TITLES,
         parents=[parent.id for parent in parents],
         others=sorted(
             (each for each in others if each.id != monitor.id),

@@ -84,6 +84,7 @@ CAUSES = {
     "reset_receive": "Connection reset while receiving the response",
     "reset_send": "Connection reset while sending the request",
     "reset_wait": "Connection reset while waiting for the first byte",
+    "slower_than_usual": "Slower than usual",
     "source_unavailable": "The agent could not open a connection",
     "timeout_receive": "Timed out receiving the response",
     "timeout_send": "Timed out sending the request",

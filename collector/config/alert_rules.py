@@ -13,7 +13,7 @@ import psycopg
 
 from collector import db
 from collector.config.kind import KEY, Document, Present, Scope, key_of, monitor_id, placed
-from collector.config.shape import Choice, Field, Flag, Read, Record, Span, Whole
+from collector.config.shape import Choice, Field, Flag, Number, Read, Record, Span, Whole
 from collector.errors import CollectorError
 from collector.operator.duration import written
 
@@ -28,8 +28,15 @@ FIELDS = (
           "What is counted; location unless given."),
     Field("closes_after", Span(), "For how long it must be well; 2m unless given."),
     Field("opens_when_degraded", Flag(), "An incident opens for degraded, too."),
+    Field("slower_factor", Number(1.5, 100),
+          "One opens when it takes so many times as long as usual; never, unless given."),
+    Field("slower_phase", Choice(("total", "dns", "connect", "tls", "send", "wait", "receive")),
+          "What is compared with what is usual; total unless given."),
+    Field("slower_for", Span(), "For how long, 5m to 1h; 15m unless given."),
+    Field("slower_locations", Whole(1, 100), "From how many locations; 2 unless given."),
 )  # fmt: skip
 CLOSES_AFTER_MAX_S = 86_400
+SLOWER_FOR_S = (300, 3_600)
 USUAL = {
     "needed_locations": 2,
     "needed_percent": None,
@@ -37,6 +44,10 @@ USUAL = {
     "distinct_by": "location",
     "closes_after_s": 120,
     "opens_when_degraded": False,
+    "slower_factor": None,
+    "slower_phase": "total",
+    "slower_for_s": 900,
+    "slower_locations": 2,
 }
 
 
@@ -63,13 +74,20 @@ class AlertRules:
         closes_after_s = values.pop("closes_after", USUAL["closes_after_s"])
         if closes_after_s != int(closes_after_s) or closes_after_s > CLOSES_AFTER_MAX_S:
             raise found.parts["closes_after"].mistake("up to 24 h in whole seconds can be.")
+        slower_for_s = values.pop("slower_for", USUAL["slower_for_s"])
+        least_s, most_s = SLOWER_FOR_S
+        if slower_for_s != int(slower_for_s) or not least_s <= slower_for_s <= most_s:
+            raise found.parts["slower_for"].mistake("5m to 1h in whole seconds can be.")
+        if "slower_factor" in values:
+            values["slower_factor"] = round(values["slower_factor"], 1)
         if "needed_percent" in values and "needed_locations" in values:
             raise found.parts["needed_percent"].mistake(
                 "give needed_percent or needed_locations, not both."
             )
         if "needed_percent" in values:
             values["needed_locations"] = None
-        return Wanted({**USUAL, **values, "closes_after_s": int(closes_after_s)}, monitor, found)
+        spans = {"closes_after_s": int(closes_after_s), "slower_for_s": int(slower_for_s)}
+        return Wanted({**USUAL, **values, **spans}, monitor, found)
 
     def present(self, scope: Scope) -> dict[str, Present]:
         rows = scope.rows("config", "alert_rules")
@@ -118,13 +136,15 @@ class AlertRules:
 
 def document(columns: Mapping[str, Any], monitor: str | None) -> Document:
     """Write a rule as a file has it, without what is as usual."""
-    found = {} if monitor is None else {"monitor": monitor}
+    found: Document = {} if monitor is None else {"monitor": monitor}
     for name, usual in USUAL.items():
         value = columns[name]
         if value is None or value == usual:
             continue
-        if name == "closes_after_s":
-            found["closes_after"] = written(value)
+        if name.endswith("_s"):
+            found[name.removesuffix("_s")] = written(value)
+        elif name == "slower_factor":
+            found[name] = float(value)
         else:
             found[name] = value
     return found

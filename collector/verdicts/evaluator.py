@@ -27,6 +27,7 @@ LOOK_EVERY_S = 1.0
 CONFIGURE_EVERY_S = 5.0
 CANDIDATE_EVERY_S = 1.0
 KEEP_EVIDENCE_EVERY_S = 60.0
+COMPARE_EVERY_S = 30.0
 
 
 class Evaluator:
@@ -43,12 +44,17 @@ class Evaluator:
             try:
                 async with await db.connect(self.url) as connection:
                     await self.wait_to_lead(connection)
-                    async with await db.connect(self.url) as listener:
+                    judgement = Judgement(connection)
+                    async with (
+                        await db.connect(self.url) as listener,
+                        await db.connect(self.url) as comparer,
+                    ):
                         await listener.execute("LISTEN vantage_results")
                         await listener.execute("LISTEN vantage_assignments")
                         async with asyncio.TaskGroup() as tasks:
                             tasks.create_task(self.listen(listener))
-                            tasks.create_task(self.lead(connection))
+                            tasks.create_task(self.lead(judgement))
+                            tasks.create_task(self.compare(judgement, comparer))
             except* (TransientError, psycopg.Error) as errors:
                 log.warning("verdicts_interrupted", error=db.first_line(errors.exceptions[0]))
                 await asyncio.sleep(CANDIDATE_EVERY_S)
@@ -71,9 +77,14 @@ class Evaluator:
             self.has_arrivals.set()
         raise TransientError("The connection that listens for results has ended.")
 
-    async def lead(self, connection: db.AsyncConnection) -> None:
+    async def compare(self, judgement: Judgement, connection: db.AsyncConnection) -> None:
+        """Look at what is slower than usual; arrivals need not wait for that."""
+        while True:
+            await asyncio.sleep(COMPARE_EVERY_S)
+            await judgement.compare(connection)
+
+    async def lead(self, judgement: Judgement) -> None:
         """Judge what arrives, while the connection lasts."""
-        judgement = Judgement(connection)
         await judgement.resume()
         log.info("verdicts_begun", monitors=len(judgement.judge.watched))
         configured_at = kept_at = time.monotonic()

@@ -50,7 +50,7 @@ def severity(rule: Rule, verdict: Verdict) -> Severity | None:
     """How bad a verdict is to the rule. None: it opens nothing."""
     if verdict.state == "down":
         return "down"
-    if verdict.state == "degraded" and rule.opens_when_degraded:
+    if verdict.state == "degraded" and (rule.opens_when_degraded or verdict.slower):
         return "degraded"
     return None
 
@@ -68,7 +68,8 @@ def advance(
     ``may_open`` False, as in maintenance: none opens, and none that is open gets worse.
     """
     bad = severity(rule, verdict)
-    failing = frozenset(verdict.failing + (verdict.slow if bad == "degraded" else ()))
+    below = verdict.slow + verdict.slower if bad == "degraded" else ()
+    failing = frozenset(verdict.failing + below)
     if incident is not None and incident.is_open:
         return _advance_open(incident, rule, verdict, now_us, bad, failing, may_open=may_open)
     if bad is None or not may_open:
@@ -84,6 +85,8 @@ def advance(
         )
         return again, ("reopened",)
     began_at_us = verdict.failing_since_us or now_us
+    if bad == "degraded" and verdict.slower:
+        began_at_us = min(began_at_us, now_us - (rule.slower_for_us or 0))
     return Incident(bad, began_at_us, now_us, failing), ("opened",)
 
 

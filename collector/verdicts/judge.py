@@ -107,6 +107,8 @@ class Judge:
         self.reputations: dict[str, Reputation] = {}
         self.silent: frozenset[str] = frozenset()
         """Locations none of whose agents is well."""
+        self.slower: dict[int, frozenset[str]] = {}
+        """Monitors that are slower than usual, and from which locations."""
         self._inquiries: defaultdict[int, Inquiry] = defaultdict(Inquiry)
         self._held_since_us: dict[int, int] = {}
         self._touched: set[int] = set()
@@ -145,6 +147,16 @@ class Judge:
             if monitor_id not in self.watched
         ]
         self._touched |= self.watched.keys()
+
+    def compare(self, slower: Mapping[int, Collection[str]]) -> None:
+        """Replace what is known to be slower than usual."""
+        after = {each: frozenset(locations) for each, locations in slower.items()}
+        self._touched |= {
+            each
+            for each in self.slower.keys() | after.keys()
+            if self.slower.get(each) != after.get(each)
+        }
+        self.slower = after
 
     def hear(self, vote: Vote, *, received_at_us: int) -> bool:
         """Take a vote into account; tell whether it had one."""
@@ -233,6 +245,7 @@ class Judge:
             self.standings[watched.id],
             fresh_after_us=now_us - watched.fresh_us,
             unheard=unheard,
+            slower=self.slower.get(watched.id, ()) if watched.rule.slower_for_us else (),
         )
         if verdict != self.verdicts.get(watched.id):
             self.verdicts[watched.id] = verdict
@@ -298,7 +311,7 @@ class Judge:
         if not any(each.failed for each in standings.values()):
             self._inquiries.pop(watched.id, None)
             return
-        if severity(watched.rule, self.verdicts[watched.id]) or watched.is_in_maintenance:
+        if self.verdicts[watched.id].state == "down" or watched.is_in_maintenance:
             return  # it is known
         asked = self._inquiries[watched.id].ask(
             watched.rule,

@@ -16,6 +16,7 @@ from collector import db
 from collector.verdicts import words
 from collector.verdicts.incident import Incident
 from collector.verdicts.judge import Case, Decisions, Judge, Step, Vote, Watched
+from collector.verdicts.slowness import Slowness
 from collector.verdicts.verdict import Place, Rule, Standing, Verdict, take
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -40,6 +41,7 @@ class Judgement:
     titles: dict[str, str] = field(default_factory=dict)
     unwell_agents: frozenset[UUID] = frozenset()
     silent: frozenset[str] = frozenset()
+    slowness: dict[tuple[int, str], Slowness] = field(default_factory=dict)
 
     # Reading ------------------------------------------------------------------------------------
 
@@ -48,6 +50,7 @@ class Judgement:
         # What arrives from here on is in the results, in the arrivals, or in both.
         await self._run("forget_arrivals")
         await self.configure()
+        await self.compare(self.connection)
         verdicts = {row["monitor_id"]: verdict(row) for row in await self._rows("verdicts")}
         standings: defaultdict[int, dict[str, Standing]] = defaultdict(dict)
         for row in await self._rows("votes"):
@@ -74,6 +77,20 @@ class Judgement:
         self.judge.silent = frozenset(row["name"] for row in rows if row["is_silent"])
         self.unwell_agents = frozenset(row["id"] for row in await self._rows("unwell_agents"))
         self.judge.configure(watched(row, places) for row in await self._rows("watched"))
+
+    async def compare(self, connection: db.AsyncConnection) -> None:
+        """Ask the database what is slower than usual; over which connection is the caller's."""
+        cursor = await connection.execute(db.queries("verdicts")["slower"])
+        self.slowness = {
+            (row["monitor_id"], row["location"]): Slowness(
+                row["phase"], row["level_us"], row["usual_us"]
+            )
+            for row in await cursor.fetchall()
+        }
+        slower: defaultdict[int, set[str]] = defaultdict(set)
+        for monitor_id, location in self.slowness:
+            slower[monitor_id].add(location)
+        self.judge.compare(slower)
 
     async def hear(self) -> int:
         """Take what has arrived into account; return how many results that was."""
@@ -136,6 +153,7 @@ class Judgement:
                 "needed": each.needed,
                 "failing": list(each.failing),
                 "slow": list(each.slow),
+                "slower": list(each.slower),
                 "failing_since_at": instant_or_none(each.failing_since_us),
             }
             for monitor_id, each in verdicts.items()
@@ -192,9 +210,12 @@ class Judgement:
             stands = self.judge.standings[monitor_id].get(location)
             if stands is None:
                 continue
+            # Of one that is only slow, any result shows it.
+            is_slow = now.severity == "degraded" and now.recovered_at_us is None
+            failed_at_us = stands.failed_at_us or (stands.slot_at_us if is_slow else None)
             slots = {
-                "first": stands.failing_since_us or stands.failed_at_us,
-                "last": stands.failed_at_us,
+                "first": stands.failing_since_us or failed_at_us,
+                "last": failed_at_us,
                 "well": None if stands.failed else stands.well_since_us,
             }
             for which, slot_at_us in slots.items():
@@ -223,8 +244,16 @@ class Judgement:
         cause = row["cause"] or "other"
         verdict = self.judge.verdicts[monitor_id]
         watched = self.judge.watched[monitor_id]
-        named = verdict.failing or verdict.slow
         since_us = verdict.failing_since_us or self.judge.cases[monitor_id].incident.began_at_us
+        slower = {
+            self.titles.get(name, name): slowness
+            for name in verdict.slower
+            if (slowness := self.slowness.get((monitor_id, name)))
+        }
+        if slower and verdict.state == "degraded":
+            sentence = words.slower(slower, len(watched.places), instant(since_us))
+            return "slower_than_usual", sentence
+        named = verdict.failing or verdict.slow or verdict.slower
         sentence = words.outage(
             cause,
             row["http_status"],
@@ -257,6 +286,8 @@ def watched(row: DictRow, places: Mapping[str, Place]) -> Watched:
             distinct_by=row["distinct_by"],
             closes_after_us=row["closes_after_s"] * 1_000_000,
             opens_when_degraded=row["opens_when_degraded"],
+            slower_for_us=row["slower_for_s"] * 1_000_000 if row["slower_factor"] else None,
+            slower_locations=row["slower_locations"],
         ),
         places=tuple(places[name] for name in row["locations"] if name in places),
         parents=tuple(row["parents"]),
@@ -273,6 +304,7 @@ def verdict(row: DictRow) -> Verdict:
         tuple(row["failing"]),
         tuple(row["slow"]),
         row["failing_since_us"],
+        tuple(row["slower"]),
     )
 
 

@@ -16,7 +16,10 @@ State = Literal["up", "degraded", "down", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When a monitor is down: vantage.alert_rules. One of the two ``needed`` is None."""
+    """When a monitor is down: vantage.alert_rules. One of the two ``needed`` is None.
+
+    ``slower_for_us`` None: nobody asks whether it is slower than usual.
+    """
 
     needed_locations: int | None = 2
     needed_percent: int | None = None
@@ -24,6 +27,8 @@ class Rule:
     distinct_by: str = "location"
     closes_after_us: int = 120_000_000
     opens_when_degraded: bool = False
+    slower_for_us: int | None = None
+    slower_locations: int = 2
 
     def needed(self, *, assigned: int, voting: int) -> int:
         """How many must fail, of so many that are assigned and so many that have a vote."""
@@ -31,6 +36,10 @@ class Rule:
             return max(1, -(-voting * self.needed_percent // 100))
         assert self.needed_locations is not None  # noqa: S101 - a check of the table
         return max(1, min(self.needed_locations, assigned))
+
+    def slower_needed(self, *, assigned: int) -> int:
+        """From how many it must be slower than usual, of so many that are assigned."""
+        return max(1, min(self.slower_locations, assigned))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,10 @@ def take(standing: Standing | None, slot_at_us: int, outcome: Outcome) -> Standi
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the locations say together: vantage.verdicts."""
+    """What the locations say together: vantage.verdicts.
+
+    ``slower``: those from which it is slower than usual, where they are enough; else none.
+    """
 
     state: State
     voting: int
@@ -104,6 +116,7 @@ class Verdict:
     failing: tuple[str, ...] = ()
     slow: tuple[str, ...] = ()
     failing_since_us: int | None = None
+    slower: tuple[str, ...] = ()
 
 
 def decide(
@@ -113,17 +126,19 @@ def decide(
     *,
     fresh_after_us: int,
     unheard: Collection[str] = (),
+    slower: Collection[str] = (),
 ) -> Verdict:
     """Weigh the standings of the assigned locations.
 
     A vote counts while its slot is after ``fresh_after_us``; locations that are ``unheard``, in
-    trouble themselves, have none.
+    trouble themselves, have none. ``slower``: locations from which it is slower than usual.
     """
     voting: set[str] = set()
     failing: list[str] = []
     slow: list[str] = []
     failing_keys: set[str] = set()
     below_keys: set[str] = set()
+    slower_keys: dict[str, str] = {}
     since_us: list[int] = []
     for place in assigned:
         standing = standings.get(place.name)
@@ -131,6 +146,8 @@ def decide(
             continue
         key = place.key(rule.distinct_by)
         voting.add(key)
+        if place.name in slower:
+            slower_keys[place.name] = key
         if standing.failed >= rule.consecutive:
             failing.append(place.name)
             failing_keys.add(key)
@@ -140,15 +157,16 @@ def decide(
         elif standing.below >= rule.consecutive:
             slow.append(place.name)
             below_keys.add(key)
-    needed = rule.needed(
-        assigned=len({place.key(rule.distinct_by) for place in assigned}), voting=len(voting)
-    )
+    keys = len({place.key(rule.distinct_by) for place in assigned})
+    needed = rule.needed(assigned=keys, voting=len(voting))
+    if len(set(slower_keys.values())) < rule.slower_needed(assigned=keys):
+        slower_keys.clear()
     state: State
     if not voting:
         state = "unknown"
     elif len(failing_keys) >= needed:
         state = "down"
-    elif len(below_keys) >= needed:
+    elif len(below_keys) >= needed or slower_keys:
         state = "degraded"
     elif failing_keys == voting:
         state = "unknown"
@@ -161,4 +179,5 @@ def decide(
         tuple(sorted(failing)),
         tuple(sorted(slow)),
         min(since_us, default=None),
+        tuple(sorted(slower_keys)),
     )

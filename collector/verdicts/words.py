@@ -5,8 +5,10 @@ The report centre says causes in the same words; tests/contract/test_failures.py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+
+from collector.verdicts.slowness import Slowness
 
 NAMED = 3  # places in a sentence; more are counted
 
@@ -55,6 +57,7 @@ CAUSES = {
     "reset_receive": "Connection reset while receiving the response",
     "reset_send": "Connection reset while sending the request",
     "reset_wait": "Connection reset while waiting for the first byte",
+    "slower_than_usual": "Slower than usual",
     "source_unavailable": "The agent could not open a connection",
     "timeout_receive": "Timed out receiving the response",
     "timeout_send": "Timed out sending the request",
@@ -73,6 +76,17 @@ CAUSES = {
     "too_slow": "Slower than the limit",
     "truncated_body": "Response ended too early",
     "url_invalid": "Address cannot be used",
+}
+
+# What takes its time.
+PHASES = {
+    "total": "The response",
+    "dns": "DNS lookup",
+    "connect": "TCP connect",
+    "tls": "TLS handshake",
+    "send": "Sending the request",
+    "wait": "Waiting for first byte",
+    "receive": "Content transfer",
 }
 
 
@@ -99,6 +113,21 @@ def outage(
     since_at: datetime,
 ) -> str:
     """Say what fails, from how many of the locations, from which, and since when."""
+    return f"{cause(failure, http_status)} {whereabouts(titles, assigned, since_at)}"
+
+
+def slower(slowness: Mapping[str, Slowness], assigned: int, since_at: datetime) -> str:
+    """Say what takes longer than usual at the locations that are the keys, and how much."""
+    worst = max(slowness.values(), key=lambda each: each.times)
+    up_to = "up to " if len(slowness) > 1 else ""
+    return (
+        f"{PHASES[worst.phase]} takes {up_to}{worst.times:.1f} times its usual time "
+        f"{whereabouts(list(slowness), assigned, since_at)}"
+    )
+
+
+def whereabouts(titles: Sequence[str], assigned: int, since_at: datetime) -> str:
+    """``from 2 of 5 locations (Frankfurt and Sydney) since 2026-11-26 14:00 UTC.``"""
     since = f"{since_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     where = "its one location" if assigned == 1 else f"{len(titles)} of {assigned} locations"
-    return f"{cause(failure, http_status)} from {where} ({places(titles)}) since {since}."
+    return f"from {where} ({places(titles)}) since {since}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Address
 
 
@@ -18,6 +19,7 @@ class Verdict:
     voting: int
     needed: int
     failing: list[str]
+    slower: list[str]
     failing_since_at: datetime | None
     consecutive: int
     distinct_by: str
@@ -76,7 +78,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The rule in force for a monitor, or for the account. ``source``: whose it is."""
+    """The rule in force for a monitor, or for the account. ``source``: whose it is.
+
+    ``slower_factor`` None: no incident opens for what is only slower than usual.
+    """
 
     monitor_id: int | None
     source: str
@@ -86,3 +91,7 @@ class Rule:
     distinct_by: str
     closes_after_s: int
     opens_when_degraded: bool
+    slower_factor: Decimal | None
+    slower_phase: str
+    slower_for_s: int
+    slower_locations: int

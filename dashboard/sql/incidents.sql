@@ -6,6 +6,7 @@ SELECT
     verdicts.voting,
     verdicts.needed,
     verdicts.failing,
+    verdicts.slower,
     verdicts.failing_since_at,
     rules.consecutive,
     rules.distinct_by,
@@ -96,7 +97,11 @@ SELECT
     consecutive,
     distinct_by,
     closes_after_s,
-    opens_when_degraded
+    opens_when_degraded,
+    slower_factor,
+    slower_phase,
+    slower_for_s,
+    slower_locations
 FROM report.monitor_rules
 WHERE monitor_id = %(monitor_id)s
 
@@ -109,7 +114,11 @@ SELECT
     consecutive,
     distinct_by,
     closes_after_s,
-    opens_when_degraded
+    opens_when_degraded,
+    slower_factor,
+    slower_phase,
+    slower_for_s,
+    slower_locations
 FROM report.account_rule
 
 -- own_rules --
@@ -124,7 +133,8 @@ ORDER BY lower(monitors.name)
 -- save_rule --
 SELECT report.save_alert_rule(
     %(monitor_id)s, %(needed_locations)s, %(needed_percent)s, %(consecutive)s, %(distinct_by)s,
-    %(closes_after_s)s, %(opens_when_degraded)s)
+    %(closes_after_s)s, %(opens_when_degraded)s, %(slower_factor)s, %(slower_phase)s,
+    %(slower_for_s)s, %(slower_locations)s)
 
 -- remove_rule --
 SELECT report.remove_alert_rule(%(monitor_id)s)

@@ -13,6 +13,7 @@ const STYLES = {
   },
   day: { day: "numeric", month: "short", year: "numeric" },
   short: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
+  weekday: { weekday: "long", hour: "2-digit", minute: "2-digit" },
   clock: { hour: "2-digit", minute: "2-digit" },
 };
 

@@ -63,6 +63,8 @@ INSERT INTO vantage.alert_rules (account_id) SELECT id FROM vantage.accounts;
 INSERT INTO vantage.monitor_dependencies (monitor_id, parent_id) VALUES (1, 2), (2, 1);
 INSERT INTO vantage.verdicts (monitor_id, state, since_at, judged_at, voting, needed, failing, slow)
 SELECT id, 'down', now(), now(), 1, 1, '{fra}', '{}' FROM vantage.monitors;
+INSERT INTO vantage.baselines (hour_at, monitor_id, location, phase, weeks, results)
+SELECT now(), id, 'fra', 'total', 1, 1 FROM vantage.monitors;
 INSERT INTO vantage.incidents
     (account_id, monitor_id, severity, began_at, opened_at, cause, summary)
 SELECT account_id, id, 'down', now(), now(), 'other', name FROM vantage.monitors;

@@ -99,6 +99,8 @@ VALUES (4711, 4711, 4711);
 INSERT INTO vantage.verdicts (monitor_id, state, since_at, judged_at, voting, needed, failing, slow)
 VALUES (4711, 'down', now(), now(), 1, 1, '{fra}', '{}');
 INSERT INTO vantage.monitor_dependencies (monitor_id, parent_id) VALUES (4711, 4712);
+INSERT INTO vantage.baselines (hour_at, monitor_id, location, phase, weeks, results)
+VALUES (now(), 4711, 'fra', 'total', 1, 1);
 INSERT INTO vantage.arrivals (agent_id, location, monitor_ids, slots_at_us, outcomes)
 VALUES (md5('agent')::uuid, 'fra', '{4711}', '{0}', '{down}');
 INSERT INTO vantage.incidents (id, account_id, monitor_id, severity, began_at, opened_at, cause,

@@ -86,7 +86,11 @@ SELECT
     consecutive,
     distinct_by,
     closes_after_s,
-    opens_when_degraded
+    opens_when_degraded,
+    slower_factor,
+    slower_phase,
+    slower_for_s,
+    slower_locations
 FROM vantage.alert_rules
 WHERE account_id = %(account_id)s
     AND (monitor_id IS NULL OR EXISTS (
@@ -97,10 +101,12 @@ ORDER BY id
 -- add_alert_rule --
 INSERT INTO vantage.alert_rules (
     account_id, monitor_id, needed_locations, needed_percent, consecutive, distinct_by,
-    closes_after_s, opens_when_degraded)
+    closes_after_s, opens_when_degraded, slower_factor, slower_phase, slower_for_s,
+    slower_locations)
 VALUES (
     %(account_id)s, %(monitor_id)s, %(needed_locations)s, %(needed_percent)s, %(consecutive)s,
-    %(distinct_by)s, %(closes_after_s)s, %(opens_when_degraded)s)
+    %(distinct_by)s, %(closes_after_s)s, %(opens_when_degraded)s, %(slower_factor)s,
+    %(slower_phase)s, %(slower_for_s)s, %(slower_locations)s)
 RETURNING id
 
 -- update_alert_rule --
@@ -112,7 +118,11 @@ SET
     consecutive = %(consecutive)s,
     distinct_by = %(distinct_by)s,
     closes_after_s = %(closes_after_s)s,
-    opens_when_degraded = %(opens_when_degraded)s
+    opens_when_degraded = %(opens_when_degraded)s,
+    slower_factor = %(slower_factor)s,
+    slower_phase = %(slower_phase)s,
+    slower_for_s = %(slower_for_s)s,
+    slower_locations = %(slower_locations)s
 WHERE id = %(id)s
 RETURNING id
 

@@ -12,6 +12,9 @@ FROM vantage.roll_up()
 -- sum_up_day --
 SELECT vantage.sum_up_day() AS day_at
 
+-- keep_baselines --
+SELECT vantage.keep_baselines(%(hour_at)s) AS kept
+
 -- rollup_lag --
 SELECT extract(epoch FROM lag)::double precision AS lag_s
 FROM vantage.rollup_backlog

@@ -20,6 +20,9 @@ SELECT
     rules.distinct_by,
     rules.closes_after_s,
     rules.opens_when_degraded,
+    rules.slower_factor,
+    rules.slower_for_s,
+    rules.slower_locations,
     places.locations,
     COALESCE(above.parents, '{}') AS parents,
     EXISTS (
@@ -120,6 +123,58 @@ GROUP BY
     pairs.monitor_id,
     pairs.location
 
+-- slower --
+-- The median of a while, against what is usual in every hour that it touches. What was as slow at
+-- this time yesterday is no news; two results say little.
+SELECT
+    rules.monitor_id,
+    places.location,
+    rules.slower_phase AS phase,
+    recent.level_us,
+    usual.usual_us
+FROM vantage.monitor_rules AS rules
+JOIN vantage.monitors ON monitors.id = rules.monitor_id
+JOIN vantage.monitor_locations AS places ON places.monitor_id = rules.monitor_id
+CROSS JOIN LATERAL (
+    SELECT LEAST(GREATEST(rules.slower_for_s, 5 * monitors.interval_s), 3600) AS length_s
+) AS span
+CROSS JOIN LATERAL (
+    SELECT
+        GREATEST(max(baselines.usual_us), max(baselines.day_before_us)) AS usual_us,
+        max(baselines.spread_us) AS spread_us
+    FROM vantage.baselines
+    WHERE baselines.monitor_id = rules.monitor_id
+        AND baselines.location = places.location
+        AND baselines.phase = rules.slower_phase
+        AND baselines.hour_at > now() - make_interval(hours => 1, secs => span.length_s)
+        AND baselines.hour_at <= now()
+    HAVING bool_and(baselines.usual_us IS NOT NULL)
+) AS usual
+CROSS JOIN LATERAL (
+    SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY phase.us) AS level_us
+    FROM vantage.results
+    CROSS JOIN LATERAL (
+        SELECT CASE rules.slower_phase
+            WHEN 'total' THEN results.total_us
+            WHEN 'dns' THEN results.dns_us
+            WHEN 'connect' THEN results.connect_us
+            WHEN 'tls' THEN results.tls_us
+            WHEN 'send' THEN results.send_us
+            WHEN 'wait' THEN results.wait_us
+            WHEN 'receive' THEN results.receive_us
+        END AS us
+    ) AS phase
+    WHERE results.monitor_id = rules.monitor_id
+        AND results.location = places.location
+        AND results.slot_at > now() - make_interval(secs => span.length_s)
+        AND results.outcome <> 'down'
+        AND NOT results.suspect
+    HAVING count(phase.us) >= 3
+) AS recent
+WHERE rules.slower_factor IS NOT NULL
+    AND monitors.paused_at IS NULL
+    AND vantage.is_slower(recent.level_us, usual.usual_us, usual.spread_us, rules.slower_factor)
+
 -- verdicts --
 SELECT
     monitor_id,
@@ -128,6 +183,7 @@ SELECT
     needed,
     failing,
     slow,
+    slower,
     (extract(epoch FROM failing_since_at) * 1000000)::bigint AS failing_since_us
 FROM vantage.verdicts
 
@@ -166,7 +222,8 @@ WHERE ended_at IS NULL
 
 -- store_verdict --
 INSERT INTO vantage.verdicts AS known (
-    monitor_id, state, since_at, judged_at, voting, needed, failing, slow, failing_since_at)
+    monitor_id, state, since_at, judged_at, voting, needed, failing, slow, slower,
+    failing_since_at)
 SELECT
     monitors.id,
     %(state)s,
@@ -176,6 +233,7 @@ SELECT
     %(needed)s,
     %(failing)s,
     %(slow)s,
+    %(slower)s,
     %(failing_since_at)s
 FROM vantage.monitors
 WHERE monitors.id = %(monitor_id)s
@@ -191,6 +249,7 @@ SET
     needed = EXCLUDED.needed,
     failing = EXCLUDED.failing,
     slow = EXCLUDED.slow,
+    slower = EXCLUDED.slower,
     failing_since_at = EXCLUDED.failing_since_at
 
 -- drop_verdict --

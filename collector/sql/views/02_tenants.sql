@@ -84,6 +84,7 @@ BEGIN
     FOR dependent IN
         SELECT * FROM (VALUES
             ('verdicts', 'monitors', 'monitor_id'),
+            ('baselines', 'monitors', 'monitor_id'),
             ('monitor_dependencies', 'monitors', 'monitor_id'),
             ('incident_evidence', 'incidents', 'incident_id'),
             ('incident_events', 'incidents', 'incident_id')

@@ -27,7 +27,11 @@ BEGIN
                 rule.consecutive,
                 rule.distinct_by,
                 rule.closes_after_s,
-                rule.opens_when_degraded
+                rule.opens_when_degraded,
+                rule.slower_factor,
+                rule.slower_phase,
+                rule.slower_for_s,
+                rule.slower_locations
             FROM vantage.monitors
             CROSS JOIN LATERAL (
                 SELECT *
@@ -59,6 +63,10 @@ COMMENT ON COLUMN vantage.monitor_rules.consecutive IS 'As in vantage.alert_rule
 COMMENT ON COLUMN vantage.monitor_rules.distinct_by IS 'As in vantage.alert_rules.';
 COMMENT ON COLUMN vantage.monitor_rules.closes_after_s IS 'As in vantage.alert_rules.';
 COMMENT ON COLUMN vantage.monitor_rules.opens_when_degraded IS 'As in vantage.alert_rules.';
+COMMENT ON COLUMN vantage.monitor_rules.slower_factor IS 'As in vantage.alert_rules.';
+COMMENT ON COLUMN vantage.monitor_rules.slower_phase IS 'As in vantage.alert_rules.';
+COMMENT ON COLUMN vantage.monitor_rules.slower_for_s IS 'As in vantage.alert_rules.';
+COMMENT ON COLUMN vantage.monitor_rules.slower_locations IS 'As in vantage.alert_rules.';
 
 COMMENT ON VIEW report.monitor_rules IS
     'The rule that is in force for each of the account''s monitors; its columns are explained at '
@@ -73,7 +81,11 @@ SELECT
     consecutive,
     distinct_by,
     closes_after_s,
-    opens_when_degraded
+    opens_when_degraded,
+    slower_factor,
+    slower_phase,
+    slower_for_s,
+    slower_locations
 FROM vantage.alert_rules
 WHERE account_id = vantage.current_account();
 COMMENT ON VIEW report.alert_rules IS
@@ -88,7 +100,11 @@ SELECT
     rule.consecutive,
     rule.distinct_by,
     rule.closes_after_s,
-    rule.opens_when_degraded
+    rule.opens_when_degraded,
+    rule.slower_factor,
+    rule.slower_phase,
+    rule.slower_for_s,
+    rule.slower_locations
 FROM vantage.accounts
 CROSS JOIN LATERAL (
     SELECT *

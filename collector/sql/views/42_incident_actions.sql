@@ -118,10 +118,39 @@ END
 $$;
 COMMENT ON FUNCTION vantage.check_rule IS 'Raises VA400, saying why, for what can be no rule.';
 
+CREATE OR REPLACE FUNCTION vantage.check_slower(
+    given_factor numeric, given_phase text, given_for_s integer, given_locations integer)
+RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+BEGIN
+    IF given_factor NOT BETWEEN 1.5 AND 100 THEN
+        RAISE EXCEPTION 'Slower than usual is 1.5 to 100 times as long, not % times.', given_factor
+            USING ERRCODE = 'VA400';
+    ELSIF given_phase IS NULL
+        OR given_phase NOT IN ('total', 'dns', 'connect', 'tls', 'send', 'wait', 'receive') THEN
+        RAISE EXCEPTION 'What is compared with what is usual is the total or a phase, not “%”.',
+            left(given_phase, 100) USING ERRCODE = 'VA400';
+    ELSIF given_for_s IS NULL OR given_for_s NOT BETWEEN 300 AND 3600 THEN
+        RAISE EXCEPTION 'Slower than usual is told of 5 to 60 minutes, not of % s.',
+            COALESCE(given_for_s::text, 'no') USING ERRCODE = 'VA400';
+    ELSIF given_locations IS NULL OR given_locations NOT BETWEEN 1 AND 100 THEN
+        RAISE EXCEPTION '% locations can be no rule: 1 to 100 can.',
+            COALESCE(given_locations::text, 'No') USING ERRCODE = 'VA400';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION vantage.check_slower IS
+    'Raises VA400, saying why, for what can be no rule about what is slower than usual.';
+
+DROP FUNCTION IF EXISTS report.save_alert_rule(
+    integer, integer, integer, integer, text, integer, boolean);
 CREATE OR REPLACE FUNCTION report.save_alert_rule(
     given_monitor_id integer, given_locations integer, given_percent integer,
     given_consecutive integer, given_distinct_by text, given_closes_after_s integer,
-    given_degraded boolean)
+    given_degraded boolean, given_slower_factor numeric DEFAULT NULL,
+    given_slower_phase text DEFAULT 'total', given_slower_for_s integer DEFAULT 900,
+    given_slower_locations integer DEFAULT 2)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -131,6 +160,8 @@ DECLARE
 BEGIN
     PERFORM vantage.check_rule(given_locations, given_percent, given_consecutive,
         given_distinct_by, given_closes_after_s);
+    PERFORM vantage.check_slower(given_slower_factor, given_slower_phase, given_slower_for_s,
+        given_slower_locations);
     IF given_monitor_id IS NOT NULL THEN
         SELECT name INTO whose FROM vantage.monitors
         WHERE id = given_monitor_id AND account_id = own_id AND removed_at IS NULL;
@@ -147,13 +178,19 @@ BEGIN
         consecutive = given_consecutive,
         distinct_by = given_distinct_by,
         closes_after_s = given_closes_after_s,
-        opens_when_degraded = COALESCE(given_degraded, false)
+        opens_when_degraded = COALESCE(given_degraded, false),
+        slower_factor = given_slower_factor,
+        slower_phase = given_slower_phase,
+        slower_for_s = given_slower_for_s,
+        slower_locations = given_slower_locations
     WHERE account_id = own_id AND monitor_id IS NOT DISTINCT FROM given_monitor_id;
     IF NOT FOUND THEN
         INSERT INTO vantage.alert_rules (account_id, monitor_id, needed_locations, needed_percent,
-            consecutive, distinct_by, closes_after_s, opens_when_degraded)
+            consecutive, distinct_by, closes_after_s, opens_when_degraded, slower_factor,
+            slower_phase, slower_for_s, slower_locations)
         VALUES (own_id, given_monitor_id, given_locations, given_percent, given_consecutive,
-            given_distinct_by, given_closes_after_s, COALESCE(given_degraded, false));
+            given_distinct_by, given_closes_after_s, COALESCE(given_degraded, false),
+            given_slower_factor, given_slower_phase, given_slower_for_s, given_slower_locations);
     END IF;
     PERFORM vantage.record('alert_rule_saved', COALESCE(whose, 'all monitors'));
 END

@@ -45,7 +45,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.status_pages, vantage.status_pag
     TO vantage_views;
 GRANT SELECT ON vantage.verdicts, vantage.incidents, vantage.incident_evidence,
     vantage.incident_events, vantage.alert_rules, vantage.monitor_dependencies,
-    vantage.location_troubles TO vantage_views;
+    vantage.location_troubles, vantage.baselines TO vantage_views;
 GRANT UPDATE (acknowledged_at, acknowledged_by, post_mortem) ON vantage.incidents TO vantage_views;
 GRANT INSERT ON vantage.incident_events TO vantage_views;
 GRANT INSERT, UPDATE, DELETE ON vantage.alert_rules, vantage.monitor_dependencies TO vantage_views;

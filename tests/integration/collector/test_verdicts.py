@@ -8,8 +8,11 @@ import signal
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from tests.support.collector import (
     Collector,
@@ -177,3 +180,86 @@ async def test_an_outage_is_confirmed_at_once_and_outlives_a_frozen_collector(
             [("a", "silent"), ("b", "silent"), ("c", "silent")],
         )
         await until(url, "SELECT state FROM vantage.verdicts", [("unknown",)])
+
+
+async def test_another_collector_judges_soon_after_one_was_killed(
+    database: Database, tmp_path: Path
+) -> None:
+    configure(database.url(), locations=("a", "b", "c"))
+    url = database.url(role="vantage_collector")
+    places = [tmp_path / "one", tmp_path / "two"]
+    for place in places:
+        place.mkdir()
+    with running_collector(url, places[0]) as first:
+        await until(url, f"SELECT count(*) FROM ({LEADERS}) AS leaders", [(1,)])
+        with running_collector(url, places[1]) as second:
+            async with (
+                probing(second, "a") as a,
+                probing(second, "b") as b,
+                probing(second, "c") as c,
+            ):
+                for agent in (a, b, c):
+                    await agent.deliver(1, time.time_ns() // 1000)
+                await until(url, "SELECT state, voting FROM vantage.verdicts", [("up", 3)])
+                a.is_down = b.is_down = True
+                os.kill(first.program.pid, signal.SIGKILL)
+                killed_at = time.monotonic()
+                await a.deliver(1, time.time_ns() // 1000)
+                await until(
+                    url, "SELECT kind FROM vantage.incident_events", [("opened",)], seconds=30
+                )
+                took_s = time.monotonic() - killed_at
+                print(f"From the kill to the incident of a failure after it: {took_s:.1f} s.")
+                await until(url, f"SELECT count(*) FROM ({LEADERS}) AS leaders", [(1,)])
+
+
+SLOW_RESULTS = """
+INSERT INTO vantage.results (slot_at, started_at, received_at, body_bytes, monitor_id, total_us,
+    redirect_us, connect_us, tls_us, send_us, wait_us, receive_us, delay_us, lag_us, header_bytes,
+    target_port, outcome, agent_id, http_status, redirects, suspect, location)
+SELECT slot_at, slot_at, slot_at, 0, 1, 100000, 0, 2000, 93000, 0, 4000, 1000, 0, 0, 0, 443,
+    'up', md5(location)::uuid, 200, 0, false, location
+FROM unnest('{a,b}'::text[]) AS location
+CROSS JOIN generate_series(now() - INTERVAL '14 min', now(), INTERVAL '1 min') AS slot_at
+"""
+USUALLY = """
+INSERT INTO vantage.baselines (hour_at, monitor_id, location, phase, weeks, results, usual_us,
+    spread_us)
+SELECT date_bin('1 hour', now(), 'epoch') + other * INTERVAL '1 hour', 1, location, 'tls', 6, 360,
+    30000, 5000
+FROM unnest('{a,b}'::text[]) AS location CROSS JOIN generate_series(-1, 1) AS other
+"""
+
+
+async def test_slower_than_usual_opens_an_incident_that_says_by_how_much(
+    database: Database, tmp_path: Path
+) -> None:
+    configure(database.url(), locations=("a", "b"))
+    url = database.url(role="vantage_collector")
+    for statement in (
+        "UPDATE vantage.alert_rules SET slower_factor = 3, slower_phase = 'tls'",
+        SLOW_RESULTS,
+        USUALLY,
+    ):
+        with psycopg.connect(database.url(), autocommit=True) as connection:
+            connection.execute(statement)
+    with running_collector(url, tmp_path):
+        await until(
+            url,
+            "SELECT severity, cause FROM vantage.incidents",
+            [("degraded", "slower_than_usual")],
+        )
+        [incident] = fetch(url, "SELECT * FROM vantage.incidents")
+        assert incident["summary"].startswith(
+            "TLS handshake takes up to 3.1 times its usual time from 2 of 2 locations (A and B)"
+        )
+        assert incident["opened_at"] - incident["began_at"] == timedelta(minutes=15)
+        [verdict] = fetch(url, "SELECT * FROM vantage.verdicts")
+        assert (verdict["state"], verdict["slower"]) == ("degraded", ["a", "b"])
+        evidence = fetch(url, "SELECT location, which FROM vantage.incident_evidence ORDER BY 1, 2")
+        assert [tuple(row.values()) for row in evidence] == [
+            ("a", "first"),
+            ("a", "last"),
+            ("b", "first"),
+            ("b", "last"),
+        ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from json import loads
 from typing import Any
 
@@ -98,9 +100,14 @@ RULE = {
     "consecutive": "2",
     "closes_after": "300",
     "degraded": "yes",
+    "slower_factor": "2.5",
+    "slower_phase": "tls",
+    "slower_for": "20",
+    "slower_locations": "3",
 }
 IN_FORCE = """
-SELECT source, needed_percent, consecutive, distinct_by, closes_after_s, opens_when_degraded
+SELECT source, needed_percent, consecutive, distinct_by, closes_after_s, opens_when_degraded,
+    slower_factor, slower_phase, slower_for_s, slower_locations
 FROM vantage.monitor_rules WHERE monitor_id = %(id)s
 """
 
@@ -108,7 +115,7 @@ FROM vantage.monitor_rules WHERE monitor_id = %(id)s
 def test_rules_are_set_for_all_monitors_and_for_one(visitor: Visitor, centre: Centre) -> None:
     monitor = centre.monitor(CHECKOUT)
     own = f"/m/{monitor}/rule"
-    as_given = (50, 2, "country", 300, True)
+    as_given = (50, 2, "country", 300, True, Decimal("2.5"), "tls", 1200, 3)
     assert post(visitor, "/settings/rules/save", "/settings/rules", **RULE).status == 303
     assert centre.execute(IN_FORCE, id=monitor) == [("account", *as_given)]
     assert post(visitor, own, own, **{**RULE, "consecutive": "1"}).status == 303
@@ -124,6 +131,10 @@ def test_rules_are_set_for_all_monitors_and_for_one(visitor: Visitor, centre: Ce
         ("consecutive", "11", "11 failed results in a row"),
         ("distinct_by", "planet", "not each “planet”"),
         ("closes_after", "90000", "not after 90000 s"),
+        ("slower_factor", "1", "not 1.0 times"),
+        ("slower_factor", "often", "no number"),
+        ("slower_for", "90", "not of 5400 s"),
+        ("slower_locations", "0", "0 locations can be no rule"),
     ):
         refused = post(visitor, own, own, **{**RULE, field: value})
         assert (refused.status, sentence in refused.text) == (400, True), sentence
@@ -175,3 +186,38 @@ def test_programs_read_incidents_and_take_them_on(
     assert details["acknowledged_by"] == seed.EMAIL
     assert details["events"][-1]["detail"] == "On it."
     assert {each["target_ip"] for each in details["evidence"]} == {"203.0.113.7"}
+
+
+def test_what_is_slower_than_usual_is_said_in_words(visitor: Visitor, centre: Centre) -> None:
+    monitor = centre.monitor("Home page")
+    assert "Not enough history yet to say what is usual" in words(visitor.ask(f"/m/{monitor}"))
+    centre.execute(
+        """
+        INSERT INTO vantage.baselines (hour_at, monitor_id, location, phase, weeks, results,
+            usual_us, spread_us)
+        SELECT date_bin('1 hour', now(), 'epoch') + ahead * INTERVAL '1 hour', monitor_id, location,
+            phase, 6, 360, CASE location WHEN 'fra' THEN usual_us ELSE 2000000 END, 3000
+        FROM vantage.monitor_locations
+        CROSS JOIN (VALUES ('total', 90000), ('tls', 30000)) AS known (phase, usual_us)
+        CROSS JOIN generate_series(0, 1) AS ahead
+        WHERE monitor_id = %(id)s AND location <> 'gru'
+        """,
+        id=monitor,
+    )
+    centre.execute(
+        "UPDATE vantage.results SET total_us = total_us - tls_us + 93000, tls_us = 93000"
+        " WHERE monitor_id = %(id)s AND location = 'fra' AND outcome <> 'down'"
+        " AND slot_at > now() - INTERVAL '20 min'",
+        id=monitor,
+    )
+    try:
+        page = words(visitor.ask(f"/m/{monitor}"))
+        hour = datetime.now(UTC).strftime("%A %H:00")
+        assert (
+            f"Frankfurt: TLS handshake takes 3.1 times its usual {hour}: 93 ms, usually 30 ms"
+            in page
+        )
+        assert "Ashburn: TLS handshake" not in page
+        assert "Not enough history yet" in page  # of the one without
+    finally:
+        centre.execute("DELETE FROM vantage.baselines")

@@ -338,3 +338,52 @@ def resumed(watched: Watched, oracle: Oracle, before: Judge) -> Judge:
     judge.configure([watched])
     judge.resume({1: standings}, before.verdicts, cases, ())
     return judge
+
+
+SLOWER = replace(MONITOR, rule=Rule(slower_for_us=900 * S))
+
+
+def test_what_is_slower_than_usual_is_an_incident_until_it_is_no_more() -> None:
+    court = Court(SLOWER)
+    court.hears(1000, "abcd", "up")
+    court.judge.compare({1: {"a"}})
+    assert not court.decides(1001).steps
+    court.judge.compare({1: {"a", "c"}})
+    court.decides(1002)
+    assert court.judge.verdicts[1].slower == ("a", "c")
+    incident = court.judge.cases[1].incident
+    assert (incident.severity, incident.locations) == ("degraded", frozenset("ac"))
+    assert incident.began_at_us == at(1002 - 900)
+    court.hears(1060, "abcd", "up")
+    court.judge.compare({1: {"a", "b", "c"}})
+    court.decides(1061)
+    court.judge.compare({})
+    court.decides(1062)
+    court.hears(1120, "abcd", "up")
+    court.hears(1180, "abcd", "up")
+    court.decides(1183)
+    assert court.kinds == [
+        (1, "opened"),
+        (1, "updated"),
+        (1, "recovered"),
+        (1, "closed"),
+    ]
+
+
+def test_an_outage_of_what_is_slower_than_usual_is_confirmed_all_the_same() -> None:
+    court = Court(SLOWER)
+    court.hears(0, "abcd", "up")
+    court.judge.compare({1: {"a", "c"}})
+    court.decides(1)
+    court.hears(60, "a", "down")
+    assert court.decides(60.1).asks == [Ask(1, ("a", "b", "c", "d"))]
+    fails(court, 61, "abcd")
+    court.decides(64)
+    assert court.kinds == [(1, "opened"), (1, "worsened")]
+
+
+def test_who_has_no_such_rule_is_not_told_of_slowness() -> None:
+    court = Court(MONITOR)
+    court.hears(0, "abcd", "up")
+    court.judge.compare({1: {"a", "b", "c", "d"}})
+    assert not court.decides(1).steps

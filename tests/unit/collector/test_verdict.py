@@ -106,3 +106,41 @@ def test_what_remains_of_a_failure_is_when_it_ended() -> None:
     assert (stands.failed, stands.failing_since_us) == (0, None)
     assert (stands.failed_at_us, stands.well_since_us) == (3, 4)
     assert take(stands, 9, "down") == Standing(9, "down", 1, 1, 9, 9)
+
+
+@pytest.mark.parametrize(
+    ("rule", "slower", "state", "told"),
+    [
+        (Rule(), ("fra", "iad"), "degraded", ("fra", "iad")),
+        (Rule(), ("fra",), "up", ()),
+        (Rule(slower_locations=1), ("fra",), "degraded", ("fra",)),
+        (Rule(slower_locations=9), ("fra", "ber", "iad"), "up", ()),
+        (Rule(slower_locations=9), ("fra", "ber", "iad", "sin"), "degraded", None),
+        (Rule(distinct_by="country"), ("fra", "ber"), "up", ()),
+        (Rule(distinct_by="country"), ("fra", "iad"), "degraded", ("fra", "iad")),
+        (Rule(), ("fra", "gone"), "up", ()),  # it is assigned no more
+    ],
+)
+def test_enough_locations_that_are_slower_than_usual_degrade(
+    rule: Rule, slower: tuple[str, ...], state: str, told: tuple[str, ...] | None
+) -> None:
+    standings = {place.name: standing("uuu") for place in PLACES}
+    found = decide(rule, PLACES, standings, fresh_after_us=0, slower=slower)
+    assert found.state == state
+    assert found.slower == (tuple(sorted(slower)) if told is None else told)
+
+
+def test_who_has_no_vote_is_not_slower_either() -> None:
+    standings = {place.name: standing("uuu") for place in PLACES}
+    found = decide(
+        Rule(), PLACES, standings, fresh_after_us=0, unheard=["iad"], slower=["fra", "iad"]
+    )
+    assert found.state == "up"
+    assert decide(Rule(), PLACES, standings, fresh_after_us=9, slower=["fra", "iad"]).slower == ()
+
+
+def test_down_is_worse_than_slower_than_usual() -> None:
+    standings = {place.name: standing("ddd") for place in PLACES}
+    assert (
+        decide(Rule(), PLACES, standings, fresh_after_us=0, slower=["fra", "iad"]).state == "down"
+    )

@@ -44,7 +44,8 @@ def test_shares_are_rounded_down(part: int, whole: int, text: str) -> None:
 
 
 def test_every_failure_of_the_agents_has_words() -> None:
-    assert {str(code) for code in Code} == set(words.CAUSES)
+    # Only an incident is slower than usual, no single result.
+    assert {str(code) for code in Code} == set(words.CAUSES) - {"slower_than_usual"}
 
 
 def test_an_unknown_failure_stays_readable() -> None:
