@@ -33,6 +33,7 @@ from dashboard import (
     signing,
     static,
     status,
+    unsubscribing,
 )
 from dashboard.access_log import route_of
 from dashboard.account import (
@@ -99,6 +100,7 @@ ROUTES: list[BaseRoute] = [
     *audit.ROUTES,
     *leaving.ROUTES,
     *status.ROUTES,
+    *unsubscribing.ROUTES,
 ]
 
 

@@ -7,22 +7,27 @@ else is ever written here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from zoneinfo import ZoneInfo
 
+from dashboard import unsubscribing
 from dashboard.rendering import ENVIRONMENT
 from dashboard.rows.mail import Due
+from dashboard.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """``link``: where it leads, and by which words; ``reason``: why somebody gets it."""
+    """Links are where they lead, and by which words. ``reason``: why somebody gets it, with what
+    they can do about it; ``headers``: what only this kind of mail has."""
 
     subject: str
     paragraphs: tuple[str, ...]
-    link: tuple[str, str]
     reason: str
+    link: tuple[str, str] | None = None
+    reason_link: tuple[str, str] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -40,7 +45,7 @@ def zone_of(due: Due) -> tzinfo:
     return ZoneInfo(due.time_zone or "UTC")
 
 
-def licence(due: Due, public_url: str) -> Letter:
+def licence(due: Due, settings: Settings) -> Letter:
     """How an account's licence stands, to an owner."""
     facts, zone = due.content, zone_of(due)
     account, plan = facts["account"], facts["plan"]
@@ -85,8 +90,24 @@ def licence(due: Due, public_url: str) -> Letter:
     return Letter(
         subject,
         said,
-        (f"{public_url}/settings/plan", "Plan and licence"),
         f"You get this as an owner of the account {account}: it is about its licence.",
+        link=(f"{settings.public_url}/settings/plan", "Plan and licence"),
+    )
+
+
+def product(due: Due, settings: Settings) -> Letter:
+    """What the operators write about the product, to who wants that."""
+    where = unsubscribing.link(settings, due.user_id)
+    return Letter(
+        due.content["subject"],
+        tuple(due.content["paragraphs"]),
+        "You get this because you chose to get mail about the product.",
+        reason_link=(where, "No more of it"),
+        # RFC 8058: programs offer it as a button, which asks nothing more.
+        headers={
+            "List-Unsubscribe": f"<{where}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        },
     )
 
 
@@ -96,11 +117,12 @@ def _day(text: str | None, zone: tzinfo) -> str:
     return f"{datetime.fromisoformat(text).astimezone(zone):%-d %B %Y}"
 
 
-def written(due: Due, public_url: str) -> Letter:
+WRITERS: dict[str, Callable[[Due, Settings], Letter]] = {
+    **dict.fromkeys(("trial_ends", "licence_ends", "grace_began", "expired", "renewed"), licence),
+    "product": product,
+}
+
+
+def written(due: Due, settings: Settings) -> Letter:
     """The letter that a queued mail is."""
-    return WRITERS[due.kind](due, public_url)
-
-
-WRITERS: dict[str, Callable[[Due, str], Letter]] = dict.fromkeys(
-    ("trial_ends", "licence_ends", "grace_began", "expired", "renewed"), licence
-)
+    return WRITERS[due.kind](due, settings)

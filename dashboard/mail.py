@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from email.policy import EmailPolicy
+from email.utils import formatdate, make_msgid, parseaddr
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -25,6 +26,19 @@ PAUSE_S = 5.0
 PATIENCE_S = 20.0
 LAST_WORDS_S = 3.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class WholeLinks(EmailPolicy):
+    """Leaves a link in a header whole: folding would encode it, which no mail program reads."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """Write a header as it goes over the wire."""
+        if name.lower() == "list-unsubscribe":
+            return f"{name}: {value}\r\n".encode()
+        return super().fold_binary(name, value)
+
+
+WHOLE_LINKS = WholeLinks(linesep="\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +77,9 @@ class MailServer:
     async def hand_in(self, message: EmailMessage) -> None:
         """Hand a mail in. Raises: aiosmtplib.SMTPException, OSError."""
         await aiosmtplib.send(
-            message,
+            message.as_bytes(policy=WHOLE_LINKS),
+            sender=parseaddr(self.sender)[1],
+            recipients=[str(message["To"])],
             hostname=self.host,
             port=self.port,
             use_tls=self.is_tls,

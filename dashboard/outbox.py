@@ -82,9 +82,11 @@ class Outbox:
         return True
 
     def _message(self, server: MailServer, due: Due) -> EmailMessage:
-        written = letter.written(due, self._settings.public_url)
+        written = letter.written(due, self._settings)
         # The same at every try, so that who has it already recognises it.
         identity = f"<mail-{due.id}.{due.created_at:%Y%m%d%H%M%S}@{server.domain}>"
         message = server.message(due.email, written.subject, written.text, identity)
+        for name, value in written.headers.items():
+            message[name] = value
         message.add_alternative(written.html, subtype="html")
         return message

@@ -17,6 +17,7 @@ from collector.operator.duration import Duration
 from collector.operator.importing import import_
 from collector.operator.incident import incident
 from collector.operator.location import location
+from collector.operator.mail import mail
 from collector.operator.maintenance import maintenance
 from collector.operator.monitor import monitor
 from collector.operator.plan import plan
@@ -43,6 +44,7 @@ for command in (
     import_,
     incident,
     location,
+    mail,
     maintenance,
     monitor,
     plan,

@@ -193,6 +193,8 @@ async def finish(request: Request) -> Response:
             if purpose == "invite":
                 values["name"] = form.text("name")
             joined = await reader.the(Joined, FINISHING[purpose], **values)
+            if form["product"] == "yes":
+                await reader.run("choose_product_mail_joining", user_id=joined.id)
             return await signing.start(request, reader, joined.id, "/")
     except Unacceptable as error:
         return await _finish(request, 400, error=str(error), form=form)

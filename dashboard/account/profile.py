@@ -20,7 +20,7 @@ from dashboard.forms import Submission
 from dashboard.mail import Mailer
 from dashboard.passwords import Passwords
 from dashboard.rendering import page, settings_page
-from dashboard.rows.people import PasswordHash
+from dashboard.rows.people import Choices, PasswordHash
 from dashboard.session import visit
 from dashboard.signing import Answer
 
@@ -45,6 +45,7 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
     """Answer ``/settings``."""
     async with visit(request) as (visitor, reader):
         stored = await reader.the(PasswordHash, "own_password_hash")
+        choices = await reader.the(Choices, "own_choices")
     return settings_page(
         request,
         "profile",
@@ -52,6 +53,7 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
         status,
         said=SAID.get(request.query_params.get("done", "")),
         zones=zones(),
+        choices=choices,
         has_password=stored.password_hash is not None,
         **values,
     )
@@ -63,6 +65,13 @@ async def change(given: Submission) -> str:
     await given.reader.run(
         "change_profile", name=given.form.text("name"), time_zone=given.form.text("zone") or None
     )
+    return f"{PATH}?done=saved"
+
+
+@forms.action(show)
+async def choose_mail(given: Submission) -> str:
+    """Get mail about the product, or none."""
+    await given.reader.run("choose_product_mail", is_wanted=given.form["product"] == "yes")
     return f"{PATH}?done=saved"
 
 
@@ -149,6 +158,7 @@ async def finish_email(request: Request) -> Response:
 ROUTES = [
     Route(PATH, show),
     Route(PATH, change, methods=["POST"]),
+    Route("/settings/mail", choose_mail, methods=["POST"]),
     Route("/settings/account", rename_account, methods=["POST"]),
     Route("/settings/password", change_password, methods=["POST"]),
     Route("/settings/email", change_email, methods=["POST"]),

@@ -14,6 +14,13 @@ class PasswordHash:
 
 
 @dataclass(frozen=True, slots=True)
+class Choices:
+    """What a person chose."""
+
+    wants_product_mail: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One of the account's people."""
 

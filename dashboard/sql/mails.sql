@@ -33,3 +33,17 @@ FROM report.mails
 WHERE kind = ANY(%(kinds)s)
 ORDER BY id DESC
 LIMIT 30
+
+-- own_choices --
+SELECT wants_product_mail
+FROM report.own_choices
+
+-- choose_product_mail --
+SELECT report.choose_product_mail(%(is_wanted)s)
+
+-- choose_product_mail_joining --
+SELECT report.choose_product_mail(true)
+FROM report.enter(%(user_id)s)
+
+-- unsubscribe --
+SELECT report.unsubscribe(%(user_id)s)

@@ -33,6 +33,7 @@ ENTRANCES = {
     "enter_identity": "the identity provider has vouched for whom it is",
     "decide_mails": "queues what is due, whoever asks",
     "claim_mail": "the report centre sends what is due, whoever asks",
+    "unsubscribe": "the report centre has verified the link's signature",
     "purge": "removes what an account has left, whoever asks",
 }
 

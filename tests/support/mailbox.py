@@ -23,6 +23,7 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
+        self.contents: list[bytes] = []
         self.refusing = 0
         self.port = 0
 
@@ -33,6 +34,7 @@ class Mailbox:
         parser = BytesParser(policy=email.policy.default)
         content = envelope.content
         assert isinstance(content, bytes)
+        self.contents.append(content)
         mail = parser.parsebytes(content)
         assert isinstance(mail, EmailMessage)
         self.mails.append(mail)

@@ -18,7 +18,8 @@ from tests.support.processes import Program, answers, free_port, running
 class Centre:
     """A running report centre and the database behind it."""
 
-    def __init__(self, database: Database, port: int, program: Program) -> None:
+    def __init__(self, database: Database, port: int, program: Program, home: Path) -> None:
+        self.home = home
         self.database = database
         self.port = port
         self.program = program
@@ -207,4 +208,4 @@ def serving(
         home / "dashboard.log",
     )
     with running(program, ready=lambda: answers(port), what="the report centre"):
-        yield Centre(database, port, program)
+        yield Centre(database, port, program, home)

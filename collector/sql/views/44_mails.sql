@@ -76,6 +76,75 @@ COMMENT ON FUNCTION vantage.decide_licence_mails IS
     'a licence within 14, 7 and 1; that grace began; that it expired; and, where any of these was '
     'told, that it was renewed. Returns how many mails that are.';
 
+CREATE OR REPLACE FUNCTION vantage.queue_product_mail(
+    given_subject text, given_paragraphs text[], given_plan text)
+RETURNS integer
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    made integer;
+    written CONSTANT jsonb := jsonb_build_object(
+        'subject', given_subject, 'paragraphs', given_paragraphs);
+BEGIN
+    INSERT INTO vantage.mails (account_id, user_id, step, kind, content)
+    SELECT accounts.id, users.id, 'product ' || md5(written::text), 'product', written
+    FROM vantage.users
+    JOIN vantage.accounts ON accounts.id = users.account_id
+    WHERE users.wants_product_mail
+        AND accounts.deleted_at IS NULL
+        AND (given_plan IS NULL OR accounts.plan = given_plan)
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS made = ROW_COUNT;
+    RETURN made;
+END
+$$;
+COMMENT ON FUNCTION vantage.queue_product_mail IS
+    'Has the people mailed who want mail about the product (of accounts with a plan, or all), each '
+    'text once; returns how many they are.';
+
+CREATE OR REPLACE FUNCTION vantage.choose_product_mail(given_user_id integer, is_wanted boolean)
+RETURNS void
+LANGUAGE sql
+AS $$
+    UPDATE vantage.users SET wants_product_mail = is_wanted WHERE id = given_user_id;
+    DELETE FROM vantage.mails
+    WHERE user_id = given_user_id AND kind = 'product' AND sent_at IS NULL AND NOT is_wanted
+$$;
+COMMENT ON FUNCTION vantage.choose_product_mail IS
+    'Whether a person gets mail about the product; what waits for who does not is forgotten.';
+
+CREATE OR REPLACE FUNCTION report.choose_product_mail(is_wanted boolean)
+RETURNS void
+LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM vantage.require_role('viewer');
+    PERFORM vantage.choose_product_mail(vantage.current_user_id(), is_wanted);
+    PERFORM vantage.record(
+        CASE WHEN is_wanted THEN 'product_mail_chosen' ELSE 'product_mail_refused' END);
+END
+$$;
+COMMENT ON FUNCTION report.choose_product_mail IS
+    'Whether the current person gets mail about the product.';
+
+CREATE OR REPLACE FUNCTION report.unsubscribe(given_user_id integer)
+RETURNS void
+LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM vantage.choose_product_mail(given_user_id, false);
+END
+$$;
+COMMENT ON FUNCTION report.unsubscribe IS
+    'Ends mail about the product for whom a signed link names; the report centre has verified it.';
+
+CREATE OR REPLACE VIEW report.own_choices WITH (security_barrier) AS
+SELECT wants_product_mail
+FROM vantage.users
+WHERE id = vantage.current_user_id() AND account_id = vantage.current_account();
+COMMENT ON VIEW report.own_choices IS 'What the current person chose.';
+COMMENT ON COLUMN report.own_choices.wants_product_mail IS 'Whether they get mail about the product.';
+
 CREATE OR REPLACE FUNCTION report.decide_mails()
 RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

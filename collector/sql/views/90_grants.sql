@@ -17,8 +17,8 @@ GRANT SELECT ON ALL TABLES IN SCHEMA vantage TO vantage_reader;
 GRANT vantage_reader TO vantage_collector;
 REVOKE SELECT ON vantage.users, vantage.sessions, vantage.links, vantage.api_tokens,
     vantage.enrolment_tokens, vantage.sign_ins FROM vantage_reader;
-GRANT SELECT (id, account_id, email, name, created_at, role, is_operator, time_zone)
-    ON vantage.users TO vantage_reader;
+GRANT SELECT (id, account_id, email, name, created_at, role, is_operator, time_zone,
+    wants_product_mail) ON vantage.users TO vantage_reader;
 GRANT SELECT (id, user_id, name, scopes, created_at, expires_at, last_used_at)
     ON vantage.api_tokens TO vantage_reader;
 REVOKE SELECT ON vantage.monitor_secrets FROM vantage_reader;

@@ -8,7 +8,9 @@ from email.message import EmailMessage
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from collector.operator.main import main
 from dashboard.db import Database as Store
 from dashboard.mail import MailServer, parse
 from dashboard.outbox import Outbox
@@ -39,6 +41,13 @@ class Place:
                 mail_server=self.server,
             ),
         )
+
+    def mail(self, *arguments: str, text: str = "") -> str:
+        """What ``vantage mail`` prints."""
+        options = [f"--database={self.database.url(role='vantage_collector')}"]
+        done = CliRunner().invoke(main, ["mail", *arguments, *options], input=text)
+        assert "Traceback" not in done.output
+        return " ".join(done.output.split())
 
     def execute(self, statement: str) -> list[tuple[object, ...]]:
         with psycopg.connect(self.database.url(), autocommit=True) as connection:
@@ -142,3 +151,47 @@ async def test_several_senders_send_everything_once(place: Place) -> None:
     await asyncio.gather(*(send_all(place.outbox()) for _ in range(4)))
     assert len({mail["Message-ID"] for mail in place.box.mails}) == 40
     assert len(place.box.mails) == 40
+
+
+NEWS = "Vantage can do\nmore.\n\nSee https://v.example/news <now>.\n"
+
+
+async def test_news_of_the_product_go_once_to_who_wants_them(place: Place) -> None:
+    product = ("product", "-", "--subject=What is new")
+    assert place.mail(*product, text=NEWS).startswith("Queued for 0 people.")
+    place.execute("UPDATE vantage.users SET wants_product_mail = true")
+    assert place.mail(*product, "--dry-run", text=NEWS) == "It would go to 1 person."
+    assert place.mail(*product, "--plan=unlimited", text=NEWS).startswith("Queued for 1 person.")
+    [mail] = await place.sent()
+    assert mail["Subject"] == "What is new"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    where = mail["List-Unsubscribe"].strip("<>")
+    assert where.startswith("https://v.example/unsubscribe?person=1&signature=")
+    # Programs that look for it decode nothing.
+    assert f"\r\nList-Unsubscribe: <{where}>\r\n".encode() in place.box.contents[-1]
+    text, html = (part.get_content().replace("\r", "") for part in mail.iter_parts())
+    assert "Vantage can do more.\n\nSee https://v.example/news <now>." in text
+    assert where in text
+    assert '<a href="https://v.example/news"' in html
+    assert "&lt;now&gt;" in html
+    assert place.mail(*product, text=NEWS).startswith("Queued for 0 people.")
+    # What waits for somebody who refuses meanwhile is not sent.
+    assert place.mail(*product, text="Other").startswith("Queued for 1 person.")
+    place.execute("SELECT report.unsubscribe(1)")
+    assert await place.sent() == []
+    assert "What is new" not in place.mail("list")
+    assert "product" in place.mail("list")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "sentence"),
+    [
+        (("--subject=News", "--plan=golden"), "News", "no plan 'golden'. Plans: unlimited."),
+        (("--subject=News",), " \n\n", "has to hold a text"),
+        (("--subject=a\nBcc: x",), "News", "--subject is one line"),
+    ],
+)
+async def test_what_cannot_be_mailed_is_told(
+    place: Place, arguments: tuple[str, ...], text: str, sentence: str
+) -> None:
+    assert sentence in place.mail("product", "-", *arguments, text=text)

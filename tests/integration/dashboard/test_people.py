@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from dashboard import unsubscribing
+from dashboard.settings import Settings
 from tests.integration.dashboard.conftest import Answer, Visitor
 from tests.support import seed
 from tests.support.database import Databases
@@ -336,3 +338,36 @@ def test_the_plan_and_its_licence_are_shown(centre: Centre, box: Mailbox) -> Non
     ):
         centre.execute(ends + whose, after=after)
         assert words in owner.ask("/settings/plan").text
+
+
+def test_product_mail_is_for_who_chose_it_and_ends_with_one_click(
+    stranger: Visitor, centre: Centre, box: Mailbox
+) -> None:
+    def wants(email: str) -> object:
+        asked = "SELECT wants_product_mail FROM vantage.users WHERE email = %(e)s"
+        return centre.execute(asked, e=email)[0][0]
+
+    quiet, keen = "quiet@new.example", "keen@new.example"
+    newcomer(centre, box, quiet)
+    visitor = Visitor(centre)
+    send(visitor, "/register", name="Keen", email=keen)
+    finish(visitor, box.link(keen), product="yes")
+    assert (wants(quiet), wants(keen)) == (False, True)
+    assert 'value="yes" checked' in visitor.ask("/settings").text
+    assert send(visitor, "/settings/mail", page="/settings").status == 303
+    assert wants(keen) is False
+    assert send(visitor, "/settings/mail", page="/settings", product="yes").status == 303
+    person = centre.execute("SELECT id FROM vantage.users WHERE email = %(e)s", e=keen)[0][0]
+    settings = Settings(database="", secret=(centre.home / "secret").read_bytes().strip())
+    link = unsubscribing.link(settings, int(str(person)))
+    assert stranger.ask(link + "0").status == 404
+    assert stranger.ask(link.replace(f"person={person}", "person=1")).status == 404
+    # Following it, as programs do that look through mail, changes nothing.
+    assert "Do you want no more of it?" in stranger.ask(link).text
+    assert wants(keen) is True
+    # As a mail program does it: no cookie, no form of ours, another site.
+    done = stranger.ask(
+        link, "POST", {"List-Unsubscribe": "One-Click"}, Origin="https://mail.example"
+    )
+    assert (done.status, "You get no more of it." in done.text) == (200, True)
+    assert wants(keen) is False
