@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from dashboard import unsubscribing
+from dashboard import unsubscribing, words
 from dashboard.rendering import ENVIRONMENT
+from dashboard.reports import Wanted
 from dashboard.rows.mail import Due
+from dashboard.rows.report import Report
 from dashboard.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
     """Links are where they lead, and by which words. ``reason``: why somebody gets it, with what
-    they can do about it; ``headers``: what only this kind of mail has."""
+    they can do about it; ``headers``: what only this kind of mail has; ``rows``: names and what is
+    to be said of each; ``pdf``: a file's name and content."""
 
     subject: str
     paragraphs: tuple[str, ...]
@@ -28,6 +32,8 @@ class Letter:
     link: tuple[str, str] | None = None
     reason_link: tuple[str, str] | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    rows: tuple[tuple[str, str], ...] = ()
+    pdf: tuple[str, bytes] | None = None
 
     @property
     def text(self) -> str:
@@ -115,6 +121,47 @@ def _day(text: str | None, zone: tzinfo) -> str:
     if text is None:
         return ""
     return f"{datetime.fromisoformat(text).astimezone(zone):%-d %B %Y}"
+
+
+def report(
+    due: Due, settings: Settings, account: str, wanted: Wanted, made: Report, pdf: bytes
+) -> Letter:
+    """A report that comes by itself, to a member whom its schedule names."""
+    met = [entry["is_met"] for entry in made.content if entry["is_met"] is not None]
+    objective = f"the objective of {wanted.objective} %"
+    if not met:
+        summary = f"Nothing was judged in {wanted.title}."
+    elif all(met):
+        summary = f"{words.count(len(met), 'monitor')} met {objective}."
+    else:
+        summary = f"{met.count(False)} of {words.count(len(met), 'monitor')} missed {objective}."
+    revision = f", revision {made.revision}" if due.content["revision"] else ""
+    name, public_url = due.content["name"], settings.public_url
+    return Letter(
+        f"{name}, {wanted.title}{revision}: {account}",
+        (summary,),
+        f"You get this because a member of {account} arranged it.",
+        link=(f"{public_url}/reports{wanted.query}", "Show the report"),
+        reason_link=(f"{public_url}/reports/mail", "Reports by mail"),
+        rows=tuple((entry["monitor"], _figures(entry)) for entry in made.content),
+        pdf=(f"report-{wanted.name}.pdf", pdf),
+    )
+
+
+def _figures(entry: dict[str, Any]) -> str:
+    if entry["is_met"] is None:
+        return "nothing judged"
+    said = [
+        f"{entry['availability']:g} %",
+        "met" if entry["is_met"] else "missed",
+        f"{entry['passed']:,} of {entry['judged']:,} checks",
+    ]
+    if entry["p95_us"] is not None:
+        said.append(f"p95 {words.duration(round(entry['p95_us']))}")
+    if entry["incidents"]:
+        lasted = words.lasted(entry["incident_s"])
+        said.append(f"{words.count(entry['incidents'], 'incident')}, {lasted}")
+    return "; ".join(said)
 
 
 WRITERS: dict[str, Callable[[Due, Settings], Letter]] = {

@@ -14,11 +14,12 @@ from email.message import EmailMessage
 import aiosmtplib
 import structlog
 
-from dashboard import letter
+from dashboard import letter, reports
 from dashboard.db import Database
 from dashboard.errors import DatabaseAway
 from dashboard.mail import MailServer
-from dashboard.rows.mail import Due
+from dashboard.reports import Wanted
+from dashboard.rows.mail import Due, Entered
 from dashboard.settings import Settings
 
 LOG = structlog.get_logger()
@@ -67,7 +68,7 @@ class Outbox:
         error = None
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await server.hand_in(self._message(server, due))
+                await server.hand_in(await self._message(server, due))
         except aiosmtplib.SMTPResponseException as refusal:
             error = f"The mail server refused it with code {refusal.code}."
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as failure:
@@ -81,12 +82,27 @@ class Outbox:
             await reader.run("finish_mail", id=due.id, lease=due.lease, error=error)
         return True
 
-    def _message(self, server: MailServer, due: Due) -> EmailMessage:
-        written = letter.written(due, self._settings)
+    async def _message(self, server: MailServer, due: Due) -> EmailMessage:
+        if due.kind == "report":
+            written = await self._report(due)
+        else:
+            written = letter.written(due, self._settings)
         # The same at every try, so that who has it already recognises it.
         identity = f"<mail-{due.id}.{due.created_at:%Y%m%d%H%M%S}@{server.domain}>"
         message = server.message(due.email, written.subject, written.text, identity)
         for name, value in written.headers.items():
             message[name] = value
         message.add_alternative(written.html, subtype="html")
+        if written.pdf is not None:
+            name, content = written.pdf
+            message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
         return message
+
+    async def _report(self, due: Due) -> letter.Letter:
+        """A report as its recipient may see it."""
+        wanted = Wanted.of(due.content)
+        async with self._database.transaction() as reader:
+            entered = await reader.the(Entered, "enter", user_id=due.user_id)
+            made = await wanted.made(reader)
+        pdf = await asyncio.to_thread(reports.pdf, entered.account, wanted, made)
+        return letter.report(due, self._settings, entered.account, wanted, made, pdf)

@@ -1,4 +1,4 @@
-"""Reports of a month: the page, and the same as CSV and PDF."""
+"""Reports of a month, or a week: the page, and the same as CSV and PDF."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from importlib.resources import as_file, files
 from typing import Any
@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dashboard import words
+from dashboard.db import Reader
 from dashboard.errors import BadRequest, NotFound
 from dashboard.rendering import page
 from dashboard.rows.monitor import Monitor
@@ -72,23 +73,70 @@ RULES = (
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a report is asked to be about. ``limit_ms`` None: no objective of response times."""
+    """What a report is asked to be about. ``limit_ms`` None: no objective of response times.
 
-    month: date
+    ``period``: month or week, which begins on ``first_day``.
+    """
+
+    first_day: date
     monitor_ids: tuple[int, ...]
     objective: Decimal
     limit_ms: int | None
     share: Decimal
+    period: str = "month"
+
+    @property
+    def title(self) -> str:
+        """What it is about: October 2026, or 5 to 11 October 2026."""
+        if self.period == "month":
+            return f"{self.first_day:%B %Y}"
+        last = self.first_day + timedelta(days=6)
+        first = f"{self.first_day:%-d}"
+        if self.first_day.month != last.month:
+            first = f"{self.first_day:%-d %B}"
+        if self.first_day.year != last.year:
+            first = f"{self.first_day:%-d %B %Y}"
+        return f"{first} to {last:%-d %B %Y}"
+
+    @property
+    def name(self) -> str:
+        """It, as files and addresses name it: 2026-10, or the Monday of a week."""
+        return f"{self.first_day:{'%Y-%m' if self.period == 'month' else '%Y-%m-%d'}}"
 
     @property
     def query(self) -> str:
         """It, in an address."""
-        values: list[tuple[str, Any]] = [("month", f"{self.month:%Y-%m}")]
+        values: list[tuple[str, Any]] = [(self.period, self.name)]
         values += [("monitor", number) for number in self.monitor_ids]
         values.append(("objective", self.objective))
         if self.limit_ms is not None:
             values += [("limit", self.limit_ms), ("share", self.share)]
         return "?" + urlencode(values)
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Wanted:
+        """What a queued mail is to be about: vantage.queue_report."""
+        limit_us = content["limit_us"]
+        return cls(
+            date.fromisoformat(content["first_day"]),
+            tuple(content["monitor_ids"] or ()),
+            Decimal(content["objective"]),
+            None if limit_us is None else limit_us // 1_000,
+            Decimal(content["share"]),
+            content["period"],
+        )
+
+    async def made(self, reader: Reader) -> Report:
+        """The report, as the visitor may see it."""
+        return await reader.the(
+            Report,
+            "report" if self.period == "month" else "report_of_week",
+            first_day=self.first_day,
+            monitor_ids=list(self.monitor_ids) or None,
+            objective=self.objective,
+            limit_us=None if self.limit_ms is None else self.limit_ms * 1_000,
+            share=self.share,
+        )
 
 
 def months(now: datetime) -> list[date]:
@@ -102,22 +150,33 @@ def parse(query: Mapping[str, str], chosen: list[str], now: datetime) -> Wanted:
 
     Raises: BadRequest.
     """
-    text = query.get("month", "")
-    if text and not MONTH.fullmatch(text):
-        raise BadRequest(f"“{text[:40]}” is no month. It has the form 2026-10.")
-    month = date.fromisoformat(f"{text}-01") if text else months(now)[1]
+    period, first_day = _period(query, now)
     if any(not one.isascii() or not one.isdigit() or len(one) > 9 for one in chosen):
         raise BadRequest("Monitors are named by their numbers.")
     limit = query.get("limit", "").strip()
     if limit and (not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= 600_000):
         raise BadRequest(f"“{limit[:40]}” is no limit: 1 to 600000 ms can be.")
     return Wanted(
-        month,
+        first_day,
         tuple(sorted({int(one) for one in chosen})),
         _percent(query.get("objective") or "99.9"),
         int(limit) if limit else None,
         _percent(query.get("share") or "95"),
+        period,
     )
+
+
+def _period(query: Mapping[str, str], now: datetime) -> tuple[str, date]:
+    if week := query.get("week", ""):
+        try:
+            monday = date.fromisoformat(week)
+        except ValueError as error:
+            raise BadRequest(f"“{week[:40]}” is no week. It is named by its Monday.") from error
+        return "week", monday
+    month = query.get("month", "")
+    if month and not MONTH.fullmatch(month):
+        raise BadRequest(f"“{month[:40]}” is no month. It has the form 2026-10.")
+    return "month", date.fromisoformat(f"{month}-01") if month else months(now)[1]
 
 
 def _percent(text: str) -> Decimal:
@@ -135,15 +194,7 @@ async def _made(request: Request) -> tuple[Visitor, list[Monitor], Wanted, Repor
     wanted = parse(request.query_params, chosen, datetime.now(UTC))
     async with visit(request) as (visitor, reader):
         monitors = await reader.all(Monitor, "monitors")
-        made = await reader.the(
-            Report,
-            "report",
-            month=wanted.month,
-            monitor_ids=list(wanted.monitor_ids) or None,
-            objective=wanted.objective,
-            limit_us=None if wanted.limit_ms is None else wanted.limit_ms * 1_000,
-            share=wanted.share,
-        )
+        made = await wanted.made(reader)
     return visitor, monitors, wanted, made
 
 
@@ -173,10 +224,10 @@ async def download(request: Request) -> Response:
     if form == "csv":
         content = _csv(made)
     elif form == "json":
-        content = msgspec.json.encode({"month": f"{wanted.month:%Y-%m}", "report": made})
+        content = msgspec.json.encode({wanted.period: wanted.name, "report": made})
     else:
-        content = await asyncio.to_thread(_pdf, visitor.account, wanted, made)
-    name = f"report-{wanted.month:%Y-%m}.{form}"
+        content = await asyncio.to_thread(pdf, visitor.account, wanted, made)
+    name = f"report-{wanted.name}.{form}"
     headers = {
         "Cache-Control": "no-store",
         "Content-Disposition": f'attachment; filename="{name}"',
@@ -192,7 +243,8 @@ def _csv(made: Report) -> bytes:
     return text.getvalue().encode()
 
 
-def _pdf(account: str, wanted: Wanted, made: Report) -> bytes:
+def pdf(account: str, wanted: Wanted, made: Report) -> bytes:
+    """Write a report as PDF/UA-1; takes tenths of a second, so not in the loop."""
     import typst  # 20 MB that only this needs
 
     lines = [
@@ -218,13 +270,11 @@ def _pdf(account: str, wanted: Wanted, made: Report) -> bytes:
     ]
     about = {
         "account": account,
-        "month": f"{wanted.month:%B %Y}",
+        "month": wanted.title,
         "objective": f"{wanted.objective} %",
         "limit": None if wanted.limit_ms is None else f"{wanted.limit_ms} ms",
         "share": f"{wanted.share} %",
-        "state": f"Revision {made.revision} of {made.made_at.astimezone(UTC):%-d %B %Y, %H:%M} UTC"
-        if made.is_over
-        else f"So far, {made.made_at.astimezone(UTC):%-d %B %Y, %H:%M} UTC",
+        "state": f"{_state(made)} {made.made_at.astimezone(UTC):%-d %B %Y, %H:%M} UTC",
         "lines": lines,
         "rules": RULES,
     }
@@ -235,6 +285,12 @@ def _pdf(account: str, wanted: Wanted, made: Report) -> bytes:
             pdf_standards=["ua-1"],
         )
     return written
+
+
+def _state(made: Report) -> str:
+    if not made.is_over:
+        return "So far,"
+    return f"Revision {made.revision} of" if made.revision else "Made"
 
 
 def _duration(us: float | None) -> str:

@@ -77,7 +77,8 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
     )
 
 
-def _clock(given: Submission, name: str) -> str | None:
+def clock(given: Submission, name: str) -> str | None:
+    """A field that holds a time of day. None: it is empty. Raises: Unacceptable."""
     text = given.form[name]
     if text and not CLOCK.fullmatch(text[:5]):
         raise Unacceptable(f"“{text[:40]}” is no time of day. It has the form 22:00.")
@@ -105,8 +106,8 @@ async def add(given: Submission) -> str | dict[str, Any]:
         least_severity="down" if form["severity"] == "down" else "degraded",
         delay_s=form.number("delay"),
         remind_s=form.number("remind") or None,
-        quiet_from=_clock(given, "quiet_from"),
-        quiet_to=_clock(given, "quiet_to"),
+        quiet_from=clock(given, "quiet_from"),
+        quiet_to=clock(given, "quiet_to"),
         time_zone=form["zone"] or given.visitor.time_zone or "UTC",
         monitor_ids=[int(one) for one in form.all("monitor") if one.isdigit()][:1000] or None,
     )

@@ -80,6 +80,9 @@ INSERT INTO vantage.notifications (channel_id, step, kind, content)
 SELECT id, 'test', 'test', '{}' FROM vantage.channels;
 INSERT INTO vantage.mails (account_id, user_id, step, kind, content)
 SELECT account_id, id, 'news', 'product', '{}' FROM vantage.users;
+INSERT INTO vantage.report_schedules
+    (account_id, name, period, day, at, time_zone, objective, share)
+SELECT id, name, 'week', 1, '08:00', 'UTC', 99.9, 95 FROM vantage.accounts;
 INSERT INTO vantage.maintenance (account_id, from_at, to_at)
 SELECT id, now(), now() + INTERVAL '1 h' FROM vantage.accounts;
 INSERT INTO vantage.maintenance_rules (account_id, first_at, time_zone, duration_s, rule)

@@ -129,6 +129,12 @@ VALUES (4711, 4711, '2026-01-01', '{}', 1, '[{"monitor": "xyzzy monitor", "monit
 INSERT INTO vantage.mails (id, account_id, user_id, step, kind, content) OVERRIDING SYSTEM VALUE
 VALUES (4711, 4711, 4711, 'xyzzy', 'product', '{"subject": "xyzzy news"}');
 
+INSERT INTO vantage.report_schedules (id, account_id, name, period, day, at, time_zone, objective,
+    share)
+OVERRIDING SYSTEM VALUE
+VALUES (4711, 4711, 'xyzzy report', 'month', 28, '08:00', 'UTC', 99.9, 95);
+INSERT INTO vantage.report_recipients (schedule_id, user_id) VALUES (4711, 4711);
+
 INSERT INTO vantage.plans (name, title) VALUES ('somebodys', 'xyzzy plan');
 UPDATE vantage.accounts SET plan = 'somebodys' WHERE id = 4711;
 

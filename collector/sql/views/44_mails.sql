@@ -139,29 +139,14 @@ COMMENT ON FUNCTION report.unsubscribe IS
     'Ends mail about the product for whom a signed link names; the report centre has verified it.';
 
 CREATE OR REPLACE VIEW report.own_choices WITH (security_barrier) AS
-SELECT wants_product_mail
+SELECT
+    id,
+    wants_product_mail
 FROM vantage.users
 WHERE id = vantage.current_user_id() AND account_id = vantage.current_account();
 COMMENT ON VIEW report.own_choices IS 'What the current person chose.';
+COMMENT ON COLUMN report.own_choices.id IS 'Who that is.';
 COMMENT ON COLUMN report.own_choices.wants_product_mail IS 'Whether they get mail about the product.';
-
-CREATE OR REPLACE FUNCTION report.decide_mails()
-RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NOT pg_try_advisory_xact_lock(hashtext('vantage.mails')) THEN
-        RETURN 0;
-    END IF;
-    -- What was told of a licence is kept, or it would be told again.
-    DELETE FROM vantage.mails
-    WHERE kind IN ('product', 'report') AND created_at < now() - INTERVAL '400 days';
-    RETURN vantage.decide_licence_mails();
-END
-$$;
-COMMENT ON FUNCTION report.decide_mails IS
-    'Decides all mail that is to be sent by now, for whoever sends it; returns how much. 0 also while '
-    'another one does it.';
 
 CREATE OR REPLACE FUNCTION report.claim_mail(lease_s integer)
 RETURNS TABLE (

@@ -87,6 +87,7 @@ async def place(migrated: Database, box: Mailbox) -> AsyncIterator[Place]:
     await store.open()
     place = Place(migrated, store, box)
     place.execute("DELETE FROM vantage.mails")
+    box.refusing = 0
     yield place
     await store.close()
 
@@ -195,3 +196,30 @@ async def test_what_cannot_be_mailed_is_told(
     place: Place, arguments: tuple[str, ...], text: str, sentence: str
 ) -> None:
     assert sentence in place.mail("product", "-", *arguments, text=text)
+
+
+async def test_a_report_is_mailed_with_its_pdf(place: Place) -> None:
+    place.licence("NULL")
+    place.execute(
+        "INSERT INTO vantage.report_schedules (account_id, name, period, day, at, time_zone,"
+        " monitor_ids, objective, limit_us, share, created_at)"
+        " VALUES (1, 'Board', 'month', 1, '00:00', 'UTC', '{1}', 99.50, 800000, 90, '2026-01-01')"
+    )
+    place.execute("INSERT INTO vantage.report_recipients VALUES (1, 1)")
+    # Whatever day it is, the one of this month is due.
+    [(first_day,)] = place.execute("SELECT first_day FROM vantage.due_reports(now())")
+    place.execute(
+        "SELECT vantage.queue_report(schedules, due.first_day, NULL)"
+        " FROM vantage.report_schedules AS schedules, vantage.due_reports(now()) AS due"
+    )
+    [mail] = await place.sent()
+    assert mail["Subject"] == f"Board, {first_day:%B %Y}: customer"
+    body, attached = mail.iter_parts()
+    text, html = (part.get_content().replace("\r", "") for part in body.iter_parts())
+    for content in (text, html):
+        assert f"Nothing was judged in {first_day:%B %Y}." in content
+    where = f"https://v.example/reports?month={first_day:%Y-%m}&monitor=1&objective=99.50"
+    assert where + "&limit=800&share=90" in text
+    assert attached.get_filename() == f"report-{first_day:%Y-%m}.pdf"
+    assert attached.get_content().startswith(b"%PDF-1.")
+    assert await place.sent() == []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.integration.dashboard.conftest import Visitor
+from tests.support import seed
 from tests.support.report_centre import Centre
 
 NOW = datetime.now(UTC)
@@ -58,3 +59,52 @@ def test_what_cannot_be_reported_is_told(visitor: Visitor, query: str, sentence:
 
 def test_strangers_sign_in_first(stranger: Visitor) -> None:
     assert stranger.ask("/reports").headers["location"].startswith("/sign-in")
+
+
+def test_a_week_is_shown_as_well(visitor: Visitor) -> None:
+    monday = NOW.date() - timedelta(days=NOW.weekday())
+    page = visitor.ask(f"/reports?week={monday}").text
+    assert "So far: the week is not over" in page
+    assert f"to {monday + timedelta(days=6):%-d %B %Y}" in page
+    assert visitor.ask(f"/reports/month.pdf?week={monday}").body.startswith(b"%PDF-1.")
+    for query, sentence in ((monday + timedelta(1), "by its Monday"), ("soon", "by its Monday")):
+        assert sentence in visitor.ask(f"/reports?week={query}").text
+
+
+def test_reports_by_mail_are_arranged_and_ended(visitor: Visitor, centre: Centre) -> None:
+    path = "/reports/mail"
+    token = visitor.form_token(path)
+    [(own_id,)] = centre.execute("SELECT id FROM vantage.users WHERE email = %(e)s", e=seed.EMAIL)
+    [(other_id,)] = centre.execute(
+        "SELECT id FROM vantage.users WHERE email = %(e)s", e=seed.OTHER_EMAIL
+    )
+    form = {
+        "csrf": token,
+        "name": "For the board",
+        "when": "month 2",
+        "at": "07:30",
+        "zone": "Europe/Berlin",
+        "objective": "99.5",
+        "limit": "800",
+        "share": "90",
+        "member": str(own_id),
+    }
+    for changes, sentence in (
+        ({"member": str(other_id)}, "no such member"),
+        ({"member": ""}, "Choose at least one member"),
+        ({"when": "month 31"}, "Choose a day of the list."),
+        ({"objective": "all"}, "0 to 100 percent"),
+        ({"zone": "Mars"}, "no time zone"),
+        ({"name": ""}, "1 to 100 characters"),
+    ):
+        answer = visitor.ask(f"{path}/add", "POST", form | changes)
+        assert (answer.status, sentence in answer.text) == (400, True), changes
+    assert visitor.ask(f"{path}/add", "POST", form).status == 303
+    page = visitor.ask(path).text
+    assert "On day 2 of every month, 07:30" in page
+    assert "90 % within 800" in page
+    assert "named “For the board” already" in visitor.ask(f"{path}/add", "POST", form).text
+    [(number,)] = centre.execute("SELECT id FROM vantage.report_schedules")
+    gone = {"csrf": token, "id": str(number)}
+    assert visitor.ask(f"{path}/remove", "POST", gone).status == 303
+    assert visitor.ask(f"{path}/remove", "POST", gone).status in (400, 404)

@@ -178,3 +178,97 @@ def test_what_cannot_be_reported_is_told(month: Month, arguments: list[str], sen
     assert refused.exit_code != 0
     assert sentence in refused.output
     assert "Traceback" not in refused.output
+
+
+START = datetime(2027, 1, 1, tzinfo=UTC)
+SCHEDULE = """
+WITH person AS (
+    INSERT INTO vantage.users (account_id, email, name) VALUES (2, %(name)s || '@x.example', 'X')
+    RETURNING id
+),
+schedule AS (
+    INSERT INTO vantage.report_schedules (account_id, name, period, day, at, time_zone, objective,
+        share, has_revisions, created_at, looked_at)
+    VALUES (2, %(name)s, %(period)s, %(day)s, %(at)s, %(zone)s, 50, 95, true, %(created_at)s,
+        %(created_at)s)
+    RETURNING id
+)
+INSERT INTO vantage.report_recipients
+SELECT schedule.id, person.id FROM schedule CROSS JOIN person RETURNING schedule_id
+"""
+
+
+def schedule(month: Month, name: str, created_at: datetime = START, **values: object) -> int:
+    month.run("DELETE FROM vantage.report_schedules")
+    with psycopg.connect(month.url) as connection:
+        cursor = connection.execute(
+            SCHEDULE.encode(),
+            {"name": name, "at": "08:00", "zone": "UTC", "created_at": created_at, **values},
+        )
+        [(made,)] = cursor.fetchall()
+    return int(made)
+
+
+@pytest.mark.parametrize(
+    ("values", "mailed"),
+    [
+        (
+            {"period": "month", "day": 3, "zone": "Europe/Berlin"},
+            [("2027-01-03 07", "2026-12-01"), ("2027-02-03 07", "2027-01-01")],
+        ),
+        # Its own month is over before that of UTC, which reports are about.
+        (
+            {"period": "month", "day": 1, "at": "00:30", "zone": "Pacific/Auckland"},
+            [("2027-01-01 01", "2026-12-01"), ("2027-02-01 01", "2027-01-01")],
+        ),
+        (
+            {"period": "week", "day": 7, "at": "23:30", "zone": "America/New_York"},
+            [(f"2027-01-{n:02} 05", f"2026-12-{n + 17:02}") for n in (4, 11)]
+            + [("2027-01-18 05", "2027-01-04"), ("2027-01-25 05", "2027-01-11")]
+            + [("2027-02-01 05", "2027-01-18")],
+        ),
+    ],
+)
+def test_a_report_is_mailed_once_a_period(
+    month: Month, values: dict[str, Any], mailed: list[tuple[str, str]]
+) -> None:
+    number = schedule(month, f"{values['zone']} {values['period']}", **values)
+    hours = month.run(
+        "SELECT at AT TIME ZONE 'UTC' FROM generate_series(%s, %s, INTERVAL '1 hour') AS at"
+        " WHERE vantage.decide_report_mails(at) = 1",
+        START,
+        START + timedelta(days=34),
+    )
+    first_days = month.run(
+        "SELECT content ->> 'first_day' FROM vantage.mails WHERE step LIKE %s ORDER BY id",
+        f"report {number} %",
+    )
+    seen = [(f"{at:%Y-%m-%d %H}", day) for (at,), (day,) in zip(hours, first_days, strict=True)]
+    assert seen == mailed
+
+
+def test_a_revision_is_mailed_to_who_asks_for_it(month: Month) -> None:
+    schedule(month, "revised", MONTH, period="month", day=1)
+    after = (MONTH + timedelta(days=32)).replace(day=1, hour=9)
+    [(made,)] = month.run("SELECT vantage.decide_report_mails(%s)", after)
+    assert made == 1
+    days = iter(range(1, 9))
+
+    def later() -> int:
+        [(made,)] = month.run(
+            "SELECT vantage.decide_report_mails(%s)", after + timedelta(days=2 * next(days))
+        )
+        return int(made)
+
+    # Nobody was sent it yet, so there is nothing to amend.
+    assert later() == 0
+    month.run("UPDATE vantage.mails SET sent_at = now()")
+    assert later() == 0
+    month.run(
+        "INSERT INTO vantage.maintenance (account_id, from_at, to_at) VALUES (2, %s, %s)",
+        MONTH + timedelta(days=3),
+        MONTH + timedelta(days=4),
+    )
+    assert (later(), later()) == (1, 0)
+    [(step,)] = month.run("SELECT step FROM vantage.mails ORDER BY id DESC LIMIT 1")
+    assert step.endswith(f"{MONTH:%Y-%m-01} revision 2")

@@ -1,0 +1,106 @@
+"""Reports by mail: which come by themselves, to whom, and what was sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dashboard import forms, reports
+from dashboard.account.channels import clock
+from dashboard.account.profile import zones
+from dashboard.errors import BadRequest, Unacceptable
+from dashboard.forms import Submission
+from dashboard.mail import Mailer
+from dashboard.rendering import page
+from dashboard.rows.mail import Mailed
+from dashboard.rows.monitor import Monitor
+from dashboard.rows.people import Member
+from dashboard.rows.report_schedule import ReportSchedule
+from dashboard.session import visit
+
+PATH = "/reports/mail"
+SAID = {"added": "It comes by itself from now on.", "removed": "It is mailed no more."}
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+DAYS = {f"week {number}": f"Every {name}" for number, name in enumerate(WEEKDAYS, 1)} | {
+    f"month {number}": f"On day {number} of every month" for number in range(1, 29)
+}
+"""When a report comes: its period and the day in the one after it."""
+
+
+async def show(request: Request, *, status: int = 200, **values: Any) -> Response:
+    """Answer ``/reports/mail``; the address says what a new one is about, as in ``/reports``."""
+    chosen = request.query_params.getlist("monitor")
+    wanted = reports.parse(request.query_params, chosen, datetime.now(UTC))
+    mailer: Mailer = request.app.state.mailer
+    async with visit(request) as (visitor, reader):
+        schedules = await reader.all(ReportSchedule, "report_schedules")
+        mails = await reader.all(Mailed, "mails", kinds=["report"])
+        monitors = await reader.all(Monitor, "monitors")
+        members = await reader.all(Member, "members")
+    return page(
+        request,
+        "report_schedules.html",
+        status,
+        visitor=visitor,
+        schedules=schedules,
+        mails=mails,
+        monitors=monitors,
+        names={monitor.id: monitor.name for monitor in monitors},
+        members=members,
+        wanted=wanted,
+        days=DAYS,
+        zones=zones(),
+        is_mail_there=mailer.is_there,
+        **{
+            "error": "",
+            "said": SAID.get(request.query_params.get("done", "")),
+            "form": forms.Form(),
+            **values,
+        },
+    )
+
+
+@forms.action(show)
+async def add(given: Submission) -> str:
+    """Have a report mailed by itself."""
+    form = given.form
+    if form["when"] not in DAYS:
+        raise Unacceptable("Choose a day of the list.")
+    period, _, day = form["when"].partition(" ")
+    try:
+        wanted = reports.parse(form.fields, form.all("monitor"), datetime.now(UTC))
+    except BadRequest as error:
+        raise Unacceptable(str(error)) from error
+    await given.reader.run(
+        "add_report_schedule",
+        name=form.text("name"),
+        period=period,
+        day=int(day),
+        at=clock(given, "at"),
+        time_zone=form["zone"],
+        monitor_ids=list(wanted.monitor_ids) or None,
+        objective=wanted.objective,
+        limit_us=None if wanted.limit_ms is None else wanted.limit_ms * 1_000,
+        share=wanted.share,
+        has_revisions=form["revisions"] == "yes",
+        user_ids=[int(one) for one in form.all("member") if one.isdigit() and len(one) < 10],
+    )
+    return f"{PATH}?done=added"
+
+
+@forms.action(show)
+async def remove(given: Submission) -> str:
+    """Mail a report no more."""
+    await given.reader.run("remove_report_schedule", id=given.form.number("id"))
+    return f"{PATH}?done=removed"
+
+
+ROUTES = [
+    Route(PATH, show),
+    Route(f"{PATH}/add", add, methods=["POST"]),
+    Route(f"{PATH}/remove", remove, methods=["POST"]),
+]
