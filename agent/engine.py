@@ -90,7 +90,7 @@ class Engine:
         self, goes_on: Callable[[], Awaitable[None]], handle: Handle, timeout_us: int
     ) -> Ended:
         """Transfer and go on; libcurl itself never gives up waiting for a WebSocket."""
-        late = Ended(pycurl.E_OPERATION_TIMEDOUT, f"no answer within {timeout_us / 1e6:g} s", 0)
+        late = Ended(pycurl.E_OPERATION_TIMEDOUT, f"no answer within {timeout_us / 1e6:g} s")
         timer = asyncio.get_running_loop().call_later(
             timeout_us / 1e6, self._multi.end, handle.curl, late
         )

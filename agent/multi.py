@@ -27,6 +27,7 @@ from typing import Any, Protocol
 
 import pycurl
 
+from agent.event import Connection, Event
 from agent.stalls import Stalls
 
 SLICE_NS = 2_000_000
@@ -64,48 +65,24 @@ class Observer(Protocol):
     def concerns(self, curl: Any) -> bool:
         """Whether the event that was acted on last was on the connection of this transfer."""
 
-    def on_ready(self, connection: Connection, late_us: int) -> None:
-        """Called before libcurl acts on an event, ``late_us`` late at most."""
+    def on_ready(self, event: Event) -> None:
+        """Called before libcurl acts on an event."""
 
-    def on_acted(
-        self, connection: Connection, waited_us: int, unseen_us: int, kept_us: int
-    ) -> None:
-        """Called after it acted on an event that had been seen ``waited_us`` before.
-
-        ``unseen_us``: how long it may have been there before it was seen, at most. ``kept_us``: for
-        how much of the action the thread was kept waiting for a processor.
-        """
-
-
-class Connection:
-    """A socket of libcurl's; ``duplicate``: ours of the same socket; ``descriptor``: libcurl's.
-
-    ``observer`` is to be taken away when its transfer is over: libcurl may be closing the
-    connection for a while yet, and its handle be used for another.
-    """
-
-    __slots__ = ("descriptor", "duplicate", "is_armed", "observer", "wanted")
-
-    def __init__(self, duplicate: Any, observer: Observer | None) -> None:
-        self.duplicate = duplicate
-        self.descriptor = -1
-        self.observer = observer
-        # The events libcurl waits for; 0: the socket is not in the epoll.
-        self.wanted = 0
-        self.is_armed = False
+    def on_acted(self, event: Event) -> None:
+        """Called after it did."""
 
 
 @dataclass(slots=True)
 class Ended:
     """How a transfer ended; ``number``: libcurl's, 0: well.
 
-    ``waited_us``: how long the event that ended it had been seen ready; 0 if that was a timer or
-    another connection's.
+    ``is_by_event``: it was ended by what happened on its connection, and not by a timer or another
+    one's.
     """
 
     number: int
     message: str
-    waited_us: int
+    is_by_event: bool = False
 
 
 class Multi:
@@ -179,7 +156,7 @@ class Multi:
         """Have libcurl look at a connection though nothing happened on it."""
         self._multi.socket_action(descriptor, 0)
         if self._has_news:
-            self._tell(None, 0)
+            self._tell(None)
 
     def close(self) -> None:
         """Cancel what is in flight and let go of everything."""
@@ -256,17 +233,20 @@ class Multi:
         """Have libcurl act on an event; return the time when it has."""
         if self._connections.get(descriptor) is not connection:
             return now_ns
-        waited_us = (now_ns - seen_ns) // 1000
         observer = connection.observer
-        if observer is not None:
-            observer.on_ready(connection, waited_us + unseen_ns // 1000)
-        self._socket_action(descriptor, _ACTION_OF[events])
-        acted_ns = monotonic_ns()
-        if observer is not None:
-            kept_ns = self._stalls.acted(acted_ns - now_ns)
-            observer.on_acted(connection, waited_us, unseen_ns // 1000, kept_ns // 1000)
+        if observer is None:
+            self._socket_action(descriptor, _ACTION_OF[events])
+            acted_ns = monotonic_ns()
+        else:
+            is_data = events & (_READABLE | _BROKEN) == _READABLE
+            event = Event(connection, seen_ns, unseen_ns, is_data=is_data)
+            observer.on_ready(event)
+            self._socket_action(descriptor, _ACTION_OF[events])
+            event.acted_ns = acted_ns = monotonic_ns()
+            event.kept_ns = self._stalls.acted(acted_ns - event.began_ns)
+            observer.on_acted(event)
         if self._has_news:
-            self._tell(observer, waited_us)
+            self._tell(observer)
         if connection.wanted and not connection.is_armed:
             self._epoll.modify(descriptor, connection.wanted)
             connection.is_armed = True
@@ -303,19 +283,18 @@ class Multi:
             return
         self._socket_action(pycurl.SOCKET_TIMEOUT, 0)
         if self._has_news:
-            self._tell(None, 0)
+            self._tell(None)
 
     def _on_news(self, _what: int, _curl: Any) -> None:
         self._has_news = True
 
-    def _tell(self, observer: Observer | None, waited_us: int) -> None:
+    def _tell(self, observer: Observer | None) -> None:
         """Let those know whose transfers have ended; by the event itself, if it concerned them."""
         self._has_news = False
         left = 1
         while left:
             left, done, failed = self._multi.info_read()
             for curl in done:
-                is_its = observer is not None and observer.concerns(curl)
-                self.end(curl, Ended(0, "", waited_us if is_its else 0))
+                self.end(curl, Ended(0, "", observer is not None and observer.concerns(curl)))
             for curl, number, message in failed:
-                self.end(curl, Ended(number, message, 0))
+                self.end(curl, Ended(number, message))

@@ -1,8 +1,8 @@
 """Takes out of a transfer's marks what the agent itself held it up. Pure.
 
-libcurl stamps a mark when its code runs. The engine knows when each socket was seen ready, and so
-how long it *waited* for its turn; for the event that made a mark, the mark is late by that much.
-A socket is seen ready no sooner than it is, so a correction never takes away more than the error.
+libcurl stamps a mark when its code runs. When each event happened is known (agent.event), and so
+how long it *waited* for its turn; the mark that it made is late by that much. An event is never
+taken to have happened sooner than it did, so a correction takes away no more than the error.
 """
 
 from __future__ import annotations

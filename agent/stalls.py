@@ -38,8 +38,8 @@ class Stalls:
         return min(passed_ns, computed_ns + self._kept_waiting())
 
     def acted(self, passed_ns: int) -> int:
-        """Return for how much of an action that took so long the thread was kept waiting."""
-        return 0 if passed_ns < _SHORT_NS else min(passed_ns, self._kept_waiting())
+        """Return for how much of an action that took so long the thread did not compute."""
+        return 0 if passed_ns < _SHORT_NS else max(0, passed_ns - self._computed())
 
     def awake(self) -> int:
         """Nanoseconds not slept since this was last asked."""

@@ -9,15 +9,14 @@ import socket
 import struct
 from typing import Any
 
-ESTABLISHED = 1
+ESTABLISHED, CLOSE_WAIT = 1, 8
 # The round trip, and how many segments were sent again.
 RTT = struct.Struct("=68xI28xI")
-# How long ago the last data came.
-QUIET_MS = struct.Struct("=52xI")
 
 _TCP_INFO = 11
-_TCP_INFO_BYTES = 136
+_TCP_INFO_BYTES = 160
 _BYTES_RECEIVED = struct.Struct("=128xQ")
+_DATA_SEGMENTS = struct.Struct("=152xI")
 
 
 def read(opened: Any) -> bytes:
@@ -30,5 +29,13 @@ def read(opened: Any) -> bytes:
 
 def bytes_received(opened: Any) -> int:
     """All that the connection brought; 0 where the kernel does not count it."""
-    info = read(opened)
-    return int(_BYTES_RECEIVED.unpack(info)[0]) if len(info) == _TCP_INFO_BYTES else 0
+    return _counted(_BYTES_RECEIVED, read(opened))
+
+
+def data_segments(info: bytes) -> int:
+    """How many segments with data came; 0 where the kernel does not count them."""
+    return _counted(_DATA_SEGMENTS, info)
+
+
+def _counted(field: struct.Struct, info: bytes) -> int:
+    return int(field.unpack_from(info)[0]) if len(info) >= field.size else 0

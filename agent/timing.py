@@ -1,7 +1,7 @@
 """When each step of a transfer was done: libcurl's marks without what the agent itself held up.
 
 Told of every event on the transfer's connection, before libcurl acts on it and after, it finds out
-which event made each mark, and how long that event had waited for its turn (agent.readiness says
+which event made each mark, and how long what happened had been there by then (agent.readiness says
 what becomes of that). It also keeps how late a mark may be for reasons that nobody can correct.
 
 ``rtt_us`` is read at a connection's first event, before libcurl answers it: nothing else has been
@@ -17,12 +17,10 @@ from typing import Any
 import pycurl
 
 from agent import tcp_info
-from agent.multi import Connection, Ended
+from agent.event import Event
+from agent.multi import Ended
 from agent.phases import Marks
 from agent.readiness import Waits, unwaited
-
-# An event that had to wait for longer may have been joined by another.
-_LATE_US = 1_000
 
 # How far a transfer has come, by its marks.
 _CONNECTING, _SECURING, _WAITING, _RECEIVING = range(4)
@@ -31,20 +29,21 @@ _CONNECTING, _SECURING, _WAITING, _RECEIVING = range(4)
 class Timing:
     """The times of one transfer after another of the handle ``curl``; ``begin`` comes first.
 
-    ``rtt_us``: None: there was no event on an established connection of TCP.
+    ``rtt_us``: None: there was no event on an established connection of TCP. ``doubt_us``: by how
+    much a mark of a whole transfer may be wrong, at most; it stands when ``marks`` were asked for.
     """
 
     __slots__ = (
-        "_connect_doubt_us",
-        "_doubt_us",
+        "_began_ns",
+        "_connect_doubt_ns",
         "_getinfo",
         "_is_retransmitted",
         "_is_tls",
-        "_last_doubt_us",
+        "_last_doubt_ns",
         "_last_wait_us",
-        "_quiet_us",
         "_stage",
         "_waits",
+        "doubt_us",
         "is_established",
         "rtt_us",
     )
@@ -58,8 +57,10 @@ class Timing:
         self._is_tls = is_tls
         self._stage = _CONNECTING
         self._waits = Waits()
-        self._last_wait_us = self._quiet_us = 0
-        self._connect_doubt_us = self._doubt_us = self._last_doubt_us = 0
+        # When libcurl began, at the latest; None: it is not known yet.
+        self._began_ns: int | None = None
+        self._last_wait_us = 0
+        self._connect_doubt_ns = self.doubt_us = self._last_doubt_ns = 0
         self.is_established = self._is_retransmitted = False
         self.rtt_us: int | None = None
 
@@ -73,33 +74,34 @@ class Timing:
         """Whether no handshake is to come any more."""
         return self._stage > _SECURING
 
-    def ready(self, connection: Connection, late_us: int) -> None:
-        """Take note of an event that libcurl is about to act on, ``late_us`` late at most."""
+    def ready(self, event: Event) -> None:
+        """Take note of an event that libcurl is about to act on."""
         stage = self._stage
-        self._pass_stages(0)
+        self._pass_stages(None)
         if self._stage != stage:
             # A mark that was made before its event had its turn.
-            self._doubt_us = max(self._doubt_us, late_us)
-        self._quiet_us = late_us
-        if late_us > _LATE_US or not self.is_established:
-            info = tcp_info.read(connection.duplicate)
-            self._quiet_us = min(late_us, tcp_info.QUIET_MS.unpack_from(info)[0] * 1000)
-            if info[0] == tcp_info.ESTABLISHED and not self.is_established:
+            self._doubt(event.late_ns)
+        if not self.is_established:
+            info = tcp_info.read(event.connection.duplicate)
+            if info[0] == tcp_info.ESTABLISHED:
                 self.is_established = True
                 self.rtt_us, retransmissions = tcp_info.RTT.unpack_from(info)
                 self._is_retransmitted = bool(retransmissions)
 
-    def acted(self, waited_us: int, unseen_us: int, kept_us: int) -> None:
-        """Take note that libcurl has acted on it; the times are as agent.multi tells them."""
+    def acted(self, event: Event) -> None:
+        """Take note that libcurl has acted on it."""
+        began_ns = event.acted_ns - self._getinfo(pycurl.TOTAL_TIME_T) * 1000
+        if self._began_ns is None or began_ns < self._began_ns:
+            self._began_ns = began_ns
         stage = self._stage
-        self._last_wait_us = self._pass_stages(waited_us)
-        self._last_doubt_us = unseen_us + kept_us
-        if stage == _CONNECTING:
+        self._last_wait_us, self._last_doubt_ns = self._ending(event)
+        self._pass_stages(event)
+        if stage < _RECEIVING:
             # The request may have left long before libcurl could mark that it had.
-            self._connect_doubt_us = unseen_us
-            self._doubt_us = max(self._doubt_us, kept_us)
-        elif self._stage != stage:
-            self._doubt_us = max(self._doubt_us, unseen_us + kept_us)
+            self._doubt(event.kept_ns)
+        if stage == _SECURING == self._stage and event.is_late:
+            # Whether the peer waited for what was answered is not known.
+            self._doubt(event.began_ns - event.newest_ns)
 
     def raw_marks(self) -> Marks:
         """Return libcurl's marks as they stand."""
@@ -112,45 +114,66 @@ class Timing:
             info(pycurl.TOTAL_TIME_T),
         )
 
-    def marks(self, ended: Ended) -> Marks:
-        """Return the marks of a whole transfer without the waits that were ours.
+    def marks(self, ended: Ended, attempts: int) -> Marks:
+        """Return the marks of a whole transfer without what was ours.
 
-        Those of one that failed are as they are.
+        Those of one that failed are as they are. ``attempts``: how many connections were begun.
         """
         marks = self.raw_marks()
         if ended.number:
             return marks
-        self._waits.total = min(ended.waited_us, self._last_wait_us)
+        if attempts == 1 and self.rtt_us and not self._is_retransmitted:
+            self._waits.connected = max(0, marks.connected - self.rtt_us)
+        else:
+            self._doubt(self._connect_doubt_ns)
+        self._doubt(self._last_doubt_ns)
+        self._waits.total = self._last_wait_us if ended.is_by_event else 0
         return unwaited(marks, self._waits, self.rtt_us or 1)
 
-    def doubt_us(self, marks: Marks, attempts: int) -> int:
-        """Return by how much a mark of a whole transfer may be late, at most.
+    def _doubt(self, ns: int) -> None:
+        self.doubt_us = max(self.doubt_us, ns // 1000)
 
-        ``attempts``: how many connections were begun.
-        """
-        connect_us = self._connect_doubt_us
-        if attempts == 1 and self.rtt_us is not None and not self._is_retransmitted:
-            connect_us = marks.connected - self.rtt_us
-        return max(0, connect_us, self._doubt_us, self._last_doubt_us)
+    def _late_us(self, mark: int, came_ns: int) -> int:
+        """Return how long after ``came_ns`` a mark was made."""
+        made_us: int = (self._began_ns or 0) // 1000 + self._getinfo(mark)
+        return max(0, made_us - came_ns // 1000)
 
-    def _pass_stages(self, waited_us: int) -> int:
-        """Note the wait of the event that made the marks which are new.
-
-        Return what of it may be the total's too: what held the peer up is taken out only once.
-        """
-        stage = self._stage
-        if stage == _RECEIVING:
-            return min(waited_us, self._quiet_us)
-        if stage == _CONNECTING:
+    def _pass_stages(self, event: Event | None) -> None:
+        """Note how late those marks are that are new, and were made by ``event``; None: by none."""
+        if self._stage == _CONNECTING:
             # What is true since the first event on an established connection, libcurl tells only
             # when the handshake is over.
+            if event is not None:
+                self._waits.connected = (event.began_ns - event.seen_ns) // 1000
+                self._connect_doubt_ns = event.doubt_ns
             if not self.is_established:
-                return waited_us
-            self._waits.connected, waited_us = waited_us, 0
-            self._stage = stage = _SECURING if self._is_tls else _WAITING
-        if stage == _SECURING and self._getinfo(pycurl.APPCONNECT_TIME_T):
-            self._stage, self._waits.secured = _WAITING, min(waited_us, self._quiet_us)
-            waited_us = 0
-        if self._getinfo(pycurl.STARTTRANSFER_TIME_T):
-            self._stage, self._waits.first_byte = _RECEIVING, waited_us
-        return min(waited_us, self._quiet_us)
+                return
+            self._stage = _SECURING if self._is_tls else _WAITING
+        if self._stage == _SECURING and self._getinfo(pycurl.APPCONNECT_TIME_T):
+            self._stage = _WAITING
+            if event is not None:
+                self._waits.secured = (event.began_ns - event.newest_ns) // 1000
+                self._doubt(0 if event.is_dated else event.doubt_ns)
+                event.count()
+        if self._stage == _WAITING and self._getinfo(pycurl.STARTTRANSFER_TIME_T):
+            self._stage = _RECEIVING
+            if event is not None:
+                # What comes first after a handshake may be no answer yet.
+                came_ns = event.newest_ns if self._is_tls else event.oldest_ns
+                self._waits.first_byte = self._late_us(pycurl.STARTTRANSFER_TIME_T, came_ns)
+                self._doubt(came_ns - event.oldest_ns + event.doubt_ns)
+
+    def _ending(self, event: Event) -> tuple[int, int]:
+        """Return how late the end is if this event brings it, and by how much more at most.
+
+        What held up the peer too is not taken out again.
+        """
+        if not self.is_secured:
+            return 0, event.kept_ns
+        if event.is_shut and self._getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD_T) < 0:
+            # The end may be that the peer shut the connection, which has no date.
+            return 0, event.late_ns + event.kept_ns
+        if event.is_dated and event.is_late and event.has_more_come():
+            return 0, event.kept_ns
+        wait_us = self._late_us(pycurl.TOTAL_TIME_T, event.newest_ns)
+        return wait_us, event.kept_ns + (0 if event.is_dated else event.doubt_ns)

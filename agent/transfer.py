@@ -21,10 +21,11 @@ import pycurl
 from agent import request as requests
 from agent import tcp_info
 from agent.content import Content
+from agent.event import Connection, Event, stamp
 from agent.failure import CurlError
 from agent.guard import Address, Guard, read_address
 from agent.handshake import Trace
-from agent.multi import Connection, Ended, Multi
+from agent.multi import Ended, Multi
 from agent.phase_limiter import PhaseLimiter
 from agent.phases import Marks
 from agent.result import Handshake, Request
@@ -220,8 +221,8 @@ class Handle:
             verify_result=self.curl.getinfo(pycurl.SSL_VERIFYRESULT),
         )
 
-    def _marks(self, ended: Ended) -> Marks:
-        marks = self._timing.marks(ended)
+    def _marks(self, ended: Ended, attempts: int) -> Marks:
+        marks = self._timing.marks(ended, attempts)
         return marks if self._visit is None else marks.since(self._queued_us())
 
     def _queued_us(self) -> int:
@@ -243,12 +244,12 @@ class Handle:
         self._let_go_of_sockets()
         info = self._getinfo
         status = info(pycurl.RESPONSE_CODE)
-        marks = self._marks(ended)
+        marks = self._marks(ended, attempts)
         # Of a failure and of a page it is not known.
         is_doubt_known = not ended.number and self._visit is None
         return Transfer(
             marks=marks,
-            doubt_us=self._timing.doubt_us(marks, attempts) if is_doubt_known else None,
+            doubt_us=self._timing.doubt_us if is_doubt_known else None,
             error=self._error(ended),
             refusal=self.refusal,
             is_too_large=self.is_too_large,
@@ -298,6 +299,8 @@ class Handle:
             opened = socket.SocketType(family, kind, protocol)
         except OSError:
             return int(pycurl.SOCKET_BAD)
+        if opened.type == socket.SOCK_STREAM:
+            stamp(opened)
         self._connections.append(Connection(opened, self._visit or self))
         return opened
 
@@ -322,20 +325,18 @@ class Handle:
             return connection in self._connections
         return bool(self._getinfo(pycurl.ACTIVESOCKET) == connection.descriptor)
 
-    def on_ready(self, connection: Connection, late_us: int) -> None:
+    def on_ready(self, event: Event) -> None:
         """Time an event before libcurl acts on it; see agent.multi."""
         was_established = self._timing.is_established
         if not self._connections and not was_established:
             self._timing.begin_connected()
-        self._timing.ready(connection, late_us)
+        self._timing.ready(event)
         if self._limiter is not None and self._timing.is_established and not was_established:
             self._limiter.connected()
 
-    def on_acted(
-        self, connection: Connection, waited_us: int, unseen_us: int, kept_us: int
-    ) -> None:
+    def on_acted(self, event: Event) -> None:
         """Time an event that libcurl has acted on, and see that nothing goes on for ever."""
-        self._timing.acted(waited_us, unseen_us, kept_us)
+        self._timing.acted(event)
         if self._is_traced and self._timing.is_secured:
             self._is_traced = False
             self.curl.setopt(pycurl.VERBOSE, 0)
@@ -344,9 +345,9 @@ class Handle:
         self._turns += 1
         if self._turns % _TURNS_UNASKED or not self._connections:
             return
-        if tcp_info.bytes_received(connection.duplicate) > MAX_WIRE_BYTES:
+        if tcp_info.bytes_received(event.connection.duplicate) > MAX_WIRE_BYTES:
             self.is_too_large = True
-            self._multi.end(self.curl, Ended(pycurl.E_ABORTED_BY_CALLBACK, "", 0))
+            self._multi.end(self.curl, Ended(pycurl.E_ABORTED_BY_CALLBACK, ""))
 
     def _let_go_of_sockets(self) -> None:
         if self._limiter is not None:

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, Protocol
 
+from agent.event import Connection, Event
 from agent.guard import Address
-from agent.multi import Connection, Observer
+from agent.multi import Observer
 from agent.tcp_info import bytes_received
 from agent.url import Target
 
@@ -69,23 +70,21 @@ class Visit:
     def concerns(self, curl: Any) -> bool:
         return any(rider.concerns(curl) for rider in self._concerned)
 
-    def on_ready(self, connection: Connection, late_us: int) -> None:
+    def on_ready(self, event: Event) -> None:
         """Pass it on to whom it concerns."""
-        self._concerned = [rider for rider in self._riders if rider.is_on(connection)]
+        self._concerned = [rider for rider in self._riders if rider.is_on(event.connection)]
         for rider in self._concerned:
-            rider.on_ready(connection, late_us)
+            rider.on_ready(event)
 
-    def on_acted(
-        self, connection: Connection, waited_us: int, unseen_us: int, kept_us: int
-    ) -> None:
+    def on_acted(self, event: Event) -> None:
         """Pass it on, and shut a connection that brings more than a page may."""
         for rider in self._concerned:
-            rider.on_acted(connection, waited_us, unseen_us, kept_us)
+            rider.on_acted(event)
         self._turns += 1
         if self._turns % _TURNS_UNASKED == 0 and (
-            bytes_received(connection.duplicate) > MAX_WIRE_BYTES
+            bytes_received(event.connection.duplicate) > MAX_WIRE_BYTES
         ):
-            _shut(connection)
+            _shut(event.connection)
 
     def end(self) -> list[str]:
         """Shut every connection; return what RESOLVE must be told to forget."""

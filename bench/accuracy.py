@@ -27,7 +27,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from pathlib import Path
 from unittest import mock
@@ -107,6 +107,7 @@ class Told:
     phases: dict[str, float | None]
     rtt: int | None = None
     suspect: bool | None = None
+    lag: int | None = None
     bound: float = 0.0
 
 
@@ -123,6 +124,21 @@ class Place:
         return self.http if scheme == "http" else self.https
 
 
+@dataclass(frozen=True)
+class Exporter:
+    """A blackbox_exporter that runs."""
+
+    pid: int
+    port: int
+
+    def threads(self) -> list[int]:
+        return [int(each.name) for each in Path(f"/proc/{self.pid}/task").iterdir()]
+
+    def cpu_s(self) -> float:
+        """What it has ever used; see clock_getcpuclockid(3)."""
+        return time.clock_gettime((~self.pid << 3) | 2)
+
+
 def main() -> None:
     options = _options()
     if not options.inside:
@@ -131,7 +147,7 @@ def main() -> None:
     log.configure("error")
     beside = conditions()
     rows = []
-    with tempfile.TemporaryDirectory() as folder, _exporter(Path(folder)) as exporter:
+    with tempfile.TemporaryDirectory() as folder, _running_exporter(Path(folder)) as exporter:
         for load in LOADS:
             if options.scheme in (load.scheme, None):
                 rows += _measured(load, Path(folder), exporter, options)
@@ -139,7 +155,7 @@ def main() -> None:
         found = [dict(zip(HEADINGS, row, strict=True)) for row in rows]
         print(json.dumps({"beside": beside, "rows": found}))
         return
-    show(f"Error in us, p50 / p99: {beside}", HEADINGS, rows)
+    show(f"Error in us, p50 / p99 of its size: {beside}", HEADINGS, rows)
 
 
 def _options() -> argparse.Namespace:
@@ -148,13 +164,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scheme", choices=("http", "https"), help="only these loads")
     parser.add_argument("--only", default="", help="only tools whose name begins so")
     parser.add_argument("--load", default="", help="only loads whose name holds this")
+    parser.add_argument("--explain", action="store_true", help="tell of each misjudged result")
     parser.add_argument("--json", action="store_true", help="print JSON, and no table")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def _measured(
-    load: Load, folder: Path, exporter: int | None, options: argparse.Namespace
+    load: Load, folder: Path, exporter: Exporter | None, options: argparse.Namespace
 ) -> list[tuple[object, ...]]:
     if options.load not in load.name:
         return []
@@ -162,17 +179,20 @@ def _measured(
     tools: dict[str, Callable[[Load, Place, float], tuple[dict[int, Told], float]]] = {
         "agent": _by_agent,
         "libcurl's marks": _as_stamped,
-        "blackbox_exporter": lambda *each: _by_exporter(exporter or 0, *each),
     }
+    if exporter is not None:
+        tools["blackbox_exporter"] = lambda *each: _by_exporter(exporter, *each)
     for name, tool in tools.items():
-        if (name == "blackbox_exporter" and exporter is None) or not name.startswith(options.only):
+        if not name.startswith(options.only):
             continue
-        with _serving(load, folder) as place, _contended(load.hogs):
+        with _serving(load, folder) as place, _contended(load.hogs, exporter):
             capture = Capture("near")
             told, busy = tool(load, place, options.seconds)
             truths = capture.truths(
                 place.port(load.scheme), place.dns, is_tls=load.scheme == "https"
             )
+        if options.explain:
+            _explain(told, truths)
         rows.append(_row(load, name, told, truths, busy))
     return rows
 
@@ -203,6 +223,26 @@ def _row(
     )  # fmt: skip
 
 
+def _explain(told: dict[int, Told], truths: dict[int, Truth]) -> None:
+    """Tell of each result that is wrong and not suspect, or suspect and not wrong."""
+    for number in told.keys() & truths.keys():
+        tool, truth = told[number], truths[number]
+        errors = {
+            phase: said - was
+            for phase in PHASES
+            if (said := tool.phases.get(phase)) is not None
+            and (was := getattr(truth, phase)) is not None
+        }
+        is_wrong = max(map(abs, errors.values())) > tool.bound
+        if tool.suspect is not None and is_wrong != tool.suspect:
+            off = ", ".join(f"{phase} {error:,.0f}" for phase, error in errors.items())
+            print(
+                f"p{number}: {'suspect' if tool.suspect else 'not suspect'}, errors {off}; "
+                f"lag {tool.lag:,}, bound {tool.bound:,.0f}",
+                file=sys.stderr,
+            )
+
+
 def _share(flags: list[bool | None]) -> str | None:
     known = [each for each in flags if each is not None]
     return f"{100 * sum(known) / len(known):.1f} %" if known else None
@@ -211,8 +251,9 @@ def _share(flags: list[bool | None]) -> str | None:
 def _spread(errors: list[float]) -> str | None:
     if not errors:
         return None
-    errors.sort()
-    return f"{errors[len(errors) // 2]:,.0f} / {errors[int(0.99 * len(errors))]:,.0f}"
+    middle = sorted(errors)[len(errors) // 2]
+    largest = sorted(map(abs, errors))[int(0.99 * len(errors))]
+    return f"{middle:,.0f} / {largest:,.0f}"
 
 
 def _as_stamped(load: Load, place: Place, seconds: float) -> tuple[dict[int, Told], float]:
@@ -220,7 +261,9 @@ def _as_stamped(load: Load, place: Place, seconds: float) -> tuple[dict[int, Tol
         return marks
 
     with mock.patch.object(timing, "unwaited", as_it_is):
-        return _by_agent(load, place, seconds)
+        told, busy = _by_agent(load, place, seconds)
+    # Whether it is suspect is said of the marks that it corrects.
+    return {number: replace(each, suspect=None) for number, each in told.items()}, busy
 
 
 def _by_agent(load: Load, place: Place, seconds: float) -> tuple[dict[int, Told], float]:
@@ -241,7 +284,9 @@ async def _probe(load: Load, place: Place, seconds: float) -> tuple[dict[int, To
             raise SystemExit(f"A probe failed: {result.failure}.")
         (exchange,) = result.exchanges
         spent = {phase: getattr(exchange.phases, f"{phase}_us") for phase in PHASES}
-        told[number] = Told(spent, exchange.rtt_us, result.suspect, bound_us(result.total_us))
+        told[number] = Told(
+            spent, exchange.rtt_us, result.suspect, result.lag_us, bound_us(result.total_us)
+        )
 
     # The first reads the authorities and makes the first handle; and what an agent remembers of
     # a monitor from one probe to the next, it remembers here too.
@@ -256,20 +301,25 @@ async def _probe(load: Load, place: Place, seconds: float) -> tuple[dict[int, To
     return told, busy
 
 
-async def _evenly(rate: float, seconds: float, start: Callable[[int], Awaitable[None]]) -> float:
-    """Start so many a second; return how busy this process was meanwhile."""
+async def _evenly(
+    rate: float,
+    seconds: float,
+    start: Callable[[int], Awaitable[None]],
+    cpu_s: Callable[[], float] = time.process_time,
+) -> float:
+    """Start so many a second; return how busy a process was meanwhile."""
     running: set[asyncio.Future[None]] = set()
 
     def ended(probe: asyncio.Future[None]) -> None:
         if not probe.exception():
             running.discard(probe)
 
-    began, cpu = time.monotonic(), time.process_time()
+    began, cpu = time.monotonic(), cpu_s()
     for number in range(_count(rate, seconds)):
         await asyncio.sleep(began + number / rate - time.monotonic())
         running.add(task := asyncio.ensure_future(start(number)))
         task.add_done_callback(ended)
-    busy = (time.process_time() - cpu) / (time.monotonic() - began)
+    busy = (cpu_s() - cpu) / (time.monotonic() - began)
     await asyncio.gather(*running)
     return busy
 
@@ -283,7 +333,7 @@ def _url(load: Load, place: Place, number: int) -> str:
 
 
 def _by_exporter(
-    exporter: int, load: Load, place: Place, seconds: float
+    exporter: Exporter, load: Load, place: Place, seconds: float
 ) -> tuple[dict[int, Told], float]:
     """Have the exporter probe the address; it is told the name, so it looks nothing up."""
     told: dict[int, Told] = {}
@@ -291,7 +341,7 @@ def _by_exporter(
     async def one(number: int) -> None:
         target = quote(f"{load.scheme}://{THERE}:{place.port(load.scheme)}/", safe="")
         ask = f"/probe?module=fetch&hostname=p{number}.{DOMAIN}&target={target}"
-        reader, writer = await asyncio.open_connection("127.0.0.1", exporter)
+        reader, writer = await asyncio.open_connection("127.0.0.1", exporter.port)
         writer.write(f"GET {ask} HTTP/1.0\r\n\r\n".encode())
         text = (await reader.read()).decode()
         writer.close()
@@ -309,7 +359,7 @@ def _by_exporter(
 
     os.sched_setaffinity(0, {SERVING})
     try:
-        busy = asyncio.run(_evenly(load.rate, seconds, one))
+        busy = asyncio.run(_evenly(load.rate, seconds, one, exporter.cpu_s))
     finally:
         os.sched_setaffinity(0, {PROBING})
     return told, busy
@@ -334,11 +384,12 @@ def _serving(load: Load, folder: Path) -> Iterator[Place]:
 
 
 @contextmanager
-def _contended(hogs: int) -> Iterator[None]:
+def _contended(hogs: int, exporter: Exporter | None) -> Iterator[None]:
     """Share the processor with busy programs, on equal terms; without any, go before all others."""
     policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
-    if hogs:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    probing = [0, *(exporter.threads() if exporter else ())]
+    for thread in probing if hogs else ():
+        os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
     program = [sys.executable, "-c", "while True: sum(range(100000))"]
     running = [subprocess.Popen(pinned(PROBING, program)) for _ in range(hogs)]
     try:
@@ -347,12 +398,13 @@ def _contended(hogs: int) -> Iterator[None]:
         for hog in running:
             hog.kill()
             hog.wait()
-        os.sched_setscheduler(0, policy, priority)
+        for thread in probing if hogs else ():
+            os.sched_setscheduler(thread, policy, priority)
 
 
 @contextmanager
-def _exporter(folder: Path) -> Iterator[int | None]:
-    """Run blackbox_exporter, where it is installed; yield its port."""
+def _running_exporter(folder: Path) -> Iterator[Exporter | None]:
+    """Run blackbox_exporter, where it is installed."""
     program = shutil.which("prometheus-blackbox-exporter")
     if program is None:
         print("prometheus-blackbox-exporter is not run (apt-get install it).", file=sys.stderr)
@@ -364,13 +416,13 @@ def _exporter(folder: Path) -> Iterator[int | None]:
     port = free_port()
     command = [program, f"--config.file={configuration}", "--log.level=error"]
     command.append(f"--web.listen-address=127.0.0.1:{port}")
-    exporter = subprocess.Popen(pinned(PROBING, command), env={**os.environ, "GOMAXPROCS": "1"})
+    process = subprocess.Popen(pinned(PROBING, command), env={**os.environ, "GOMAXPROCS": "1"})
     try:
         wait_for(port)
-        yield port
+        yield Exporter(process.pid, port)
     finally:
-        exporter.terminate()
-        exporter.wait()
+        process.terminate()
+        process.wait()
 
 
 if __name__ == "__main__":

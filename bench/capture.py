@@ -45,12 +45,21 @@ class Truth:
 
 @dataclass(slots=True)
 class _Flow:
-    """The packets of one connection: (when, how many bytes of payload), in order."""
+    """When the packets of one connection went and came, without those sent again."""
 
     syn_ns: list[int] = field(default_factory=list)
     answered_ns: int = 0
     out: list[int] = field(default_factory=list)
     came: list[int] = field(default_factory=list)
+    ended: dict[bool, int] = field(default_factory=dict)
+
+    def is_news(self, is_out: bool, sequence: int, length: int) -> bool:
+        """Whether a segment is not one sent again; what was there before does not end later."""
+        end, before = sequence + length, self.ended.get(is_out, sequence)
+        if 0 < (end - before) & 0xFFFFFFFF < 1 << 31:
+            self.ended[is_out] = end
+            return True
+        return False
 
 
 class Capture:
@@ -70,7 +79,7 @@ class Capture:
         number_of: dict[int, int] = {}
         asked: dict[int, int] = {}
         told: dict[int, int] = {}
-        for at_ns, is_out, protocol, source, destination, flags, payload in self._packets():
+        for at_ns, is_out, protocol, source, destination, tcp, payload in self._packets():
             if protocol == _UDP and dns_port == (destination if is_out else source):
                 if (found := _number(payload)) is None:
                     continue
@@ -79,11 +88,11 @@ class Capture:
                 else:  # of both families, the one that came last is waited for
                     told[found] = at_ns
             elif protocol == _TCP and is_out and destination == port:
-                _sent(flows[source], at_ns, flags, payload)
+                _sent(flows[source], at_ns, tcp, payload)
                 if source not in number_of and (found := _number(payload)) is not None:
                     number_of[source] = found
             elif protocol == _TCP and not is_out and source == port:
-                _received(flows[destination], at_ns, flags, payload)
+                _received(flows[destination], at_ns, tcp, payload)
         truths = {}
         for client, number in number_of.items():
             dns = (told[number] - asked[number]) / 1000 if number in told else None
@@ -91,7 +100,7 @@ class Capture:
                 truths[number] = truth
         return truths
 
-    def _packets(self) -> list[tuple[int, bool, int, int, int, int, bytes]]:
+    def _packets(self) -> list[tuple[int, bool, int, int, int, tuple[int, int], bytes]]:
         packets = []
         while True:
             try:
@@ -105,14 +114,15 @@ class Capture:
             length = int.from_bytes(frame[_ETHERNET + 2 : _ETHERNET + 4], "big") + _ETHERNET
             protocol = frame[_ETHERNET + 9]
             source, destination = struct.unpack_from("!HH", frame, words)
-            flags, head = (
-                (frame[words + 13], (frame[words + 12] >> 4) * 4) if protocol == _TCP else (0, 8)
-            )
+            tcp, head = (0, 0), 8
+            if protocol == _TCP:
+                sequence = int.from_bytes(frame[words + 4 : words + 8], "big")
+                tcp, head = (sequence, frame[words + 13]), (frame[words + 12] >> 4) * 4
             # Padding is no payload; a length of 0 is that of a packet too large to say.
             payload = frame[words + head : length if length > _ETHERNET else None]
             packets.append((
                 seconds * 1_000_000_000 + nanoseconds, address[2] == _PACKET_OUTGOING,
-                protocol, source, destination, flags, payload,
+                protocol, source, destination, tcp, payload,
             ))  # fmt: skip
         lost = struct.unpack("II", self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))[1]
         self._socket.close()
@@ -126,22 +136,24 @@ def _number(payload: bytes) -> int | None:
     return int(found[1] or found[2]) if found else None
 
 
-def _sent(flow: _Flow, at_ns: int, flags: int, payload: bytes) -> None:
+def _sent(flow: _Flow, at_ns: int, tcp: tuple[int, int], payload: bytes) -> None:
+    sequence, flags = tcp
     if flags & _SYN:
         flow.syn_ns.append(at_ns)
-    elif payload:
+    elif payload and flow.is_news(True, sequence, len(payload)):
         flow.out.append(at_ns)
 
 
-def _received(flow: _Flow, at_ns: int, flags: int, payload: bytes) -> None:
+def _received(flow: _Flow, at_ns: int, tcp: tuple[int, int], payload: bytes) -> None:
+    sequence, flags = tcp
     if flags & _SYN:
         flow.answered_ns = flow.answered_ns or at_ns
-    elif payload:
+    elif payload and flow.is_news(False, sequence, len(payload)):
         flow.came.append(at_ns)
 
 
 def _truth(flow: _Flow, dns: float | None, *, is_tls: bool) -> Truth | None:
-    """None: it was cut off, or something had to be sent twice."""
+    """None: it was cut off, or the connection had to be asked for twice."""
     if len(flow.syn_ns) != 1 or not flow.answered_ns or not flow.out or not flow.came:
         return None
     tls = None

@@ -60,7 +60,7 @@ async def test_it_is_spoken_and_timed(prober: Prober, authority: TestAuthority) 
     exchange = result.exchanges[0]
     assert (result.outcome, result.failure) == (Outcome.UP, None)
     assert (exchange.http_status, exchange.http_version, exchange.body_bytes) == (200, "3", 5)
-    assert 99_000 <= (exchange.phases.wait_us or 0) <= 400_000
+    assert 99_000 <= (exchange.phases.wait_us or 0) < 2_000_000
     assert None not in (exchange.phases.connect_us, exchange.phases.tls_us)
     assert result.handshake is not None
     assert (result.handshake.version, result.handshake.cipher[:4]) == ("1.3", "TLS_")

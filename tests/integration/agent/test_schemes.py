@@ -75,6 +75,11 @@ def assert_failed(result: Result, code: str, phase: str) -> None:
     assert result.failure.detail
 
 
+def patience_us(code: str | None) -> int:
+    """Long enough for a busy machine, unless it is the time limit that ends the probe."""
+    return 600_000 if code and code.startswith("timeout") else 5_000_000
+
+
 def says(*parts: bytes, wait_s: float = 0.0, pause_s: float = 0.0) -> Behaviour:
     """Say ``parts`` without being asked, then read until the other side is gone."""
 
@@ -153,8 +158,8 @@ async def test_a_greeting_is_timed_and_taken_leave_of(prober: Prober) -> None:
         result = await prober.probe(monitor(target.url("", scheme="smtp")))
         await asyncio.sleep(0.05)
     phases = check(result).phases
-    assert 99_000 <= phases.wait_us <= 200_000
-    assert 55_000 <= phases.receive_us <= 160_000
+    assert 99_000 <= phases.wait_us < 1_000_000
+    assert 55_000 <= phases.receive_us < 1_000_000
     assert polite.heard == [b"QUIT\r\n"]  # type: ignore[attr-defined]
 
 
@@ -219,7 +224,7 @@ async def test_bad_greetings(
         return
     async with serve(behaviour, tls=good.server_context() if is_tls else None) as target:
         url = target.url("", scheme=scheme + "s" * is_tls)
-        result = await prober.probe(monitor(url, timeout_us=300_000))
+        result = await prober.probe(monitor(url, timeout_us=patience_us(code)))
     assert_failed(result, code, phase)
 
 
@@ -239,7 +244,7 @@ async def test_a_handshake_is_all_there_is_to_tls(prober: Prober, good: Leaf) ->
         late = await prober.probe(monitor(target.url("", scheme="tls"), timeout_us=50_000))
     exchange = check(result)
     assert (result.outcome, phases_of(exchange)) == (Outcome.UP, ["connect", "tls"])
-    assert 99_000 <= exchange.phases.tls_us <= 300_000
+    assert 99_000 <= exchange.phases.tls_us < 2_000_000
     assert exchange.cert_expires_at_us == int(good.expires_at.timestamp() * 1e6)
     assert_failed(late, "tls_timeout", "tls")
 
@@ -359,7 +364,8 @@ BAD_UPGRADES = [
 )
 async def test_bad_upgrades(prober: Prober, behaviour: Behaviour, code: str, phase: str) -> None:
     async with serve(behaviour) as target:
-        result = await prober.probe(monitor(target.url(scheme="ws"), timeout_us=300_000))
+        url = target.url(scheme="ws")
+        result = await prober.probe(monitor(url, timeout_us=patience_us(code)))
     assert_failed(result, code, phase)
 
 
@@ -414,16 +420,15 @@ async def test_a_question_is_answered(
 ) -> None:
     async with serve_dns(ZONES) as server:
         url = f"dns://127.0.0.1:{server.port}/{question}"
-        result = await prober.probe(
-            monitor(url, Assertion("body_contains", expected=answer or "-"), timeout_us=400_000)
-        )
+        expected = Assertion("body_contains", expected=answer or "-")
+        result = await prober.probe(monitor(url, expected, timeout_us=patience_us(code)))
     exchange = check(result)
     assert (result.failure and result.failure.code) == code, result
     assert exchange.answer.startswith(answer)
     assert phases_of(exchange) == ["wait"]
     assert exchange.body_bytes > 0 or code == "timeout_wait"
     if question == "a.example":
-        assert 49_000 <= exchange.phases.wait_us <= 200_000
+        assert 49_000 <= exchange.phases.wait_us < 2_000_000
 
 
 async def test_a_name_server_that_is_not_there(prober: Prober) -> None:
