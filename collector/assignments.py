@@ -12,18 +12,20 @@ from uuid import UUID
 
 import psycopg
 import structlog
-from psycopg.rows import DictRow
+from psycopg import IsolationLevel
 
 from collector import db
-from collector.errors import CollectorError, TransientError
+from collector.assigned import Assigned
+from collector.errors import TransientError
 from collector.keyring import Keyring
-from collector.secret import opened
 from vantage.v1 import monitor_pb2
 from vantage.v1.delivery_pb2 import CollectorMessage, RunNow
 
 log = structlog.get_logger()
 
 LOOK_EVERY_S = 5.0
+# Changes seldom come alone: what comes within this is looked at together.
+GATHER_S = 0.1
 # Agents die without a notification: somebody has to look. An agent that has been silent for
 # SILENT_S is taken to be dead, which the statement `leave_pools` says too.
 LOOK_FOR_SILENT_EVERY_S = 1.0
@@ -81,7 +83,7 @@ class Subscription:
         self.messages: asyncio.Queue[CollectorMessage] = asyncio.Queue()
 
     def offer(self, assignments: monitor_pb2.Assignments) -> None:
-        if assignments != self.newest:
+        if assignments is not self.newest and assignments != self.newest:
             self.newest = assignments
             self.messages.put_nowait(CollectorMessage(assignments=assignments))
 
@@ -108,11 +110,11 @@ class Assignments:
 
     def __init__(self, url: str, keyring: Keyring) -> None:
         self.url = url
-        self.keyring = keyring
         self.subscriptions: defaultdict[UUID, set[Subscription]] = defaultdict(set)
         self.lost_at: dict[UUID, float] = {}
         """Agents whose last stream here ended a moment ago; maybe another collector has them."""
         self.runs: list[RunRequest] = []
+        self.assigned = Assigned(keyring)
         self.wake = asyncio.Event()
         self.is_current = False
         """Whether the database told what is to be probed, and will tell what changes."""
@@ -178,6 +180,7 @@ class Assignments:
 
     async def look(self) -> None:
         async with await db.connect(self.url) as connection:
+            await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
             while True:
                 self.wake.clear()
                 # Requests wait for what they may be about: a monitor added just before.
@@ -186,6 +189,7 @@ class Assignments:
                     await self.push(connection)
                 for run in runs:
                     self.pass_on(run)
+                await asyncio.sleep(GATHER_S)
                 try:
                     await asyncio.wait_for(self.wake.wait(), LOOK_EVERY_S)
                 except TimeoutError:
@@ -198,70 +202,16 @@ class Assignments:
 
     async def push(self, connection: db.AsyncConnection) -> None:
         """Read what every subscribed agent shall probe, and offer it to its streams."""
+        statements = db.queries("delivery")
         agent_ids = list(self.subscriptions)
-        cursor = await connection.execute(
-            db.queries("delivery")["assignments"], {"agent_ids": agent_ids}
-        )
-        by_agent = {agent_id: monitor_pb2.Assignments() for agent_id in agent_ids}
-        async for row in cursor:
-            try:
-                assignments = by_agent[row["agent_id"]]
-                assignments.assignments.append(assignment(row, self.keyring))
-                assignments.is_shared |= row["is_shared"]
-            except (ValueError, TypeError, AttributeError, CollectorError) as error:
-                # Written by other means than ours; the others must not wait for it.
-                log.error("monitor_unusable", monitor_id=row["id"], reason=str(error))
-        for agent_id, assignments in by_agent.items():
+        async with connection.transaction():  # both statements see the same
+            cursor = await connection.execute(statements["assigned"], {"agent_ids": agent_ids})
+            agents = await cursor.fetchall()
+            monitor_ids = list({each for row in agents for each in row["monitor_ids"]})
+            cursor = await connection.execute(
+                statements["assigned_monitors"], {"monitor_ids": monitor_ids}
+            )
+            monitors = await cursor.fetchall()
+        for agent_id, assignments in self.assigned.update(agent_ids, agents, monitors):
             for subscription in self.subscriptions.get(agent_id, ()):
                 subscription.offer(assignments)
-
-
-def assignment(row: DictRow, keyring: Keyring) -> monitor_pb2.Assignment:
-    """Turn a row of the statement ``assignments`` into its message.
-
-    Raises: ValueError, TypeError or AttributeError where headers or assertions are not as
-    documented; CollectorError where its secrets cannot be opened: it is not probed without them.
-    """
-    secrets = opened(row, row["id"], keyring)
-    proxy_username, proxy_password = secrets.proxy or ("", "")
-    phase_timeouts = {f"{phase}_us": limit for phase, limit in row["phase_timeouts"].items()}
-    return monitor_pb2.Assignment(
-        monitor=monitor_pb2.Monitor(
-            id=row["id"],
-            url=row["url"],
-            interval_us=row["interval_s"] * 1_000_000,
-            timeout_us=row["timeout_us"],
-            slow_us=row["slow_us"],
-            max_redirects=row["max_redirects"],
-            request=monitor_pb2.Request(
-                method=row["method"],
-                headers=[monitor_pb2.Header(**header) for header in row["headers"]],
-                body=row["body"] or b"",
-                http_version=row["http_version"] or "",
-                is_insecure=row["is_insecure"],
-                is_uncompressed=row["is_uncompressed"],
-                secret_headers=[
-                    monitor_pb2.Header(name=name, value=value) for name, value in secrets.headers
-                ],
-                client_certificate=(row["client_certificate"] if secrets.client_key else None)
-                or "",
-                client_key=secrets.client_key or "",
-                authority=row["authority"],
-                proxy=row["proxy"],
-                proxy_username=proxy_username,
-                proxy_password=proxy_password,
-                phase_timeouts=monitor_pb2.PhaseTimeouts(**phase_timeouts)
-                if phase_timeouts
-                else None,
-            ),
-            ip_version=row["ip_version"] or 0,
-            is_paired=row["is_paired"],
-            connect_to=row["connect_to"],
-            name_server=row["name_server"],
-            assertions=[monitor_pb2.Assertion(**each) for each in row["assertions"]],
-            kind=row["kind"],
-        ),
-        offset_us=row["offset_us"],
-        from_slot_us=row["from_slot_us"],
-        until_slot_us=row["until_slot_us"] or 0,
-    )

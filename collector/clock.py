@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from dataclasses import dataclass
 
 import grpc
 import structlog
@@ -22,6 +22,16 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a heartbeat says of the agent's clock. None: nothing."""
+
+    offset_us: int | None = None
+    uncertainty_us: int | None = None
+    is_off: bool | None = None
+    is_first: bool = False
+
+
 class AgentClock:
     """One stream's agent: ``is_off``, its clock is off by more than the bound; None: not known."""
 
@@ -29,23 +39,19 @@ class AgentClock:
         self.bound_us = bound_us
         self.is_off: bool | None = None
 
-    def note(self, heartbeat: Heartbeat) -> dict[str, Any]:
-        """Return what the statement ``heartbeat`` stores of the agent's clock."""
+    def note(self, heartbeat: Heartbeat) -> Reading:
+        """Read what a heartbeat says, if that can be."""
         offset_us, uncertainty_us = heartbeat.clock_offset_us, heartbeat.clock_uncertainty_us
         is_known = (
             heartbeat.HasField("clock_offset_us")
             and abs(offset_us) <= SANE_US
             and 0 <= uncertainty_us <= SANE_US
         )
-        is_first = is_known and self.is_off is None
-        if is_known:
-            self.judge(offset_us, uncertainty_us)
-        return {
-            "clock_offset_us": offset_us if is_known else None,
-            "clock_uncertainty_us": uncertainty_us if is_known else None,
-            "is_clock_off": self.is_off if is_known else None,
-            "is_first_reading": is_first,
-        }
+        if not is_known:
+            return Reading()
+        is_first = self.is_off is None
+        self.judge(offset_us, uncertainty_us)
+        return Reading(offset_us, uncertainty_us, self.is_off, is_first)
 
     def judge(self, offset_us: int, uncertainty_us: int) -> None:
         """Off is what is off for certain; says so once."""

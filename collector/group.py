@@ -133,6 +133,18 @@ class Group:
             }
         )
 
+    def moves(self) -> dict[str, list[object]]:
+        """Tell which high waters move, as the statement ``move_high_waters`` takes them."""
+        states = [self.high_waters[key] for key in self.moved]
+        return {
+            "agent_ids": [state["agent_id"] for state in states],
+            "incarnations": [state["incarnation"] for state in states],
+            "connections": [state["connection"] for state in states],
+            "olds": [state["high_water"] for state in states],
+            "news": [new for new, _ in self.moved.values()],
+            "crc32s": [crc32 for _, crc32 in self.moved.values()],
+        }
+
     def ingested(self) -> list[wire.Row]:
         """Tell what there is to add to the rollups.
 

@@ -25,6 +25,7 @@ from collector.clock import Clock
 from collector.enrolment import Enrolment, Issuer, Renewal
 from collector.errors import CollectorError, FatalError, TransientError
 from collector.health import Health
+from collector.heartbeats import Heartbeats
 from collector.ingest import Committer
 from collector.keyring import Keyring
 from collector.service import Delivery
@@ -159,10 +160,12 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         committer = Committer(settings.database, Probed(settings.database))
         assignments = Assignments(settings.database, Keyring(settings.secret_key_file))
+        heartbeats = Heartbeats(pool)
         health = Health(assignments)
         background = [
             tasks.create_task(committer.run(), name="committer"),
             tasks.create_task(assignments.run(), name="assignments"),
+            tasks.create_task(heartbeats.run(), name="heartbeats"),
             tasks.create_task(health.watch(), name="health"),
             tasks.create_task(identity.keep_current(settings.database), name="identity"),
             tasks.create_task(Upkeep(settings.database).run(), name="upkeep"),
@@ -172,7 +175,9 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
             stack.push_async_callback(health.server.stop, None)
             await health.start(settings.health_listen)
         issuing = Issuer(identity, pool, settings.advertise)
-        receiving = Delivery(pool, committer, assignments, clock_bound_s=settings.clock_bound_s)
+        receiving = Delivery(
+            pool, committer, assignments, heartbeats, clock_bound_s=settings.clock_bound_s
+        )
         delivery = grpc.aio.server(options=OPTIONS)
         delivery_pb2_grpc.add_DeliveryServicer_to_server(receiving, delivery)
         enrolment_pb2_grpc.add_RenewalServicer_to_server(Renewal(issuing), delivery)

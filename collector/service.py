@@ -15,6 +15,7 @@ from psycopg_pool import PoolTimeout
 
 from collector import db, ingest, metrics
 from collector.assignments import Assignments
+from collector.heartbeats import Heartbeats
 from collector.peer import Peer
 from collector.stream import Context, Stream, StreamDone, StreamError, revoked
 from vantage.v1 import delivery_pb2_grpc
@@ -35,12 +36,14 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
         pool: db.Pool,
         committer: ingest.Committer,
         assignments: Assignments,
+        heartbeats: Heartbeats,
         *,
         clock_bound_s: float = 1.0,
     ) -> None:
         self.pool = pool
         self.committer = committer
         self.assignments = assignments
+        self.heartbeats = heartbeats
         self.clock_bound_us = round(clock_bound_s * 1e6)
         self.streams: defaultdict[UUID, list[Stream]] = defaultdict(list)
         self.is_draining = False
@@ -60,6 +63,7 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
                     stream = Stream(
                         self.pool,
                         self.committer,
+                        self.heartbeats,
                         peer,
                         agent["location"],
                         context,

@@ -18,6 +18,7 @@ from collector import db, wire
 from collector.assignments import Subscription
 from collector.batch import Answer, Fenced, Gap, Lost, Revoked, Source, Stored
 from collector.clock import AgentClock, now_us
+from collector.heartbeats import Heartbeats, Said
 from collector.ingest import Committer
 from collector.peer import Peer
 from vantage.v1 import delivery_pb2
@@ -64,6 +65,7 @@ class Stream:
         self,
         pool: db.Pool,
         committer: Committer,
+        heartbeats: Heartbeats,
         peer: Peer,
         location: str,
         context: Context,
@@ -72,6 +74,7 @@ class Stream:
     ) -> None:
         self.pool = pool
         self.committer = committer
+        self.heartbeats = heartbeats
         self.peer = peer
         self.location = location
         self.context = context
@@ -243,22 +246,18 @@ class Stream:
             raise StreamError(
                 grpc.StatusCode.UNAUTHENTICATED, "The agent's certificate has expired."
             )
+        await self.beat(heartbeat, backlog=heartbeat.backlog)
         if heartbeat.number:  # an agent older than the reply sends none, and would not know it
             reply = delivery_pb2.HeartbeatReply(
                 number=heartbeat.number, received_at_us=received_at_us, replied_at_us=now_us()
             )
             await self.send(CollectorMessage(heartbeat_reply=reply))
-        await self.beat(heartbeat, backlog=heartbeat.backlog)
 
     async def beat(self, heartbeat: delivery_pb2.Heartbeat, *, backlog: int | None) -> None:
-        seen = await self.fetch(
-            "heartbeat",
-            agent_id=self.peer.agent_id,
-            version=self.version,
-            backlog=backlog,
-            running=self.running,
-            **self.clock.note(heartbeat),
+        said = Said(
+            self.peer.agent_id, self.version, backlog, self.running, self.clock.note(heartbeat)
         )
+        seen = await self.heartbeats.note(said)
         if seen is None:
             raise revoked()
         # Heartbeats of a process that is gone may arrive late, but not for long.

@@ -44,25 +44,69 @@ WHERE agent_id = %(agent_id)s
     AND incarnation = %(incarnation)s
     AND connection = %(connection)s
 
--- heartbeat --
--- The agent's clock is noted anew when a connection begins, when the offset has moved by more than
--- both readings are uncertain (and 10 ms), and every hour.
-WITH beaten AS (
+-- heartbeats --
+-- Of several agents at once, each in the same order everywhere: collectors do not wait for each other
+-- in a circle. An agent's clock is noted anew when a connection begins, when the offset has moved by
+-- more than both readings are uncertain (and 10 ms), and every hour.
+WITH said AS (
+    SELECT *
+    FROM unnest(
+        %(numbers)s::integer[],
+        %(agent_ids)s::uuid[],
+        %(versions)s::text[],
+        %(backlogs)s::bigint[],
+        %(clock_offsets_us)s::bigint[],
+        %(clock_uncertainties_us)s::bigint[],
+        %(are_clocks_off)s::boolean[],
+        %(are_first_readings)s::boolean[],
+        %(running)s::bytea[]
+    ) AS said (
+        number,
+        agent_id,
+        version,
+        backlog,
+        clock_offset_us,
+        clock_uncertainty_us,
+        is_clock_off,
+        is_first_reading,
+        running
+    )
+),
+locked AS MATERIALIZED (
+    SELECT id
+    FROM vantage.agents
+    WHERE id = ANY(%(agent_ids)s::uuid[])
+        AND revoked_at IS NULL
+    ORDER BY id
+    FOR NO KEY UPDATE
+),
+-- Of two streams of one agent the one that spoke last counts.
+newest AS (
+    SELECT DISTINCT ON (said.agent_id) said.*
+    FROM said
+    JOIN locked ON locked.id = said.agent_id
+    ORDER BY
+        said.agent_id,
+        said.number DESC
+),
+beaten AS (
     UPDATE vantage.agents
     SET
         last_seen_at = now(),
-        version = COALESCE(%(version)s, version),
-        backlog = COALESCE(%(backlog)s, backlog),
-        clock_offset_us = COALESCE(%(clock_offset_us)s, clock_offset_us),
-        clock_uncertainty_us = COALESCE(%(clock_uncertainty_us)s, clock_uncertainty_us),
-        is_clock_off = COALESCE(%(is_clock_off)s, is_clock_off)
-    WHERE id = %(agent_id)s
-        AND revoked_at IS NULL
+        version = COALESCE(newest.version, agents.version),
+        backlog = COALESCE(newest.backlog, agents.backlog),
+        clock_offset_us = COALESCE(newest.clock_offset_us, agents.clock_offset_us),
+        clock_uncertainty_us = COALESCE(newest.clock_uncertainty_us, agents.clock_uncertainty_us),
+        is_clock_off = COALESCE(newest.is_clock_off, agents.is_clock_off)
+    FROM newest
+    WHERE agents.id = newest.agent_id
     RETURNING
-        id,
-        clock_offset_us,
-        clock_uncertainty_us,
-        takes_from IS NOT NULL AND takes_until IS NULL AS is_in_pool
+        agents.id,
+        agents.clock_offset_us,
+        agents.clock_uncertainty_us,
+        agents.takes_from IS NOT NULL AND agents.takes_until IS NULL AS is_in_pool,
+        newest.clock_offset_us IS NOT NULL AS is_reading,
+        newest.is_first_reading
 ),
 noted AS (
     INSERT INTO vantage.agent_clocks (agent_id, offset_us, uncertainty_us)
@@ -77,27 +121,26 @@ noted AS (
         WHERE agent_clocks.agent_id = beaten.id
         ORDER BY agent_clocks.measured_at DESC
         LIMIT 1
-    ) AS newest ON true
-    WHERE %(clock_offset_us)s::bigint IS NOT NULL
+    ) AS known ON true
+    WHERE beaten.is_reading
         AND (
-            %(is_first_reading)s
-            OR newest.measured_at IS NULL
-            OR newest.measured_at < now() - INTERVAL '1 hour'
-            OR abs(beaten.clock_offset_us - newest.offset_us)
-                > greatest(beaten.clock_uncertainty_us + newest.uncertainty_us, 10000)
+            beaten.is_first_reading
+            OR known.measured_at IS NULL
+            OR known.measured_at < now() - INTERVAL '1 hour'
+            OR abs(beaten.clock_offset_us - known.offset_us)
+                > greatest(beaten.clock_uncertainty_us + known.uncertainty_us, 10000)
         )
     ON CONFLICT DO NOTHING
 )
 SELECT
-    is_in_pool,
-    EXISTS (
-        SELECT
-        FROM vantage.incarnations
-        WHERE incarnations.agent_id = beaten.id
-            AND incarnations.incarnation = %(running)s::bytea
-            AND incarnations.superseded_at IS NOT NULL
-    ) AS is_superseded
-FROM beaten
+    said.number,
+    beaten.is_in_pool,
+    incarnations.superseded_at IS NOT NULL AS is_superseded
+FROM said
+JOIN beaten ON beaten.id = said.agent_id
+LEFT JOIN vantage.incarnations
+    ON incarnations.agent_id = said.agent_id
+    AND incarnations.incarnation = said.running
 
 -- join_pool --
 WITH back AS (
@@ -212,15 +255,23 @@ ORDER BY
     incarnations.incarnation
 FOR UPDATE OF incarnations
 
--- move_high_water --
+-- move_high_waters --
 UPDATE vantage.incarnations
 SET
-    high_water = %(new)s,
-    payload_crc32 = %(crc32)s
-WHERE agent_id = %(agent_id)s
-    AND incarnation = %(incarnation)s
-    AND high_water = %(old)s
-    AND connection = %(connection)s
+    high_water = moved.new,
+    payload_crc32 = moved.crc32
+FROM unnest(
+    %(agent_ids)s::uuid[],
+    %(incarnations)s::bytea[],
+    %(connections)s::bigint[],
+    %(olds)s::bigint[],
+    %(news)s::bigint[],
+    %(crc32s)s::bigint[]
+) AS moved (agent_id, incarnation, connection, old, new, crc32)
+WHERE incarnations.agent_id = moved.agent_id
+    AND incarnations.incarnation = moved.incarnation
+    AND incarnations.high_water = moved.old
+    AND incarnations.connection = moved.connection
 
 -- quarantine --
 INSERT INTO vantage.quarantine (agent_id, incarnation, seq, reason, payload, monitor_id)
@@ -245,7 +296,9 @@ SELECT
 FROM vantage.monitor_locations
 GROUP BY location
 
--- assignments --
+-- assigned --
+-- Which monitors each agent runs, a row an agent.
+--
 -- At each slot the agent with the smallest hash among those that take part runs a monitor
 -- (rendezvous hashing): when an agent goes only its own monitors move. So an agent runs one from
 -- when it takes part until a better one does, and never where a better one came first. What has
@@ -282,6 +335,25 @@ chosen AS (
 )
 SELECT
     chosen.agent_id,
+    bool_or(chosen.agents > 1) AS is_shared,
+    array_agg(monitors.id ORDER BY monitors.id) AS monitor_ids,
+    array_agg(
+        vantage.slot_offset_us(monitors.id, chosen.location, monitors.interval_s)
+        ORDER BY monitors.id
+    ) AS offsets_us,
+    array_agg((extract(epoch FROM chosen.takes_from) * 1000000)::bigint ORDER BY monitors.id)
+        AS from_slots_us,
+    array_agg((extract(epoch FROM chosen.better_from) * 1000000)::bigint ORDER BY monitors.id)
+        AS until_slots_us
+FROM chosen
+JOIN vantage.monitors ON monitors.id = chosen.monitor_id
+WHERE monitors.removed_at IS NULL
+    AND monitors.paused_at IS NULL
+    AND chosen.agent_id = ANY(%(agent_ids)s::uuid[])
+GROUP BY chosen.agent_id
+
+-- assigned_monitors --
+SELECT
     monitors.id,
     monitors.url,
     monitors.interval_s,
@@ -306,17 +378,7 @@ SELECT
     monitor_secrets.nonce,
     monitor_secrets.sealed,
     monitors.assertions,
-    monitors.kind,
-    vantage.slot_offset_us(monitors.id, chosen.location, monitors.interval_s) AS offset_us,
-    (extract(epoch FROM chosen.takes_from) * 1000000)::bigint AS from_slot_us,
-    (extract(epoch FROM chosen.better_from) * 1000000)::bigint AS until_slot_us,
-    chosen.agents > 1 AS is_shared
-FROM chosen
-JOIN vantage.monitors ON monitors.id = chosen.monitor_id
+    monitors.kind
+FROM vantage.monitors
 LEFT JOIN vantage.monitor_secrets ON monitor_secrets.monitor_id = monitors.id
-WHERE monitors.removed_at IS NULL
-    AND monitors.paused_at IS NULL
-    AND chosen.agent_id = ANY(%(agent_ids)s::uuid[])
-ORDER BY
-    chosen.agent_id,
-    monitors.id
+WHERE monitors.id = ANY(%(monitor_ids)s::integer[])

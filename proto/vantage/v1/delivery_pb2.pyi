@@ -418,7 +418,7 @@ Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
 
 @_typing.final
 class HeartbeatReply(_message.Message):
-    """Answers a Heartbeat at once, so that the agent can hold its clock against the collector's (as in
+    """Answers a Heartbeat that is noted, so that the agent can hold its clock against the collector's (as in
     RFC 5905, section 8). Both instants are by the collector's clock, microseconds after the epoch.
     """
 

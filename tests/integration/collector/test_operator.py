@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from collector import db
-from collector.assignments import assignment
+from collector.assigned import Assigned
 from collector.keyring import Keyring
 from collector.operator.main import main
 from tests.support.collector import fetch
@@ -115,8 +115,13 @@ def assigned(vantage: Vantage) -> list[monitor_pb2.Monitor]:
     )
     fetch(vantage.url, "UPDATE vantage.agents SET takes_until = now() RETURNING id")
     [row] = fetch(vantage.url, enrol, [uuid4()])
-    rows = fetch(vantage.url, db.queries("delivery")["assignments"], {"agent_ids": [row["id"]]})
-    return [assignment(row, Keyring(Path("/nonexistent"))).monitor for row in rows]
+    statements = db.queries("delivery")
+    agents = fetch(vantage.url, statements["assigned"], {"agent_ids": [row["id"]]})
+    monitor_ids = [each for agent in agents for each in agent["monitor_ids"]]
+    monitors = fetch(vantage.url, statements["assigned_monitors"], {"monitor_ids": monitor_ids})
+    told = Assigned(Keyring(Path("/nonexistent"))).update([row["id"]], agents, monitors)
+    [(_, message)] = told
+    return [each.monitor for each in message.assignments]
 
 
 def test_every_option_is_stored_shown_and_told_to_agents(vantage: Vantage) -> None:

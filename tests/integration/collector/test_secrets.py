@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from collector import db
-from collector.assignments import assignment
+from collector.assigned import monitor
 from collector.errors import CollectorError
 from collector.keyring import Keyring
 from collector.operator.account import add_account
@@ -52,13 +52,9 @@ class Vantage:
 
     def sent(self, monitor_id: int) -> monitor_pb2.Monitor:
         """Return what an agent would be told of a monitor."""
-        statement = """
-            SELECT monitors.*, host(monitors.connect_to) AS connect_to, key_id, nonce, sealed,
-                0 AS offset_us, 0 AS from_slot_us, 0 AS until_slot_us
-            FROM vantage.monitors LEFT JOIN vantage.monitor_secrets ON monitor_id = monitors.id
-            WHERE monitors.id = %s"""
-        [row] = fetch(self.url, statement, [monitor_id])
-        return assignment(row, self.keyring).monitor
+        statement = db.queries("delivery")["assigned_monitors"]
+        [row] = fetch(self.url, statement, {"monitor_ids": [monitor_id]})
+        return monitor(row, self.keyring)
 
 
 @pytest.fixture
