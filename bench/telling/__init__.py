@@ -1,0 +1,1 @@
+"""Telling, simulated and live: how soon, how often wrongly."""
