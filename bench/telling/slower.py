@@ -106,6 +106,7 @@ class Months:
     factor: float
     results: int = 0
     opened: list[int] = field(default_factory=list)
+    open_at: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         names = [f"l{number}" for number in range(self.world.locations)]
@@ -146,34 +147,37 @@ class Months:
             for step in self.judge.judge(now_us).steps:
                 if step.kind in ("opened", "reopened"):
                     self.opened.append(minute)
+            if 1 in self.judge.cases and self.judge.cases[1].incident.is_open:
+                self.open_at.append(minute)
 
     def look(self, location: int, minute: int) -> bool:
         values = sorted(self.series[location][minute - MINUTES : minute])
         hours = {(minute - MINUTES) // HOUR, (minute - 1) // HOUR}
         level_us = values[(len(values) - 1) // 2]
-        return is_slower(level_us, [self.baseline(location, each) for each in hours], self.factor)
+        verdict = self.judge.verdicts.get(1)
+        has_been = verdict is not None and f"l{location}" in verdict.slower
+        factor = (1 + self.factor) / 2 if has_been else self.factor
+        return is_slower(level_us, [self.baseline(location, each) for each in hours], factor)
 
     def report(self) -> dict[str, int]:
         world = self.world
         # A lasting change is worth a message, and one when it ends is not.
         step = Slow(world.step_at, world.step_at + DAY, frozenset())
-        true = steps = false = 0
-        found = set()
+        steps = false = 0
         for minute in self.opened:
-            slow = next(
-                (n for n, s in enumerate(world.slow) if s.begin <= minute < s.end + MINUTES), None
-            )
-            if slow is not None:
-                found.add(slow)
-                true += 1
-            elif step.begin <= minute < step.end:
+            if any(slow.begin <= minute < slow.end + MINUTES for slow in world.slow):
+                continue
+            if step.begin <= minute < step.end:
                 steps += 1
             else:
                 false += 1
         return {
             "results": self.results,
             "slowdowns": len(world.slow),
-            "found": len(found),
+            "found": sum(
+                any(slow.begin <= minute < slow.end + MINUTES for minute in self.open_at)
+                for slow in world.slow
+            ),
             "of steps": steps,
             "false": false,
         }

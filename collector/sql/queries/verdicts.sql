@@ -125,7 +125,8 @@ GROUP BY
 
 -- slower --
 -- The median of a while, against what is usual in every hour that it touches. What was as slow at
--- this time yesterday is no news; two results say little.
+-- this time yesterday is no news; two results say little. What has been slower stays so until it is
+-- half way back.
 SELECT
     rules.monitor_id,
     places.location,
@@ -135,6 +136,7 @@ SELECT
 FROM vantage.monitor_rules AS rules
 JOIN vantage.monitors ON monitors.id = rules.monitor_id
 JOIN vantage.monitor_locations AS places ON places.monitor_id = rules.monitor_id
+LEFT JOIN vantage.verdicts ON verdicts.monitor_id = rules.monitor_id
 CROSS JOIN LATERAL (
     SELECT LEAST(GREATEST(rules.slower_for_s, 5 * monitors.interval_s), 3600) AS length_s
 ) AS span
@@ -173,7 +175,14 @@ CROSS JOIN LATERAL (
 ) AS recent
 WHERE rules.slower_factor IS NOT NULL
     AND monitors.paused_at IS NULL
-    AND vantage.is_slower(recent.level_us, usual.usual_us, usual.spread_us, rules.slower_factor)
+    AND vantage.is_slower(
+        recent.level_us,
+        usual.usual_us,
+        usual.spread_us,
+        CASE
+            WHEN places.location = ANY(verdicts.slower) THEN (1 + rules.slower_factor) / 2
+            ELSE rules.slower_factor
+        END)
 
 -- verdicts --
 SELECT

@@ -188,5 +188,15 @@ def test_only_what_is_slow_for_long_and_was_not_yesterday_is_slower(
     statement = db.queries("verdicts")["slower"]
     found = connection.execute(statement).fetchall()
     assert [tuple(row.values()) for row in found] == [(1, "fra", "tls", 200_000, 50_000)]
+    # Half way back is twice as long as usual.
+    connection.execute(
+        "INSERT INTO vantage.verdicts (monitor_id, state, since_at, judged_at, voting, needed,"
+        " failing, slow, slower) VALUES (1, 'degraded', now(), now(), 2, 2, '{}', '{}', '{fra}')"
+    )
+    for usual_us, is_still in ((90_000, True), (110_000, False)):
+        connection.execute(
+            "UPDATE vantage.baselines SET usual_us = %s WHERE monitor_id = 1", [usual_us]
+        )
+        assert bool(connection.execute(statement).fetchall()) is is_still
     connection.execute("UPDATE vantage.baselines SET usual_us = NULL WHERE monitor_id = 1")
     assert connection.execute(statement).fetchall() == []
