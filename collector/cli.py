@@ -160,6 +160,13 @@ def serve(
     help="How people reach the report centre: where links lead. Without it, no links.",
 )
 @click.option(
+    "--metrics-listen",
+    type=Address(host_optional=True),
+    show_envvar=True,
+    help="host:port of /metrics for Prometheus, plain HTTP; without a host, on 127.0.0.1.  "
+    "[default: nowhere]",
+)
+@click.option(
     "--allow-network",
     "networks",
     multiple=True,
@@ -181,6 +188,7 @@ def notify(
     smtp_password_file: Path | None,
     mail_from: str,
     public_url: str,
+    metrics_listen: str | None,
     networks: tuple[str, ...],
     log_level: str,
 ) -> None:
@@ -197,6 +205,7 @@ def notify(
         mail_server=mailer.parse(smtp, password, mail_from) if smtp else None,
         public_url=public_url.rstrip("/"),
         allow=tuple(map(network, networks)),
+        metrics_listen=metrics_listen,
     )
     uvloop.run(notifier.serve(settings))
 

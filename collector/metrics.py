@@ -86,6 +86,32 @@ INCIDENT_EVENTS = Counter(
     ["kind"],
     registry=REGISTRY,
 )
+NOTIFICATIONS_DECIDED = Counter(
+    "vantage_collector_notifications_decided",
+    "Notifications that this notifier decided on and put into the queue.",
+    registry=REGISTRY,
+)
+MESSAGES = Counter(
+    "vantage_collector_messages",
+    "Messages that this notifier tried to hand over, by the channel's kind and outcome.",
+    ["kind", "outcome"],
+    registry=REGISTRY,
+)
+MESSAGES_RETRIED = Counter(
+    "vantage_collector_messages_retried",
+    "Messages among them that had been tried before.",
+    registry=REGISTRY,
+)
+NOTIFICATIONS_WAITING = Gauge(
+    "vantage_collector_notifications_waiting",
+    "Notifications that are due and not sent, at the collector that keeps the rollups.",
+    registry=REGISTRY,
+)
+NOTIFICATIONS_OLDEST_SECONDS = Gauge(
+    "vantage_collector_notifications_oldest_seconds",
+    "For how long the oldest of them has been due; 0: there is none.",
+    registry=REGISTRY,
+)
 CERTIFICATES = Counter(
     "vantage_collector_certificates",
     "Requests of agents for a certificate, by outcome: enrolled, renewed, refused.",
@@ -95,6 +121,9 @@ CERTIFICATES = Counter(
 
 for answer in ("stored", "gap", "fenced", "revoked"):
     BATCHES.labels(answer)
+for kind in ("mail", "webhook", "service"):
+    for outcome in ("sent", "failed"):
+        MESSAGES.labels(kind, outcome)
 for outcome in ("enrolled", "renewed", "refused"):
     CERTIFICATES.labels(outcome)
 

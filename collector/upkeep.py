@@ -27,6 +27,12 @@ CANDIDATE_EVERY_S = 5.0
 DROP_EVERY_S = 3600.0
 LICENCES_EVERY_S = 60.0
 HOUR = timedelta(hours=1)
+# What only the leader can tell.
+OF_LEADER = (
+    metrics.ROLLUP_LAG_SECONDS,
+    metrics.NOTIFICATIONS_WAITING,
+    metrics.NOTIFICATIONS_OLDEST_SECONDS,
+)
 
 
 class Upkeep:
@@ -43,7 +49,8 @@ class Upkeep:
                     await self.keep(connection)
             except (TransientError, psycopg.Error) as error:
                 log.warning("upkeep_interrupted", error=db.first_line(error))
-                metrics.ROLLUP_LAG_SECONDS.set(0)
+                for gauge in OF_LEADER:
+                    gauge.set(0)
                 await asyncio.sleep(CANDIDATE_EVERY_S)
 
     async def keep(self, connection: db.AsyncConnection) -> None:
@@ -63,6 +70,7 @@ class Upkeep:
                 await self.roll_up(connection)
                 await maintenance.plan(connection)
                 await self.sum_up_days(connection)
+                await self.count_notifications(connection)
                 usual_in = await self.keep_baselines(connection, usual_in)
                 if time.monotonic() - enforced_at > LICENCES_EVERY_S:
                     await self.enforce_licences(connection)
@@ -101,6 +109,13 @@ class Upkeep:
             if row is None or row["day_at"] is None:
                 return
             log.info("day_summed_up", day=row["day_at"].date().isoformat())
+
+    async def count_notifications(self, connection: db.AsyncConnection) -> None:
+        """See what waits to be told, also where no notifier runs that could say so."""
+        cursor = await connection.execute(db.queries("upkeep")["notifications_due"])
+        if row := await cursor.fetchone():
+            metrics.NOTIFICATIONS_WAITING.set(row["waiting"])
+            metrics.NOTIFICATIONS_OLDEST_SECONDS.set(row["oldest_s"])
 
     async def keep_baselines(
         self, connection: db.AsyncConnection, kept: set[datetime]

@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from collector import db
+from collector import db, metrics
 from collector.errors import CollectorError, TransientError
 from collector.keyring import Keyring
 from collector.telling import sealing, webhook
@@ -47,6 +47,8 @@ Row = dict[str, Any]
 class Settings:
     """What ``vantage-collector notify`` was told.
 
+    ``metrics_listen`` None: metrics are not shown.
+
     ``mail_server`` None: no mail can be sent. ``public_url``: of the report centre, without a slash
     at the end; empty: no links. ``allow``: networks that are no public ones.
     """
@@ -56,6 +58,7 @@ class Settings:
     mail_server: MailServer | None
     public_url: str
     allow: Sequence[Network] = ()
+    metrics_listen: str | None = None
 
 
 class Notifier:
@@ -124,6 +127,7 @@ class Notifier:
                 await connection.execute(db.queries("channels")["forget"])
             row = await cursor.fetchone()
             if row is not None and row["decided"]:
+                metrics.NOTIFICATIONS_DECIDED.inc(row["decided"])
                 log.info("notifications_decided", notifications=row["decided"])
                 self.woken.set()
             await self.pause()
@@ -143,6 +147,9 @@ class Notifier:
                 statements["finish"],
                 {"batch": first["batch"], "lease": first["lease"], "error": error},
             )
+            outcome = "sent" if error is None else "failed"
+            metrics.MESSAGES.labels(first["channel_kind"], outcome).inc()
+            metrics.MESSAGES_RETRIED.inc(first["attempts"] > 0)
             told = {"channel_id": first["channel_id"], "notifications": len(rows)}
             if error is None:
                 log.info("message_sent", kind=first["channel_kind"], **told)
@@ -216,5 +223,10 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     logging.getLogger("apprise").disabled = True  # it might name what is secret
-    await Notifier(settings).run(stopping)
+    end_metrics = metrics.serve(settings.metrics_listen) if settings.metrics_listen else None
+    try:
+        await Notifier(settings).run(stopping)
+    finally:
+        if end_metrics:
+            end_metrics()
     log.info("notifier_stopped")

@@ -94,8 +94,12 @@ WHERE id = %(id)s
 SELECT vantage.decide_notifications(%(with_certificates)s) AS decided
 
 -- claim --
-SELECT *
-FROM vantage.claim_notifications(%(lease_s)s)
+SELECT
+    claimed.*,
+    notifications.attempts
+FROM vantage.claim_notifications(%(lease_s)s) AS claimed
+JOIN vantage.notifications ON notifications.id = claimed.id
+ORDER BY claimed.id
 
 -- finish --
 SELECT vantage.finish_notifications(%(batch)s, %(lease)s, %(error)s) AS was_ours

@@ -15,6 +15,17 @@ SELECT vantage.sum_up_day() AS day_at
 -- keep_baselines --
 SELECT vantage.keep_baselines(%(hour_at)s) AS kept
 
+-- notifications_due --
+SELECT
+    count(*) AS waiting,
+    COALESCE(extract(epoch FROM now() - min(notifications.due_at)), 0)::double precision AS oldest_s
+FROM vantage.notifications
+JOIN vantage.channels ON channels.id = notifications.channel_id
+WHERE notifications.sent_at IS NULL
+    AND notifications.given_up_at IS NULL
+    AND notifications.due_at <= now()
+    AND channels.muted_at IS NULL
+
 -- rollup_lag --
 SELECT extract(epoch FROM lag)::double precision AS lag_s
 FROM vantage.rollup_backlog

@@ -52,6 +52,28 @@ def scrape(port: int) -> dict[str, float]:
         }
 
 
+async def test_what_waits_to_be_told_is_counted_though_no_notifier_runs(
+    collector: Collector, database: Database, metrics_port: int
+) -> None:
+    with psycopg.connect(database.url()) as connection:
+        connection.execute(
+            "INSERT INTO vantage.channels (name, kind, hint, key_id, sealed, muted_at)"
+            " VALUES ('a', 'mail', 'a', repeat('a', 16), '', NULL),"
+            " ('muted', 'mail', 'b', repeat('a', 16), '', now())"
+        )
+        connection.execute(
+            "INSERT INTO vantage.notifications (channel_id, step, kind, content, due_at)"
+            " SELECT id, step, 'test', '{}', now() + late * INTERVAL '1 min'"
+            " FROM vantage.channels"
+            " CROSS JOIN (VALUES ('one', -9), ('two', -1), ('later', 9)) AS queued (step, late)"
+        )
+    name = "vantage_collector_notifications_"
+    await asyncio.to_thread(
+        wait_until, lambda: scrape(metrics_port)[f"{name}waiting"] == 2, what="what waits"
+    )
+    assert 540 <= scrape(metrics_port)[f"{name}oldest_seconds"] < 700
+
+
 async def test_what_happens_is_counted(collector: Collector, metrics_port: int) -> None:
     agent = await enrol(collector, "a")
     async with stream(collector, agent) as delivery:

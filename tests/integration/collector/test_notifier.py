@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import psycopg
 import pytest
@@ -22,7 +23,7 @@ from collector.operator.main import main
 from tests.support.collector import configure, fetch
 from tests.support.database import Database, Databases
 from tests.support.mailbox import Mailbox, mailbox
-from tests.support.processes import Program, running, wait_until
+from tests.support.processes import Program, free_port, running, wait_until
 from tests.support.webhooks import Receiver, receiver
 
 TO = "ann@acme.example"
@@ -174,7 +175,8 @@ def test_an_incident_is_told_by_mail_and_to_programs_and_so_is_its_end(place: Pl
 def test_what_failed_is_tried_again_as_the_same(place: Place) -> None:
     place.add(f"{place.received.address}/flaky")
     place.received.statuses += [500, 302]
-    with place.notifier("one", LOOPBACK):
+    port = free_port()
+    with place.notifier("one", LOOPBACK, f"--metrics-listen=:{port}"):
         place.open_incident()
         for number in (1, 2):
             place.received.wait_for("/flaky", number)
@@ -183,6 +185,14 @@ def test_what_failed_is_tried_again_as_the_same(place: Place) -> None:
             place.execute("UPDATE vantage.notifications SET due_at = now()")
         place.received.wait_for("/flaky", 3)
         wait_until(lambda: not place.waiting(), what="success")
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            counted = answer.read().decode().splitlines()
+    assert {
+        "vantage_collector_notifications_decided_total 1.0",
+        'vantage_collector_messages_total{kind="webhook",outcome="failed"} 2.0',
+        'vantage_collector_messages_total{kind="webhook",outcome="sent"} 1.0',
+        "vantage_collector_messages_retried_total 2.0",
+    } <= set(counted)
     assert len(set(place.received.keys("/flaky"))) == 1
     [channel] = fetch(place.url, "SELECT failing_since_at, last_error FROM vantage.channels")
     assert set(channel.values()) == {None}
