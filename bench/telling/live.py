@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import time
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
@@ -22,13 +23,19 @@ from bench.table import conditions, show
 from bench.telling.delays import INTERVAL_S, json_option, percentiles
 from collector import batch, db, ingest, log
 from collector.assignments import Probed, RunRequest
+from collector.keyring import Keyring
 from collector.migrate import migrate
 from collector.operator.account import add_account
 from collector.operator.location import add_location
 from collector.private_server import default_cache, ensure_server
 from collector.progress import silent
+from collector.telling import sealing
+from collector.telling.destination import Destination
+from collector.telling.mailer import MailServer
+from collector.telling.notifier import Notifier, Settings
 from collector.verdicts.evaluator import Evaluator
 from tests.support.database import running, temporary_home
+from tests.support.mailbox import Mailbox, mailbox
 from vantage.v1 import result_pb2
 
 # How long before the end of a live run the last monitor is broken: every location has seen it then.
@@ -74,17 +81,19 @@ class Site:
 
 @dataclass
 class Installation:
-    """A committer, a judge and the agents of every location, in one process."""
+    """A committer, a judge, a notifier and the agents of every location, in one process."""
 
     url: str
     monitors: int
     sites: list[Site]
+    box: Mailbox
     down_since: dict[int, float] = field(default_factory=dict)
     failed_at: dict[int, float] = field(default_factory=dict)
     known_at: dict[int, float] = field(default_factory=dict)
+    mailed_at: dict[int, float] = field(default_factory=dict)
     lag_s: float = 0.0
 
-    async def run(self, seconds: float, outages: int) -> None:
+    async def run(self, seconds: float, outages: int, notifier: Notifier) -> None:
         committer = ingest.Committer(self.url, Probed(self.url))
         async with asyncio.TaskGroup() as tasks:
             running = [
@@ -92,6 +101,7 @@ class Installation:
                 for each in (
                     committer.run(),
                     Evaluator(self.url).run(),
+                    notifier.run(asyncio.Event()),
                     self.answer(),
                     self.watch(),
                     *(self.deliver(committer, site) for site in self.sites),
@@ -152,16 +162,23 @@ class Installation:
                         self.probe(site, run.monitor_id, run.requested_at_us, is_extra=True)
 
     async def watch(self) -> None:
-        """Note when an incident can be seen by whoever tells people."""
+        """Note when an incident can be seen by whoever tells people, and when a mail has come."""
         async with await db.connect(self.url) as reader:
             while True:
                 cursor = await reader.execute("SELECT monitor_id FROM vantage.incidents")
                 for row in await cursor.fetchall():
                     self.known_at.setdefault(row["monitor_id"], time.time())
+                while self.box.mails:
+                    text = self.box.mails.pop(0).get_body(("plain",))
+                    assert text is not None
+                    for number in re.findall(r"Down: m(\d+)\b", text.get_content()):
+                        self.mailed_at.setdefault(int(number), time.time())
                 await asyncio.sleep(0.1)
 
 
-def install(url: str, admin: str, monitors: int, locations: int) -> Installation:
+def install(
+    url: str, admin: str, monitors: int, locations: int, box: Mailbox, keyring: Keyring
+) -> Installation:
     with psycopg.connect(admin, row_factory=dict_row) as connection:
         account_id = add_account(connection, "bench", "bench@example.org", "a-password")
         sites = []
@@ -188,7 +205,15 @@ def install(url: str, admin: str, monitors: int, locations: int) -> Installation
             "INSERT INTO vantage.monitor_locations SELECT monitors.id, locations.name"
             " FROM vantage.monitors CROSS JOIN vantage.locations"
         )
-    return Installation(url, monitors, sites)
+        sealing.publish(connection, keyring)
+        address = Destination.of("people@example.org")
+        key_id, sealed = sealing.seal(connection, account_id, address.encode())
+        connection.execute(
+            "INSERT INTO vantage.channels (account_id, name, kind, hint, key_id, sealed, spacing_s)"
+            " VALUES (%s, 'people', 'mail', 'people', %s, %s, 0)",
+            [account_id, key_id, sealed],
+        )
+    return Installation(url, monitors, sites, box)
 
 
 @click.command()
@@ -198,30 +223,38 @@ def install(url: str, admin: str, monitors: int, locations: int) -> Installation
 @click.option("--outages", type=click.IntRange(min=2), default=100)
 @json_option
 def live(monitors: int, locations: int, seconds: float, outages: int, as_json: bool) -> None:
-    """Break monitors one after the other and time it until the incident is in the database.
+    """Break monitors one after the other and time it until people have a mail.
 
-    From the end of the first failing probe to when the incident can be read. Exits with 1 where one
-    was missed, or opened for a monitor that was well.
+    From the end of the first failing probe to when the incident can be read, and to when a mail of
+    it was handed to a mail server. Exits with 1 where one was missed, or opened for a monitor that
+    was well.
     """
     before = conditions()
     log.configure("error")
     server = ensure_server(
         cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
     )
-    with temporary_home() as home, running(home, server) as local:
+    with temporary_home() as home, running(home, server) as local, mailbox() as box:
         local.create_database()
         migrate(local.url())
         url = local.url(role="vantage_collector")
-        installation = install(url, local.url(), monitors, locations)
-        asyncio.run(installation.run(seconds, outages))
+        key_file = home / "secret.key"
+        installation = install(url, local.url(), monitors, locations, box, Keyring(key_file))
+        mail_server = MailServer("127.0.0.1", box.port, False, "", "", "vantage@example.org")
+        settings = Settings(url, key_file, mail_server, "https://vantage.example")
+        asyncio.run(installation.run(seconds, outages, Notifier(settings)))
     failed = installation.failed_at
-    delays = [at - failed[each] for each, at in installation.known_at.items() if each in failed]
+    delays = {
+        name: percentiles([at - failed[each] for each, at in seen.items() if each in failed])
+        for name, seen in (("", installation.known_at), ("mail_", installation.mailed_at))
+    }
     found = {
         "results_s": monitors * locations // INTERVAL_S,
         "outages": len(failed),
         "missed": len(failed.keys() - installation.known_at.keys()),
         "false": len(installation.known_at.keys() - failed.keys()),
-        **percentiles(delays),
+        **{f"{name}{key}": value for name, row in delays.items() for key, value in row.items()},
+        "mails": len(installation.mailed_at),
         "agents_late_s": round(installation.lag_s, 2),
     }
     if as_json:
