@@ -89,26 +89,66 @@ FROM timescaledb_information.chunks
 WHERE hypertable_name = %(relation)s AND NOT is_compressed
 
 -- ask overview_24h --
+WITH pairs AS (
+    SELECT
+        monitor_id,
+        location,
+        sum(run) AS checks,
+        sum(run - down) AS passed,
+        vantage.merge(total_histogram) AS histogram
+    FROM report.results_1h
+    WHERE bucket_at >= %(to_at)s - INTERVAL '24 hours' AND bucket_at < %(to_at)s
+    GROUP BY
+        monitor_id,
+        location
+)
 SELECT
     monitor_id,
     location,
-    sum(run) AS checks,
-    sum(run - down) AS passed,
-    vantage.percentile(vantage.merge(total_histogram), 0.95) AS p95_us
-FROM report.results_1h
-WHERE bucket_at >= %(to_at)s - INTERVAL '24 hours' AND bucket_at < %(to_at)s
-GROUP BY GROUPING SETS ((monitor_id, location), (monitor_id))
+    checks,
+    passed,
+    vantage.percentile(histogram, 0.95) AS p95_us
+FROM pairs
+UNION ALL
+SELECT
+    monitor_id,
+    NULL,
+    sum(checks)::bigint,
+    sum(passed)::bigint,
+    vantage.percentile(vantage.merge(histogram), 0.95) AS p95_us
+FROM pairs
+GROUP BY monitor_id
 
 -- ask overview_30d --
+WITH pairs AS (
+    SELECT
+        monitor_id,
+        location,
+        sum(run) AS checks,
+        sum(run - down) AS passed,
+        vantage.merge(total_histogram) AS histogram
+    FROM report.results_1d
+    WHERE bucket_at >= %(to_at)s - INTERVAL '30 days' AND bucket_at < %(to_at)s
+    GROUP BY
+        monitor_id,
+        location
+)
 SELECT
     monitor_id,
     location,
-    sum(run) AS checks,
-    sum(run - down) AS passed,
-    vantage.percentile(vantage.merge(total_histogram), 0.95) AS p95_us
-FROM report.results_1d
-WHERE bucket_at >= %(to_at)s - INTERVAL '30 days' AND bucket_at < %(to_at)s
-GROUP BY GROUPING SETS ((monitor_id, location), (monitor_id))
+    checks,
+    passed,
+    vantage.percentile(histogram, 0.95) AS p95_us
+FROM pairs
+UNION ALL
+SELECT
+    monitor_id,
+    NULL,
+    sum(checks)::bigint,
+    sum(passed)::bigint,
+    vantage.percentile(vantage.merge(histogram), 0.95) AS p95_us
+FROM pairs
+GROUP BY monitor_id
 
 -- ask phases_24h_5min --
 SELECT

@@ -14,7 +14,8 @@ from collector.operator.duration import Duration
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
 
-COLUMNS = ["name", "title", "monitors", "interval_s", "locations", "members", "accounts"]
+LIMITS = ["monitors", "interval_s", "locations", "members", "results_days"]
+COLUMNS = ["name", "title", *LIMITS, "accounts"]
 
 
 @click.group()
@@ -29,6 +30,7 @@ def plan() -> None:
 @click.option("--interval", type=Duration(), help="Shortest one.  [default: 1s]")
 @click.option("--locations", type=click.IntRange(1), help="For each monitor.  [default: all]")
 @click.option("--members", type=click.IntRange(1), help="Invited ones included.  [default: any]")
+@click.option("--results-days", type=click.IntRange(1, 36_500), help="How long results are kept.")
 @on_database
 def set_(
     name: str,
@@ -37,6 +39,7 @@ def set_(
     interval: float | None,
     locations: int | None,
     members: int | None,
+    results_days: int | None,
     url: str,
 ) -> None:
     """Make plan NAME, or change all of it. What accounts have already, they keep."""
@@ -47,6 +50,7 @@ def set_(
         "interval_s": None if interval is None else round(interval),
         "locations": locations,
         "members": members,
+        "results_days": results_days,
     }
     with db.session(url) as connection:
         try:

@@ -20,3 +20,4 @@ class Plan:
     monitors: int
     members: int
     grace_ends_at: datetime | None
+    results_days: int | None

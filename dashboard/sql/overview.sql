@@ -46,18 +46,40 @@ WHERE monitor_id = ANY(%(monitor_ids)s)
     AND slot_at IS NOT NULL
 
 -- day_stats --
+-- A monitor's row is made of those of its locations.
+WITH pairs AS (
+    SELECT
+        monitor_id,
+        location,
+        sum(run) AS checks,
+        sum(run - down) AS passed,
+        vantage.merge(total_histogram) AS histogram
+    FROM report.results_1h
+    WHERE monitor_id = ANY(%(monitor_ids)s)
+        AND bucket_at >= %(from_at)s
+        AND bucket_at < %(to_at)s
+    GROUP BY
+        monitor_id,
+        location
+)
 SELECT
     monitor_id,
     location,
-    sum(run) AS checks,
-    sum(run - down) AS passed,
-    vantage.percentile(vantage.merge(total_histogram), 0.5)::integer AS median_us,
-    vantage.percentile(vantage.merge(total_histogram), 0.95)::integer AS p95_us
-FROM report.results_1h
-WHERE monitor_id = ANY(%(monitor_ids)s)
-    AND bucket_at >= %(from_at)s
-    AND bucket_at < %(to_at)s
-GROUP BY GROUPING SETS ((monitor_id, location), (monitor_id))
+    checks,
+    passed,
+    vantage.percentile(histogram, 0.5)::integer AS median_us,
+    vantage.percentile(histogram, 0.95)::integer AS p95_us
+FROM pairs
+UNION ALL
+SELECT
+    monitor_id,
+    NULL,
+    sum(checks)::bigint,
+    sum(passed)::bigint,
+    vantage.percentile(vantage.merge(histogram), 0.5)::integer AS median_us,
+    vantage.percentile(vantage.merge(histogram), 0.95)::integer AS p95_us
+FROM pairs
+GROUP BY monitor_id
 
 -- day_strip --
 SELECT

@@ -11,5 +11,6 @@ SELECT
     licence_ends_at,
     monitors,
     members,
-    grace_ends_at
+    grace_ends_at,
+    results_days
 FROM report.plan

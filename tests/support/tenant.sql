@@ -83,13 +83,13 @@ INSERT INTO vantage.certificate_sightings (monitor_id, location, chain, tls_vers
 SELECT id, 'fra', ARRAY[sha256('xyzzy')], '1.3', now() - INTERVAL '1 day', now()
 FROM vantage.monitors WHERE account_id = 4711;
 
-INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results, location, monitor_ids)
-SELECT min(slot_at), max(slot_at), agent_id, count(*), location, array_agg(monitor_id)
+INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results, location)
+SELECT min(slot_at), max(slot_at), agent_id, count(*), location
 FROM vantage.results WHERE monitor_id IN (4711, 4712) GROUP BY agent_id, location;
 UPDATE vantage.rollup_progress SET days_to_at = now() + INTERVAL '1 day';
 SELECT vantage.roll_up();
-INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results, location, monitor_ids)
-SELECT now(), now(), md5('agent')::uuid, 1, 'fra', '{4711}';
+INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results, location)
+SELECT now(), now(), md5('agent')::uuid, 1, 'fra';
 
 INSERT INTO vantage.absences (from_at, agent_id, location, monitor_ids)
 VALUES (now(), md5('agent')::uuid, 'fra', '{4711}');

@@ -1,15 +1,18 @@
 -- Plans and licences.
 
 -- set --
-INSERT INTO vantage.plans (name, title, max_monitors, min_interval_s, max_locations, max_members)
-VALUES (%(name)s, %(title)s, %(monitors)s, %(interval_s)s, %(locations)s, %(members)s)
+INSERT INTO vantage.plans (
+    name, title, max_monitors, min_interval_s, max_locations, max_members, max_results_days)
+VALUES (
+    %(name)s, %(title)s, %(monitors)s, %(interval_s)s, %(locations)s, %(members)s, %(results_days)s)
 ON CONFLICT (name)
 DO UPDATE SET
     title = excluded.title,
     max_monitors = excluded.max_monitors,
     min_interval_s = excluded.min_interval_s,
     max_locations = excluded.max_locations,
-    max_members = excluded.max_members
+    max_members = excluded.max_members,
+    max_results_days = excluded.max_results_days
 
 -- list --
 SELECT
@@ -19,6 +22,7 @@ SELECT
     min_interval_s AS interval_s,
     max_locations AS locations,
     max_members AS members,
+    max_results_days AS results_days,
     (SELECT count(*) FROM vantage.accounts WHERE accounts.plan = plans.name) AS accounts
 FROM vantage.plans
 ORDER BY name

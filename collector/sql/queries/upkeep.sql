@@ -70,10 +70,11 @@ GROUP BY
 UNION ALL
 SELECT
     'results of ' || accounts.name,
-    accounts.results_kept_days,
+    LEAST(accounts.results_kept_days, plans.max_results_days),
     NULL
 FROM vantage.accounts
-WHERE accounts.results_kept_days IS NOT NULL
+JOIN vantage.plans ON plans.name = accounts.plan
+WHERE LEAST(accounts.results_kept_days, plans.max_results_days) IS NOT NULL
 ORDER BY relation
 
 -- keep --

@@ -105,10 +105,25 @@ AS $$
     pieces AS MATERIALIZED (
         SELECT
             spans.monitor_id,
-            piece.*
+            piece.*,
+            date_bin('1 day', piece.piece_from_at, 'epoch') AS day_at
         FROM spans
         CROSS JOIN LATERAL vantage.pieces(
             spans.from_at, spans.to_at, (SELECT days_to_at FROM vantage.rollup_progress)) AS piece
+    ),
+    -- Few days have hours or results that are asked for: the first, the last, and those with
+    -- maintenance. These are read a day at a time (OFFSET 0).
+    parts_of_days AS MATERIALIZED (
+        SELECT
+            pieces.grain,
+            pieces.day_at,
+            min(pieces.piece_from_at) AS from_at,
+            max(pieces.piece_to_at) AS to_at
+        FROM pieces
+        WHERE pieces.grain <> '1d'
+        GROUP BY
+            pieces.grain,
+            pieces.day_at
     ),
     parts AS (
         SELECT
@@ -119,19 +134,27 @@ AS $$
             AND rollup.bucket_at >= pieces.piece_from_at
             AND rollup.bucket_at < pieces.piece_to_at
         WHERE pieces.grain = '1d'
+            AND rollup.monitor_id = ANY(ARRAY(SELECT spans.monitor_id FROM spans))
             AND rollup.bucket_at >= availability.from_at
             AND rollup.bucket_at < availability.to_at
         UNION ALL
         SELECT
             rollup.monitor_id, rollup.location, rollup.run, rollup.up, rollup.degraded, rollup.down,
             rollup.suspect_down, rollup.updated_at
-        FROM pieces
-        JOIN vantage.rollups_1h AS rollup ON rollup.monitor_id = pieces.monitor_id
+        FROM parts_of_days AS part
+        CROSS JOIN LATERAL (
+            SELECT *
+            FROM vantage.rollups_1h
+            WHERE rollups_1h.bucket_at >= part.from_at
+                AND rollups_1h.bucket_at < part.to_at
+                AND rollups_1h.monitor_id = ANY(ARRAY(SELECT spans.monitor_id FROM spans))
+            OFFSET 0
+        ) AS rollup
+        JOIN pieces ON pieces.monitor_id = rollup.monitor_id
+            AND pieces.day_at = part.day_at
             AND rollup.bucket_at >= pieces.piece_from_at
             AND rollup.bucket_at < pieces.piece_to_at
-        WHERE pieces.grain = '1h'
-            AND rollup.bucket_at >= availability.from_at
-            AND rollup.bucket_at < availability.to_at
+        WHERE part.grain = '1h' AND pieces.grain = '1h'
         UNION ALL
         SELECT
             result.monitor_id,
@@ -142,14 +165,21 @@ AS $$
             (result.outcome = 'down')::integer,
             (result.outcome = 'down' AND result.suspect)::integer,
             result.received_at
-        FROM pieces
-        JOIN vantage.results AS result ON result.monitor_id = pieces.monitor_id
+        FROM parts_of_days AS part
+        CROSS JOIN LATERAL (
+            SELECT *
+            FROM vantage.results
+            WHERE results.slot_at >= part.from_at
+                AND results.slot_at < part.to_at
+                AND results.monitor_id = ANY(ARRAY(SELECT spans.monitor_id FROM spans))
+                AND NOT results.is_extra
+            OFFSET 0
+        ) AS result
+        JOIN pieces ON pieces.monitor_id = result.monitor_id
+            AND pieces.day_at = part.day_at
             AND result.slot_at >= pieces.piece_from_at
             AND result.slot_at < pieces.piece_to_at
-        WHERE pieces.grain = 'result'
-            AND result.slot_at >= availability.from_at
-            AND result.slot_at < availability.to_at
-            AND NOT result.is_extra
+        WHERE part.grain = 'result' AND pieces.grain = 'result'
     ),
     sums AS (
         SELECT

@@ -46,16 +46,22 @@ BEGIN
     FOR kept IN
         SELECT
             accounts.id,
-            accounts.results_kept_days,
+            limited.results_days,
             array_agg(monitors.id) AS monitor_ids
         FROM vantage.accounts
+        JOIN vantage.plans ON plans.name = accounts.plan
+        CROSS JOIN LATERAL (SELECT
+            LEAST(accounts.results_kept_days, plans.max_results_days) AS results_days
+        ) AS limited
         JOIN vantage.monitors ON monitors.account_id = accounts.id
-        WHERE accounts.results_kept_days IS NOT NULL
-        GROUP BY accounts.id
+        WHERE limited.results_days IS NOT NULL
+        GROUP BY
+            accounts.id,
+            limited.results_days
         ORDER BY accounts.id
     LOOP
         before_at := LEAST(
-            now() - make_interval(days => kept.results_kept_days),
+            now() - make_interval(days => kept.results_days),
             (SELECT min(from_slot_at) FROM vantage.ingested));
         FOR part IN
             SELECT chunks.hypertable_name AS relation, chunks.range_start, chunks.range_end
@@ -83,5 +89,6 @@ END
 $$;
 COMMENT ON FUNCTION vantage.remove_expired IS
     'Removes results, or exchanges, of one account and one chunk that are older than '
-    'vantage.accounts.results_kept_days allows, and returns how many. No row: there are none left. '
+    'vantage.accounts.results_kept_days and its plan allow, and returns how many. No row: there are none '
+    'left. '
     'The collector calls it again and again.';

@@ -393,9 +393,13 @@ RETURNS TABLE (
     monitor_id integer, location text, due bigint, run bigint, missing bigint, up bigint,
     degraded bigint, down bigint, suspect_down bigint, passed bigint, judged bigint,
     availability numeric, coverage numeric, updated_at timestamptz)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT * FROM vantage.availability(from_at, to_at, monitor_ids)
+BEGIN
+    -- Planned for this span each time.
+    RETURN QUERY EXECUTE 'SELECT * FROM vantage.availability($1, $2, $3)'
+        USING from_at, to_at, monitor_ids;
+END
 $$;
 COMMENT ON FUNCTION report.availability IS 'vantage.availability of the account''s monitors.';
 

@@ -223,7 +223,12 @@ SELECT
     (SELECT count(*) FROM vantage.monitors
      WHERE monitors.account_id = accounts.id AND monitors.removed_at IS NULL) AS monitors,
     (SELECT count(*) FROM vantage.users WHERE users.account_id = accounts.id) AS members,
-    accounts.licence_ends_at + make_interval(days => accounts.grace_days) AS grace_ends_at
+    accounts.licence_ends_at + make_interval(days => accounts.grace_days) AS grace_ends_at,
+    LEAST(
+        accounts.results_kept_days,
+        plans.max_results_days,
+        (SELECT extract(epoch FROM keep)::integer / 86400
+         FROM vantage.retention WHERE relation = 'results')) AS results_days
 FROM vantage.accounts
 JOIN vantage.plans ON plans.name = accounts.plan
 WHERE accounts.id = vantage.current_account();
@@ -239,3 +244,6 @@ COMMENT ON COLUMN report.plan.monitors IS 'Monitors that it has.';
 COMMENT ON COLUMN report.plan.members IS 'People that it has.';
 COMMENT ON COLUMN report.plan.grace_ends_at IS
     'From when on nothing can be added or changed. NULL: never.';
+COMMENT ON COLUMN report.plan.results_days IS
+    'Age in days at which results are removed: the least of what the account, its plan and the '
+    'installation say. NULL: they are kept for ever.';

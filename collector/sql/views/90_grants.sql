@@ -56,7 +56,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.channels TO vantage_views;
 GRANT SELECT, INSERT ON vantage.notifications TO vantage_views;
 GRANT SELECT ON vantage.sealing_keys TO vantage_views;
 GRANT SELECT, INSERT ON vantage.reports TO vantage_views;
-GRANT SELECT ON vantage.plans TO vantage_views;
+GRANT SELECT ON vantage.plans, vantage.retention TO vantage_views;
 GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.mails, vantage.report_schedules,
     vantage.report_recipients TO vantage_views;
 REVOKE SELECT ON vantage.channels FROM vantage_reader;

@@ -108,6 +108,17 @@ def test_an_accounts_results_go_sooner_where_it_is_limited(database: Database) -
         run(database, "keep", "results", "--for-ever", "--account", "small")
         assert "of small" not in run(database, "retention")
 
+        # By its plan, in the other account too, where that is less.
+        connection.execute("INSERT INTO vantage.plans (name, title) VALUES ('tiny', 'Tiny')")
+        connection.execute("UPDATE vantage.accounts SET plan = 'tiny'")
+        connection.execute("UPDATE vantage.plans SET max_results_days = 15 WHERE name = 'tiny'")
+        run(database, "keep", "results", "30", "--account", "small")
+        run(database, "keep", "results", "3", "--account", "large")
+        shown = run(database, "retention")
+        assert [line.split()[3] for line in shown.splitlines() if " of " in line] == ["3", "15"]
+        removed = [connection.execute(remove).fetchall() for _ in range(4)]
+        assert removed == [[(2, 1)], [(2, 1)], [(2, 1)], []]
+
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),

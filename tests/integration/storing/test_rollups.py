@@ -228,6 +228,9 @@ def test_upgrading_rolls_up_what_is_there(connection: psycopg.Connection[Any]) -
         insert(connection, rows[begin : begin + 40])
     [path] = (SQL / "migrations").glob("*_create_rollups.sql")
     statement = path.read_text().rpartition("-- What was stored before")[2].partition("\n")[2]
+    # Columns that were there at the time.
+    statement = statement.replace("location, monitor_ids)", "location)")
+    statement = statement.replace(",\n    array_agg(DISTINCT monitor_id)", "")
     connection.execute(statement.encode())
     roll_up_all(connection)
     matches(connection, rows)
