@@ -5,7 +5,7 @@ A plan is made by doing it and taking it back, so that it meets whatever applyin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from collector import db
 from collector.config.configuration import Document, Entry
@@ -15,6 +15,7 @@ from collector.config.plan import Change
 from collector.keyring import Keyring
 
 NOBODY = 0
+RECORDED_MAX = 20  # changes named in one entry of the audit log
 
 
 def apply(
@@ -58,7 +59,23 @@ def apply(
                     kind.remove(scope, each)
                     scope.forget(kind.one, key)
                     del scope.ids[kind.one][key]
+    record(scopes, names, changes + surplus)
     return changes + surplus
+
+
+def record(
+    scopes: Mapping[int, Scope], names: Mapping[int, str], changes: Sequence[Change]
+) -> None:
+    """Write into each account's audit log what was done there."""
+    for owner, scope in scopes.items():
+        own = [each for each in changes if owner != NOBODY and each.account == names[owner]]
+        done = [f"{each.action} {each.kind} {each.key}" for each in own if each.action != "keep"]
+        if done:
+            more = f" and {len(done) - RECORDED_MAX} more" if len(done) > RECORDED_MAX else ""
+            detail = ", ".join(done[:RECORDED_MAX]) + more
+            scope.connection.execute(
+                db.queries("config")["record"], {"account_id": owner, "detail": detail}
+            )
 
 
 def bring_about(

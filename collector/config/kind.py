@@ -13,7 +13,7 @@ import psycopg
 
 from collector import db
 from collector.config.shape import Read, Record, Text
-from collector.config.source import Mistake
+from collector.config.source import Mistake, Part
 from collector.errors import CollectorError
 from collector.keyring import Keyring
 from collector.secret import Secrets, store_secrets
@@ -98,6 +98,20 @@ def monitor_id(scope: Scope, key: str | None, read: Read) -> int | None:
 def key_of(scope: Scope, monitor_id: int | None) -> str | None:
     """Return what files call a monitor."""
     return next((key for key, each in scope.ids["monitor"].items() if each == monitor_id), None)
+
+
+def monitor_ids(scope: Scope, keys: Sequence[str], part: Part) -> list[int]:
+    """Return the ids of the monitors that a list names. Raises: Mistake."""
+    known = scope.ids["monitor"]
+    for key in keys:
+        if key not in known:
+            raise part.mistake(f"there is no monitor {key!r} in this account.")
+    return [known[key] for key in keys]
+
+
+def keys_of(scope: Scope, monitor_ids: Sequence[int]) -> list[str]:
+    """Return what files call these monitors, in order."""
+    return sorted(key for key, each in scope.ids["monitor"].items() if each in monitor_ids)
 
 
 def slug(name: str) -> str:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collector.config.alert_rules import AlertRules
+from collector.config.dependencies import Dependencies
 from collector.config.kind import KEY, Kind
 from collector.config.locations import Locations
 from collector.config.maintenance import Rules, Windows
 from collector.config.monitors import Monitors
 from collector.config.shape import Names, Schema, Text
+from collector.config.status_pages import StatusPages
 
-KINDS: tuple[Kind, ...] = (Locations(), Monitors(), Windows(), Rules(), AlertRules())
+KINDS: tuple[Kind, ...] = (
+    Locations(),
+    Monitors(),
+    Windows(),
+    Rules(),
+    AlertRules(),
+    Dependencies(),
+    StatusPages(),
+)
 # Whatever begins so is the user's own: a place for what anchors name.
 OWN = "x-"
 

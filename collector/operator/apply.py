@@ -68,7 +68,7 @@ def apply(
     keyring: Keyring,
     url: str,
 ) -> None:
-    """Bring monitors, locations, maintenance and alert rules to what files say; -: standard input.
+    """Bring monitors, alert rules, status pages and more to what files say; -: standard input.
 
     All of it or nothing. On a terminal, shows what will change and asks first.
     docs/configuration.md explains the files.

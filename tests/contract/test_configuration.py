@@ -77,6 +77,9 @@ def test_every_example_is_valid(text: str) -> None:
         "maintenance: {a: {from: 2026-12-01 22:00}}",
         "maintenance: {a: {from: tonight, for: 1h}}",
         "maintenance_rules: {a: {from: 2026-12-01 22:00, for: 1h}}",
+        "dependencies: {a: {monitor: a}}",
+        "status_pages: {acme: {title: '', monitors: []}}",
+        "status_pages: {acme: {title: A, address: Acme, monitors: []}}",
         "monitor: {}",
     ],
 )

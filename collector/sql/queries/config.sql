@@ -129,3 +129,84 @@ RETURNING id
 -- remove_alert_rule --
 DELETE FROM vantage.alert_rules
 WHERE id = %(id)s
+
+-- dependencies --
+SELECT
+    monitor_dependencies.monitor_id AS id,
+    array_agg(monitor_dependencies.parent_id) AS parent_ids
+FROM vantage.monitor_dependencies
+JOIN vantage.monitors ON monitors.id = monitor_dependencies.monitor_id
+JOIN vantage.monitors AS parents ON parents.id = monitor_dependencies.parent_id
+WHERE monitors.account_id = %(account_id)s
+    AND monitors.removed_at IS NULL
+    AND parents.removed_at IS NULL
+GROUP BY monitor_dependencies.monitor_id
+ORDER BY monitor_dependencies.monitor_id
+
+-- depends_on_itself --
+WITH RECURSIVE above (id) AS (
+    SELECT unnest(%(parent_ids)s::integer[])
+    UNION
+    SELECT parent_id
+    FROM vantage.monitor_dependencies
+    JOIN above ON monitor_dependencies.monitor_id = above.id
+)
+SELECT id
+FROM above
+WHERE id = %(id)s
+
+-- add_dependencies --
+INSERT INTO vantage.monitor_dependencies (monitor_id, parent_id)
+SELECT
+    %(id)s,
+    unnest(%(parent_ids)s::integer[])
+
+-- remove_dependencies --
+DELETE FROM vantage.monitor_dependencies
+WHERE monitor_id = %(id)s
+
+-- status_pages --
+SELECT
+    id,
+    slug,
+    title,
+    ARRAY(
+        SELECT monitor_id
+        FROM vantage.status_page_monitors
+        WHERE page_id = status_pages.id) AS monitor_ids
+FROM vantage.status_pages
+WHERE account_id = %(account_id)s
+ORDER BY id
+
+-- add_status_page --
+INSERT INTO vantage.status_pages (account_id, slug, title)
+VALUES (%(account_id)s, %(slug)s, %(title)s)
+RETURNING id
+
+-- update_status_page --
+UPDATE vantage.status_pages
+SET
+    slug = %(slug)s,
+    title = %(title)s
+WHERE id = %(id)s
+RETURNING id
+
+-- show_monitors --
+WITH hidden AS (
+    DELETE FROM vantage.status_page_monitors
+    WHERE page_id = %(id)s
+        AND monitor_id <> ALL(%(monitor_ids)s::integer[])
+)
+INSERT INTO vantage.status_page_monitors (page_id, monitor_id)
+SELECT
+    %(id)s,
+    unnest(%(monitor_ids)s::integer[])
+ON CONFLICT DO NOTHING
+
+-- remove_status_page --
+DELETE FROM vantage.status_pages
+WHERE id = %(id)s
+
+-- record --
+INSERT INTO vantage.audit_log (account_id, actor, action, detail)
+VALUES (%(account_id)s, 'vantage apply', 'configuration_applied', %(detail)s)

@@ -437,3 +437,71 @@ def test_alert_rules_are_applied_changed_and_pruned(vantage: Vantage) -> None:
     assert vantage.changes(without, "--prune") == [("delete", "alert rule", "checkout")]
     [rule] = fetch(vantage.url, in_force)
     assert (rule["needed_locations"], rule["consecutive"], rule["closes_after_s"]) == (2, 5, 300)
+
+
+PAGES = """
+monitors:
+  shop: {url: "https://shop.example/"}
+  login: {url: "https://login.example/"}
+  base: {url: "https://base.example/"}
+dependencies:
+  shop: {monitor: shop, needs: [login, base]}
+status_pages:
+  acme: {title: Acme, monitors: [shop, login]}
+"""
+
+
+def test_dependencies_and_status_pages_are_applied_changed_and_pruned(vantage: Vantage) -> None:
+    assert len(vantage.changes(PAGES)) == 5
+    assert vantage.changes(PAGES) == []
+    assert vantage.changes(vantage("export").output) == []
+    parents = (
+        "SELECT m.name, p.name AS parent FROM vantage.monitor_dependencies AS d"
+        " JOIN vantage.monitors AS m ON m.id = d.monitor_id"
+        " JOIN vantage.monitors AS p ON p.id = d.parent_id ORDER BY 1, 2"
+    )
+    shown = (
+        "SELECT slug, array_agg(name ORDER BY name) AS names FROM vantage.status_page_monitors"
+        " JOIN vantage.status_pages ON status_pages.id = page_id"
+        " JOIN vantage.monitors ON monitors.id = monitor_id GROUP BY slug"
+    )
+    assert [tuple(row.values()) for row in fetch(vantage.url, parents)] == [
+        ("shop", "base"),
+        ("shop", "login"),
+    ]
+    assert fetch(vantage.url, shown) == [{"slug": "acme", "names": ["login", "shop"]}]
+
+    circle = vantage.apply(
+        PAGES.replace("status_pages", "  login: {monitor: login, needs: [shop]}\nstatus_pages")
+    )
+    assert "dependencies.login.needs: 'login' would depend on itself" in circle.output
+    nobody = vantage.apply(PAGES.replace("[shop, login]", "[shop, nobody]"))
+    assert "status_pages.acme.monitors: there is no monitor 'nobody'" in nobody.output
+
+    changed = PAGES.replace("monitor: shop", "monitor: base").replace("[login, base]", "[login]")
+    changed = changed.replace("[shop, login]", "[login]")
+    assert vantage.changes(changed) == [
+        ("update", "dependency", "shop"),
+        ("update", "status page", "acme"),
+    ]
+    assert [tuple(row.values()) for row in fetch(vantage.url, parents)] == [("base", "login")]
+    assert fetch(vantage.url, shown) == [{"slug": "acme", "names": ["login"]}]
+    pruned = vantage.changes(changed.partition("dependencies")[0], "--prune")
+    assert sorted(pruned) == [("delete", "dependency", "shop"), ("delete", "status page", "acme")]
+    assert fetch(vantage.url, parents) == fetch(vantage.url, shown) == []
+    told = fetch(vantage.url, "SELECT actor, detail FROM vantage.audit_log ORDER BY id")
+    assert {each["actor"] for each in told[-3:]} == {"vantage apply"}
+    assert told[-1]["detail"] == "delete status page acme, delete dependency shop"
+
+
+def test_an_address_that_is_taken_and_one_that_cannot_be(vantage: Vantage) -> None:
+    with db.session(vantage.url) as connection:
+        add_account(connection, "other", "o@other.example", "long enough")
+    assert len(vantage.changes("account: acme\n" + PAGES)) == 5
+    taken = "account: other\nstatus_pages: {mine: {title: A, address: acme, monitors: []}}"
+    assert (
+        "status_pages.mine.address: the address /status/acme is taken"
+        in vantage.apply(taken).output
+    )
+    other = "account: other\nstatus_pages: {My_Page: {title: A, monitors: []}}"
+    assert "'My_Page' can be no address" in vantage.apply(other).output
