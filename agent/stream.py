@@ -26,6 +26,7 @@ from agent.errors import TransientError
 from agent.hole import Hole
 from agent.incarnation import Incarnation
 from agent.spool import Spool
+from agent.window import Window
 from vantage.v1 import delivery_pb2, monitor_pb2
 
 log = structlog.get_logger()
@@ -93,6 +94,7 @@ class Stream:
         self._is_writing = False
         self._next_seq = 0
         self._in_flight: deque[int] = deque()
+        self._window = Window(pace.batch_results * pace.batches_in_flight, pace.ack_timeout_s)
         self._heartbeat_at = self._progress_at = time.monotonic()
         self._awake = asyncio.Event()
         self._ending = asyncio.Event()
@@ -200,13 +202,14 @@ class Stream:
         return delivery_pb2.AgentMessage(heartbeat=heartbeat)
 
     def _batch(self, incarnation: Incarnation) -> delivery_pb2.AgentMessage | None:
-        if len(self._in_flight) >= self._pace.batches_in_flight:
-            return None
         first_seq = self._next_seq
+        room = self._window.results - (first_seq - 1 - incarnation.acked)
+        if len(self._in_flight) >= self._pace.batches_in_flight or (self._in_flight and room <= 0):
+            return None
         payloads = self._spool.read(
             incarnation,
             first_seq,
-            max_results=self._pace.batch_results,
+            max_results=max(1, min(room, self._pace.batch_results)),
             max_bytes=self._pace.batch_bytes,
         )
         if not payloads:
@@ -240,6 +243,7 @@ class Stream:
     def _under_way(self, incarnation: Incarnation, last_seq: int) -> None:
         self._next_seq = last_seq + 1
         incarnation.sent = last_seq
+        self._window.sent(last_seq)
         self._in_flight.append(last_seq)
 
     def _close(self, incarnation: Incarnation) -> delivery_pb2.AgentMessage:
@@ -328,6 +332,7 @@ class Stream:
             )
         if high_water > self._incarnation.acked:
             self._progress(self._incarnation, high_water)
+        self._window.acked(high_water)
         while self._in_flight and self._in_flight[0] <= high_water:
             self._in_flight.popleft()
 

@@ -5,7 +5,8 @@
 Agents are the real delivery and spool, each with its own certificate and stream over mutual TLS,
 all in one process beside the database on the other core. First what is there already is delivered
 as fast as it is taken; then half as much comes in a steady flow, and every acknowledgement is timed
-from the moment its results are durable.
+from the moment its results are durable. How long that took within the collector, stage by stage, is
+what it says itself; the rest is the agents' and the network's.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.request import urlopen
 from uuid import UUID
 
 import click
 import psycopg
 import structlog
 import uvloop
+from prometheus_client.parser import text_string_to_metric_families
 from psycopg.sql import SQL, Identifier
 
 from agent.delivery import Delivery
@@ -47,6 +50,7 @@ from collector.private_server import default_cache, ensure_server
 from collector.progress import silent
 from tests.support.collector import configure, fetch, running_collector
 from tests.support.database import temporary_home
+from tests.support.processes import free_port
 
 MONITORS = 20
 COPY_BATCHES = (1_000, 10_000)
@@ -151,8 +155,21 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def peak_mb(pid: int) -> float:
+    """The most memory that a process has ever had resident, in MB."""
+    [line] = [
+        line
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    ]
+    return int(line.split()[1]) * 1024 / 1e6
+
+
 class Bench:
-    """``latency_ms``: percentiles of the steady flow's acknowledgements, once it was run."""
+    """``latency_ms``: percentiles of the steady flow's acknowledgements, once it was run.
+
+    ``stages``: of its batches within the collector, how many took how long (s) at most, by stage.
+    """
 
     def __init__(self, directory: Path, agents: int, results: int, seconds: float) -> None:
         self.directory = directory
@@ -162,13 +179,17 @@ class Bench:
         self.dice = random.Random(1)
         self.rows: list[tuple[object, ...]] = []
         self.latency_ms: dict[str, float] = {}
+        self.stages: dict[str, dict[float, float]] = {}
+        self.memory_mb: dict[str, float] = {}
+        self.metrics_port = free_port()
 
     def run(self) -> list[tuple[object, ...]]:
         with on_core(1), running_database() as (self.local, self.server):
             monitors = configure(self.local.url(), locations=self.locations, monitors=MONITORS)
             self.fleet = Fleet([], monitors)
             url = self.local.url(role="vantage_collector")
-            with on_core(0), running_collector(url, self.directory) as self.collector:
+            listen = f"--metrics-listen=:{self.metrics_port}"
+            with on_core(0), running_collector(url, self.directory, listen) as self.collector:
                 best = max(self.copy(batch) for batch in COPY_BATCHES)
                 with on_core(1):
                     uvloop.run(self.deliver(best))
@@ -205,7 +226,7 @@ class Bench:
             server_us = (self.database_s() - database_s) / count * 1e6
             connection.execute("TRUNCATE vantage.results")
         self.rows.append(
-            (f"bare COPY, {batch:,} a batch", count, speed, None, client_us, server_us)
+            (f"bare COPY, {batch:,} a batch", count, speed, None, client_us, server_us, None)
         )
         return speed
 
@@ -217,9 +238,18 @@ class Bench:
                 self.fleet.spool(agent, min(1_000, self.results - first), self.dice)
         tasks = [asyncio.create_task(agent.delivery.run()) for agent in self.fleet.agents]
         try:
+            pid = self.collector.program.pid
+            self.memory_mb["before"] = peak_mb(pid)
             speed = await self.measured("backlog", self.drained, copy_speed)
+            self.memory_mb["after a backlog"] = peak_mb(pid)
             self.fleet.latencies.clear()
+            before = await asyncio.to_thread(self.staged)
             await self.measured("half of that", lambda: self.flowed(speed / 2), copy_speed)
+            after = await asyncio.to_thread(self.staged)
+            self.stages = {
+                stage: shares({limit: count - before[stage][limit] for limit, count in of.items()})
+                for stage, of in after.items()
+            }
         finally:
             for task in tasks:
                 task.cancel()
@@ -227,6 +257,17 @@ class Bench:
         self.latency_ms = percentiles(self.fleet.latencies)
         [row] = fetch(self.local.url(), "SELECT count(*) AS stored FROM vantage.results")
         assert row["stored"] == sum(agent.made for agent in self.fleet.agents), row
+
+    def staged(self) -> dict[str, dict[float, float]]:
+        """Return how many batches took no longer than each limit, by stage."""
+        found: dict[str, dict[float, float]] = {}
+        with urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as answer:
+            for family in text_string_to_metric_families(answer.read().decode()):
+                for sample in family.samples:
+                    if sample.name == "vantage_collector_batch_seconds_bucket":
+                        limits = found.setdefault(sample.labels["stage"], {})
+                        limits[float(sample.labels["le"])] = sample.value
+        return found
 
     async def enrolled(self, location: str) -> Agent:
         home = Home(self.directory / location)
@@ -248,13 +289,16 @@ class Bench:
         """Run a phase that tells how many results were stored in how many seconds."""
         pid = self.collector.program.pid
         made_before = sum(agent.made for agent in self.fleet.agents) - self.fleet.backlog
-        collector_s, database_s = cpu_s(pid), self.database_s()
+        collector_s, database_s, agents_s = cpu_s(pid), self.database_s(), time.process_time()
         stored, took_s = await phase()
         total = sum(agent.made for agent in self.fleet.agents) - made_before
         collector_us = (cpu_s(pid) - collector_s) / total * 1e6
         database_us = (self.database_s() - database_s) / total * 1e6
+        agents_us = (time.process_time() - agents_s) / total * 1e6
         speed = stored / took_s
-        self.rows.append((name, total, speed, speed / copy_speed, collector_us, database_us))
+        self.rows.append(
+            (name, total, speed, speed / copy_speed, collector_us, database_us, agents_us)
+        )
         return speed
 
     async def drained(self) -> tuple[int, float]:
@@ -296,6 +340,12 @@ def percentiles(seconds: list[float]) -> dict[str, float]:
     return {"p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "max": at(1)}
 
 
+def shares(counts: dict[float, float]) -> dict[float, float]:
+    """Turn how many took no longer than each limit (s) into their share of all."""
+    total = max(counts.values(), default=0.0) or 1.0
+    return {limit: round(count / total, 4) for limit, count in sorted(counts.items())}
+
+
 @contextmanager
 def running_database() -> Iterator[tuple[LocalDatabase, subprocess.Popen[bytes]]]:
     """A server that waits for its disk, as one in production does."""
@@ -330,12 +380,27 @@ def main(agents: int, results: int, seconds: float, log_level: str, is_json: boo
     with tempfile.TemporaryDirectory(prefix="vantage-throughput-") as name:
         bench = Bench(Path(name), agents, results, seconds)
         rows = bench.run()
-    headings = ("what", "results", "results/s", "to COPY", "collector, us", "database, us")
+    headings = (
+        *("what", "results", "results/s", "to COPY"),
+        *("collector, us", "database, us", "agents, us"),
+    )
     if is_json:
-        print(json.dumps({"beside": beside, "rows": rows, "latency_ms": bench.latency_ms}))
+        found = {
+            "latency_ms": bench.latency_ms,
+            "stages": bench.stages,
+            "memory_mb": bench.memory_mb,
+        }
+        print(json.dumps({"beside": beside, "rows": rows, **found}))
         return
     show(f"One collector on one core, {agents} agents: {beside}", headings, rows)
     print(f"\nacknowledged at half of that, ms: {bench.latency_ms}")
+    print(
+        "of that within the collector, share of batches that took no longer than so many seconds:"
+    )
+    for stage, of in bench.stages.items():
+        told = ", ".join(f"{limit:g}: {share:.2%}" for limit, share in of.items() if share < 1)
+        print(f"  {stage:10} {told or 'all within the first'}")
+    print(f"collector's memory, MB: {bench.memory_mb}")
 
 
 if __name__ == "__main__":

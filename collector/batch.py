@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 
@@ -57,11 +58,12 @@ class Lost:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Batch:
     """Results ``first_seq``, ``first_seq`` + 1, ... of a source, and who waits for the answer.
 
-    ``lost``: from ``first_seq`` on there are no results, and never will be.
+    ``lost``: from ``first_seq`` on there are no results, and never will be. ``received_at``,
+    ``begun_at``, ``replied_at``: when it was read, its transaction began, its answer was known.
     """
 
     source: Source
@@ -69,6 +71,9 @@ class Batch:
     payloads: Sequence[bytes]
     answer: asyncio.Future[Answer]
     lost: Lost | None = None
+    received_at: float = field(default_factory=time.perf_counter)
+    begun_at: float = 0.0
+    replied_at: float = 0.0
 
     @property
     def size_bytes(self) -> int:
@@ -76,13 +81,15 @@ class Batch:
 
     def reply(self, answer: Answer) -> None:
         """Wake whoever waits; its stream may be gone."""
+        self.replied_at = time.perf_counter()
         if not self.answer.done():
             self.answer.set_result(answer)
 
     def halves(self) -> tuple[Batch, Batch]:
         middle = len(self.payloads) // 2
         new_future = self.answer.get_loop().create_future
+        lower, upper = self.payloads[:middle], self.payloads[middle:]
         return (
-            Batch(self.source, self.first_seq, self.payloads[:middle], new_future()),
-            Batch(self.source, self.first_seq + middle, self.payloads[middle:], new_future()),
+            replace(self, payloads=lower, answer=new_future()),
+            replace(self, first_seq=self.first_seq + middle, payloads=upper, answer=new_future()),
         )

@@ -30,7 +30,8 @@ log = structlog.get_logger()
 # In one transaction: of much more a COPY is hardly faster, and the first of them wait for the last.
 GROUP_MAX = 256
 GROUP_RESULTS_MAX = 10_000
-WAITING_MAX_BYTES = 64 * 1024 * 1024
+# A few seconds' worth: more would only wait here instead of in the agents' spools.
+WAITING_MAX_BYTES = 16 * 1024 * 1024
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -52,8 +53,8 @@ class Committer:
         payloads: Sequence[bytes],
         *,
         lost: Lost | None = None,
-    ) -> asyncio.Future[Answer]:
-        """Queue a batch, or a loss in its place.
+    ) -> Batch:
+        """Queue a batch, or a loss in its place; its ``answer`` comes after the commit.
 
         Waits while the queue is full, which is the agents' back-pressure.
         """
@@ -65,7 +66,7 @@ class Committer:
         except asyncio.CancelledError:
             self.room.give(batch.size_bytes)
             raise
-        return answer
+        return batch
 
     async def run(self) -> None:
         """Commit for ever, over as many connections as that takes."""
@@ -81,6 +82,9 @@ class Committer:
                 ):
                     batches.append(self.waiting.get_nowait())
                     results += len(batches[-1].payloads)
+                for batch in batches:
+                    batch.begun_at = time.perf_counter()
+                    metrics.WAITING.observe(batch.begun_at - batch.received_at)
                 connection = await self.commit_until_done(connection, batches)
                 self.room.give(sum(batch.size_bytes for batch in batches))
         finally:
@@ -129,6 +133,7 @@ class Committer:
             log.error("result_refused", error=str(error), agent_id=str(batch.source.agent_id))
             group = await self.transaction(connection, batches, refuse=db.first_line(error))
         for batch, answer in group.answers:
+            metrics.STORING.observe(time.perf_counter() - batch.begun_at)
             metrics.BATCHES.labels(type(answer).__name__.lower()).inc()
             batch.reply(answer)
 

@@ -14,9 +14,9 @@ import grpc
 import structlog
 from psycopg.rows import DictRow
 
-from collector import db, wire
+from collector import db, metrics, wire
 from collector.assignments import Subscription
-from collector.batch import Answer, Fenced, Gap, Lost, Revoked, Source, Stored
+from collector.batch import Batch, Fenced, Gap, Lost, Revoked, Source, Stored
 from collector.clock import AgentClock, now_us
 from collector.heartbeats import Heartbeats, Said
 from collector.ingest import Committer
@@ -87,7 +87,7 @@ class Stream:
         self.receiving = asyncio.Lock()
         self.writing = asyncio.Lock()
         self.leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.answers: asyncio.Queue[asyncio.Future[Answer]] = asyncio.Queue(IN_FLIGHT_MAX)
+        self.answers: asyncio.Queue[Batch] = asyncio.Queue(IN_FLIGHT_MAX)
 
     async def serve(
         self, requests: AsyncIterator[AgentMessage], subscription: Subscription
@@ -186,8 +186,8 @@ class Stream:
                 f"A batch of {len(batch.results)} results from sequence number {batch.first_seq}: "
                 f"1 to {BATCH_MAX} results from 1 on are allowed.",
             )
-        answer = await self.committer.submit(self.source, batch.first_seq, list(batch.results))
-        await self.answers.put(answer)
+        queued = await self.committer.submit(self.source, batch.first_seq, list(batch.results))
+        await self.answers.put(queued)
 
     async def skip(self, skip: delivery_pb2.Skip) -> None:
         if self.source is None:
@@ -199,8 +199,8 @@ class Stream:
             )
         lost = Lost(skip.to_seq, skip.reason)
         log.warning("results_lost", from_seq=skip.from_seq, to_seq=skip.to_seq, reason=skip.reason)
-        answer = await self.committer.submit(self.source, skip.from_seq, [], lost=lost)
-        await self.answers.put(answer)
+        queued = await self.committer.submit(self.source, skip.from_seq, [], lost=lost)
+        await self.answers.put(queued)
 
     async def note(self, kind: str, detail: str) -> None:
         """Keep an event, unless it is none or one of too many."""
@@ -273,7 +273,8 @@ class Stream:
     async def answer(self) -> None:
         """Tell the agent what became of each batch, in order."""
         while True:
-            answer = await (await self.answers.get())
+            batch = await self.answers.get()
+            answer = await batch.answer
             match answer:
                 case Stored(high_water):
                     await self.send(CollectorMessage(ack=delivery_pb2.Ack(high_water=high_water)))
@@ -284,6 +285,7 @@ class Stream:
                     raise StreamDone
                 case Revoked():
                     raise revoked()
+            metrics.ANSWERING.observe(time.perf_counter() - batch.replied_at)
             self.answers.task_done()
 
     async def assign(self, subscription: Subscription) -> None:

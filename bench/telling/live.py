@@ -146,8 +146,8 @@ class Installation:
             await asyncio.sleep(0.1)  # what an agent gathers before it sends
             payloads, site.waiting = site.waiting, []
             if payloads:
-                answer = await committer.submit(source, site.seq + 1, payloads)
-                stored = await answer
+                queued = await committer.submit(source, site.seq + 1, payloads)
+                stored = await queued.answer
                 assert isinstance(stored, batch.Stored), stored
                 site.seq += len(payloads)
 

@@ -156,8 +156,9 @@ class DeliveryMachine(RuleBasedStateMachine):
             if len(self.server.hellos) == hellos:  # a busy machine: nothing has begun yet
                 deadline = max(deadline, min(began + 2, self.loop.time() + seconds))
             await asyncio.sleep(0.05)
-            is_idle = until_drained and len(self.spool.incarnations) == 1 and not self.spool.backlog
-            quiet = quiet + 1 if is_idle else 0
+            is_idle = len(self.spool.incarnations) == 1 and not self.spool.backlog
+            has_begun = len(self.server.hellos) > hellos
+            quiet = quiet + 1 if until_drained and has_begun and is_idle else 0
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
