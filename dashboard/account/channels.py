@@ -12,7 +12,7 @@ from starlette.routing import Route
 from dashboard import forms, sealing
 from dashboard.account.profile import zones
 from dashboard.errors import Unacceptable
-from dashboard.forms import Submission
+from dashboard.forms import Form, Submission
 from dashboard.rendering import settings_page
 from dashboard.rows.channel import Channel, SealingKey, Told
 from dashboard.rows.monitor import Monitor
@@ -21,6 +21,7 @@ from dashboard.session import visit
 PATH = "/settings/notifications"
 SAID = {
     "added": "It is added. Send it a test.",
+    "changed": "It is changed.",
     "tested": "A test is on its way. What became of it is said below.",
     "muted": "It is told nothing until you unmute it.",
     "unmuted": "It is told again.",
@@ -47,19 +48,27 @@ KINDS = {
 CLOCK = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
-async def show(request: Request, *, status: int = 200, **values: Any) -> Response:
-    """Answer ``/settings/notifications``."""
+async def show(
+    request: Request, *, status: int = 200, is_done: bool = False, **values: Any
+) -> Response:
+    """Answer ``/settings/notifications``, with the form to change the channel that is asked for.
+
+    ``is_done``: that has been changed.
+    """
     async with visit(request) as (visitor, reader):
         channels = await reader.all(Channel, "channels")
         told = await reader.all(Told, "told")
         monitors = await reader.all(Monitor, "monitors")
         key = await reader.one(SealingKey, "sealing_key")
+    wanted = "" if is_done else request.query_params.get("change", "")
+    changed = next((channel for channel in channels if str(channel.id) == wanted), None)
     return settings_page(
         request,
         "notifications",
         visitor,
         status,
         channels=channels,
+        changed=changed,
         told=told,
         monitors=monitors,
         names={monitor.id: monitor.name for monitor in monitors},
@@ -72,9 +81,56 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
         **{
             "said": SAID.get(request.query_params.get("done", "")),
             "fresh_secret": "",
+            **({"form": filled(changed)} if changed else {}),
             **values,
         },
     )
+
+
+def filled(channel: Channel) -> Form:
+    """A channel's values as they would be typed in; its address is not shown to anybody."""
+    return Form(
+        {
+            "name": channel.name,
+            "severity": channel.least_severity,
+            "delay": str(channel.delay_s),
+            "remind": str(channel.remind_s or 0),
+            "quiet_from": f"{channel.quiet_from:%H:%M}" if channel.quiet_from else "",
+            "quiet_to": f"{channel.quiet_to:%H:%M}" if channel.quiet_to else "",
+            "zone": channel.time_zone,
+        },
+        {"monitor": [str(one) for one in channel.monitor_ids or ()]},
+    )
+
+
+def _choices(given: Submission) -> dict[str, Any]:
+    """When and of what a channel is told."""
+    form = given.form
+    return {
+        "least_severity": "down" if form["severity"] == "down" else "degraded",
+        "delay_s": form.number("delay"),
+        "remind_s": form.number("remind") or None,
+        "quiet_from": clock(given, "quiet_from"),
+        "quiet_to": clock(given, "quiet_to"),
+        "time_zone": form["zone"] or given.visitor.time_zone or "UTC",
+        "monitor_ids": [int(one) for one in form.all("monitor") if one.isdigit()][:1000] or None,
+    }
+
+
+async def _sealed(given: Submission, destination: sealing.Destination) -> dict[str, Any]:
+    """Where a channel is told, as nobody here can open it. Raises: Unacceptable."""
+    key = await given.reader.one(SealingKey, "sealing_key")
+    if key is None:
+        raise Unacceptable(
+            "Nobody tells anything here yet. Whoever runs this report centre starts "
+            "`vantage-collector notify`."
+        )
+    return {
+        "kind": destination.kind,
+        "hint": destination.hint,
+        "key_id": key.key_id,
+        "sealed": destination.sealed(key.public_key, given.visitor.account_id),
+    }
 
 
 def clock(given: Submission, name: str) -> str | None:
@@ -90,30 +146,35 @@ async def add(given: Submission) -> str | dict[str, Any]:
     """Add a channel. A webhook's secret is shown once."""
     form = given.form
     destination = sealing.read(form.text("address"))
-    key = await given.reader.one(SealingKey, "sealing_key")
-    if key is None:
-        raise Unacceptable(
-            "Nobody tells anything here yet. Whoever runs this report centre starts "
-            "`vantage-collector notify`."
-        )
     await given.reader.run(
         "add_channel",
         name=form.text("name") or destination.hint,
-        kind=destination.kind,
-        hint=destination.hint,
-        key_id=key.key_id,
-        sealed=destination.sealed(key.public_key, given.visitor.account_id),
-        least_severity="down" if form["severity"] == "down" else "degraded",
-        delay_s=form.number("delay"),
-        remind_s=form.number("remind") or None,
-        quiet_from=clock(given, "quiet_from"),
-        quiet_to=clock(given, "quiet_to"),
-        time_zone=form["zone"] or given.visitor.time_zone or "UTC",
-        monitor_ids=[int(one) for one in form.all("monitor") if one.isdigit()][:1000] or None,
+        **await _sealed(given, destination),
+        **_choices(given),
     )
     if destination.secret:
         return {"fresh_secret": destination.secret, "said": "It is added."}
     return f"{PATH}?done=added"
+
+
+@forms.action(show, by_cookie=True)
+async def change(given: Submission) -> str | dict[str, Any]:
+    """Change a channel; without an address it is told where it was."""
+    form = given.form
+    told = dict.fromkeys(("kind", "hint", "key_id", "sealed"))
+    destination = sealing.read(form.text("address")) if form.text("address") else None
+    if destination is not None:
+        told = await _sealed(given, destination)
+    await given.reader.run(
+        "change_channel",
+        id=form.number("id"),
+        name=form.text("name"),
+        **told,
+        **_choices(given),
+    )
+    if destination is not None and destination.secret:
+        return {"fresh_secret": destination.secret, "said": "It is changed.", "is_done": True}
+    return f"{PATH}?done=changed"
 
 
 @forms.action(show)
@@ -141,6 +202,7 @@ async def remove(given: Submission) -> str:
 ROUTES = [
     Route(PATH, show),
     Route(f"{PATH}/add", add, methods=["POST"]),
+    Route(f"{PATH}/change", change, methods=["POST"]),
     Route(f"{PATH}/test", test, methods=["POST"]),
     Route(f"{PATH}/mute", mute, methods=["POST"]),
     Route(f"{PATH}/remove", remove, methods=["POST"]),

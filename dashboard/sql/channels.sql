@@ -49,6 +49,11 @@ SELECT report.add_channel(
     %(name)s, %(kind)s, %(hint)s, %(key_id)s, %(sealed)s, %(least_severity)s, %(delay_s)s,
     %(remind_s)s, %(quiet_from)s, %(quiet_to)s, %(time_zone)s, %(monitor_ids)s) AS id
 
+-- change_channel --
+SELECT report.change_channel(
+    %(id)s, %(name)s, %(kind)s, %(hint)s, %(key_id)s, %(sealed)s, %(least_severity)s, %(delay_s)s,
+    %(remind_s)s, %(quiet_from)s, %(quiet_to)s, %(time_zone)s, %(monitor_ids)s)
+
 -- test_channel --
 SELECT report.test_channel(%(id)s)
 

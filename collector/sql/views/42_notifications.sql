@@ -320,6 +320,28 @@ COMMENT ON VIEW report.notifications IS
     'vantage.notifications.';
 COMMENT ON COLUMN report.notifications.channel IS 'The channel''s name.';
 
+CREATE OR REPLACE FUNCTION vantage.check_channel(
+    own_id integer, given_name text, given_time_zone text, given_monitor_ids integer[])
+RETURNS void
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    IF COALESCE(length(given_name), 0) NOT BETWEEN 1 AND 100 THEN
+        RAISE EXCEPTION 'A channel has a name of 1 to 100 characters.' USING ERRCODE = 'VA400';
+    ELSIF NOT EXISTS (SELECT FROM pg_timezone_names WHERE name = given_time_zone) THEN
+        RAISE EXCEPTION '“%” is no time zone. It has the form Europe/Berlin.',
+            left(given_time_zone, 100) USING ERRCODE = 'VA400';
+    ELSIF EXISTS (
+        SELECT FROM unnest(given_monitor_ids) AS wanted
+        WHERE wanted NOT IN (SELECT id FROM vantage.monitors WHERE account_id = own_id)
+    ) THEN
+        RAISE EXCEPTION 'There is no such monitor in your account.' USING ERRCODE = 'VA404';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION vantage.check_channel IS
+    'Raises VA400 or VA404, saying why, for what can be no channel of the account.';
+
 CREATE OR REPLACE FUNCTION report.add_channel(
     given_name text, given_kind text, given_hint text, given_key_id text, given_sealed bytea,
     given_least_severity text, given_delay_s integer, given_remind_s integer,
@@ -331,19 +353,10 @@ DECLARE
     own_id CONSTANT integer := vantage.require_role('editor');
     new_id integer;
 BEGIN
-    IF COALESCE(length(given_name), 0) NOT BETWEEN 1 AND 100 THEN
-        RAISE EXCEPTION 'A channel has a name of 1 to 100 characters.' USING ERRCODE = 'VA400';
-    ELSIF NOT EXISTS (SELECT FROM pg_timezone_names WHERE name = given_time_zone) THEN
-        RAISE EXCEPTION '“%” is no time zone. It has the form Europe/Berlin.',
-            left(given_time_zone, 100) USING ERRCODE = 'VA400';
-    ELSIF (SELECT count(*) FROM vantage.channels WHERE account_id = own_id) >= 50 THEN
+    PERFORM vantage.check_channel(own_id, given_name, given_time_zone, given_monitor_ids);
+    IF (SELECT count(*) FROM vantage.channels WHERE account_id = own_id) >= 50 THEN
         RAISE EXCEPTION 'An account has at most 50 channels. Remove one first.'
             USING ERRCODE = 'VA409';
-    ELSIF EXISTS (
-        SELECT FROM unnest(given_monitor_ids) AS wanted
-        WHERE wanted NOT IN (SELECT id FROM vantage.monitors WHERE account_id = own_id)
-    ) THEN
-        RAISE EXCEPTION 'There is no such monitor in your account.' USING ERRCODE = 'VA404';
     END IF;
     INSERT INTO vantage.channels (
         account_id, name, kind, hint, key_id, sealed, least_severity, delay_s, remind_s,
@@ -384,6 +397,50 @@ END
 $$;
 COMMENT ON FUNCTION vantage.own_channel IS
     'The account''s channel, for an editor. Raises VA403 and VA404.';
+
+CREATE OR REPLACE FUNCTION report.change_channel(
+    given_id integer, given_name text, given_kind text, given_hint text, given_key_id text,
+    given_sealed bytea, given_least_severity text, given_delay_s integer, given_remind_s integer,
+    given_quiet_from time, given_quiet_to time, given_time_zone text, given_monitor_ids integer[])
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    known CONSTANT vantage.channels := vantage.own_channel(given_id);
+    is_elsewhere CONSTANT boolean := given_sealed IS NOT NULL;
+BEGIN
+    PERFORM vantage.check_channel(
+        known.account_id, given_name, given_time_zone, given_monitor_ids);
+    UPDATE vantage.channels
+    SET
+        name = given_name,
+        kind = CASE WHEN is_elsewhere THEN given_kind ELSE kind END,
+        hint = CASE WHEN is_elsewhere THEN given_hint ELSE hint END,
+        key_id = CASE WHEN is_elsewhere THEN given_key_id ELSE key_id END,
+        sealed = CASE WHEN is_elsewhere THEN given_sealed ELSE sealed END,
+        last_error = CASE WHEN is_elsewhere THEN NULL ELSE last_error END,
+        failing_since_at = CASE WHEN is_elsewhere THEN NULL ELSE failing_since_at END,
+        least_severity = given_least_severity,
+        delay_s = given_delay_s,
+        remind_s = given_remind_s,
+        quiet_from = given_quiet_from,
+        quiet_to = given_quiet_to,
+        time_zone = given_time_zone,
+        monitor_ids = given_monitor_ids
+    WHERE id = known.id;
+    PERFORM vantage.record('channel_changed', given_name);
+EXCEPTION
+    WHEN unique_violation THEN
+        RAISE EXCEPTION 'There is a channel named “%” already. Choose another name.', given_name
+            USING ERRCODE = 'VA409';
+    WHEN check_violation THEN
+        RAISE EXCEPTION 'A channel is told of incidents after up to 24 hours, reminded every 5 '
+            'minutes to 7 days, and has quiet hours from a time to a time.' USING ERRCODE = 'VA400';
+END
+$$;
+COMMENT ON FUNCTION report.change_channel IS
+    'Changes when and of what the account''s channel is told. The sealed address NULL: it is told '
+    'where it was; else there, with whatever waits.';
 
 CREATE OR REPLACE FUNCTION report.test_channel(given_id integer)
 RETURNS bigint

@@ -102,6 +102,32 @@ def test_a_channel_is_tested_muted_and_removed(
     assert centre.execute("SELECT FROM vantage.channels") == []
 
 
+def test_a_channel_is_changed_and_keeps_its_address_unless_given_another(
+    visitor: Visitor, centre: Centre, keyring: Keyring
+) -> None:
+    send(visitor, "add", address=TO, name="On call", remind="900", severity="down")
+    [(channel_id,)] = centre.execute("SELECT id FROM vantage.channels")
+    page = f"{PAGE}?change={channel_id}"
+    shown = visitor.ask(page).text
+    assert "Change On call" in shown
+    assert 'value="On call"' in shown
+    assert '<option value="900" selected>' in shown
+    own = str(channel_id)
+    changed = send(visitor, "change", id=own, name="By night", delay="300", zone="Europe/Berlin")
+    assert changed.headers["location"] == f"{PAGE}?done=changed"
+    assert centre.execute(
+        "SELECT name, least_severity, delay_s, remind_s, time_zone FROM vantage.channels"
+    ) == [("By night", "degraded", 300, None, "Europe/Berlin")]
+    assert opened(centre, keyring) == [Destination("mail", TO)]
+    elsewhere = send(visitor, "change", id=own, name="By night", address="https://hooks.example/x")
+    assert "whsec_" in elsewhere.text
+    assert [each.kind for each in opened(centre, keyring)] == ["webhook"]
+    send(visitor, "add", address=TO, name="Another")
+    assert "already" in send(visitor, "change", id=own, name="Another").text
+    assert "1 to 100 characters" in send(visitor, "change", id=own, name=" ").text
+    assert send(visitor, "change", id="999999", name="x").status == 404
+
+
 @pytest.mark.parametrize(
     ("form", "sentence"),
     [
@@ -133,7 +159,7 @@ def test_others_are_kept_out(
     send(visitor, "add", address=TO)
     [(channel_id,)] = centre.execute("SELECT id FROM vantage.channels")
     assert TO not in other_visitor.ask(PAGE).text
-    for action in ("test", "mute", "remove"):
-        assert send(other_visitor, action, id=str(channel_id)).status == 404
+    for action in ("test", "mute", "change", "remove"):
+        assert send(other_visitor, action, id=str(channel_id), name="x").status == 404
     own = str(centre.monitor("Home page"))
     assert send(other_visitor, "add", address=TO, monitor=own).status == 404
