@@ -139,6 +139,8 @@ class Installation:
             if not connection.execute(statements["accounts"]).fetchone():
                 password = secrets.token_urlsafe(9)
                 add_account(connection, ACCOUNT, EMAIL, password)
+                operator = {"email": EMAIL, "is_operator": True}
+                connection.execute(statements["set_operator"], operator)
                 write_private(self.sign_in_file, json.dumps([EMAIL, password]))
             known = {row["name"] for row in connection.execute(statements["locations"])}
             for name, title in LOCATIONS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,10 +12,11 @@ from starlette.routing import Route
 from dashboard import atlas, words
 from dashboard.errors import NotFound
 from dashboard.rendering import page
-from dashboard.rows.location import Agent, Place
+from dashboard.rows.location import Agent, Place, Trouble
 from dashboard.session import visit
 
 PATH = "/locations"
+TROUBLES_AGE = timedelta(days=7)
 
 
 async def show(request: Request) -> Response:
@@ -24,12 +26,15 @@ async def show(request: Request) -> Response:
             raise NotFound("There is no such page here.")
         places = await reader.all(Place, "places")
         agents = await reader.all(Agent, "agents")
+        troubles = await reader.all(Trouble, "location_troubles", age=TROUBLES_AGE)
     places.sort(key=lambda place: words.order(place.title))
     return page(
         request,
         "locations.html",
         visitor=visitor,
         sentence=sentence(agents),
+        troubles=troubles,
+        titles={place.name: place.title for place in places},
         places=[
             (place, [agent for agent in agents if agent.location == place.name]) for place in places
         ],

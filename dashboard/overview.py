@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard import timespan, words
+from dashboard import tags, timespan, words
 from dashboard.db import Reader
 from dashboard.errors import BadRequest
 from dashboard.heat_map import Cell, strip
@@ -22,6 +22,7 @@ from dashboard.rows.location import Place
 from dashboard.rows.monitor import History, Monitor, Standing, States
 from dashboard.series import due
 from dashboard.session import visit
+from dashboard.tags import Group
 
 PER_PAGE = 25
 DAY = timedelta(hours=24)
@@ -52,13 +53,13 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """The monitors of one tag. ``state``: of the one that stands worst; ``troubled``: how many."""
+class Section:
+    """A tag as a heading. ``link``: opens or closes it; ``lines``: none where it is closed."""
 
-    tag: str
-    state: str
-    number: int
-    troubled: int
+    group: Group
+    link: str
+    is_open: bool
+    lines: list[Line]
 
 
 async def show(request: Request) -> Response:
@@ -67,16 +68,22 @@ async def show(request: Request) -> Response:
     wanted = request.query_params.get("q", "").strip()
     tag = request.query_params.get("tag", "").strip().lower()
     tz = "UTC" if request.query_params.get("tz", "").upper() == "UTC" else ""
+    is_grouped = request.query_params.get("group") == "tag" and not tag
     async with visit(request) as (visitor, reader):
         monitors = await reader.all(Monitor, "monitors")
         states = {row.monitor_id: row.states for row in await reader.all(States, "states")}
         places = await reader.all(Place, "places")
         found = [monitor for monitor in monitors if _matches(monitor, wanted, tag)]
         found.sort(key=lambda monitor: _rank(states.get(monitor.id, [])))
+        by_id = {monitor.id: words.worst(states.get(monitor.id, [])) for monitor in monitors}
         number = _page_number(request, len(found))
-        shown = found[(number - 1) * PER_PAGE : number * PER_PAGE]
+        headings = tags.groups(found, by_id, with_untagged=True) if is_grouped else []
+        are_open = tags.opened(request.query_params.getlist("open"), headings)
+        if is_grouped:
+            shown = tags.members(found, are_open)
+        else:
+            shown = found[(number - 1) * PER_PAGE : number * PER_PAGE]
         lines = await _lines(reader, shown, now)
-    by_id = {monitor.id: words.worst(states.get(monitor.id, [])) for monitor in monitors}
     worst = list(by_id.values())
     return page(
         request,
@@ -90,33 +97,40 @@ async def show(request: Request) -> Response:
         places=places,
         wanted=wanted,
         tag=tag,
-        groups=groups(monitors, by_id),
+        groups=tags.groups(monitors, by_id),
+        is_grouped=is_grouped,
+        sections=[
+            Section(
+                group,
+                _query(1, q=wanted, tz=tz, group="tag", open=tags.toggled(group.tag, are_open)),
+                group.tag in are_open,
+                [line for line in lines if group.tag in tags.of(line.monitor)]
+                if group.tag in are_open
+                else [],
+            )
+            for group in headings
+        ],
         tag_query=lambda other: _query(1, q=wanted, tag=other, tz=tz),
+        group_query=lambda kind: _query(1, q=wanted, tz=tz, group=kind),
         tz=tz,
         number=number,
         pages=_pages(len(found)),
         page_query=partial(_query, q=wanted, tag=tag, tz=tz),
-        zone_query=lambda zone: _query(number, q=wanted, tag=tag, tz=zone),
+        zone_query=lambda zone: _query(
+            number,
+            q=wanted,
+            tag=tag,
+            tz=zone,
+            group="tag" if is_grouped else "",
+            open=request.query_params.getlist("open") if is_grouped else [],
+        ),
     )
 
 
-def _query(number: int, **parameters: str) -> str:
+def _query(number: int, **parameters: str | list[str]) -> str:
     """The query string of a page of the list."""
     given = {name: value for name, value in parameters.items() if value}
-    return "?" + urlencode(given | ({"page": str(number)} if number > 1 else {}))
-
-
-def groups(monitors: Sequence[Monitor], states: Mapping[int, str]) -> list[Group]:
-    """How the monitors of each tag stand, those with a problem first."""
-    by_tag: dict[str, list[str]] = defaultdict(list)
-    for monitor in monitors:
-        for tag in monitor.tags:
-            by_tag[tag].append(states[monitor.id])
-    found = [
-        Group(tag, words.worst(own), len(own), sum(state in words.PROBLEMS for state in own))
-        for tag, own in by_tag.items()
-    ]
-    return sorted(found, key=lambda group: (words.SEVERITY.index(group.state), group.tag))
+    return "?" + urlencode(given | ({"page": str(number)} if number > 1 else {}), doseq=True)
 
 
 def sentence(states: Sequence[str]) -> str:

@@ -18,6 +18,8 @@ from dashboard.errors import NotFound
 from dashboard.rendering import ENVIRONMENT, page
 
 DAYS = 90
+RECENT_DAYS = 14
+SILENT = frozenset({"missing", "waiting", "paused"})
 FRESH_S = 15.0
 REMEMBERED = 500
 CACHING = "public, max-age=30"
@@ -34,16 +36,59 @@ class PublicPage:
 
 @dataclass(frozen=True, slots=True)
 class PublicMonitor:
-    """What is shown, and how it stands at each of its locations."""
+    """What is shown, and how it stands at each of its locations and over all of them.
+
+    ``verdict``: up, degraded, down or unknown; None: nobody has judged it yet.
+    """
 
     monitor_id: int
     name: str
     states: list[str]
+    verdict: str | None
 
     @property
     def state(self) -> str:
-        """The most severe one."""
-        return words.worst(self.states)
+        """As enough of its locations agree: one that fails alone is no news for the public.
+
+        Where none says anything, or too few to agree, the most severe one.
+        """
+        worst = words.worst(self.states)
+        if worst in SILENT and SILENT.issuperset(self.states):
+            return worst
+        return words.OUTCOME_STATES.get(self.verdict or "", worst)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicIncident:
+    """When something was out. ``severity``: degraded or down; ``ended_at`` None: it goes on."""
+
+    incident_id: int
+    monitor: str
+    severity: str
+    began_at: datetime
+    ended_at: datetime | None
+
+    @property
+    def state(self) -> str:
+        """What it was, then."""
+        return words.OUTCOME_STATES[self.severity]
+
+    @property
+    def words(self) -> str:
+        """It in a sentence, without its times."""
+        if self.ended_at is None:
+            return f"{self.monitor} is {words.STATES[self.state].lower()}"
+        lasted = words.lasted(int((self.ended_at - self.began_at).total_seconds()))
+        return f"{self.monitor} was {words.STATES[self.state].lower()} for {lasted}"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicMaintenance:
+    """When somebody works on it. ``monitor`` None: on everything."""
+
+    monitor: str | None
+    from_at: datetime
+    to_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +135,15 @@ class Shown:
 
     title: str
     lines: list[Line]
+    incidents: list[PublicIncident]
+    maintenance: list[PublicMaintenance]
     made_at: datetime
+
+    @property
+    def recent(self) -> list[PublicIncident]:
+        """The incidents that the page itself lists; the feed goes further back."""
+        since = self.made_at - timedelta(days=RECENT_DAYS)
+        return [each for each in self.incidents if each.ended_at is None or each.ended_at > since]
 
     @property
     def sentence(self) -> str:
@@ -98,7 +151,8 @@ class Shown:
         states = [line.monitor.state for line in self.lines]
         down = states.count("down")
         if down:
-            return f"{down} of {words.count(len(states), 'service')} down"
+            verb = "is" if down == 1 else "are"
+            return f"{down} of {words.count(len(states), 'service')} {verb} down"
         if any(state in ("slow", "missing") for state in states):
             return "Some services have a problem"
         return "Everything is up" if "up" in states else "No results yet"
@@ -118,18 +172,26 @@ async def find(request: Request) -> Shown:
             raise NotFound("There is no such status page.")
         monitors = await reader.all(PublicMonitor, "public_monitors", page_id=found.page_id)
         days = await reader.all(Day, "public_days", page_id=found.page_id, days=DAYS)
-    shown = _shown(found.title, monitors, days, datetime.now(UTC))
+        incidents = await reader.all(
+            PublicIncident, "public_incidents", page_id=found.page_id, days=DAYS
+        )
+        maintenance = await reader.all(
+            PublicMaintenance, "public_maintenance", page_id=found.page_id
+        )
+    made_at = datetime.now(UTC)
+    lines = _lines(monitors, days, made_at)
+    shown = Shown(found.title, lines, incidents, maintenance, made_at)
     if len(kept) >= REMEMBERED:
         kept.clear()
     kept[slug] = (now + FRESH_S, shown)
     return shown
 
 
-def _shown(title: str, monitors: list[PublicMonitor], days: list[Day], now: datetime) -> Shown:
+def _lines(monitors: list[PublicMonitor], days: list[Day], now: datetime) -> list[Line]:
     known = {(day.monitor_id, day.day_at): day for day in days}
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     dates = [today - timedelta(days=back) for back in reversed(range(DAYS))]
-    lines = [
+    return [
         Line(
             monitor,
             [
@@ -139,12 +201,12 @@ def _shown(title: str, monitors: list[PublicMonitor], days: list[Day], now: date
         )
         for monitor in monitors
     ]
-    return Shown(title, lines, now)
 
 
 def _cacheable(request: Request, answer: Response, shown: Shown) -> Response:
     """Let caches keep it, and answer 304 to who has it already."""
-    digest = hashlib.sha256(repr((shown.title, shown.lines)).encode()).hexdigest()[:16]
+    parts = (shown.title, shown.lines, shown.recent, shown.incidents, shown.maintenance)
+    digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
     tag = f'W/"{digest}"'
     headers = {
         "Cache-Control": CACHING,
@@ -161,7 +223,8 @@ async def show(request: Request) -> Response:
     """Answer ``/status/{slug}``."""
     shown = await find(request)
     slug = request.path_params["slug"]
-    return _cacheable(request, page(request, "status.html", shown=shown, slug=slug), shown)
+    answer = page(request, "status.html", shown=shown, slug=slug, recent_days=RECENT_DAYS)
+    return _cacheable(request, answer, shown)
 
 
 async def badge(request: Request) -> Response:
@@ -179,19 +242,18 @@ async def badge(request: Request) -> Response:
 
 
 async def feed(request: Request) -> Response:
-    """Answer ``/status/{slug}/feed.atom``: every day on which checks failed, newest first."""
+    """Answer ``/status/{slug}/feed.atom``: the incidents, the last to change first."""
     shown = await find(request)
-    entries = sorted(
-        ((day, line.monitor) for line in shown.lines for day in line.days if day.failed),
-        key=lambda entry: (entry[0].day_at, entry[1].name),
-        reverse=True,
-    )
     text = ENVIRONMENT.get_template("feed.html").render(
         shown=shown,
-        entries=entries,
+        entries=sorted(shown.incidents, key=_changed_at, reverse=True),
         address=f"{joining.public_url(request)}/status/{request.path_params['slug']}",
     )
     return _cacheable(request, Response(text, media_type="application/atom+xml"), shown)
+
+
+def _changed_at(incident: PublicIncident) -> datetime:
+    return incident.ended_at or incident.began_at
 
 
 ROUTES = [

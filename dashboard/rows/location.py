@@ -48,3 +48,23 @@ class Agent:
     def word(self) -> str:
         """How it is."""
         return {"missing": "Silent", "slow": "Clock off", "up": "Online"}[self.state]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """When a location itself was in trouble. ``kind``: failing or silent; ``ended_at`` None: it is.
+
+    ``detail``: what was seen, in a sentence.
+    """
+
+    id: int
+    location: str
+    kind: str
+    began_at: datetime
+    ended_at: datetime | None
+    detail: str
+
+    @property
+    def state(self) -> str:
+        """The shape and colour of it."""
+        return "up" if self.ended_at else "down"

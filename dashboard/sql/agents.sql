@@ -16,3 +16,17 @@ SELECT
     missed_slots
 FROM report.agents
 ORDER BY location, name, id
+
+-- location_troubles --
+-- Those that go on, and those of the last days.
+SELECT
+    id,
+    location,
+    kind,
+    began_at,
+    ended_at,
+    detail
+FROM report.location_troubles
+WHERE COALESCE(ended_at, 'infinity') > now() - %(age)s
+ORDER BY ended_at IS NOT NULL, began_at DESC
+LIMIT 50

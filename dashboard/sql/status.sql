@@ -23,10 +23,29 @@ FROM report.public_page(%(slug)s)
 
 -- public_monitors --
 SELECT
-    monitor_id,
-    name,
-    states
-FROM report.public_monitors(%(page_id)s)
+    shown.monitor_id,
+    shown.name,
+    shown.states,
+    verdicts.state AS verdict
+FROM report.public_monitors(%(page_id)s) AS shown
+LEFT JOIN report.public_verdicts(%(page_id)s) AS verdicts USING (monitor_id)
+ORDER BY lower(shown.name), shown.monitor_id
+
+-- public_incidents --
+SELECT
+    incident_id,
+    monitor,
+    severity,
+    began_at,
+    ended_at
+FROM report.public_incidents(%(page_id)s, %(days)s)
+
+-- public_maintenance --
+SELECT
+    monitor,
+    from_at,
+    to_at
+FROM report.public_maintenance(%(page_id)s)
 
 -- public_days --
 SELECT

@@ -16,10 +16,21 @@ export function prepareForms() {
     const form = event.target;
     if (form instanceof HTMLFormElement && form.dataset.customRange !== undefined) sendUtc(form);
   });
+  document.addEventListener("click", goInPlace);
   document.addEventListener("keydown", (event) => {
     const open = document.querySelector(".range details[open]");
     if (event.key === "Escape" && open instanceof HTMLDetailsElement) open.open = false;
   });
+}
+
+/** Follow a link to this page in another state without loading it anew: the place on it stays.
+ * @param {MouseEvent} event */
+function goInPlace(event) {
+  const link = event.target instanceof Element ? event.target.closest("a[data-in-place]") : null;
+  if (!(link instanceof HTMLAnchorElement) || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  history.pushState(null, "", link.href);
+  refresh();
 }
 
 /** @param {HTMLInputElement} input */

@@ -25,6 +25,7 @@ STRANGERS = ["/sign-in", "/register", "/reset", "/no-such-page"]
 PAGES = [
     "/",
     "/?q=nothing+like+it",
+    "/?group=tag",
     "/m/{checkout}",
     "/m/{checkout}?compare=total",
     "/m/{checkout}/latest",

@@ -154,6 +154,27 @@ def test_a_page_and_its_resources(
     keep_picture(page, f"page-result-{width}")
 
 
+def test_tags_are_headings_that_open_and_close(new_page: NewPage) -> None:
+    page = new_page()
+    page.get_by_role("navigation", name="Tags").get_by_role("link", name="By tag").click()
+    expect(page.get_by_role("heading", level=2)).to_have_text(
+        [re.compile(tag) for tag in ("payment", "shop", "api", "No tag")]
+    )
+    shop = page.get_by_role("link", name=re.compile("^shop 1 of 4 monitors"))
+    expect(shop).to_have_attribute("aria-expanded", "true")
+    expect(page.locator(".monitors > li")).to_have_count(7)
+    shop.press("Enter")
+    expect(shop).to_have_attribute("aria-expanded", "false")
+    expect(shop).to_be_focused()
+    expect(page.locator(".monitors > li")).to_have_count(3)
+    expect(page).to_have_url(re.compile(r"group=tag&open=&open=UNTAGGED&open=api&open=payment#"))
+    page.reload()
+    expect(page.locator(".monitors > li")).to_have_count(3)
+    page.go_back()
+    expect(page.locator(".monitors > li")).to_have_count(7)
+    keep_picture(page, "overview-by-tag")
+
+
 def test_the_overview_is_live_too(new_page: NewPage, centre: Centre) -> None:
     page = new_page()
     expect(page.locator("#live")).to_contain_text("Live")

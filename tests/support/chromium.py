@@ -28,6 +28,7 @@ class Tool:
 
 TOOLS = (
     Tool(BROWSERS, ("chromium", "fonts-dejavu-core")),
+    Tool(("curl",), ("curl",)),
     Tool(("ip",), ("iproute2",)),
     Tool(("unshare",), ("util-linux",)),
     Tool(("gpgv", "sqv"), ("gpgv",)),

@@ -47,3 +47,22 @@ COMMENT ON COLUMN report.agents.is_clock_off IS
 COMMENT ON COLUMN report.agents.is_online IS 'Heard of within 15 seconds.';
 COMMENT ON COLUMN report.agents.missed_slots IS
     'Slots of the last 24 hours that it told not to have run.';
+
+CREATE OR REPLACE VIEW report.location_troubles WITH (security_barrier) AS
+SELECT
+    troubles.id,
+    troubles.location,
+    troubles.kind,
+    troubles.began_at,
+    troubles.ended_at,
+    troubles.detail
+FROM vantage.location_troubles AS troubles
+WHERE EXISTS (
+    SELECT
+    FROM vantage.users AS visitor
+    WHERE visitor.id = vantage.current_user_id()
+        AND visitor.account_id = vantage.current_account()
+        AND visitor.is_operator);
+COMMENT ON VIEW report.location_troubles IS
+    'When locations themselves were in trouble, where the current person runs this installation; its '
+    'columns are explained at vantage.location_troubles.';

@@ -79,7 +79,7 @@ BEGIN
     JOIN vantage.accounts ON accounts.id = status_pages.account_id
     WHERE slug = given_slug AND accounts.deleted_at IS NULL;
     IF FOUND THEN
-        -- Row-level security shows the page's monitors to the two functions below.
+        -- Row-level security shows the page's monitors to the functions below.
         PERFORM set_config('vantage.account_id', shown.account_id::text, true);
         RETURN QUERY SELECT shown.id, shown.title;
     END IF;
@@ -118,3 +118,57 @@ AS $$
 $$;
 COMMENT ON FUNCTION report.public_days IS
     'Checks of each day (UTC) of what a status page shows; no row: none.';
+
+CREATE OR REPLACE FUNCTION report.public_verdicts(given_page_id integer)
+RETURNS TABLE (monitor_id integer, state text)
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT verdicts.monitor_id, verdicts.state
+    FROM vantage.status_page_monitors AS shown
+    JOIN vantage.monitors ON monitors.id = shown.monitor_id
+    JOIN vantage.verdicts ON verdicts.monitor_id = shown.monitor_id
+    WHERE shown.page_id = given_page_id AND monitors.removed_at IS NULL
+$$;
+COMMENT ON FUNCTION report.public_verdicts IS
+    'How what a status page shows stands over all its locations, by its rule; no row: not judged yet.';
+
+CREATE OR REPLACE FUNCTION report.public_incidents(given_page_id integer, days integer)
+RETURNS TABLE (
+    incident_id bigint, monitor text, severity text, began_at timestamptz, ended_at timestamptz)
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT incidents.id, monitors.name, incidents.severity, incidents.began_at,
+        incidents.recovered_at
+    FROM vantage.status_page_monitors AS shown
+    JOIN vantage.monitors ON monitors.id = shown.monitor_id
+    JOIN vantage.incidents ON incidents.monitor_id = shown.monitor_id
+    WHERE shown.page_id = given_page_id
+        AND monitors.removed_at IS NULL
+        AND COALESCE(incidents.recovered_at, 'infinity') > now() - make_interval(days => days)
+    ORDER BY incidents.recovered_at IS NOT NULL, incidents.began_at DESC, incidents.id DESC
+    LIMIT 200
+$$;
+COMMENT ON FUNCTION report.public_incidents IS
+    'The latest incidents of what a status page shows, those that go on first; never what was '
+    'written about them. ended_at NULL: it goes on.';
+
+CREATE OR REPLACE FUNCTION report.public_maintenance(given_page_id integer)
+RETURNS TABLE (monitor text, from_at timestamptz, to_at timestamptz)
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT DISTINCT monitors.name, maintenance.from_at, maintenance.to_at
+    FROM vantage.status_pages
+    JOIN vantage.maintenance ON maintenance.account_id = status_pages.account_id
+    LEFT JOIN vantage.monitors ON monitors.id = maintenance.monitor_id
+    WHERE status_pages.id = given_page_id
+        AND maintenance.to_at > now()
+        AND maintenance.from_at < now() + INTERVAL '14 days'
+        AND (maintenance.monitor_id IS NULL OR EXISTS (
+            SELECT FROM vantage.status_page_monitors AS shown
+            WHERE shown.page_id = given_page_id AND shown.monitor_id = maintenance.monitor_id))
+    ORDER BY maintenance.from_at, maintenance.to_at, monitors.name
+    LIMIT 20
+$$;
+COMMENT ON FUNCTION report.public_maintenance IS
+    'When the account works on what a status page shows, two weeks ahead; never what for. monitor '
+    'NULL: on everything.';

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from tests.integration.dashboard.conftest import Answer, Visitor
 from tests.support import seed
 from tests.support.report_centre import Centre
 
+ROOT = Path(__file__).parents[3]
 TOKEN = "vantage_of_a_test"
 
 
@@ -234,3 +237,25 @@ def test_schemathesis_finds_nothing(centre: Centre) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "Traceback" not in centre.program.said()
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_the_examples_of_the_documentation_work(centre: Centre, token: str, number: int) -> None:
+    document = (ROOT / "docs" / "api.md").read_text()
+    examples = re.findall(r"^```sh\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
+    assert len(examples) == 6
+    said = subprocess.run(
+        ["bash", "-ec", examples[number]],
+        env={"PATH": os.environ["PATH"], "CENTRE": centre.address, "TOKEN": token},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    centre.execute("DELETE FROM vantage.monitors WHERE url = 'https://shop.example.com/health'")
+    assert said.returncode == 0, said.stderr
+    expected = ["Frankfurt", '"share"', '"wait_us"', '"interval_s":30', "requested_at", "no such"]
+    assert expected[number] in said.stdout
+    if "after=" in examples[number]:
+        pages = [json.loads(line) for line in said.stdout.splitlines()]
+        assert len(pages) > 1
+        assert pages[-1]["next"] is None

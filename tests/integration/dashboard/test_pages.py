@@ -360,9 +360,20 @@ def test_operators_see_every_agent_and_others_none(visitor: Visitor, centre: Cen
         " last_seen_at = now() - CASE location WHEN 'syd' THEN INTERVAL '1 hour' ELSE '0' END,"
         " is_clock_off = location = 'gru', clock_offset_us = -2345678, clock_uncertainty_us = 900"
     )
+    centre.execute(
+        "INSERT INTO vantage.location_troubles (location, kind, began_at, ended_at, detail)"
+        " SELECT 'syd', 'silent', now() - INTERVAL '1 hour', NULL, 'No agent there answers.'"
+        " UNION ALL SELECT 'fra', 'failing', now() - age - INTERVAL '12 min', now() - age,"
+        " '9 monitors failed from here only, ' || age"
+        " FROM unnest(ARRAY[INTERVAL '2 days', '9 days']) AS age"
+    )
     try:
         assert 'href="/locations"' in visitor.ask("/").text
         text = visitor.ask("/locations").text
+        assert "No agent there answers." in text
+        assert "9 monitors failed from here only, 2 days" in text
+        assert ", 12 min" in text
+        assert "here only, 9 days" not in text
         assert "4 of 5 agents are online" in text
         rows = {row.split("<span")[0]: row for row in text.split('scope="rowgroup"')[1:]}
         (sydney,) = (row for name, row in rows.items() if "Sydney" in name)
@@ -373,6 +384,7 @@ def test_operators_see_every_agent_and_others_none(visitor: Visitor, centre: Cen
         assert "-2,345.7 ± 0.9 ms" in sao_paulo
     finally:
         centre.execute("DELETE FROM vantage.gaps")
+        centre.execute("DELETE FROM vantage.location_troubles")
 
 
 def test_a_charts_numbers_as_parquet(visitor: Visitor, centre: Centre) -> None:

@@ -39,22 +39,65 @@ def test_anybody_reads_it_and_caches_may_keep_it(stranger: Visitor, shown: int) 
     assert "set-cookie" not in answer.headers
     assert answer.headers["cache-control"] == "public, max-age=30"
     assert "The shop &amp; more" in answer.text
-    assert "1 of 1 service down" in answer.text
+    # One of its five locations fails, which is no news for the public.
+    assert "Everything is up" in answer.text
     assert answer.text.count("<title>") == 91
     assert "shop.example.com" not in answer.text
     again = stranger.ask("/status/shop", If_None_Match=answer.headers["etag"])
     assert (again.status, again.body) == (304, b"")
 
 
-def test_its_badge_and_feed(stranger: Visitor, shown: int) -> None:
-    badge = stranger.ask(f"/status/shop/{shown}.svg")
+@pytest.fixture
+def out(centre: Centre, visitor: Visitor) -> Iterator[int]:
+    """An open incident and a closed one of what page ``out`` shows."""
+    monitor_id = centre.monitor("Home page")
+    centre.new_incident("Home page", "fra", "iad", is_open=True)
+    centre.new_incident("Home page", "fra", "iad", is_open=False)
+    centre.new_incident("Sign-in API", "fra", "iad", is_open=True)
+    centre.execute(
+        "UPDATE vantage.verdicts SET state = 'down' WHERE monitor_id = %(id)s", id=monitor_id
+    )
+    assert save(visitor, "out", "Out", monitor_id).status == 303
+    yield monitor_id
+    centre.execute("UPDATE vantage.verdicts SET state = 'up'")
+    centre.execute("DELETE FROM vantage.incidents")
+    centre.execute("DELETE FROM vantage.status_pages WHERE slug = 'out'")
+
+
+def test_an_incident_is_on_the_page_the_badge_and_in_the_feed(stranger: Visitor, out: int) -> None:
+    text = stranger.ask("/status/out").text
+    assert "1 of 1 service is down" in text
+    assert "<strong>Home page is down</strong>" in text
+    assert "<strong>Home page was down for 30 min</strong>" in text
+    assert "Sign-in" not in text, "which the page does not show"
+    assert "203.0.113.7" not in text, "what was seen is nobody else's"
+    badge = stranger.ask(f"/status/out/{out}.svg")
     assert badge.headers["content-type"] == "image/svg+xml"
     assert badge.headers["cross-origin-resource-policy"] == "cross-origin"
     assert "Down" in "".join(ElementTree.fromstring(badge.text).itertext())
-    feed = ElementTree.fromstring(stranger.ask("/status/shop/feed.atom").text)
+    feed = ElementTree.fromstring(stranger.ask("/status/out/feed.atom").text)
     titles = [title.text or "" for title in feed.iter("{http://www.w3.org/2005/Atom}title")]
-    assert titles[0] == "The shop & more"
-    assert any("checks failed on" in title for title in titles[1:])
+    assert titles == ["Out", "Home page was down for 30 min", "Home page is down"]
+
+
+def test_maintenance_is_announced_without_its_reason(
+    stranger: Visitor, visitor: Visitor, centre: Centre
+) -> None:
+    monitor_id = centre.monitor("Home page")
+    centre.execute(
+        "INSERT INTO vantage.maintenance (account_id, monitor_id, from_at, to_at, title)"
+        " SELECT account_id, id, now() - INTERVAL '1 hour', now() + INTERVAL '1 hour', 'a secret'"
+        " FROM vantage.monitors WHERE name IN ('Home page', 'Sign-in API')"
+    )
+    assert save(visitor, "work", "Work", monitor_id).status == 303
+    try:
+        text = stranger.ask("/status/work").text
+        assert text.count("Maintenance of Home page:") == 1
+        assert "Sign-in" not in text
+        assert "a secret" not in text
+    finally:
+        centre.execute("DELETE FROM vantage.maintenance")
+        centre.execute("DELETE FROM vantage.status_pages WHERE slug = 'work'")
 
 
 def test_what_it_does_not_show_is_not_there(stranger: Visitor, shown: int) -> None:
