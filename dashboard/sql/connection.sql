@@ -14,4 +14,5 @@ SELECT to_regclass('report.latest') IS NOT NULL
 SELECT 1 AS answer
 
 -- listen --
-LISTEN vantage_results
+LISTEN vantage_results;
+LISTEN vantage_incidents

@@ -71,6 +71,8 @@ SELECT account_id, id, 'down', now(), now(), 'other', name FROM vantage.monitors
 INSERT INTO vantage.incident_evidence (incident_id, location, which, slot_at, total_us)
 SELECT id, 'fra', 'first', now(), 0 FROM vantage.incidents;
 INSERT INTO vantage.incident_events (incident_id, kind) SELECT id, 'opened' FROM vantage.incidents;
+INSERT INTO vantage.location_troubles (location, kind, began_at, detail)
+VALUES ('fra', 'silent', now(), 'None of its agents answers.');
 INSERT INTO vantage.reports (account_id, month, parameters, revision, content)
 SELECT id, '2026-01-01', '{}', 1, '[]' FROM vantage.accounts;
 INSERT INTO vantage.sealing_keys (key_id, public_key) VALUES (repeat('a', 16), sha256(''));

@@ -20,7 +20,12 @@ VISITORS = {"an owner of another account": 1, "nobody": None}
 OURS = re.compile(rf"{MARK}|\b({ACCOUNT}|{REMOVED})\b")
 
 # Seen by everybody who is signed in, or by those who run the installation.
-SHARED = {"report.locations", "report.agents", "report.sealing_keys"}
+SHARED = {
+    "report.locations",
+    "report.agents",
+    "report.location_troubles",
+    "report.sealing_keys",
+}
 
 # Functions that are told whom they are for by whoever calls them, and why that is right.
 ENTRANCES = {
