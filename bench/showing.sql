@@ -87,7 +87,9 @@ FROM vantage.monitors
 CROSS JOIN copied
 CROSS JOIN LATERAL jsonb_populate_record(
     copied, jsonb_build_object('monitor_id', monitors.id)) AS another
-WHERE monitors.id > %(whole)s;
+WHERE monitors.id > %(whole)s
+-- The hour that their own last minutes are in stays theirs.
+ON CONFLICT DO NOTHING;
 
 -- statistics --
 ANALYZE vantage.results, vantage.rollups_1h, vantage.rollups_1d, vantage.monitor_locations;

@@ -133,7 +133,7 @@ async def show(request: Request) -> Response:
             settled_at=scene.settled_at,
             **scene.parameters,
         )
-        recent = await reader.all(RecentRow, "recent", count=RECENT, **scene.parameters)
+        recent = await _recent(reader, scene)
         heat = await _heat(reader, scene)
         spread = await _bands(reader, scene)
         seen_certificates = await certificates.shown(reader, scene.monitor.id)
@@ -195,6 +195,23 @@ async def show(request: Request) -> Response:
         around=_around,
         heat_link=partial(_zoomed, scene.view),
     )
+
+
+async def _recent(reader: Reader, scene: Scene) -> list[RecentRow]:
+    """The newest few results of the span. They nearly always lie in its last slots, and reading no
+    more than those takes a hundredth of the time of reading them all."""
+    ends = [s.slot_at for s in scene.shown if s.slot_at is not None]
+    end_at = min(scene.view.span.to_at, max(ends, default=scene.view.span.to_at))
+    slots = 2 + RECENT // max(1, len(scene.shown))
+    near = {
+        **scene.parameters,
+        "from_at": end_at - timedelta(seconds=scene.monitor.interval_s) * slots,
+    }
+    if near["from_at"] > scene.view.span.from_at:
+        found = await reader.all(RecentRow, "recent", count=RECENT, **near)
+        if len(found) == RECENT:
+            return found
+    return await reader.all(RecentRow, "recent", count=RECENT, **scene.parameters)
 
 
 async def ask(request: Request) -> Response:

@@ -315,6 +315,25 @@ def test_an_empty_range_leads_to_the_last_result(visitor: Visitor, centre: Centr
     assert "checks passed" in visitor.ask(f"/m/{monitor_id}{link[1].replace('&amp;', '&')}").text
 
 
+@pytest.mark.parametrize("minutes", [(170, 0), (150, 60), (150, 149)])
+def test_the_latest_results_are_the_newest_of_the_range(
+    visitor: Visitor, centre: Centre, minutes: tuple[int, int]
+) -> None:
+    monitor_id = centre.monitor("Home page")
+    now = datetime.now(UTC)
+    from_at, to_at = (now - timedelta(minutes=each) for each in minutes)
+    found = centre.execute(
+        "SELECT slot_at FROM vantage.results WHERE monitor_id = %(id)s AND slot_at >= %(from_at)s"
+        " AND slot_at < %(to_at)s ORDER BY slot_at DESC, location LIMIT 12",
+        id=monitor_id, from_at=from_at.replace(microsecond=0), to_at=to_at.replace(microsecond=0),
+    )  # fmt: skip
+    query = f"from={from_at:%Y-%m-%dT%H:%M:%SZ}&to={to_at:%Y-%m-%dT%H:%M:%SZ}"
+    text = visitor.ask(f"/m/{monitor_id}?{query}").text
+    shown = [datetime.fromisoformat(each) for each in re.findall(r'data-slot="([^"]+)"', text)]
+    assert shown == [slot_at for (slot_at,) in found]
+    assert len(shown) == (12 if minutes[0] - minutes[1] > 1 else 5)
+
+
 def test_first_run(centre: Centre) -> None:
     centre.execute(
         """
