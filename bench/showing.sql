@@ -62,7 +62,6 @@ INSERT INTO vantage.ingested (
     received_from_at, received_to_at, from_slot_at, to_slot_at, agent_id, results, location)
 SELECT min(received_at), max(received_at), min(slot_at), max(slot_at), agent_id, count(*), location
 FROM vantage.results
-WHERE monitor_id <= %(whole)s
 GROUP BY agent_id, location, date_bin('1 hour', slot_at, 'epoch')
 ORDER BY min(slot_at);
 

@@ -198,8 +198,8 @@ async def show(request: Request) -> Response:
 
 
 async def _recent(reader: Reader, scene: Scene) -> list[RecentRow]:
-    """The newest few results of the span. They nearly always lie in its last slots, and reading no
-    more than those takes a hundredth of the time of reading them all."""
+    """The newest few results of the span. They nearly always lie in its last slots: dozens of rows
+    to read and sort instead of all that the span holds."""
     ends = [s.slot_at for s in scene.shown if s.slot_at is not None]
     end_at = min(scene.view.span.to_at, max(ends, default=scene.view.span.to_at))
     slots = 2 + RECENT // max(1, len(scene.shown))

@@ -21,6 +21,7 @@ from dashboard.db import Database, Reader
 from dashboard.errors import DatabaseAway, Forbidden, Unacceptable
 from dashboard.forms import Submission
 from dashboard.rendering import settings_page
+from dashboard.rows.people import PasswordHash
 from dashboard.session import visit
 from dashboard.signing import Answer
 
@@ -33,9 +34,16 @@ AT_ONCE = 500
 
 async def show(request: Request, *, status: int = 200, **values: Any) -> Response:
     """Answer ``/settings/data``."""
-    async with visit(request) as (visitor, _):
-        pass
-    return settings_page(request, "data", visitor, status, **values)
+    async with visit(request) as (visitor, reader):
+        stored = await reader.the(PasswordHash, "own_password_hash")
+    return settings_page(
+        request,
+        "data",
+        visitor,
+        status,
+        has_password=stored.password_hash is not None,
+        **values,
+    )
 
 
 async def download(request: Request) -> Response:

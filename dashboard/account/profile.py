@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -26,6 +27,7 @@ from dashboard.signing import Answer
 
 PATH = "/settings"
 FINISH = f"{PATH}/email/finish"
+FRESH = timedelta(minutes=10)
 SAID = {
     "saved": "Saved.",
     "password": "Your password is changed. Everywhere else you are signed out.",
@@ -121,12 +123,20 @@ async def change_email(given: Submission) -> str:
 
 
 async def must_be_oneself(given: Submission) -> None:
-    """See that the form holds the visitor's own password. Raises: Unacceptable."""
+    """See that the form holds the visitor's own password; who has none must have signed in a
+    moment ago. Raises: Unacceptable."""
     hasher: Passwords = given.request.app.state.passwords
     stored = await given.reader.the(PasswordHash, "own_password_hash")
-    if stored.password_hash is not None and not await hasher.match(
-        given.form["password"], stored.password_hash
-    ):
+    if stored.password_hash is None:
+        signed_in = await given.reader.the(
+            Answer, "is_fresh", session_id=given.visitor.session_id, age=FRESH
+        )
+        if not signed_in.is_done:
+            raise Unacceptable(
+                "You have no password here, so show that it is you: sign out, sign in anew, and do "
+                "this within ten minutes. Nothing was changed."
+            )
+    elif not await hasher.match(given.form["password"], stored.password_hash):
         raise Unacceptable("Your present password is not that. Nothing was changed.")
 
 

@@ -30,6 +30,12 @@ SELECT report.change_profile(%(name)s, %(time_zone)s)
 -- own_password_hash --
 SELECT report.own_password_hash() AS password_hash
 
+-- is_fresh --
+-- Whether a session began a moment ago.
+SELECT EXISTS (
+    SELECT FROM report.sessions
+    WHERE id = %(session_id)s AND created_at > now() - %(age)s) AS is_done
+
 -- change_password --
 SELECT report.change_password(%(password_hash)s, %(session_id)s)
 

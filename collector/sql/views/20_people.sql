@@ -73,6 +73,19 @@ $$;
 COMMENT ON FUNCTION report.enter IS
     'Makes this person, whose sign-in was verified, the transaction''s visitor. No row: nobody.';
 
+CREATE OR REPLACE FUNCTION vantage.session_ends_at(vantage.sessions)
+RETURNS timestamptz
+LANGUAGE sql STABLE
+AS $$
+    SELECT LEAST(
+        $1.expires_at,
+        COALESCE($1.last_used_at, $1.created_at)
+            + CASE $1.kind WHEN 'path' THEN INTERVAL '1 hour' ELSE INTERVAL '3 days' END)
+$$;
+COMMENT ON FUNCTION vantage.session_ends_at IS
+    'From when on a session no longer counts: when its time is up, or nobody used it for three '
+    'days, an hour where it is in the path.';
+
 CREATE OR REPLACE FUNCTION report.session_of(given_kind text, given_token_hash bytea)
 RETURNS TABLE (user_id integer, session_id bigint)
 LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -81,11 +94,14 @@ BEGIN
     UPDATE vantage.sessions
     SET last_used_at = now()
     WHERE token_hash = given_token_hash
-        AND COALESCE(last_used_at, created_at) < now() - INTERVAL '5 minutes';
+        AND COALESCE(last_used_at, created_at) < now() - INTERVAL '5 minutes'
+        AND vantage.session_ends_at(sessions) > now();
     RETURN QUERY
     SELECT sessions.user_id, sessions.id
     FROM vantage.sessions
-    WHERE token_hash = given_token_hash AND kind = given_kind AND expires_at > now();
+    WHERE token_hash = given_token_hash
+        AND kind = given_kind
+        AND vantage.session_ends_at(sessions) > now();
 END
 $$;
 COMMENT ON FUNCTION report.session_of IS 'Whose session a token stands for. No row: nobody''s.';
@@ -129,7 +145,7 @@ CREATE OR REPLACE FUNCTION report.start_session(
 RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    DELETE FROM vantage.sessions WHERE expires_at < now();
+    DELETE FROM vantage.sessions WHERE vantage.session_ends_at(sessions) < now();
     INSERT INTO vantage.sessions (token_hash, user_id, handoff_hash, expires_at, browser)
     VALUES (given_token_hash, given_user_id, given_handoff_hash, now() + lifetime, given_browser);
     INSERT INTO vantage.audit_log (account_id, user_id, actor, action, detail)
@@ -182,16 +198,17 @@ SELECT
     browser,
     created_at,
     last_used_at,
-    expires_at
+    vantage.session_ends_at(sessions) AS expires_at
 FROM vantage.sessions
-WHERE user_id = vantage.current_user_id() AND expires_at > now();
+WHERE user_id = vantage.current_user_id() AND vantage.session_ends_at(sessions) > now();
 COMMENT ON VIEW report.sessions IS 'Where the current person is signed in.';
 COMMENT ON COLUMN report.sessions.id IS 'Identity.';
 COMMENT ON COLUMN report.sessions.kind IS 'cookie or path.';
 COMMENT ON COLUMN report.sessions.browser IS 'Kind of browser. NULL: not known.';
 COMMENT ON COLUMN report.sessions.created_at IS 'When they signed in.';
 COMMENT ON COLUMN report.sessions.last_used_at IS 'To five minutes. NULL: not since it began.';
-COMMENT ON COLUMN report.sessions.expires_at IS 'From when on it no longer counts.';
+COMMENT ON COLUMN report.sessions.expires_at IS
+    'From when on it no longer counts, unless it is used before.';
 
 CREATE OR REPLACE FUNCTION report.revoke_session(given_id bigint)
 RETURNS void

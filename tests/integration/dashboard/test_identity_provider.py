@@ -336,6 +336,29 @@ def test_a_member_without_a_password_comes_in_this_way_alone(
     assert browser.who() == "di@example.org"
 
 
+def test_who_has_no_password_signs_in_anew_before_what_matters(
+    browser: Browser, provider: Provider, centre: Centre
+) -> None:
+    provider.claims.update(sub="jo-1", email="jo@example.org")
+    centre.execute(
+        "INSERT INTO vantage.users (account_id, email, name, role)"
+        " SELECT min(id), 'jo@example.org', 'Jo', 'owner' FROM vantage.accounts"
+    )
+    browser.ask(browser.through().headers["location"])
+    page = "/settings/data"
+    wrong_name = {"csrf": browser.form_token(page), "account": "not its name"}
+    asked = browser.ask(f"{page}/delete", "POST", wrong_name)
+    assert "as it is written above" in asked.text
+    centre.execute(
+        "UPDATE vantage.sessions SET created_at = sessions.created_at - INTERVAL '11 minutes'"
+        " FROM vantage.users WHERE users.id = user_id AND email = 'jo@example.org'"
+    )
+    refused = browser.ask(f"{page}/delete", "POST", wrong_name)
+    assert refused.status == 400
+    assert "sign in anew" in refused.text
+    assert "within ten minutes. Nothing was changed." in refused.text
+
+
 def test_who_declines_at_the_provider_gets_a_sentence(browser: Browser, provider: Provider) -> None:
     state = parse_qs(urlsplit(browser.to_the_provider()).query)["state"][0]
     answer = browser.ask(f"{FINISH}?{urlencode({'state': state, 'error': 'access_denied'})}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 import pytest
 
 from tests.integration.dashboard.conftest import Visitor
 from tests.support import seed
+from tests.support.report_centre import Centre
 
 
 def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(stranger: Visitor) -> None:
@@ -89,3 +91,19 @@ def test_signing_out_ends_the_session_itself(visitor: Visitor) -> None:
 def test_nothing_is_shown_to_strangers(stranger: Visitor, path: str) -> None:
     assert stranger.ask(path).status == 303
     assert stranger.ask(path, Accept="*/*").status == 401
+
+
+@pytest.mark.parametrize(("kind", "hours"), [("cookie", 72), ("path", 1)])
+def test_what_nobody_uses_ends(visitor: Visitor, centre: Centre, kind: str, hours: int) -> None:
+    """The session is made one of either kind; where its token comes from is another test's."""
+    digest = hashlib.sha256(visitor.cookie.partition("=")[2].encode()).digest()
+    ends = "SELECT user_id FROM report.session_of(%(kind)s, %(digest)s)"
+    idle = (
+        "UPDATE vantage.sessions SET kind = %(kind)s, last_used_at ="
+        " now() - make_interval(mins => %(minutes)s) WHERE token_hash = %(digest)s"
+    )
+    centre.execute(idle, kind=kind, minutes=hours * 60 - 1, digest=digest)
+    assert centre.execute(ends, kind=kind, digest=digest)
+    centre.execute(idle, kind=kind, minutes=hours * 60, digest=digest)
+    assert not centre.execute(ends, kind=kind, digest=digest)
+    assert visitor.ask("/").status in (303, 401)
