@@ -53,7 +53,7 @@ class Centre:
         with psycopg.connect(self.database.url()) as connection:
             connection.execute(
                 """
-                INSERT INTO vantage.results (
+                WITH stored AS (INSERT INTO vantage.results (
                     slot_at, started_at, received_at, body_bytes, monitor_id, total_us, redirect_us,
                     dns_us, connect_us, send_us, wait_us, receive_us, delay_us, lag_us,
                     header_bytes, target_port, outcome, agent_id, http_status, redirects, suspect,
@@ -62,6 +62,11 @@ class Centre:
                     now(), now(), now(), 100, %(monitor_id)s, %(total_us)s, 0,
                     1000, 2000, 100, %(total_us)s - 4100, 1000, 0, 0,
                     120, 443, 'up', md5('agent')::uuid, 200, 0, false, %(location)s, '1.1'
+                RETURNING *)
+                INSERT INTO vantage.ingested (received_from_at, received_to_at, from_slot_at,
+                    to_slot_at, agent_id, results, location)
+                SELECT received_at, received_at, slot_at, slot_at, agent_id, 1, location
+                FROM stored
                 """,
                 {
                     "monitor_id": self.monitor(name),
