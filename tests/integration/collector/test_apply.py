@@ -414,7 +414,7 @@ def test_maintenance_that_cannot_be_is_told(vantage: Vantage, text: str, sentenc
 RULES = """
 monitors: {shop: {url: "https://shop.example/"}}
 alert_rules:
-  usual: {consecutive: 5, closes_after: 5m}
+  usual: {consecutive: 5, closes_after: 5m, slower_factor: 2.5, slower_phase: tls, slower_for: 20m}
   checkout: {monitor: shop, needed_percent: 50, distinct_by: country, opens_when_degraded: true}
 """
 
@@ -433,10 +433,14 @@ def test_alert_rules_are_applied_changed_and_pruned(vantage: Vantage) -> None:
         RULES.replace("needed_percent: 50", "needed_percent: 50, needed_locations: 1")
     )
     assert "needed_percent or needed_locations, not both" in both.output
+    soon = vantage.apply(RULES.replace("slower_for: 20m", "slower_for: 1m"))
+    assert "5m to 1h in whole seconds can be" in soon.output
     without = RULES[: RULES.index("  checkout")]
     assert vantage.changes(without, "--prune") == [("delete", "alert rule", "checkout")]
     [rule] = fetch(vantage.url, in_force)
     assert (rule["needed_locations"], rule["consecutive"], rule["closes_after_s"]) == (2, 5, 300)
+    slower = ("slower_factor", "slower_phase", "slower_for_s", "slower_locations")
+    assert [rule[name] for name in slower] == [2.5, "tls", 1200, 2]
 
 
 PAGES = """
