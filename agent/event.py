@@ -12,9 +12,11 @@ Source: socket(7); linux/Documentation/networking/timestamping.rst.
 
 from __future__ import annotations
 
+import mmap
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from agent import tcp_info
@@ -25,9 +27,9 @@ LONG_NS = 1_000_000
 _SO_TIMESTAMPNS = 35
 _STAMP = struct.Struct("@ll")
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_STAMP.size)
-# MSG_TRUNC: nothing is copied, but all of it is looked through.
+# MSG_TRUNC: nothing is copied, but all of it is looked through. So this is only ever address space.
 _PEEK = socket.MSG_PEEK | socket.MSG_TRUNC | socket.MSG_DONTWAIT
-_ALL = [bytearray(1024 * 1024)]
+_ALL = [mmap.mmap(-1, 1024 * 1024)]
 _FIRST = [bytearray(1)]
 
 
@@ -146,7 +148,7 @@ class Event:
         connection.segments = self._segments
 
 
-def _dated(opened: Any, room: list[bytearray]) -> int | None:
+def _dated(opened: Any, room: Sequence[bytearray | mmap.mmap]) -> int | None:
     """Return when what is to be read came, the last of what there is room for; None: unknown."""
     try:
         _, ancillary, _, _ = opened.recvmsg_into(room, _ANCILLARY_BYTES, _PEEK)

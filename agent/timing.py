@@ -38,6 +38,7 @@ class Timing:
         "_connect_doubt_ns",
         "_getinfo",
         "_is_retransmitted",
+        "_is_reused",
         "_is_tls",
         "_last_doubt_ns",
         "_last_wait_us",
@@ -61,13 +62,13 @@ class Timing:
         self._began_ns: int | None = None
         self._last_wait_us = 0
         self._connect_doubt_ns = self.doubt_us = self._last_doubt_ns = 0
-        self.is_established = self._is_retransmitted = False
+        self.is_established = self._is_retransmitted = self._is_reused = False
         self.rtt_us: int | None = None
 
     def begin_connected(self) -> None:
         """Go on over a connection that was there already; its round trip is not this one's."""
         self._stage = _WAITING
-        self.is_established = True
+        self.is_established = self._is_reused = True
 
     @property
     def is_secured(self) -> bool:
@@ -133,10 +134,16 @@ class Timing:
     def _doubt(self, ns: int) -> None:
         self.doubt_us = max(self.doubt_us, ns // 1000)
 
-    def _late_us(self, mark: int, came_ns: int) -> int:
-        """Return how long after ``came_ns`` a mark was made."""
-        made_us: int = (self._began_ns or 0) // 1000 + self._getinfo(mark)
-        return max(0, made_us - came_ns // 1000)
+    def _late_us(self, mark: int, came_ns: int, event: Event) -> int:
+        """Return how long after ``came_ns`` a mark was made by what libcurl did about ``event``.
+
+        Over a connection that was there already others may take their turn in the same action, and
+        when libcurl began is not known well enough to tell when its own came.
+        """
+        made_ns = event.began_ns
+        if self._began_ns is not None and not self._is_reused:
+            made_ns = self._began_ns + self._getinfo(mark) * 1000
+        return max(0, made_ns - came_ns) // 1000
 
     def _pass_stages(self, event: Event | None) -> None:
         """Note how late those marks are that are new, and were made by ``event``; None: by none."""
@@ -160,7 +167,7 @@ class Timing:
             if event is not None:
                 # What comes first after a handshake may be no answer yet.
                 came_ns = event.newest_ns if self._is_tls else event.oldest_ns
-                self._waits.first_byte = self._late_us(pycurl.STARTTRANSFER_TIME_T, came_ns)
+                self._waits.first_byte = self._late_us(pycurl.STARTTRANSFER_TIME_T, came_ns, event)
                 self._doubt(came_ns - event.oldest_ns + event.doubt_ns)
 
     def _ending(self, event: Event) -> tuple[int, int]:
@@ -175,5 +182,5 @@ class Timing:
             return 0, event.late_ns + event.kept_ns
         if event.is_dated and event.is_late and event.has_more_come():
             return 0, event.kept_ns
-        wait_us = self._late_us(pycurl.TOTAL_TIME_T, event.newest_ns)
+        wait_us = self._late_us(pycurl.TOTAL_TIME_T, event.newest_ns, event)
         return wait_us, event.kept_ns + (0 if event.is_dated else event.doubt_ns)
