@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 
 from dashboard import words, world
 
-NARROW, WIDE = 330.0, 560.0
-"""How many pixels the map is across at least, on a phone and elsewhere."""
+NARROW, WIDE, WIDEST = 330.0, 560.0, 1120.0
+"""How many pixels the map is across: at least, on a phone and elsewhere, and at most."""
 
 LETTER, LINE, DOT, GAP = 6.9, 17.0, 7.0, 10.0
 
 Box = tuple[float, float, float, float]
+# What something covers on the narrowest map in question and on the widest; in between, each edge
+# lies in proportion.
+Span = tuple[Box, Box]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +64,31 @@ def draw(spots: Sequence[Spot]) -> list[Dot]:
 
 
 def _named(dots: Sequence[Dot], width: float) -> list[Dot]:
-    """Give names to the dots that have none, where a map of this width has room."""
-    taken = [_box(dot, dot.side, width) for dot in dots if dot.side]
-    taken += [_around(dot, width) for dot in dots]
+    """Give names to the dots that have none, where maps of this width and above have room."""
+    taken = [_span(dot, dot.side, width) for dot in dots if dot.side]
+    taken += [(_around(dot, width), _around(dot, WIDEST)) for dot in dots]
     named = []
     for dot in dots:
         if not dot.side:
-            side, box = next(_room(dot, width, taken), ("", None))
-            if box is not None:
-                taken.append(box)
+            side, span = next(_room(dot, width, taken), ("", None))
+            if span is not None:
+                taken.append(span)
                 dot = replace(dot, side=side, is_wide_only=width > NARROW)
         named.append(dot)
     return named
 
 
-def _room(dot: Dot, width: float, taken: Sequence[Box]) -> Iterator[tuple[str, Box]]:
+def _room(dot: Dot, width: float, taken: Sequence[Span]) -> Iterator[tuple[str, Span]]:
     for side in ("right", "left", "above", "below"):
-        box = _box(dot, side, width)
-        is_inside = box[0] >= 0 and box[2] <= width and box[1] >= 0 and box[3] <= _height(width)
-        if is_inside and not any(_overlap(box, other) for other in taken):
-            yield side, box
+        span = _span(dot, side, width)
+        left, top, right, bottom = span[0]
+        is_inside = left >= 0 and right <= width and top >= 0 and bottom <= _height(width)
+        if is_inside and not any(_meet(span, other) for other in taken):
+            yield side, span
+
+
+def _span(dot: Dot, side: str, width: float) -> Span:
+    return _box(dot, side, width), _box(dot, side, WIDEST)
 
 
 def _box(dot: Dot, side: str, width: float) -> Box:
@@ -104,5 +112,19 @@ def _height(width: float) -> float:
     return width * world.HEIGHT / world.WIDTH
 
 
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _meet(one: Span, other: Span) -> bool:
+    """Whether they overlap on a map of any width: on all four sides at once."""
+    first, last = 0.0, 1.0
+    for narrow, wide in zip(*map(_distances, one, other), strict=True):
+        if narrow >= 0 and wide >= 0:
+            return False
+        if narrow >= 0:
+            first = max(first, narrow / (narrow - wide))
+        elif wide >= 0:
+            last = min(last, narrow / (narrow - wide))
+    return first < last
+
+
+def _distances(one: Box, other: Box) -> Box:
+    """How far apart two boxes lie, on each of the four sides; below 0: not at all."""
+    return one[0] - other[2], other[0] - one[2], one[1] - other[3], other[1] - one[3]

@@ -4,7 +4,7 @@ import re
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dashboard import atlas, world
@@ -67,14 +67,12 @@ LATITUDES, LONGITUDES = st.floats(-90, 90), st.floats(-180, 180)
 
 
 @given(st.lists(st.tuples(LATITUDES, LONGITUDES), max_size=20))
+@example([(0, 34), (8, -27), (8, -31), (0, 38)])  # apart on a phone, and not on a desk
 def test_no_name_lies_over_another(places: list[tuple[float, float]]) -> None:
     dots = atlas.draw([spot(f"Place {n}", *where) for n, where in enumerate(places)])
-    for width, shown in (
-        (PHONE, [dot for dot in dots if dot.side and not dot.is_wide_only]),
-        (DESK, [dot for dot in dots if dot.side]),
-        (2 * DESK, [dot for dot in dots if dot.side]),
-    ):
+    for width in (PHONE, 400, 450, 500, DESK, 620, 700, 850, atlas.WIDEST):
+        shown = [dot for dot in dots if dot.side and (width >= DESK or not dot.is_wide_only)]
         boxes = [atlas._box(dot, dot.side, width) for dot in shown]
-        assert not any(atlas._overlap(*pair) for pair in combinations(boxes, 2))
+        assert not any(max(atlas._distances(*pair)) < -0.001 for pair in combinations(boxes, 2))
         if width <= DESK:
             assert all(box[0] >= -0.001 and box[2] <= width + 0.001 for box in boxes)
