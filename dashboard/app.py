@@ -26,6 +26,7 @@ from dashboard import (
     locations,
     monitor,
     overview,
+    payment_events,
     report_schedules,
     reports,
     result,
@@ -103,6 +104,7 @@ ROUTES: list[BaseRoute] = [
     *leaving.ROUTES,
     *status.ROUTES,
     *unsubscribing.ROUTES,
+    *payment_events.ROUTES,
 ]
 
 

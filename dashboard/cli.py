@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import structlog
 
-from dashboard import db, identity_provider, log, mail, server
+from dashboard import db, identity_provider, log, mail, payments, server
 from dashboard.access_log import AccessLog
 from dashboard.errors import DashboardError
 from dashboard.identity_provider import IdentityProvider
@@ -156,6 +156,28 @@ def main() -> None:
     help="Whom mail comes from.",
 )
 @click.option(
+    "--stripe-key-file",
+    envvar="VANTAGE_DASHBOARD_STRIPE_KEY_FILE",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File that holds Stripe's secret key: licences can be bought (extra `stripe`).",
+)
+@click.option(
+    "--stripe-webhook-secret-file",
+    envvar="VANTAGE_DASHBOARD_STRIPE_WEBHOOK_SECRET_FILE",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File that holds what Stripe signs its events with.",
+)
+@click.option(
+    "--stripe-api",
+    envvar="VANTAGE_DASHBOARD_STRIPE_API",
+    show_envvar=True,
+    default=payments.API,
+    metavar="URL",
+    help="Where Stripe's API is; another one for trying it out.",
+)
+@click.option(
     "--access-log",
     envvar="VANTAGE_DASHBOARD_ACCESS_LOG",
     show_envvar=True,
@@ -203,6 +225,9 @@ def serve(
     smtp: str,
     smtp_password_file: Path | None,
     mail_from: str,
+    stripe_key_file: Path | None,
+    stripe_webhook_secret_file: Path | None,
+    stripe_api: str,
     access_log: Path | None,
     access_log_anonymise: bool,
     access_log_retention: int | None,
@@ -221,12 +246,17 @@ def serve(
             trusted_proxy=trusted_proxy,
             tls_cert=tls_cert,
             tls_key=tls_key,
-            public_url=_public_url(public_url, needed=bool(smtp or oidc_issuer)),
+            public_url=_public_url(public_url, needed=bool(smtp or oidc_issuer or stripe_key_file)),
             registration=registration,
             identity_provider=_identity_provider(
                 oidc_issuer, oidc_client_id, oidc_client_secret_file
             ),
             mail_server=_mail_server(smtp, smtp_password_file, mail_from),
+            payments=payments.configured(
+                _held_by(stripe_key_file, "The secret key of Stripe"),
+                _held_by(stripe_webhook_secret_file, "The secret of Stripe's events"),
+                stripe_api,
+            ),
             access_log=_access_log(access_log, access_log_anonymise, access_log_retention),
             log_level=log_level,
         )
@@ -253,8 +283,8 @@ def _secret(path: Path) -> bytes:
 def _public_url(given: str, *, needed: bool) -> str:
     if not given and needed:
         raise DashboardError(
-            "Mail and an identity provider need links: name this report centre's address, "
-            "--public-url."
+            "Mail, an identity provider and payments need links: name this report centre's "
+            "address, --public-url."
         )
     if given and not re.fullmatch(r"https?://[^/?#@\s]+/?", given):
         raise DashboardError(

@@ -71,15 +71,15 @@ class Show(Protocol):
     def __call__(self, request: Request, **values: Any) -> Awaitable[Response]: ...
 
 
-Act = Callable[[Submission], Awaitable[str | dict[str, Any]]]
+Act = Callable[[Submission], Awaitable[str | dict[str, Any] | Response]]
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 def action(show: Show, *, by_cookie: bool = False) -> Callable[[Act], Handler]:
     """Make a coroutine the handler of a form on the page that ``show`` answers with.
 
-    It returns where to go next, or values to show that page with. ``by_cookie``: a session in the
-    path is not enough.
+    It returns where to go next, values to show that page with, or an answer of its own.
+    ``by_cookie``: a session in the path is not enough.
     """
 
     def decorate(act: Act) -> Handler:
@@ -98,6 +98,8 @@ def action(show: Show, *, by_cookie: bool = False) -> Callable[[Act], Handler]:
                 return await show(request, status=400, error=str(error), form=form)
             for call in given.afterwards:
                 call()
+            if isinstance(following, Response):
+                return following
             if isinstance(following, str):
                 return RedirectResponse(following, 303)
             return await show(request, **following)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dashboard.access_log import AccessLog
     from dashboard.identity_provider import IdentityProvider
     from dashboard.mail import MailServer
+    from dashboard.payments import Payments
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Settings:
     ``tls_cert``, ``tls_key``: PEM files; None: plain HTTP, for a proxy in front.
     ``public_url``: how people reach it, without a slash at the end; empty: where nothing is mailed.
     ``registration``: closed, invite or open. ``mail_server`` None: no mail is sent.
-    ``identity_provider`` None: people sign in here alone. ``access_log`` None: none is written.
+    ``identity_provider`` None: people sign in here alone. ``payments`` None: nobody pays here.
+    ``access_log`` None: none is written.
     """
 
     database: str = field(repr=False)
@@ -38,6 +40,7 @@ class Settings:
     registration: str = "closed"
     mail_server: MailServer | None = None
     identity_provider: IdentityProvider | None = None
+    payments: Payments | None = None
     access_log: AccessLog | None = None
     log_level: str = "info"
 

@@ -31,6 +31,7 @@ def plan() -> None:
 @click.option("--locations", type=click.IntRange(1), help="For each monitor.  [default: all]")
 @click.option("--members", type=click.IntRange(1), help="Invited ones included.  [default: any]")
 @click.option("--results-days", type=click.IntRange(1, 36_500), help="How long results are kept.")
+@click.option("--stripe-price", help="Recurring price that buys it.  [default: nobody can]")
 @on_database
 def set_(
     name: str,
@@ -40,6 +41,7 @@ def set_(
     locations: int | None,
     members: int | None,
     results_days: int | None,
+    stripe_price: str | None,
     url: str,
 ) -> None:
     """Make plan NAME, or change all of it. What accounts have already, they keep."""
@@ -51,6 +53,7 @@ def set_(
         "locations": locations,
         "members": members,
         "results_days": results_days,
+        "stripe_price": stripe_price,
     }
     with db.session(url) as connection:
         try:
@@ -58,7 +61,11 @@ def set_(
         except psycopg.errors.CheckViolation as error:
             raise CollectorError(
                 f"Plan {name!r} cannot be: its name has up to 32 lower-case letters, digits and "
-                "hyphens, its shortest interval is 1s to 24h."
+                "hyphens, its shortest interval is 1s to 24h, --stripe-price begins with price_."
+            ) from error
+        except psycopg.errors.UniqueViolation as error:
+            raise CollectorError(
+                f"Another plan is bought at {stripe_price!r} already: each has a price of its own."
             ) from error
     click.echo(f"Plan {name} is set. Give it to an account: vantage account plan {name}")
 

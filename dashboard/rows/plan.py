@@ -21,3 +21,30 @@ class Plan:
     members: int
     grace_ends_at: datetime | None
     results_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A plan that can be bought. A limit of None: there is none."""
+
+    name: str
+    title: str
+    max_monitors: int | None
+    min_interval_s: int | None
+    max_locations: int | None
+    max_members: int | None
+    stripe_price: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paying:
+    """How an account pays, as Stripe says it."""
+
+    customer_id: str
+    status: str
+    is_renewing: bool
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to change about it."""
+        return self.status in ("canceled", "incomplete_expired")

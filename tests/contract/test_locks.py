@@ -37,7 +37,7 @@ def read_lock(path: Path) -> dict[str, Locked]:
 
 
 # Imported only when asked for, and answered with a sentence where the extra is not installed.
-OF_EXTRAS = {"pyarrow"}
+OF_EXTRAS = {"pyarrow", "stripe"}
 
 
 def imported(package: str) -> Iterator[str]:

@@ -91,13 +91,16 @@ INSERT INTO vantage.maintenance_rules (account_id, first_at, time_zone, duration
 SELECT id, now(), 'UTC', 60, 'FREQ=DAILY' FROM vantage.accounts;
 INSERT INTO vantage.audit_log (account_id, user_id, actor, action)
 SELECT account_id, id, email, 'signed_in' FROM vantage.users;
+INSERT INTO vantage.subscriptions (account_id, subscription_id, customer_id, status)
+SELECT id, name, name, 'active' FROM vantage.accounts;
+INSERT INTO vantage.plans (name, title, stripe_price) VALUES ('paid', 'Paid', 'price_1');
 UPDATE vantage.users SET is_operator = true WHERE id = 1;
 INSERT INTO vantage.agents (id, location, name, certificate_expires_at)
 VALUES (md5('agent')::uuid, 'fra', 'fra-1', now());
 """
 
 # What is nobody's own.
-ALL_SEE = ("report.locations", "report.sealing_keys")
+ALL_SEE = ("report.locations", "report.sealing_keys", "report.offers")
 
 RESULT = """
 INSERT INTO vantage.results (slot_at, started_at, received_at, body_bytes, monitor_id, total_us,

@@ -25,6 +25,7 @@ SHARED = {
     "report.agents",
     "report.location_troubles",
     "report.sealing_keys",
+    "report.offers",
 }
 
 # Functions that are told whom they are for by whoever calls them, and why that is right.
@@ -38,6 +39,7 @@ ENTRANCES = {
     "enter_identity": "the identity provider has vouched for whom it is",
     "decide_mails": "queues what is due, whoever asks",
     "claim_mail": "the report centre sends what is due, whoever asks",
+    "set_subscription": "an event of Stripe's, whose signature the report centre has verified",
     "unsubscribe": "the report centre has verified the link's signature",
     "purge": "removes what an account has left, whoever asks",
 }

@@ -135,7 +135,10 @@ OVERRIDING SYSTEM VALUE
 VALUES (4711, 4711, 'xyzzy report', 'month', 28, '08:00', 'UTC', 99.9, 95);
 INSERT INTO vantage.report_recipients (schedule_id, user_id) VALUES (4711, 4711);
 
-INSERT INTO vantage.plans (name, title) VALUES ('somebodys', 'xyzzy plan');
+INSERT INTO vantage.plans (name, title, stripe_price)
+VALUES ('somebodys', 'xyzzy plan', NULL), ('for-sale', 'For sale', 'price_1');
+INSERT INTO vantage.subscriptions (account_id, subscription_id, customer_id, status)
+VALUES (4711, 'sub_xyzzy', 'cus_xyzzy', 'active');
 UPDATE vantage.accounts SET plan = 'somebodys' WHERE id = 4711;
 
 INSERT INTO vantage.quarantine (agent_id, incarnation, seq, reason, payload, monitor_id)

@@ -2,9 +2,11 @@
 
 -- set --
 INSERT INTO vantage.plans (
-    name, title, max_monitors, min_interval_s, max_locations, max_members, max_results_days)
+    name, title, max_monitors, min_interval_s, max_locations, max_members, max_results_days,
+    stripe_price)
 VALUES (
-    %(name)s, %(title)s, %(monitors)s, %(interval_s)s, %(locations)s, %(members)s, %(results_days)s)
+    %(name)s, %(title)s, %(monitors)s, %(interval_s)s, %(locations)s, %(members)s, %(results_days)s,
+    %(stripe_price)s)
 ON CONFLICT (name)
 DO UPDATE SET
     title = excluded.title,
@@ -12,7 +14,8 @@ DO UPDATE SET
     min_interval_s = excluded.min_interval_s,
     max_locations = excluded.max_locations,
     max_members = excluded.max_members,
-    max_results_days = excluded.max_results_days
+    max_results_days = excluded.max_results_days,
+    stripe_price = excluded.stripe_price
 
 -- list --
 SELECT
@@ -23,6 +26,7 @@ SELECT
     max_locations AS locations,
     max_members AS members,
     max_results_days AS results_days,
+    stripe_price,
     (SELECT count(*) FROM vantage.accounts WHERE accounts.plan = plans.name) AS accounts
 FROM vantage.plans
 ORDER BY name

@@ -41,7 +41,7 @@ BEGIN
             SELECT min(days) AS days
             FROM unnest(CASE state WHEN 'trial' THEN ARRAY[1, 7] ELSE ARRAY[1, 7, 14] END) AS days
             WHERE licence_ends_at <= at + make_interval(days => days)
-        ) AS threshold ON true
+        ) AS threshold ON NOT standing.is_renewing
     ),
     steps AS (
         SELECT

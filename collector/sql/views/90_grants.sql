@@ -59,6 +59,8 @@ GRANT SELECT, INSERT ON vantage.reports TO vantage_views;
 GRANT SELECT ON vantage.plans, vantage.retention TO vantage_views;
 GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.mails, vantage.report_schedules,
     vantage.report_recipients TO vantage_views;
+GRANT SELECT, INSERT, UPDATE ON vantage.subscriptions TO vantage_views;
+GRANT SELECT, INSERT, DELETE ON vantage.payment_events TO vantage_views;
 REVOKE SELECT ON vantage.channels FROM vantage_reader;
 GRANT SELECT (id, account_id, name, kind, hint, key_id, least_severity, monitor_ids, delay_s, remind_s,
     spacing_s, quiet_from, quiet_to, time_zone, created_at, muted_at, lease, leased_until,

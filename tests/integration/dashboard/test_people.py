@@ -329,6 +329,9 @@ def test_a_header_sends_no_form(centre: Centre) -> None:
 def test_the_plan_and_its_licence_are_shown(centre: Centre, box: Mailbox) -> None:
     owner = newcomer(centre, box, "licensed@new.example")
     assert "Without an end." in owner.ask("/settings/plan").text
+    # Where nobody pays there is nothing to pay at.
+    assert "Stripe" not in owner.ask("/settings/plan").text
+    assert owner.ask("/stripe/events", "POST").status == 404
     ends = "UPDATE vantage.accounts SET licence_ends_at = now() + %(after)s::interval"
     whose = " WHERE name = 'licensed@new.example'"
     for after, words in (
