@@ -332,6 +332,16 @@ def test_the_plan_and_its_licence_are_shown(centre: Centre, box: Mailbox) -> Non
     # Where nobody pays there is nothing to pay at.
     assert "Stripe" not in owner.ask("/settings/plan").text
     assert owner.ask("/stripe/events", "POST").status == 404
+    centre.execute(
+        "INSERT INTO vantage.plans (name, title, max_members) VALUES ('solo', 'Solo', 1)"
+    )
+    plan = "UPDATE vantage.accounts SET plan = %(plan)s WHERE name = 'licensed@new.example'"
+    centre.execute(plan, plan="solo")
+    invite = {"page": "/settings/members", "email": "second@new.example", "role": "viewer"}
+    refused = send(owner, "/settings/members/invite", **invite)
+    assert (refused.status, "The plan Solo has 1 members" in refused.text) == (400, True)
+    centre.execute(plan, plan="unlimited")
+    assert send(owner, "/settings/members/invite", **invite).status == 303
     ends = "UPDATE vantage.accounts SET licence_ends_at = now() + %(after)s::interval"
     whose = " WHERE name = 'licensed@new.example'"
     for after, words in (
