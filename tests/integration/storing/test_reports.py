@@ -50,8 +50,8 @@ class Month:
             " SELECT at, at, 0, 1, %s, 0, %s, 0, 0, 0, 80, %s::text::vantage.outcome, %s,"
             f" {AGENT}, 0, false, 'fra'"
             " FROM generate_series(%s::timestamptz, %s, '1 hour') AS at RETURNING slot_at)"
-            " INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results, location,"
-            f" monitor_ids) SELECT min(slot_at), max(slot_at), {AGENT}, count(*), 'fra', '{{1}}'"
+            " INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results, location)"
+            f" SELECT min(slot_at), max(slot_at), {AGENT}, count(*), 'fra'"
             " FROM stored",
             total_us,
             total_us,
