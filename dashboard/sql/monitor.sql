@@ -121,14 +121,21 @@ WITH placed AS (
         count(*) FILTER (WHERE outcome = 'down') OVER bucket AS failed,
         min(slot_at) FILTER (WHERE outcome = 'down') OVER bucket AS failed_slot_at,
         count(*) FILTER (WHERE outcome <> 'down' AND NOT suspect) OVER bucket AS timed,
-        row_number() OVER (bucket ORDER BY outcome = 'down', suspect, total_us, slot_at) AS place
+        row_number() OVER (
+            bucket
+            -- The same order as of outcome = 'down', suspect, total_us; one number sorts faster.
+            ORDER BY
+                ((outcome = 'down')::int * 2 + suspect::int) * 4294967296 + total_us,
+                slot_at
+        ) AS place
     FROM report.results
     WHERE monitor_id = %(monitor_id)s
         AND location = ANY(%(locations)s)
         AND slot_at >= %(from_at)s
         AND slot_at < %(to_at)s
         AND NOT is_extra
-    WINDOW bucket AS (PARTITION BY location, date_bin(%(bucket)s, slot_at, 'epoch'))
+    WINDOW bucket AS (
+        PARTITION BY date_bin(%(bucket)s, slot_at, 'epoch'), location COLLATE "C")
 )
 SELECT
     location,

@@ -75,11 +75,13 @@ def test_a_processor_it_had_to_wait_for(stalls: Stalls) -> None:
 
 
 def test_an_action_that_took_longer_than_it_computed_was_kept_from_it(stalls: Stalls) -> None:
+    stalls.awake()  # what the test's own making took is not the action's
     began_ns = monotonic_ns()
     compute(SPELL_NS)
     sleep(SPELL_NS / 1e9)
     passed_ns = monotonic_ns() - began_ns
-    assert SPELL_NS <= stalls.acted(passed_ns) <= passed_ns - SPELL_NS
+    # To return from sleep takes a moment of the processor.
+    assert 0.8 * SPELL_NS <= stalls.acted(passed_ns) <= passed_ns - SPELL_NS
 
 
 def test_a_short_action_is_not_asked_about(stalls: Stalls) -> None:
