@@ -108,7 +108,7 @@ def product(due: Due, settings: Settings) -> Letter:
         due.content["subject"],
         tuple(due.content["paragraphs"]),
         "You get this because you chose to get mail about the product.",
-        reason_link=(where, "No more of it"),
+        reason_link=(where, "Unsubscribe"),
         # RFC 8058: programs offer it as a button, which asks nothing more.
         headers={
             "List-Unsubscribe": f"<{where}>",

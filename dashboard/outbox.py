@@ -52,6 +52,8 @@ class Outbox:
                     pass
             except DatabaseAway as error:
                 LOG.warning("outbox_interrupted", reason=str(error))
+            except Exception:  # a bug: mail goes on, and somebody reads of it
+                LOG.exception("outbox_failed")
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def decide(self) -> None:
@@ -60,7 +62,7 @@ class Outbox:
             await reader.run("decide_mails")
 
     async def send_one(self, server: MailServer) -> bool:
-        """Send one mail. False: nothing is due."""
+        """Send one mail, or have it tried again later. False: nothing is due."""
         async with self._database.transaction() as reader:
             due = await reader.one(Due, "claim_mail", lease_s=LEASE_S)
         if due is None:
@@ -74,6 +76,11 @@ class Outbox:
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as failure:
             # The server's words may hold the address, which no log shall.
             error = f"The mail server cannot be used: {type(failure).__name__}."
+        except DatabaseAway:
+            raise
+        except Exception as bug:  # one mail that cannot be written holds up no other
+            LOG.exception("mail_not_written", kind=due.kind, mail_id=due.id)
+            error = f"It cannot be written: {type(bug).__name__}."
         if error is None:
             LOG.info("mail_sent", kind=due.kind, mail_id=due.id)
         else:

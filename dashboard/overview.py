@@ -20,6 +20,7 @@ from dashboard.rendering import page
 from dashboard.rows.figures import DayStats, StripRow
 from dashboard.rows.location import Place
 from dashboard.rows.monitor import History, Monitor, Standing, States
+from dashboard.rows.plan import Plan
 from dashboard.series import due
 from dashboard.session import visit
 from dashboard.tags import Group
@@ -84,13 +85,16 @@ async def show(request: Request) -> Response:
         else:
             shown = found[(number - 1) * PER_PAGE : number * PER_PAGE]
         lines = await _lines(reader, shown, now)
-    worst = list(by_id.values())
+        worst = list(by_id.values())
+        # Where all rest, people wonder why.
+        plan = await reader.the(Plan, "plan") if set(worst) == {"paused"} else None
     return page(
         request,
         "overview.html",
         visitor=visitor,
         sentence=sentence(worst),
         tally={state: worst.count(state) for state in words.SEVERITY if state in worst},
+        plan=plan,
         monitors=monitors,
         found=found,
         lines=lines,

@@ -48,6 +48,7 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
         visitor=visitor,
         schedules=schedules,
         mails=mails,
+        periods={mail.id: reports.Wanted.of(mail.content).title for mail in mails},
         monitors=monitors,
         names={monitor.id: monitor.name for monitor in monitors},
         members=members,

@@ -36,6 +36,17 @@ class MaintenanceRule:
         """How long each window lasts."""
         return timedelta(seconds=self.duration_s)
 
+    @property
+    def in_words(self) -> str:
+        """When it comes, where the page offers such a rule; empty: it is somebody's own."""
+        day = self.first_at.day
+        return {
+            "FREQ=DAILY": "Every day",
+            "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR": "On working days",
+            f"FREQ=WEEKLY;BYDAY={self.first_at:%a}"[:-1].upper(): f"Every {self.first_at:%A}",
+            f"FREQ=MONTHLY;BYMONTHDAY={day}": f"Every month, on day {day}",
+        }.get(self.rule, "")
+
 
 @dataclass(frozen=True, slots=True)
 class Became:

@@ -74,7 +74,7 @@ def test_from_registering_to_inviting(new_page: NewPage, box: Mailbox, centre: C
     page.get_by_label("Name").fill("Ann Other")
     page.get_by_label("Email address").fill("ann@new.example")
     page.get_by_role("button", name="Send me a link").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mail")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your mail")
     page.goto(box.link("ann@new.example"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Welcome, Ann Other")
     keep_picture(page, "welcome")

@@ -52,7 +52,11 @@ def test_it_repeats_on_the_day_it_first_begins(visitor: Visitor, centre: Centre)
         "FREQ=MONTHLY;BYMONTHDAY=1",
         "FREQ=DAILY;COUNT=3",
     ]
-    assert visitor.ask(PAGE).text.count("being planned") == 3
+    page = visitor.ask(PAGE).text
+    assert page.count("being planned") == 3
+    # A rule of somebody's own is not put into words.
+    for said in ("Every Monday", "Every month, on day 1", "FREQ=DAILY;COUNT=3"):
+        assert f">{said}<" in page
 
 
 def test_what_lasts_is_said_on_the_monitors_page(visitor: Visitor, centre: Centre) -> None:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from collector.operator.main import main
+from dashboard import outbox
 from dashboard.db import Database as Store
 from dashboard.mail import MailServer, parse
 from dashboard.outbox import Outbox
@@ -126,6 +127,35 @@ async def test_what_failed_is_tried_again_as_the_same(place: Place) -> None:
     [mail] = await place.sent()
     [(mail_id,)] = place.execute("SELECT id FROM vantage.mails WHERE last_error IS NULL")
     assert str(mail["Message-ID"]).startswith(f"<mail-{mail_id}.")
+
+
+async def test_a_bug_holds_up_no_other_mail(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "LOOK_EVERY_S", 0.1)
+    place.licence("NULL")
+    place.box.mails.clear()
+    whole = '{"account": "customer", "plan": "P", "ends_at": null, "grace_ends_at": null}'
+    place.execute(
+        "INSERT INTO vantage.mails (account_id, user_id, step, kind, content)"
+        f" VALUES (1, 1, 'broken', 'renewed', '{{}}'), (1, 1, 'whole', 'renewed', '{whole}')"
+    )
+    # Neither does one where it is decided what to send.
+    place.execute("ALTER FUNCTION report.decide_mails RENAME TO broken")
+    running = asyncio.create_task(place.outbox().run())
+    try:
+        await asyncio.sleep(0.5)
+        assert not running.done()
+        place.execute("ALTER FUNCTION report.broken RENAME TO decide_mails")
+        async with asyncio.timeout(20):
+            while not place.box.mails:
+                await asyncio.sleep(0.1)
+        assert not running.done()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    stored = place.execute(
+        "SELECT due_at > now(), last_error FROM vantage.mails WHERE step = 'broken'"
+    )
+    assert stored == [(True, "It cannot be written: KeyError.")]
 
 
 async def test_what_a_dead_sender_claimed_is_sent_by_another(place: Place) -> None:

@@ -101,7 +101,7 @@ def test_a_plan_is_bought_at_stripe(
     visitor: Visitor, centre: Centre, api: StripeApi, account_id: int
 ) -> None:
     page = visitor.ask("/settings/plan").text
-    assert "Upgrade to Pro" in page
+    assert "Buy Pro" in page
     form = {"csrf": visitor.form_token("/settings/plan"), "plan": "pro"}
     answer = visitor.ask("/settings/plan/buy", "POST", form)
     where = "https://checkout.stripe.com/c/pay/cs_test_1"
@@ -157,7 +157,7 @@ def test_events_may_come_twice_late_and_in_any_order(
 
 
 def test_a_subscription_that_is_ended_ends_the_licence(
-    centre: Centre, api: StripeApi, account_id: int
+    visitor: Visitor, centre: Centre, api: StripeApi, account_id: int
 ) -> None:
     api.subscribe("sub_3", account_id, "price_pro", cancel_at_period_end=True, **PERIOD)
     about = {"id": "sub_3"}
@@ -174,10 +174,13 @@ def test_a_subscription_that_is_ended_ends_the_licence(
         " WHERE account_id = %(id)s AND removed_at IS NULL"
     )
     assert centre.execute(probed, id=account_id) == [(0, True)]
+    assert "The licence ended on" in visitor.ask("/").text
+    assert "Renew Pro" in visitor.ask("/settings/plan").text
     # Another one is bought, and then the end of the former comes again.
     api.subscribe("sub_4", account_id, "price_pro", **PERIOD)
     assert tell(centre, *signed("evt_6", SUBSCRIPTION, {"id": "sub_4"}))[0] == 200
     assert centre.execute(probed, id=account_id) != [(0, True)]
+    assert "The licence ended on" not in visitor.ask("/").text
     assert tell(centre, *signed("evt_7", "customer.subscription.deleted", about))[0] == 200
     assert licence(centre, account_id) == ("pro", "active", 20, True)
     centre.execute("UPDATE vantage.accounts SET grace_days = 14 WHERE id = %(id)s", id=account_id)
