@@ -67,8 +67,8 @@ class Visitor:
         if self.kind != "cookie":
             raise Forbidden(
                 "You are signed in without a cookie, and whoever sees the page's address is too: "
-                "so passwords, addresses, tokens and people cannot be changed. Allow the one "
-                "cookie and sign in anew."
+                "so passwords, addresses, tokens, people and payments cannot be changed. Allow the "
+                "one cookie and sign in anew."
             )
 
 

@@ -92,7 +92,7 @@ def test_from_registering_to_inviting(new_page: NewPage, box: Mailbox, centre: C
     expect(page.locator(".waterfall")).to_contain_text("TCP connect")
     page.get_by_role("link", name="Settings").click()
     page.get_by_label("Time zone").select_option("Asia/Tokyo")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("region", name="You").get_by_role("button", name="Save").click()
     expect(page.get_by_role("status")).to_have_text("Saved.")
     keep_picture(page, "settings-profile")
     page.get_by_role("link", name="Members").click()
