@@ -204,13 +204,17 @@ class Stream:
     def _batch(self, incarnation: Incarnation) -> delivery_pb2.AgentMessage | None:
         first_seq = self._next_seq
         room = self._window.results - (first_seq - 1 - incarnation.acked)
-        if len(self._in_flight) >= self._pace.batches_in_flight or (self._in_flight and room <= 0):
+        whole = max(1, min(room, self._pace.batch_results))
+        if self._in_flight and (
+            room <= 0
+            or len(self._in_flight) >= self._pace.batches_in_flight
+            # A part of a batch waits for the answer to the one before: the slower that comes, the
+            # more go together, and the less each costs the collector.
+            or incarnation.last_seq - first_seq + 1 < whole
+        ):
             return None
         payloads = self._spool.read(
-            incarnation,
-            first_seq,
-            max_results=max(1, min(room, self._pace.batch_results)),
-            max_bytes=self._pace.batch_bytes,
+            incarnation, first_seq, max_results=whole, max_bytes=self._pace.batch_bytes
         )
         if not payloads:
             hole = incarnation.hole_at(first_seq)

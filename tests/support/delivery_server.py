@@ -113,6 +113,7 @@ class Orders:
     foreign_welcomes: int = 0  # of an incarnation that was not announced
     refusal: tuple[grpc.StatusCode, str] | None = None
     is_old: bool = False  # of the version before Skip and checksums
+    answers_after: asyncio.Event | None = None
 
 
 @dataclass
@@ -277,6 +278,8 @@ class Deliver(delivery_pb2_grpc.DeliveryServicer):
             assert stored[seq - 1] == payload, "another payload under the same number"
         self.server.counts["resent"] += min(known, len(batch.results))
         stored.extend(batch.results[known:])
+        if orders.answers_after is not None:
+            await orders.answers_after.wait()
         if orders.cuts_after_storing > 0:
             orders.cuts_after_storing -= 1
             await context.abort(grpc.StatusCode.UNAVAILABLE, "cut after storing")

@@ -126,6 +126,23 @@ async def test_new_results_do_not_wait_for_anything(agent: Agent) -> None:
         assert time.monotonic() - began < 2
 
 
+async def test_what_comes_while_a_batch_is_unanswered_goes_together(agent: Agent) -> None:
+    agent.pace = Pace(heartbeat_s=30)
+    agent.server.orders.answers_after = asyncio.Event()
+    async with agent.delivering() as delivery:
+        agent.spool.append(payloads(1, 1))
+        delivery.wake()
+        await until(lambda: agent.server.counts["batches"], "a batch")
+        for number in (2, 3, 4):
+            agent.spool.append(payloads(number, number))
+            delivery.wake()
+            await asyncio.sleep(0.05)
+        agent.server.orders.answers_after.set()
+        await agent.delivered()
+    assert agent.server.results == payloads(1, 4)
+    assert agent.server.counts["batches"] == 2
+
+
 async def test_older_incarnations_go_first_are_closed_and_removed(agent: Agent) -> None:
     expected = {}
     for number in (25, 30, 7):
