@@ -24,6 +24,7 @@ from dashboard import (
     incidents,
     live,
     locations,
+    metrics,
     monitor,
     overview,
     payment_events,
@@ -105,6 +106,7 @@ ROUTES: list[BaseRoute] = [
     *status.ROUTES,
     *unsubscribing.ROUTES,
     *payment_events.ROUTES,
+    *metrics.ROUTES,
 ]
 
 

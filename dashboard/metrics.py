@@ -1,0 +1,104 @@
+"""``/metrics``: how the account's monitors stand, for a Prometheus that has an API token.
+
+docs/api.md explains every metric; a test compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dashboard.api.access import count
+from dashboard.rows.metrics import Judged, Measured
+from dashboard.session import visit
+
+VERDICTS = ("up", "degraded", "down", "unknown")
+PHASES = ("dns", "connect", "tls", "send", "wait", "receive", "resources")
+# Of these something is known now; a monitor that is paused, waiting or missing has no such sample.
+KNOWN = {"up": 1, "slow": 1, "down": 0}
+MONITOR = ["monitor_id", "monitor", "url"]
+PLACE = [*MONITOR, "location"]
+
+
+class Standing:
+    """What was read, as metrics; the shape that prometheus_client asks for."""
+
+    def __init__(self, measured: Iterable[Measured], judged: Iterable[Judged]) -> None:
+        self.measured, self.judged = list(measured), list(judged)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric."""
+        verdict = GaugeMetricFamily(
+            "vantage_monitor_verdict",
+            "1 for what is agreed of a monitor over its locations, 0 for the other states.",
+            labels=[*MONITOR, "state"],
+        )
+        for each in self.judged:
+            for state in VERDICTS:
+                verdict.add_metric([*_monitor(each), state], each.state == state)
+        yield verdict
+        known = [each for each in self.measured if each.state in KNOWN]
+        up = GaugeMetricFamily(
+            "vantage_monitor_up",
+            "Whether a monitor's newest result from a location is not down.",
+            labels=PLACE,
+        )
+        total = GaugeMetricFamily(
+            "vantage_monitor_total_seconds",
+            "How long a monitor's newest result from a location took in all.",
+            labels=PLACE,
+        )
+        phase = GaugeMetricFamily(
+            "vantage_monitor_phase_seconds",
+            "How long each phase of a monitor's newest result from a location took.",
+            labels=[*PLACE, "phase"],
+        )
+        for row in known:
+            place = [*_monitor(row), row.location]
+            up.add_metric(place, KNOWN[row.state])
+            if row.total_us is not None:
+                total.add_metric(place, row.total_us / 1e6)
+            for name in PHASES:
+                if (us := getattr(row, f"{name}_us")) is not None:
+                    phase.add_metric([*place, name], us / 1e6)
+        yield from (up, total, phase)
+        for name, words, field in (
+            ("result", "When a monitor's newest result from a location was due.", "slot_at"),
+            (
+                "certificate_expiry",
+                "When the certificate ends that a monitor's newest result from a location saw.",
+                "cert_expires_at",
+            ),
+        ):
+            instant = GaugeMetricFamily(
+                f"vantage_monitor_{name}_timestamp_seconds", words, labels=PLACE
+            )
+            for row in self.measured:
+                if (at := getattr(row, field)) is not None:
+                    instant.add_metric([*_monitor(row), row.location], at.timestamp())
+            yield instant
+
+
+def _monitor(row: Measured | Judged) -> list[str]:
+    return [str(row.monitor_id), row.name, row.url]
+
+
+async def show(request: Request) -> Response:
+    """Answer ``/metrics``. Raises: NotSignedIn; Forbidden without the scope read; TooMany."""
+    async with visit(request) as (visitor, reader):
+        visitor.require("read")
+        count(visitor.user_id)
+        standing = Standing(
+            await reader.all(Measured, "metrics"), await reader.all(Judged, "metrics_verdicts")
+        )
+    registry = CollectorRegistry()
+    registry.register(standing)
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+ROUTES = [Route("/metrics", show)]
