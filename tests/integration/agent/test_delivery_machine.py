@@ -126,8 +126,11 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @rule(where=PLACES)
     def restore_backup(self, where: int) -> None:
+        """A database as it was once: what was stored last is gone first."""
+        kept = where % (sum(map(len, self.server.stored.values())) + 1)
         for stored in self.server.stored.values():
-            del stored[where % (len(stored) + 1) :]
+            del stored[max(kept, 0) :]
+            kept -= len(stored)
 
     @rule(count=st.integers(1, 3))
     def copy(self, count: int) -> None:
