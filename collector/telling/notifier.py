@@ -147,9 +147,12 @@ class Notifier:
                 statements["finish"],
                 {"batch": first["batch"], "lease": first["lease"], "error": error},
             )
+            cursor = await connection.execute(statements["attempts"], {"batch": first["batch"]})
+            tried = await cursor.fetchone()
             outcome = "sent" if error is None else "failed"
             metrics.MESSAGES.labels(first["channel_kind"], outcome).inc()
-            metrics.MESSAGES_RETRIED.inc(first["attempts"] > 0)
+            # None: the channel was removed meanwhile.
+            metrics.MESSAGES_RETRIED.inc(bool(tried and (tried["attempts"] or 0) > 1))
             told = {"channel_id": first["channel_id"], "notifications": len(rows)}
             if error is None:
                 log.info("message_sent", kind=first["channel_kind"], **told)

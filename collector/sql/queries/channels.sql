@@ -94,12 +94,16 @@ WHERE id = %(id)s
 SELECT vantage.decide_notifications(%(with_certificates)s) AS decided
 
 -- claim --
-SELECT
-    claimed.*,
-    notifications.attempts
+-- Joined with nothing: the function sees also what was decided after this statement began, and a row
+-- that is claimed and not returned would wait until its lease is over.
+SELECT claimed.*
 FROM vantage.claim_notifications(%(lease_s)s) AS claimed
-JOIN vantage.notifications ON notifications.id = claimed.id
 ORDER BY claimed.id
+
+-- attempts --
+SELECT max(attempts) AS attempts
+FROM vantage.notifications
+WHERE batch = %(batch)s
 
 -- finish --
 SELECT vantage.finish_notifications(%(batch)s, %(lease)s, %(error)s) AS was_ours
