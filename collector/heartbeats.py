@@ -40,7 +40,8 @@ class Heartbeats:
     async def note(self, said: Said) -> DictRow | None:
         """Note a heartbeat; return what became of its agent meanwhile. None: it is revoked.
 
-        Raises: psycopg.OperationalError or PoolTimeout where the database does not answer.
+        Raises: psycopg.OperationalError or PoolTimeout where the database does not answer; whatever
+        else keeps this one from being noted.
         """
         seen: asyncio.Future[DictRow | None] = asyncio.get_running_loop().create_future()
         self.waiting.append((said, seen))
@@ -54,16 +55,25 @@ class Heartbeats:
             await asyncio.sleep(GATHER_S)
             self.come.clear()
             waiting, self.waiting = self.waiting, []
-            try:
-                rows = await self.store([said for said, _ in waiting])
-            except (psycopg.OperationalError, PoolTimeout) as error:
-                for _, seen in waiting:
-                    if not seen.done():
-                        seen.set_exception(error)
-            else:
-                for number, (_, seen) in enumerate(waiting):
-                    if not seen.done():
-                        seen.set_result(rows.get(number))
+            await self.settle(waiting)
+
+    async def settle(self, waiting: list[tuple[Said, asyncio.Future[DictRow | None]]]) -> None:
+        """Note what was said, and tell whoever waits; what cannot be noted spoils no other."""
+        try:
+            rows = await self.store([said for said, _ in waiting])
+        except Exception as error:
+            is_away = isinstance(error, psycopg.OperationalError | PoolTimeout)
+            if len(waiting) > 1 and not is_away:
+                for each in waiting:
+                    await self.settle([each])
+                return
+            for _, seen in waiting:
+                if not seen.done():
+                    seen.set_exception(error)
+        else:
+            for number, (_, seen) in enumerate(waiting):
+                if not seen.done():
+                    seen.set_result(rows.get(number))
 
     async def store(self, every: list[Said]) -> dict[int, DictRow]:
         """Note these; return a row for each, by its place, whose agent is not revoked."""

@@ -100,7 +100,7 @@ class Committer:
                 if connection is None or connection.closed:
                     connection = await db.connect(self.url)
                 await self.commit(connection, batches)
-            except (TransientError, psycopg.OperationalError) as error:
+            except (TransientError, psycopg.Error) as error:
                 metrics.COMMITS_FAILED.inc()
                 log.warning("commit_failed", error=str(error), batches=len(batches))
                 if connection is not None:

@@ -80,6 +80,12 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
                 failure = StreamError(
                     grpc.StatusCode.UNAVAILABLE, "The database does not answer. Try again."
                 )
+            except* Exception:
+                log.exception("stream_failed")
+                failure = StreamError(
+                    grpc.StatusCode.INTERNAL,
+                    "It cannot serve this agent; the collector's log says why. Try again.",
+                )
             finally:
                 log.info("stream_closed", reason=str(failure) if failure else "done")
         if failure is not None:

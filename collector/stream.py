@@ -164,7 +164,7 @@ class Stream:
         self.source = Source(
             self.peer.agent_id, self.location, hello.incarnation, row["connection"]
         )
-        self.version = hello.version[:64] or None
+        self.version = hello.version.replace("\0", "")[:64] or None
         await self.beat(delivery_pb2.Heartbeat(), backlog=None)
         await self.send(
             CollectorMessage(

@@ -107,6 +107,45 @@ async def test_a_heartbeat_is_noted(collector: Collector) -> None:
     assert row == {"backlog": 7, "is_seen": True}
 
 
+async def test_a_heartbeat_that_cannot_be_noted_spoils_no_other(collector: Collector) -> None:
+    """Noted with one statement, of which one agent's part fails."""
+    execute(collector, "ALTER TABLE vantage.agents ADD CONSTRAINT surprise CHECK (backlog <> 13)")
+    bad, good = await enrol(collector, "a"), await enrol(collector, "a")
+    async with stream(collector, bad) as refused, stream(collector, good) as noted:
+        await refused.send(
+            hello=delivery_pb2.Hello(incarnation=new_incarnation(), version="no\0text")
+        )
+        await refused.read("welcome")
+        await noted.hello(new_incarnation())
+        await asyncio.gather(
+            refused.send(heartbeat=delivery_pb2.Heartbeat(number=1, backlog=13)),
+            noted.send(heartbeat=delivery_pb2.Heartbeat(number=1, backlog=7)),
+        )
+        assert (await noted.read("heartbeat_reply")).number == 1
+        assert await refused.ended() == grpc.StatusCode.INTERNAL
+    assert "stream_failed" in collector.program.said()
+    rows = fetch(collector.url, "SELECT version, backlog FROM vantage.agents ORDER BY version")
+    assert rows == [{"version": "notext", "backlog": None}, {"version": "test", "backlog": 7}]
+    async with stream(collector, bad) as again:
+        await again.hello(new_incarnation())
+
+
+async def test_what_no_commit_can_do_now_is_tried_again(collector: Collector) -> None:
+    """Such as in the moment of a migration."""
+    agent = await enrol(collector, "a")
+    execute(collector, "ALTER TABLE vantage.results RENAME TO away")
+    async with stream(collector, agent) as delivery:
+        await delivery.hello(new_incarnation())
+        await delivery.batch(1, [result(1, 5)])
+        await asyncio.to_thread(
+            wait_until,
+            lambda: "commit_failed" in collector.program.said(),
+            what="a failed commit",
+        )
+        execute(collector, "ALTER TABLE vantage.away RENAME TO results")
+        assert (await delivery.read("ack")).high_water == 1
+
+
 async def test_a_collector_with_a_bug_ends_and_frees_its_ports(collector: Collector) -> None:
     """Although agents come back to it all the time."""
     agent = await enrol(collector, "a")
