@@ -7,7 +7,6 @@ beside the file, each named by its day (UTC).
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import os
 import re
@@ -21,6 +20,7 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from dashboard.background import keep_doing
 from dashboard.errors import DashboardError
 
 LOG = structlog.get_logger()
@@ -153,12 +153,13 @@ class AccessLog:
 
     async def run(self) -> None:
         """See that lines go in time, also where nobody comes."""
-        while True:
-            try:
-                self.turn(datetime.now(UTC))
-            except OSError as error:
-                LOG.error("access_log_failed", reason=error.strerror)
-            await asyncio.sleep(LOOK_AGAIN_S)
+        await keep_doing("access_log", self._turn_now, LOOK_AGAIN_S)
+
+    async def _turn_now(self) -> None:
+        try:
+            self.turn(datetime.now(UTC))
+        except OSError as error:
+            LOG.error("access_log_failed", reason=error.strerror)
 
     def close(self) -> None:
         """Write no more."""

@@ -222,7 +222,11 @@ async def _too_many(request: Request, error: Exception) -> Response:
 async def _database_away(request: Request, error: Exception) -> Response:
     LOG.error("database_away", reason=str(error))
     message = "The database does not answer. Results are not lost: agents keep them until it does."
-    return await _error(request, 503, "Nothing to show right now", message)
+    if isinstance(error, errors.Busy):
+        message = f"{error} Ask again in a few seconds."
+    answer = await _error(request, 503, "Nothing to show right now", message)
+    answer.headers["Retry-After"] = "5"
+    return answer
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

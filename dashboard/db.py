@@ -6,6 +6,7 @@ back to the pool carries nobody's rights. psycopg's exceptions stop here.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -15,13 +16,21 @@ from psycopg import AsyncClientCursor, AsyncConnection
 from psycopg.rows import class_row, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from dashboard.errors import DashboardError, DatabaseAway, Forbidden, NotFound, Unacceptable
+from dashboard.errors import (
+    Busy,
+    DashboardError,
+    DatabaseAway,
+    Forbidden,
+    NotFound,
+    Unacceptable,
+)
 from dashboard.queries import statements
 
 Row = TypeVar("Row")
 
 POOL_SIZE = 10
 POOL_WAIT_S = 5.0
+TURN_WAIT_S = 20.0
 CONNECT_WAIT_S = 5
 REFUSALS: dict[str, type[Exception]] = {
     "VA400": Unacceptable,
@@ -75,6 +84,8 @@ class Database:
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
+        # Visits wait for their turn here, so that whoever waits for the pool waits for the server.
+        self._turns = asyncio.Semaphore(POOL_SIZE)
         self._pool = AsyncConnectionPool(
             conninfo,
             min_size=1,
@@ -102,11 +113,16 @@ class Database:
     async def transaction(self) -> AsyncIterator[Reader]:
         """One transaction.
 
-        Raises: DatabaseAway where the database cannot be reached or the connection breaks;
-        Unacceptable, Forbidden or NotFound where a function of schema ``report`` refuses.
+        Raises: DatabaseAway where the database cannot be reached or the connection breaks; Busy
+        where too many others go before; Unacceptable, Forbidden or NotFound where a function of
+        schema ``report`` refuses.
         """
         try:
-            async with self._pool.connection() as connection, connection.transaction():
+            async with (
+                self._turn(),
+                self._pool.connection() as connection,
+                connection.transaction(),
+            ):
                 yield Reader(connection)
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise DatabaseAway(f"The database does not answer: {first_line(error)}") from error
@@ -115,22 +131,34 @@ class Database:
                 raise
             raise REFUSALS[error.sqlstate](error.diag.message_primary) from error
 
-    async def listener(self) -> AsyncConnection[Any]:
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            await asyncio.wait_for(self._turns.acquire(), TURN_WAIT_S)
+        except TimeoutError as error:
+            raise Busy("Too many people are reading at this moment.") from error
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    @asynccontextmanager
+    async def listener(self) -> AsyncIterator[AsyncConnection[Any]]:
         """A connection of its own, for LISTEN.
 
-        Raises: DatabaseAway where the database cannot be reached.
+        Raises: DatabaseAway where the database cannot be reached or the connection breaks.
         """
         try:
-            connection = await AsyncConnection.connect(
+            async with await AsyncConnection.connect(
                 self._conninfo,
                 application_name="vantage-dashboard-live",
                 autocommit=True,
                 connect_timeout=CONNECT_WAIT_S,
-            )
-            await _become_dashboard(connection)
-        except psycopg.Error as error:
+            ) as connection:
+                await _become_dashboard(connection)
+                yield connection
+        except psycopg.OperationalError as error:
             raise DatabaseAway(f"The database does not answer: {first_line(error)}") from error
-        return connection
 
 
 async def _become_dashboard(connection: AsyncConnection[Any]) -> None:

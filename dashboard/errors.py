@@ -11,6 +11,10 @@ class DatabaseAway(DashboardError):
     """The database does not answer: a page says so, and the next request tries again."""
 
 
+class Busy(DatabaseAway):
+    """Too many others wait for the database as well; the next request may have more luck."""
+
+
 class BadRequest(Exception):
     """The address holds a value that cannot be used; the message is for the reader of the page."""
 

@@ -8,10 +8,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import structlog
-from psycopg import Error
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from dashboard.background import keep_doing
 from dashboard.db import Database
 from dashboard.errors import DatabaseAway, NotSignedIn
 from dashboard.queries import statements
@@ -98,16 +98,10 @@ class Hub:
 
     async def run(self) -> None:
         """Listen for ever; after a break readers are told that anything may have happened."""
-        while True:
-            try:
-                await self._listen()
-            except (DatabaseAway, Error) as error:
-                LOG.warning("listening_interrupted", reason=str(error).strip())
-            await asyncio.sleep(RETRY_S)
+        await keep_doing("listening", self._listen, RETRY_S)
 
     async def _listen(self) -> None:
-        connection = await self._database.listener()
-        async with connection:
+        async with self._database.listener() as connection:
             await connection.execute(statements()["listen"])
             LOG.info("listening_started")
             self.tell(ANY)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from email.message import EmailMessage
+from functools import partial
 
 import aiosmtplib
 import structlog
 
 from dashboard import letter, reports
+from dashboard.background import keep_doing
 from dashboard.db import Database
 from dashboard.errors import DatabaseAway
 from dashboard.mail import MailServer
@@ -36,25 +38,20 @@ class Outbox:
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._settings = settings
+        self._decided_at = float("-inf")
 
     async def run(self) -> None:
         """Decide and send for ever; without a mail server there is nothing to do."""
-        server = self._settings.mail_server
-        if server is None:
-            return
-        decided_at = float("-inf")
-        while True:
-            try:
-                if time.monotonic() - decided_at > DECIDE_EVERY_S:
-                    await self.decide()
-                    decided_at = time.monotonic()
-                while await self.send_one(server):
-                    pass
-            except DatabaseAway as error:
-                LOG.warning("outbox_interrupted", reason=str(error))
-            except Exception:  # a bug: mail goes on, and somebody reads of it
-                LOG.exception("outbox_failed")
-            await asyncio.sleep(LOOK_EVERY_S)
+        if server := self._settings.mail_server:
+            await keep_doing("outbox", partial(self.send_all, server), LOOK_EVERY_S)
+
+    async def send_all(self, server: MailServer) -> None:
+        """Send what is due, deciding before, every minute, what that is."""
+        if time.monotonic() - self._decided_at > DECIDE_EVERY_S:
+            await self.decide()
+            self._decided_at = time.monotonic()
+        while await self.send_one(server):
+            pass
 
     async def decide(self) -> None:
         """Queue what is to be sent by now."""

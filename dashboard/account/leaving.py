@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import zipfile
 from collections.abc import AsyncIterator, Iterable
@@ -17,8 +16,9 @@ from starlette.routing import Route
 
 from dashboard import forms, spreadsheet
 from dashboard.account.profile import must_be_oneself
+from dashboard.background import keep_doing
 from dashboard.db import Database, Reader
-from dashboard.errors import DatabaseAway, Forbidden, Unacceptable
+from dashboard.errors import Forbidden, Unacceptable
 from dashboard.forms import Submission
 from dashboard.rendering import settings_page
 from dashboard.rows.people import PasswordHash
@@ -143,18 +143,14 @@ class Purge:
 
     async def run(self) -> None:
         """Go on for ever."""
-        while True:
-            try:
-                pieces = 0
-                while await self._piece():
-                    pieces += 1
-                if pieces:
-                    LOG.info("deleted_accounts_purged", pieces=pieces)
-            except DatabaseAway as error:
-                LOG.warning("purge_interrupted", reason=str(error))
-            self._woken.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), LOOK_AGAIN_S)
+        await keep_doing("purge", self._all_pieces, LOOK_AGAIN_S, self._woken)
+
+    async def _all_pieces(self) -> None:
+        pieces = 0
+        while await self._piece():
+            pieces += 1
+        if pieces:
+            LOG.info("deleted_accounts_purged", pieces=pieces)
 
     async def _piece(self) -> bool:
         async with self._database.transaction() as reader:

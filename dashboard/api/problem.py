@@ -91,7 +91,8 @@ async def _not_signed_in(_: Request, __: Exception) -> Response:
 
 async def _away(_: Request, error: Exception) -> Response:
     LOG.error("database_away", reason=str(error))
-    return answer(503, "The database does not answer.", headers={"Retry-After": "5"})
+    detail = str(error) if isinstance(error, errors.Busy) else "The database does not answer."
+    return answer(503, detail, headers={"Retry-After": "5"})
 
 
 async def _http(request: Request, error: Exception) -> Response:

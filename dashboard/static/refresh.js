@@ -6,6 +6,8 @@ import { rewriteTimes } from "./times.js";
 // At most one look in a while: a page that is costly to draw is drawn less often.
 const REST_MS = 500;
 const REST_FACTOR = 6;
+const REST_MAX_MS = 10_000;
+const REST_FAILED_MS = 2_000;
 
 /** @type {AbortController | null} */
 let running = null;
@@ -23,24 +25,30 @@ export async function refresh() {
   }
   running = new AbortController();
   isWanted = isStale = false;
+  let hasFailed = false;
   const began = performance.now();
   try {
     const headers = { "X-Vantage-Refresh": "yes", Accept: "text/html" };
     const answer = await fetch(location.href, { headers, signal: running.signal });
     if (answer.redirected) location.reload();
     else if (answer.ok) replaceRegions(await answer.text());
+    else hasFailed = answer.status >= 500;
   } catch {
-    // Given up, or the network is away: the stream's next message tries again.
+    // The network is away, unless it was given up for a newer one.
+    hasFailed = !isWanted;
   } finally {
     running = null;
-    restsUntil = performance.now() + Math.max(REST_MS, REST_FACTOR * (performance.now() - began));
+    const took = performance.now() - began;
+    const least = hasFailed ? REST_FAILED_MS : REST_MS;
+    restsUntil = performance.now() + Math.min(REST_MAX_MS, Math.max(least, REST_FACTOR * took));
   }
   if (isWanted) {
     refresh();
     return;
   }
   window.dispatchEvent(new CustomEvent("vantage:refreshed"));
-  if (isStale) refreshSoon();
+  // What happened is still to be shown: no other message may come for long.
+  if (isStale || hasFailed) refreshSoon();
 }
 
 let timer = 0;

@@ -219,9 +219,10 @@ $$;
 COMMENT ON COLUMN report.results.failed_phase IS
     'The last phase a down result reached. NULL: not down, or none was reached.';
 
--- Where every pair stands is in vantage.standings, less what came in the last seconds; that, and a pair
--- whose standing is older than it should be, is looked for in the results. Each column that costs a
--- look into the past is a sub-select, which the planner leaves out of a query that does not ask for it.
+-- Where every pair stands is in vantage.standings, less what came since these were last kept: of the last
+-- seconds, which all pairs' newest is read at once of; of longer, each pair's newest is looked for.
+-- Each column that costs a look into the past is a sub-select, which the planner leaves out of a query
+-- that does not ask for it.
 CREATE OR REPLACE VIEW report.latest WITH (security_barrier) AS
 SELECT
     pairs.monitor_id,
@@ -230,7 +231,8 @@ SELECT
     CASE
         WHEN monitors.paused_at IS NOT NULL THEN 'paused'
         WHEN latest.slot_at IS NULL THEN 'waiting'
-        WHEN latest.slot_at < due.late_at THEN 'missing'
+        WHEN latest.slot_at < now() - make_interval(
+            secs => 2 * monitors.interval_s + monitors.timeout_us / 1e6::float8 + 30) THEN 'missing'
         WHEN latest.outcome = 'degraded' THEN 'slow'
         ELSE latest.outcome::text
     END AS state,
@@ -258,20 +260,18 @@ SELECT
         ORDER BY failed.slot_at
         LIMIT 1)
     END AS failing_since_at,
-    COALESCE(stored.first_slot_at, (
-        SELECT first.slot_at
-        FROM vantage.results AS first
-        WHERE first.monitor_id = pairs.monitor_id AND first.location = pairs.location
-        ORDER BY first.slot_at
-        LIMIT 1
-    )) AS first_slot_at
+    CASE
+        WHEN stored.first_slot_at IS NOT NULL THEN stored.first_slot_at
+        WHEN latest.slot_at IS NOT NULL THEN (
+            SELECT first.slot_at
+            FROM vantage.results AS first
+            WHERE first.monitor_id = pairs.monitor_id AND first.location = pairs.location
+            ORDER BY first.slot_at
+            LIMIT 1)
+    END AS first_slot_at
 FROM vantage.monitor_locations AS pairs
 JOIN vantage.monitors ON monitors.id = pairs.monitor_id
 JOIN vantage.locations ON locations.name = pairs.location
-CROSS JOIN LATERAL (SELECT
-    now() - make_interval(
-        secs => 2 * monitors.interval_s + monitors.timeout_us / 1e6::float8 + 30) AS late_at
-) AS due
 LEFT JOIN vantage.standings AS stored
     ON stored.monitor_id = pairs.monitor_id AND stored.location = pairs.location
 LEFT JOIN (
@@ -302,8 +302,9 @@ LEFT JOIN LATERAL (
     WHERE results.monitor_id = pairs.monitor_id
         AND results.location = pairs.location
         AND results.slot_at > COALESCE(stored.slot_at, '-infinity')
-        AND COALESCE(GREATEST(stored.slot_at, recent.slot_at), '-infinity') < due.late_at
-        AND monitors.paused_at IS NULL
+        AND (
+            SELECT min(ingested.received_from_at) FROM vantage.ingested
+        ) <= now() - INTERVAL '30 s'
     ORDER BY results.slot_at DESC
     LIMIT 1
 ) AS found ON true

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.support.database import Database
-from tests.support.history import Row, ingest, insert, random_row
+from tests.support.history import Row, ingest, random_row
 
 MINUTE = timedelta(minutes=1)
 STANDING = "SELECT state, slot_at, first_slot_at FROM report.latest WHERE location = 'fra'"
@@ -43,7 +43,7 @@ def row(slot_at: datetime, outcome: str) -> Row:
 def test_the_newest_result_is_shown_wherever_it_is(
     database: Database, connection: psycopg.Connection[Any]
 ) -> None:
-    """In the results alone, waiting for the rollups, or in the standings; late ones come last."""
+    """Waiting for the rollups, shortly or for long, or in the standings; late ones come last."""
     now = datetime.now(UTC)
     with psycopg.connect(database.url(role="vantage_dashboard"), autocommit=True) as reader:
         reader.execute("SELECT set_config('vantage.account_id', '1', false)")
@@ -53,23 +53,47 @@ def test_the_newest_result_is_shown_wherever_it_is(
             return found
 
         assert shown() == ("waiting", None, None)
-        insert(connection, [row(now - 9 * MINUTE, "up")])
+        ingest(connection, [row(now - 9 * MINUTE, "up")])
         assert shown() == ("missing", now - 9 * MINUTE, now - 9 * MINUTE)
-        ingest(connection, [row(now - 2 * MINUTE, "up")])
         connection.execute("SELECT vantage.roll_up()")
-        assert shown() == ("up", now - 2 * MINUTE, now - 2 * MINUTE)
+        assert shown() == ("missing", now - 9 * MINUTE, now - 9 * MINUTE)
 
-        ingest(connection, [row(now - MINUTE, "down")])
-        assert shown() == ("down", now - MINUTE, now - 2 * MINUTE)
+        ingest(connection, [row(now - 2 * MINUTE, "down")])
+        assert shown() == ("down", now - 2 * MINUTE, now - 9 * MINUTE)
         connection.execute("SELECT vantage.roll_up()")
-        assert shown() == ("down", now - MINUTE, now - 2 * MINUTE)
+        assert shown() == ("down", now - 2 * MINUTE, now - 9 * MINUTE)
 
-        ingest(connection, [row(now - 8 * MINUTE, "up"), row(now - 7 * MINUTE, "degraded")])
+        ingest(connection, [row(now - 12 * MINUTE, "up"), row(now - 7 * MINUTE, "degraded")])
         connection.execute("SELECT vantage.roll_up()")
-        assert shown() == ("down", now - MINUTE, now - 8 * MINUTE)
+        assert shown() == ("down", now - 2 * MINUTE, now - 12 * MINUTE)
 
         # Whoever keeps the standings has not come round for long.
-        connection.execute("UPDATE vantage.standings SET slot_at = slot_at - INTERVAL '5 minutes'")
-        assert shown() == ("down", now - MINUTE, now - 8 * MINUTE)
+        ingest(connection, [row(now - MINUTE, "up")])
+        connection.execute("UPDATE vantage.results SET received_at = now() - INTERVAL '1 min'")
+        connection.execute(
+            "UPDATE vantage.ingested SET received_from_at = now() - INTERVAL '1 min'"
+        )
+        assert shown() == ("up", now - MINUTE, now - 12 * MINUTE)
         connection.execute("UPDATE vantage.monitors SET paused_at = now()")
         assert shown()[0] == "paused"
+
+
+def test_what_is_overdue_is_not_looked_for_where_everything_has_been_kept(
+    database: Database, connection: psycopg.Connection[Any]
+) -> None:
+    """Or silent agents would make every look at the overview one into all results."""
+    ingest(connection, [row(datetime.now(UTC) - 9 * MINUTE, "up")])
+    connection.execute("SELECT vantage.roll_up()")
+    with psycopg.connect(database.url(role="vantage_dashboard"), autocommit=True) as reader:
+        reader.execute("SELECT set_config('vantage.account_id', '1', false)")
+        [[text]] = reader.execute(
+            f"EXPLAIN (ANALYZE, COSTS off, TIMING off, FORMAT json) {STANDING}".encode()
+        ).fetchall()
+    assert scanned(text[0]["Plan"]) == []
+
+
+def scanned(node: dict[str, Any]) -> list[str]:
+    """The chunks of results that were read, at this node of a plan or below it."""
+    below = [found for each in node.get("Plans", []) for found in scanned(each)]
+    name = node.get("Relation Name", "")
+    return below + ([name] if name.startswith("_hyper") and node["Actual Loops"] else [])
