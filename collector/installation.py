@@ -22,8 +22,10 @@ from collector.monitor import Monitor
 from collector.operator.account import account_id, add_account
 from collector.operator.location import add_location
 from collector.operator.monitor import add_monitor
+from collector.options import read_secret
 from collector.ports import free_ports, must_be_free
 from collector.supervisor import Child
+from collector.telling import mailer
 
 ACCOUNT = "home"
 EMAIL = "you@localhost"
@@ -38,10 +40,35 @@ ALLOWED_NETWORKS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Mail:
+    """The mail server of whoever tells people: the notifier and the report centre."""
+
+    smtp: str
+    password_file: Path | None
+    sender: str
+    public_url: str
+
+    def check(self) -> None:
+        """Raises: CollectorError for what neither of them could use."""
+        mailer.parse(self.smtp, "", self.sender)
+        if self.password_file is not None:
+            read_secret(self.password_file)
+
+    def environment(self, prefix: str) -> dict[str, str]:
+        """As the program whose variables have this prefix reads it."""
+        return {
+            f"{prefix}_SMTP": self.smtp,
+            f"{prefix}_SMTP_PASSWORD_FILE": str(self.password_file or ""),
+            f"{prefix}_MAIL_FROM": self.sender,
+            f"{prefix}_PUBLIC_URL": self.public_url,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What ``vantage up`` was told. ``database``: None for the private one. ``agent_host``: how
     agents on other machines reach this one; None: only this machine's own agents are served.
-    ``duration_s``: None for until Ctrl-C.
+    ``duration_s``: None for until Ctrl-C. ``mail`` None: nothing is mailed.
     """
 
     home: Path
@@ -53,6 +80,7 @@ class Settings:
     cache: Path
     mirror: str | None
     insecure_mirror: bool
+    mail: Mail | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +129,7 @@ class Installation:
             *(f"--allow-network={network}" for network in ALLOWED_NETWORKS),
             VANTAGE_DATABASE=self.database.collector,
             VANTAGE_SECRET_KEY_FILE=str(self.home / "secret.key"),
+            **self.mail("VANTAGE_COLLECTOR_NOTIFY"),
         )
         self.console.done("The collector is running")
         await asyncio.gather(*(self.start_agent(name, ports) for name in LOCATIONS))
@@ -113,6 +142,7 @@ class Installation:
             f"--port={self.settings.port}",
             f"--secret-file={self.home / 'dashboard.secret'}",
             VANTAGE_DASHBOARD_DATABASE=self.database.dashboard,
+            **self.mail("VANTAGE_DASHBOARD"),
         )
         await self.answering(self.settings.port, "dashboard")
         self.console.done("The dashboard is running")
@@ -121,6 +151,10 @@ class Installation:
     @property
     def demo(self) -> Path:
         return self.home / "demo"
+
+    def mail(self, prefix: str) -> dict[str, str]:
+        """What a program that sends mail is told of it."""
+        return {} if self.settings.mail is None else self.settings.mail.environment(prefix)
 
     def run(self, name: str, module: str, *arguments: str, **environment: str) -> None:
         """Supervise ``python -m MODULE``; secrets travel in its environment."""
@@ -279,6 +313,8 @@ class Installation:
         else:
             say("  Sign in    with your account's e-mail address and password")
         say("  Query      vantage psql")
+        mail = self.settings.mail
+        say(f"  Mail       by {mail.smtp}" if mail else "  Mail       off; to send it: --smtp")
         say()
 
     @property

@@ -1,11 +1,13 @@
 """``/metrics``: how the account's monitors stand, for a Prometheus that has an API token.
 
-docs/api.md explains every metric; a test compares.
+A token of somebody who runs this installation also gets how its outbox stands. docs/api.md and
+docs/operations.md explain every metric; a test compares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -14,7 +16,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dashboard.api.access import count
-from dashboard.rows.metrics import Judged, Measured
+from dashboard.outbox import MAILS
+from dashboard.rows.metrics import Judged, Measured, Queued
 from dashboard.session import visit
 
 VERDICTS = ("up", "degraded", "down", "unknown")
@@ -84,6 +87,31 @@ class Standing:
             yield instant
 
 
+class Queue:
+    """How the outbox stands, as metrics. ``queued`` None: its reader does not run this place."""
+
+    def __init__(self, queued: Queued | None) -> None:
+        self.queued = queued
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric."""
+        if self.queued is None:
+            return
+        yield from MAILS.collect()
+        yield GaugeMetricFamily(
+            "vantage_dashboard_mails_waiting",
+            "Mails of all accounts that are decided and not sent.",
+            value=self.queued.waiting,
+        )
+        oldest_at = self.queued.oldest_at
+        age_s = 0.0 if oldest_at is None else (datetime.now(UTC) - oldest_at).total_seconds()
+        yield GaugeMetricFamily(
+            "vantage_dashboard_mails_oldest_seconds",
+            "Age of the oldest of them; 0: there is none.",
+            value=max(0.0, age_s),
+        )
+
+
 def _monitor(row: Measured | Judged) -> list[str]:
     return [str(row.monitor_id), row.name, row.url]
 
@@ -96,8 +124,10 @@ async def show(request: Request) -> Response:
         standing = Standing(
             await reader.all(Measured, "metrics"), await reader.all(Judged, "metrics_verdicts")
         )
+        queue = Queue(await reader.one(Queued, "outbox"))
     registry = CollectorRegistry()
     registry.register(standing)
+    registry.register(queue)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -14,6 +14,7 @@ from functools import partial
 
 import aiosmtplib
 import structlog
+from prometheus_client import Counter
 
 from dashboard import letter, reports
 from dashboard.background import keep_doing
@@ -30,6 +31,14 @@ DECIDE_EVERY_S = 60.0
 # A mail that takes longer is given up by its sender well before another may take it.
 LEASE_S = 120
 PATIENCE_S = 60.0
+MAILS = Counter(
+    "vantage_dashboard_mails",
+    "Queued mails that this report centre tried to hand in, by outcome: sent, failed.",
+    ["outcome"],
+    registry=None,
+)
+for outcome in ("sent", "failed"):
+    MAILS.labels(outcome)
 
 
 class Outbox:
@@ -44,6 +53,10 @@ class Outbox:
         """Decide and send for ever; without a mail server there is nothing to do."""
         if server := self._settings.mail_server:
             await keep_doing("outbox", partial(self.send_all, server), LOOK_EVERY_S)
+        else:
+            LOG.warning(
+                "mail_off", effect="no mail about people, licences or reports", remedy="--smtp"
+            )
 
     async def send_all(self, server: MailServer) -> None:
         """Send what is due, deciding before, every minute, what that is."""
@@ -78,6 +91,7 @@ class Outbox:
         except Exception as bug:  # one mail that cannot be written holds up no other
             LOG.exception("mail_not_written", kind=due.kind, mail_id=due.id)
             error = f"It cannot be written: {type(bug).__name__}."
+        MAILS.labels("failed" if error else "sent").inc()
         if error is None:
             LOG.info("mail_sent", kind=due.kind, mail_id=due.id)
         else:

@@ -48,22 +48,28 @@ def keep(relation: str, days: int | None, for_ever: bool, account: str | None, u
         raise click.UsageError("Give DAYS or --for-ever.")
     if account is not None and relation != "results":
         raise click.UsageError("Only results can be limited by account.")
+    limit = ""
     with db.session(url) as connection:
         if account is None:
             connection.execute(db.queries("upkeep")["keep"], {"relation": relation, "days": days})
         else:
-            _keep_of_account(connection, account, days)
+            plan_days = _keep_of_account(connection, account, days)
+            limit = " at most"
+            if plan_days is not None and (days is None or days > plan_days):
+                days, limit = plan_days, " at most: its plan has no more"
     what = f"{relation} of {account}" if account else relation
-    limit = " at most" if account else ""
-    click.echo(f"{what}: kept for ever" if for_ever else f"{what}: kept {days} days{limit}")
+    click.echo(f"{what}: kept for ever" if days is None else f"{what}: kept {days} days{limit}")
 
 
-def _keep_of_account(connection: db.Connection, account: str, days: int | None) -> None:
+def _keep_of_account(connection: db.Connection, account: str, days: int | None) -> int | None:
+    """Limit an account's results; return what its plan says, None: nothing."""
     found = connection.execute(
         db.queries("upkeep")["keep_of_account"], {"account": account, "days": days}
     ).fetchone()
     if found is None:
         raise CollectorError(f"There is no account {account}. See them with: vantage account list")
+    plan_days: int | None = found["plan_days"]
+    return plan_days
 
 
 @database.command()

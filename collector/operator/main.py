@@ -96,6 +96,35 @@ main.add_command(report)
     show_envvar=True,
     help="Fetch it even where its signature cannot be verified.",
 )
+@click.option(
+    "--smtp",
+    envvar="VANTAGE_SMTP",
+    show_envvar=True,
+    metavar="URL",
+    help="Mail server: smtp://[user@]host[:587] or smtps://[user@]host[:465]. Without it, no mail.",
+)
+@click.option(
+    "--smtp-password-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="VANTAGE_SMTP_PASSWORD_FILE",
+    show_envvar=True,
+    help="File that holds the mail server's password.",
+)
+@click.option(
+    "--mail-from",
+    default="",
+    envvar="VANTAGE_MAIL_FROM",
+    show_envvar=True,
+    metavar="ADDRESS",
+    help="Whom mail comes from.",
+)
+@click.option(
+    "--public-url",
+    envvar="VANTAGE_PUBLIC_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="Where links in mail lead.  [default: http://127.0.0.1:PORT]",
+)
 @speaks_plainly
 def up(
     urls: Sequence[str],
@@ -106,6 +135,10 @@ def up(
     agent_host: str | None,
     mirror: str | None,
     insecure_mirror: bool,
+    smtp: str | None,
+    smtp_password_file: Path | None,
+    mail_from: str,
+    public_url: str | None,
 ) -> None:
     """Run everything on this machine: database, collector, three agents, dashboard.
 
@@ -115,7 +148,7 @@ def up(
     import uvloop
 
     from collector.console import Console
-    from collector.installation import Settings
+    from collector.installation import Mail, Settings
     from collector.private_server import default_cache
     from collector.up import up as run_everything
 
@@ -129,7 +162,12 @@ def up(
         cache=default_cache(),
         mirror=mirror,
         insecure_mirror=insecure_mirror,
+        mail=Mail(smtp, smtp_password_file, mail_from, public_url or f"http://127.0.0.1:{port}")
+        if smtp
+        else None,
     )
+    if settings.mail is not None:
+        settings.mail.check()
     uvloop.run(run_everything(settings, Console()))
 
 

@@ -78,6 +78,8 @@ class Notifier:
             background = [tasks.create_task(self.keep(work)) for work in (self.listen, self.decide)]
             senders = [tasks.create_task(self.keep(self.send)) for _ in range(SENDERS)]
             log.info("notifier_started", mail=self.settings.mail_server is not None)
+            if self.settings.mail_server is None:
+                log.warning("mail_off", effect="no mail is sent", remedy="--smtp")
             await stopping.wait()
             # What is being sent is finished, or another sender would send it again.
             self.is_stopping = True

@@ -35,3 +35,11 @@ class Judged:
     name: str
     url: str
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Mail of all accounts that is to be sent. ``oldest_at`` None: there is none."""
+
+    waiting: int
+    oldest_at: datetime | None

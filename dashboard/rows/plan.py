@@ -34,6 +34,7 @@ class Offer:
     max_locations: int | None
     max_members: int | None
     stripe_price: str
+    results_days: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,3 +35,9 @@ FROM report.verdicts
 JOIN report.monitors ON monitors.id = verdicts.monitor_id
 WHERE monitors.paused_at IS NULL
 ORDER BY monitors.id
+
+-- outbox --
+SELECT
+    waiting,
+    oldest_at
+FROM report.outbox

@@ -8,7 +8,8 @@ SELECT
     min_interval_s,
     max_locations,
     max_members,
-    stripe_price
+    stripe_price,
+    results_days
 FROM report.offers
 ORDER BY
     max_monitors NULLS LAST,

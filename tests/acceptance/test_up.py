@@ -10,14 +10,17 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.support.counting import CountingTarget, counting_target
 from tests.support.database import temporary_home
+from tests.support.mailbox import Mailbox, mailbox
 from tests.support.processes import Program, answers, free_port, has_ended, wait_until
 
+TOMORROW = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"
 BY_LOCATION = "SELECT location, count(*) FROM vantage.results GROUP BY 1 ORDER BY 1"
 
 
@@ -31,6 +34,12 @@ def home() -> Iterator[Path]:
 def target() -> Iterator[CountingTarget]:
     with counting_target() as target:
         yield target
+
+
+@pytest.fixture
+def box() -> Iterator[Mailbox]:
+    with mailbox() as started:
+        yield started
 
 
 def vantage(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -68,10 +77,11 @@ def processes_of(home: Path) -> list[str]:
 
 
 def test_a_newcomer_sees_three_locations_and_goes_on_the_next_day(
-    home: Path, target: CountingTarget
+    home: Path, target: CountingTarget, box: Mailbox
 ) -> None:
     port = free_port()
-    first = up(home, port, target.url("/"))
+    mail = (f"--smtp=smtp://127.0.0.1:{box.port}", "--mail-from=v@example.com")
+    first = up(home, port, target.url("/"), *mail)
     first.start()
     try:
         wait_until(lambda: answers(port) or has_ended(first), seconds=120, what="the dashboard")
@@ -83,6 +93,15 @@ def test_a_newcomer_sees_three_locations_and_goes_on_the_next_day(
             assert answer.status == 200
         [monitor] = json.loads(vantage("monitor", "list", "--json", f"--home={home}").stdout)
         assert monitor["url"] == target.url("/")
+        # The notifier and, when it starts the next time, the report centre hand mail in.
+        for command in (
+            ("channel", "add", "ops@example.com"),
+            ("channel", "test", "1"),
+            ("account", "plan", "--trial", f"--until={TOMORROW}"),
+        ):
+            done = vantage(*command, f"--home={home}")
+            assert done.returncode == 0, done.stderr
+        assert box.wait_for("ops@example.com")["From"] == "v@example.com"
         again = vantage("up", f"--home={home}", f"--port={free_port()}")
         assert again.returncode == 1
         assert "is running in" in again.stderr
@@ -91,10 +110,11 @@ def test_a_newcomer_sees_three_locations_and_goes_on_the_next_day(
     said = first.said()
     assert f"http://127.0.0.1:{port}/" in said
     assert "password" in said
+    assert f"Mail       by smtp://127.0.0.1:{box.port}" in said
     assert "Traceback" not in said
     assert processes_of(home) == []
 
-    second = up(home, port, "--for=12s")
+    second = up(home, port, "--for=12s", *mail)
     second.start()
     assert second.process is not None
     try:
@@ -106,6 +126,8 @@ def test_a_newcomer_sees_three_locations_and_goes_on_the_next_day(
         )
         agents = json.loads(vantage("agent", "list", "--json", f"--home={home}").stdout)
         assert len(agents) == 3, "the agents of the first run, not new ones"
+        letter = box.wait_for("you@localhost").as_string()
+        assert f"http://127.0.0.1:{port}/settings/plan" in letter
         assert second.process.wait(60) == 0, second.said()
     finally:
         if not has_ended(second):

@@ -86,4 +86,4 @@ WHERE relation = %(relation)s
 UPDATE vantage.accounts
 SET results_kept_days = %(days)s
 WHERE name = %(account)s
-RETURNING id
+RETURNING (SELECT max_results_days FROM vantage.plans WHERE plans.name = accounts.plan) AS plan_days

@@ -224,3 +224,20 @@ COMMENT ON VIEW report.mails IS
     'Mail to the account''s people about their licence, the product and reports; owners see '
     'everybody''s, others their own. Its columns are explained at vantage.mails.';
 COMMENT ON COLUMN report.mails.email IS 'Whom it is sent to.';
+
+CREATE OR REPLACE VIEW report.outbox WITH (security_barrier) AS
+SELECT
+    count(*) AS waiting,
+    min(mails.created_at) AS oldest_at
+FROM vantage.mails
+JOIN vantage.accounts ON accounts.id = mails.account_id
+WHERE mails.sent_at IS NULL AND mails.given_up_at IS NULL AND accounts.deleted_at IS NULL
+HAVING EXISTS (
+    SELECT FROM vantage.users AS visitor
+    WHERE visitor.id = vantage.current_user_id()
+        AND visitor.account_id = vantage.current_account()
+        AND visitor.is_operator);
+COMMENT ON VIEW report.outbox IS
+    'What is queued in vantage.mails for all accounts, where the current person runs this installation.';
+COMMENT ON COLUMN report.outbox.waiting IS 'Mails that are not sent yet, those between two tries included.';
+COMMENT ON COLUMN report.outbox.oldest_at IS 'When the oldest was decided. NULL: none waits.';

@@ -8,11 +8,17 @@ SELECT
     min_interval_s,
     max_locations,
     max_members,
-    stripe_price
+    stripe_price,
+    LEAST(
+        max_results_days,
+        (SELECT extract(epoch FROM keep)::integer / 86400
+         FROM vantage.retention WHERE relation = 'results')) AS results_days
 FROM vantage.plans
 WHERE stripe_price IS NOT NULL AND vantage.current_account() IS NOT NULL;
 COMMENT ON VIEW report.offers IS
     'Plans that can be bought; its columns are explained at vantage.plans.';
+COMMENT ON COLUMN report.offers.results_days IS
+    'For how many days results would be kept, hours and days longer. NULL: for ever.';
 
 CREATE OR REPLACE VIEW report.subscription WITH (security_barrier) AS
 SELECT

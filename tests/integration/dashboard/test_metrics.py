@@ -105,3 +105,39 @@ def test_nobody_else_is_told_anything(centre: Centre) -> None:
 def test_every_metric_is_documented_and_no_other(centre: Centre) -> None:
     documented = re.findall(r"^\| `(vantage_\w+)`", DOCUMENT.read_text(), re.MULTILINE)
     assert sorted(documented) == sorted(scraped(centre, "mine"))
+
+
+def test_who_runs_the_installation_is_told_of_its_outbox(centre: Centre) -> None:
+    operator = "UPDATE vantage.users SET is_operator = {} WHERE email = %(email)s"
+
+    def told() -> dict[str, float]:
+        answer = Visitor(centre).ask("/metrics", Authorization="Bearer mine", Accept="*/*")
+        return {
+            "".join([sample.name, *sample.labels.values()]): sample.value
+            for family in text_string_to_metric_families(answer.text)
+            for sample in family.samples
+            if sample.name.startswith("vantage_dashboard_") and not sample.name.endswith("created")
+        }
+
+    was = centre.execute("SELECT id FROM vantage.users WHERE is_operator")
+    centre.execute("UPDATE vantage.users SET is_operator = false")
+    assert told() == {}
+    centre.execute(operator.format("true"), email=seed.EMAIL)
+    assert told() == {
+        "vantage_dashboard_mails_totalsent": 0,
+        "vantage_dashboard_mails_totalfailed": 0,
+        "vantage_dashboard_mails_waiting": 0,
+        "vantage_dashboard_mails_oldest_seconds": 0,
+    }
+    centre.execute(
+        "INSERT INTO vantage.mails (account_id, user_id, step, kind, content, created_at)"
+        " SELECT account_id, id, 'test', 'expired', '{}', now() - INTERVAL '1 hour'"
+        " FROM vantage.users WHERE email = %(email)s",
+        email=seed.OTHER_EMAIL,
+    )
+    found = told()
+    centre.execute("DELETE FROM vantage.mails")
+    centre.execute("UPDATE vantage.users SET is_operator = id = ANY(%(ids)s)",
+                   ids=[number for (number,) in was])  # fmt: skip
+    assert found["vantage_dashboard_mails_waiting"] == 1
+    assert found["vantage_dashboard_mails_oldest_seconds"] == pytest.approx(3600, abs=60)

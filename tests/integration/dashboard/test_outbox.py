@@ -23,6 +23,16 @@ from tests.support.mailbox import Mailbox, mailbox
 OWNER = "customer@example.com"
 
 
+def counted() -> dict[str, float]:
+    """How many mails this process has handed in, and could not."""
+    [family] = outbox.MAILS.collect()
+    return {
+        sample.labels["outcome"]: sample.value
+        for sample in family.samples
+        if sample.name.endswith("_total")
+    }
+
+
 class Place:
     def __init__(self, database: Database, store: Store, box: Mailbox) -> None:
         self.database = database
@@ -120,6 +130,7 @@ async def test_a_licence_from_trial_to_renewal(place: Place) -> None:
 async def test_what_failed_is_tried_again_as_the_same(place: Place) -> None:
     place.licence("now() - INTERVAL '1 day'")
     place.box.refusing = 1
+    before = counted()
     assert await place.sent() == []
     [(due, error)] = place.execute("SELECT due_at > now(), last_error FROM vantage.mails")
     assert (due, error) == (True, "The mail server refused it with code 451.")
@@ -127,6 +138,7 @@ async def test_what_failed_is_tried_again_as_the_same(place: Place) -> None:
     [mail] = await place.sent()
     [(mail_id,)] = place.execute("SELECT id FROM vantage.mails WHERE last_error IS NULL")
     assert str(mail["Message-ID"]).startswith(f"<mail-{mail_id}.")
+    assert counted() == {outcome: number + 1 for outcome, number in before.items()}
 
 
 async def test_a_bug_holds_up_no_other_mail(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,8 +47,8 @@ def running_centre(
         length=timedelta(minutes=5),
     ) as started:
         started.execute(
-            "INSERT INTO vantage.plans (name, title, max_monitors, stripe_price)"
-            " VALUES ('pro', 'Pro', 50, 'price_pro')"
+            "INSERT INTO vantage.plans (name, title, max_monitors, stripe_price, max_results_days)"
+            " VALUES ('pro', 'Pro', 50, 'price_pro', 14)"
         )
         yield started
 
@@ -102,6 +102,7 @@ def test_a_plan_is_bought_at_stripe(
 ) -> None:
     page = visitor.ask("/settings/plan").text
     assert "Buy Pro" in page
+    assert "results are kept for 14 days" in page
     form = {"csrf": visitor.form_token("/settings/plan"), "plan": "pro"}
     answer = visitor.ask("/settings/plan/buy", "POST", form)
     where = "https://checkout.stripe.com/c/pay/cs_test_1"

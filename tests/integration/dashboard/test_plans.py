@@ -125,3 +125,21 @@ def test_a_plan_holds_at_every_door(doors: Doors, door: str) -> None:
     doors.limit(max_monitors=before + 1, min_interval_s=60, max_locations=1)
     assert ask(60, ["fra"]) == ""
     assert doors.count() == before + 1
+
+
+def test_what_a_plan_keeps_is_told_and_no_account_is_given_more(doors: Doors) -> None:
+    def told() -> str:
+        page = doors.visitor.ask("/settings/plan").text
+        return page.split("Results are kept</dt><dd>")[1].split("<")[0]
+
+    assert told() == "35 days"
+    doors.limit(max_results_days=14)
+    assert told() == "14 days"
+    for days, kept in ((30, "14 days"), (7, "7 days")):
+        doors.centre.execute(
+            "UPDATE vantage.accounts SET results_kept_days = %(days)s WHERE name = %(name)s",
+            days=days,
+            name=doors.account,
+        )
+        assert told() == kept
+    doors.centre.execute("UPDATE vantage.accounts SET results_kept_days = NULL")

@@ -111,8 +111,13 @@ def test_an_accounts_results_go_sooner_where_it_is_limited(database: Database) -
         # By its plan, in the other account too, where that is less.
         connection.execute("INSERT INTO vantage.plans (name, title) VALUES ('tiny', 'Tiny')")
         connection.execute("UPDATE vantage.accounts SET plan = 'tiny'")
-        connection.execute("UPDATE vantage.plans SET max_results_days = 15 WHERE name = 'tiny'")
-        run(database, "keep", "results", "30", "--account", "small")
+        url = database.url(role="vantage_collector")
+        limit = ["plan", "set", "tiny", "--results-days=15", f"--database={url}"]
+        assert CliRunner().invoke(main, limit).exit_code == 0
+        for wanted in ("30", "--for-ever"):
+            assert run(database, "keep", "results", wanted, "--account", "small") == (
+                "results of small: kept 15 days at most: its plan has no more\n"
+            )
         run(database, "keep", "results", "3", "--account", "large")
         shown = run(database, "retention")
         assert [line.split()[3] for line in shown.splitlines() if " of " in line] == ["3", "15"]
