@@ -13,6 +13,7 @@ from collector.operator.agent import agent
 from collector.operator.apply import apply, export
 from collector.operator.channel import channel
 from collector.operator.database import database as db_group
+from collector.operator.dependencies import depend
 from collector.operator.duration import Duration
 from collector.operator.importing import import_
 from collector.operator.incident import incident
@@ -52,6 +53,7 @@ for command in (
 ):
     main.add_command(command)
 monitor.add_command(run)
+monitor.add_command(depend)
 main.add_command(report)
 
 

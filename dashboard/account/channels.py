@@ -11,12 +11,13 @@ from starlette.routing import Route
 
 from dashboard import forms, sealing
 from dashboard.account.profile import zones
+from dashboard.db import Reader
 from dashboard.errors import Unacceptable
 from dashboard.forms import Form, Submission
 from dashboard.rendering import settings_page
 from dashboard.rows.channel import Channel, SealingKey, Told
 from dashboard.rows.monitor import Monitor
-from dashboard.session import visit
+from dashboard.session import Visitor, visit
 
 PATH = "/settings/notifications"
 SAID = {
@@ -117,9 +118,11 @@ def _choices(given: Submission) -> dict[str, Any]:
     }
 
 
-async def _sealed(given: Submission, destination: sealing.Destination) -> dict[str, Any]:
+async def sealed(
+    visitor: Visitor, reader: Reader, destination: sealing.Destination
+) -> dict[str, Any]:
     """Where a channel is told, as nobody here can open it. Raises: Unacceptable."""
-    key = await given.reader.one(SealingKey, "sealing_key")
+    key = await reader.one(SealingKey, "sealing_key")
     if key is None:
         raise Unacceptable(
             "Nobody tells anything here yet. Whoever runs this report centre starts "
@@ -129,7 +132,7 @@ async def _sealed(given: Submission, destination: sealing.Destination) -> dict[s
         "kind": destination.kind,
         "hint": destination.hint,
         "key_id": key.key_id,
-        "sealed": destination.sealed(key.public_key, given.visitor.account_id),
+        "sealed": destination.sealed(key.public_key, visitor.account_id),
     }
 
 
@@ -149,7 +152,7 @@ async def add(given: Submission) -> str | dict[str, Any]:
     await given.reader.run(
         "add_channel",
         name=form.text("name") or destination.hint,
-        **await _sealed(given, destination),
+        **await sealed(given.visitor, given.reader, destination),
         **_choices(given),
     )
     if destination.secret:
@@ -164,7 +167,7 @@ async def change(given: Submission) -> str | dict[str, Any]:
     told = dict.fromkeys(("kind", "hint", "key_id", "sealed"))
     destination = sealing.read(form.text("address")) if form.text("address") else None
     if destination is not None:
-        told = await _sealed(given, destination)
+        told = await sealed(given.visitor, given.reader, destination)
     await given.reader.run(
         "change_channel",
         id=form.number("id"),

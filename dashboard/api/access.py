@@ -14,7 +14,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from dashboard.db import Reader
 from dashboard.errors import Forbidden, TooMany
-from dashboard.session import visit
+from dashboard.session import Visitor, visit
 
 PER_MINUTE = 600
 LIMIT = RateLimitItemPerMinute(PER_MINUTE)
@@ -27,6 +27,13 @@ BASIC = HTTPBasic(auto_error=False, description="E-mail address and password")
 
 @asynccontextmanager
 async def using(request: Request, scope: str) -> AsyncIterator[Reader]:
+    """`acting`, where it does not matter as whom."""
+    async with acting(request, scope) as (_, reader):
+        yield reader
+
+
+@asynccontextmanager
+async def acting(request: Request, scope: str) -> AsyncIterator[tuple[Visitor, Reader]]:
     """One transaction as the token's person. Committed when it ends, before the answer is sent.
 
     Raises: NotSignedIn; Forbidden where the scope is missing, or a browser's session would change
@@ -37,7 +44,7 @@ async def using(request: Request, scope: str) -> AsyncIterator[Reader]:
             raise Forbidden("A session reads only. Change things with an API token.")
         visitor.require(scope)
         count(visitor.user_id)
-        yield reader
+        yield visitor, reader
 
 
 def count(user_id: int) -> None:

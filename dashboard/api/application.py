@@ -7,7 +7,17 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from starlette.datastructures import State
 
-from dashboard.api import incidents, locations, monitors, problem, results
+from dashboard.api import (
+    channels,
+    incidents,
+    locations,
+    monitors,
+    problem,
+    report_schedules,
+    results,
+    rules,
+    status_pages,
+)
 from dashboard.rendering import page
 from dashboard.session import visit
 
@@ -18,6 +28,17 @@ e-mail address and its password (Basic). Times are ISO 8601 with a zone; duratio
 microseconds (`_us`); null means not reached or not known, never zero. Errors are problem details
 (RFC 9457). A list is given in pages: `next` is what to pass as `after` for the following one.
 """
+
+PARTS = (
+    monitors,
+    results,
+    incidents,
+    rules,
+    channels,
+    report_schedules,
+    status_pages,
+    locations,
+)
 
 
 def make(state: State) -> FastAPI:
@@ -33,8 +54,8 @@ def make(state: State) -> FastAPI:
         responses=problem.RESPONSES,
     )
     app.state = state
-    for router in (monitors.ROUTER, results.ROUTER, incidents.ROUTER, locations.ROUTER):
-        app.include_router(router)
+    for part in PARTS:
+        app.include_router(part.ROUTER)
     app.add_api_route("/docs", _docs, include_in_schema=False)
     described = app.openapi
 

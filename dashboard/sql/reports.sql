@@ -39,6 +39,11 @@ ORDER BY
 -- add_report_schedule --
 SELECT report.add_report_schedule(
     %(name)s, %(period)s, %(day)s, %(at)s, %(time_zone)s, %(monitor_ids)s, %(objective)s,
+    %(limit_us)s, %(share)s, %(has_revisions)s, %(user_ids)s) AS id
+
+-- change_report_schedule --
+SELECT report.change_report_schedule(
+    %(id)s, %(name)s, %(period)s, %(day)s, %(at)s, %(time_zone)s, %(monitor_ids)s, %(objective)s,
     %(limit_us)s, %(share)s, %(has_revisions)s, %(user_ids)s)
 
 -- remove_report_schedule --

@@ -26,6 +26,7 @@ SHARED = {
     "report.location_troubles",
     "report.sealing_keys",
     "report.offers",
+    "report.outbox",
 }
 
 # Functions that are told whom they are for by whoever calls them, and why that is right.

@@ -221,3 +221,25 @@ JOIN vantage.agents ON agents.id = agent_events.agent_id
 WHERE %(agent_id)s::uuid IS NULL OR agent_events.agent_id = %(agent_id)s
 ORDER BY agent_events.id DESC
 LIMIT %(count)s
+
+-- account_of --
+SELECT account_id
+FROM vantage.monitors
+WHERE id = %(id)s
+    AND removed_at IS NULL
+
+-- lock_dependencies --
+SELECT
+FROM vantage.accounts
+WHERE id = (SELECT account_id FROM vantage.monitors WHERE id = %(id)s)
+FOR UPDATE
+
+-- parents --
+SELECT
+    parents.id,
+    parents.name
+FROM vantage.monitor_dependencies
+JOIN vantage.monitors AS parents ON parents.id = monitor_dependencies.parent_id
+WHERE monitor_dependencies.monitor_id = %(id)s
+    AND parents.removed_at IS NULL
+ORDER BY parents.id

@@ -196,21 +196,21 @@ COMMENT ON VIEW report.report_schedules IS
     'The account''s reports by mail; its columns are explained at vantage.report_schedules.';
 COMMENT ON COLUMN report.report_schedules.recipients IS 'Addresses of the members who get it.';
 
-CREATE OR REPLACE FUNCTION report.add_report_schedule(
-    given_name text, given_period text, given_day integer, given_time time, given_time_zone text,
+CREATE OR REPLACE FUNCTION vantage.save_report_schedule(
+    given_id integer, given_name text, given_period text, given_day integer, given_time time, given_time_zone text,
     given_monitor_ids integer[], given_objective numeric, given_limit_us integer,
     given_share numeric, is_revised boolean, given_user_ids integer[])
 RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     own_id CONSTANT integer := vantage.require_role('editor');
-    new_id integer;
+    saved_id integer := given_id;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_timezone_names WHERE name = given_time_zone) THEN
         RAISE EXCEPTION '“%” is no time zone. It has the form Europe/Berlin.',
             left(given_time_zone, 100) USING ERRCODE = 'VA400';
-    ELSIF (SELECT count(*) FROM vantage.report_schedules WHERE account_id = own_id) >= 50 THEN
+    ELSIF given_id IS NULL
+        AND (SELECT count(*) FROM vantage.report_schedules WHERE account_id = own_id) >= 50 THEN
         RAISE EXCEPTION 'An account has at most 50 reports by mail. Remove one first.'
             USING ERRCODE = 'VA409';
     ELSIF EXISTS (
@@ -226,15 +226,37 @@ BEGIN
     ) THEN
         RAISE EXCEPTION 'There is no such member in your account.' USING ERRCODE = 'VA404';
     END IF;
-    INSERT INTO vantage.report_schedules (account_id, name, period, day, at, time_zone, monitor_ids,
-        objective, limit_us, share, has_revisions)
-    VALUES (own_id, given_name, given_period, given_day, given_time, given_time_zone,
-        given_monitor_ids, given_objective, given_limit_us, given_share, is_revised)
-    RETURNING id INTO new_id;
+    IF given_id IS NULL THEN
+        INSERT INTO vantage.report_schedules (account_id, name, period, day, at, time_zone,
+            monitor_ids, objective, limit_us, share, has_revisions)
+        VALUES (own_id, given_name, given_period, given_day, given_time, given_time_zone,
+            given_monitor_ids, given_objective, given_limit_us, given_share, is_revised)
+        RETURNING id INTO saved_id;
+    ELSE
+        UPDATE vantage.report_schedules
+        SET
+            name = given_name,
+            period = given_period,
+            day = given_day,
+            at = given_time,
+            time_zone = given_time_zone,
+            monitor_ids = given_monitor_ids,
+            objective = given_objective,
+            limit_us = given_limit_us,
+            share = given_share,
+            has_revisions = is_revised
+        WHERE id = given_id AND account_id = own_id;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'There is no such report by mail in your account.'
+                USING ERRCODE = 'VA404';
+        END IF;
+        DELETE FROM vantage.report_recipients WHERE schedule_id = given_id;
+    END IF;
     INSERT INTO vantage.report_recipients (schedule_id, user_id)
-    SELECT DISTINCT new_id, wanted FROM unnest(given_user_ids) AS wanted;
-    PERFORM vantage.record('report_scheduled', given_name);
-    RETURN new_id;
+    SELECT DISTINCT saved_id, wanted FROM unnest(given_user_ids) AS wanted;
+    PERFORM vantage.record(
+        CASE WHEN given_id IS NULL THEN 'report_scheduled' ELSE 'report_rescheduled' END, given_name);
+    RETURN saved_id;
 EXCEPTION
     WHEN unique_violation THEN
         RAISE EXCEPTION 'There is a report named “%” already. Choose another name.', given_name
@@ -244,8 +266,36 @@ EXCEPTION
             'day 1 to 28, or every week, on day 1 to 7, at a time of day.' USING ERRCODE = 'VA400';
 END
 $$;
+COMMENT ON FUNCTION vantage.save_report_schedule IS
+    'Makes (given_id NULL) or changes a report by mail of the current account; returns its id.';
+
+CREATE OR REPLACE FUNCTION report.add_report_schedule(
+    given_name text, given_period text, given_day integer, given_time time, given_time_zone text,
+    given_monitor_ids integer[], given_objective numeric, given_limit_us integer,
+    given_share numeric, is_revised boolean, given_user_ids integer[])
+RETURNS integer
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT vantage.save_report_schedule(NULL, given_name, given_period, given_day, given_time,
+        given_time_zone, given_monitor_ids, given_objective, given_limit_us, given_share, is_revised,
+        given_user_ids)
+$$;
 COMMENT ON FUNCTION report.add_report_schedule IS
     'Has a report mailed to members, by itself; returns the schedule''s id.';
+
+CREATE OR REPLACE FUNCTION report.change_report_schedule(
+    given_id integer, given_name text, given_period text, given_day integer, given_time time,
+    given_time_zone text, given_monitor_ids integer[], given_objective numeric,
+    given_limit_us integer, given_share numeric, is_revised boolean, given_user_ids integer[])
+RETURNS integer
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT vantage.save_report_schedule(given_id, given_name, given_period, given_day, given_time,
+        given_time_zone, given_monitor_ids, given_objective, given_limit_us, given_share, is_revised,
+        given_user_ids)
+$$;
+COMMENT ON FUNCTION report.change_report_schedule IS
+    'Defines the account''s report by mail anew. What was mailed before is not mailed again.';
 
 CREATE OR REPLACE FUNCTION report.remove_report_schedule(given_id integer)
 RETURNS void

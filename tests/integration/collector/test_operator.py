@@ -43,6 +43,27 @@ def vantage(database: Database, tmp_path: Path) -> Vantage:
     return vantage
 
 
+def test_what_a_monitor_depends_on(vantage: Vantage) -> None:
+    for name in ("a", "b", "c"):
+        assert vantage("monitor", "add", f"https://{name}.example/").exit_code == 0
+    assert vantage("monitor", "depend", "1").output == "Monitor 1 depends on no other.\n"
+    set_ = vantage("monitor", "depend", "1", "--on=3", "--on=2", "--on=3")
+    assert set_.output == "Monitor 1 depends on 2 (b.example), 3 (c.example).\n"
+    assert vantage("monitor", "depend", "2", "--on=3").exit_code == 0
+    for arguments, sentence in (
+        (("3", "--on=1"), "Monitor 3 would depend on itself, through others perhaps."),
+        (("9", "--on=1"), "There is no monitor 9."),
+        (("1", "--on=9"), "There is no monitor 9."),
+        (("1", "--on=2", "--on-nothing"), "Give --on or --on-nothing."),
+    ):
+        refused = vantage("monitor", "depend", *arguments)
+        assert refused.exit_code != 0
+        assert sentence in refused.output
+    assert vantage("monitor", "depend", "1").output == set_.output
+    nothing = vantage("monitor", "depend", "1", "--on-nothing")
+    assert nothing.output == "Monitor 1 depends on no other.\n"
+
+
 def test_a_monitor_is_added_listed_and_removed(vantage: Vantage) -> None:
     assert vantage("location", "add", "fra", "--title=Frankfurt", "--country=de").exit_code == 0
     assert vantage("location", "add", "sin").exit_code == 0

@@ -35,11 +35,22 @@ PARAMETERS = {
     "digest": ("0",),
     "name:path": ("app.css",),
     "slug": (SLUG,),
+    "channel_id": (str(ACCOUNT),),
+    "schedule_id": (str(ACCOUNT),),
 }
 # Whatever a form may name by its identity, it names the planted account's. A text would be shown
 # again where a form is refused.
 FORM = dict.fromkeys(("id", "monitor", "page", "user", "incident", "channel"), str(ACCOUNT))
 JSON: dict[str, Any] = {"url": "https://www.example.net/", "name": "taken over"}
+BODIES: dict[str, dict[str, Any]] = {
+    "/rule": {"consecutive": 2},
+    "/dependencies": {"parents": [ACCOUNT]},
+    "/channels": {"address": "taken@example.net", "monitor_ids": [ACCOUNT]},
+    "/channels/{channel_id}": {"name": "taken over"},
+    "/report-schedules": {"name": "taken", "recipients": [seed.EMAIL], "monitor_ids": [ACCOUNT]},
+    "/report-schedules/{schedule_id}": {"name": "taken", "recipients": [seed.EMAIL]},
+    "/status-pages/{slug}": {"title": "taken over", "monitor_ids": [ACCOUNT]},
+}
 PUBLIC = ("/status/",)
 
 
@@ -102,7 +113,8 @@ def walk(centre: Centre, visitor: Visitor, planted: Tenant) -> list[tuple[str, s
                 if method == "GET":
                     answer = visitor.ask(address)
                 elif path.startswith("/api/"):
-                    answer = visitor.ask(address, method, json=JSON)
+                    bodies = (body for end, body in BODIES.items() if path.endswith(end))
+                    answer = visitor.ask(address, method, json=next(bodies, JSON))
                 else:
                     answer = visitor.ask(address, method, form)
                 if not address.startswith(PUBLIC):
