@@ -101,8 +101,8 @@ def centre(monitors: int, whole: int) -> Iterator[Centre]:
     server = ensure_server(
         cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
     )
-    with temporary_home() as home, running(home, server) as local:
-        databases = Databases(local.url(database="postgres"), count(1))
+    with temporary_home(on_disk=True) as home, running(home, server) as local:
+        databases = Databases(local.url(database="postgres"), "vantage_template", count(1))
         databases.make_template()
         with databases.migrated() as database, tempfile.TemporaryDirectory() as place:
             fill(database, monitors, whole)

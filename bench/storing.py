@@ -113,7 +113,7 @@ def _server(url: str | None) -> Iterator[str]:
         yield url
         return
     server = ensure_server(cache=default_cache(), progress=silent)
-    with temporary_home() as home:
+    with temporary_home(on_disk=True) as home:
         local = LocalDatabase(home, server, settings=SETTINGS)
         local.initialise()
         try:

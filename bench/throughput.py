@@ -352,7 +352,7 @@ def running_database() -> Iterator[tuple[LocalDatabase, subprocess.Popen[bytes]]
     server = ensure_server(
         cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
     )
-    with temporary_home() as home:
+    with temporary_home(on_disk=True) as home:
         local = LocalDatabase(home, server)
         local.initialise()
         try:

@@ -235,7 +235,7 @@ def live(monitors: int, locations: int, seconds: float, outages: int, as_json: b
     server = ensure_server(
         cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
     )
-    with temporary_home() as home, running(home, server) as local, mailbox() as box:
+    with temporary_home(on_disk=True) as home, running(home, server) as local, mailbox() as box:
         local.create_database()
         migrate(local.url())
         url = local.url(role="vantage_collector")

@@ -1,6 +1,6 @@
-"""A real TimescaleDB for the tests: one server a session, one migrated database a test.
+"""A real TimescaleDB for the tests: one server a run, one migrated database a test.
 
-The private server of ``vantage up``, or, where VANTAGE_TEST_DATABASE_URL names a superuser on
+The processes of a run share the server and the template that databases are made after. The private server of ``vantage up``, or, where VANTAGE_TEST_DATABASE_URL names a superuser on
 another TimescaleDB, that one. There is no way to do without: no server, no green test.
 """
 
@@ -25,10 +25,15 @@ from collector.migrate import migrate
 from collector.postgres import Server
 from collector.private_server import default_cache, ensure_server
 from collector.progress import silent
+from tests.support.sharing import run_folder, shared
 
 ROLES = ("vantage_collector", "vantage_dashboard", "vantage_reader")
 # What tests do without: that a power cut loses nothing. A killed server loses nothing all the same.
-FAST = {"fsync": "off", "full_page_writes": "off"}
+# Processes that share the server need more connections than an installation does.
+FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": 300}
+# Making and dropping a database is making and removing 700 files: a fifth of the time in memory.
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 4 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -48,11 +53,8 @@ class Databases:
     """A server with a migrated template, and databases made after it."""
 
     server_url: str
+    template: str
     numbers: Iterator[int]
-
-    @property
-    def template(self) -> str:
-        return f"vantage_template_{os.getpid()}"
 
     def make_template(self) -> None:
         self._execute(f"CREATE DATABASE {self.template}")
@@ -98,9 +100,10 @@ class Databases:
 
 
 @contextmanager
-def temporary_home() -> Iterator[Path]:
+def temporary_home(*, on_disk: bool = False) -> Iterator[Path]:
     """A home that the server's user may enter, unlike pytest's own directories."""
-    home = Path(tempfile.mkdtemp(prefix="vantage-test-"))
+    is_roomy = not on_disk and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+    home = Path(tempfile.mkdtemp(prefix="vantage-test-", dir=MEMORY if is_roomy else None))
     home.chmod(0o755)
     try:
         yield home
@@ -130,23 +133,35 @@ def private_server() -> Server:
 
 
 @pytest.fixture(scope="session")
-def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
-    """The server that all tests share."""
-    if url := os.environ.get("VANTAGE_TEST_DATABASE_URL"):
-        yield from _with_template(url)
-        return
-    with (
-        temporary_home() as home,
-        running(home, request.getfixturevalue("private_server")) as local,
-    ):
-        yield from _with_template(local.url(database="postgres"))
+def databases(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Databases]:
+    """The server that all tests share, in whichever process of the run they are."""
+
+    @contextmanager
+    def made() -> Iterator[str]:
+        if url := os.environ.get("VANTAGE_TEST_DATABASE_URL"):
+            with _with_template(url) as template:
+                yield f"{template} {url}"
+            return
+        with (
+            temporary_home() as home,
+            running(home, request.getfixturevalue("private_server")) as local,
+            _with_template(url := local.url(database="postgres")) as template,
+        ):
+            yield f"{template} {url}"
+
+    with shared(run_folder(tmp_path_factory), "databases", made) as said:
+        template, _, server_url = said.partition(" ")
+        yield Databases(server_url, template, count(1))
 
 
-def _with_template(server_url: str) -> Iterator[Databases]:
-    databases = Databases(server_url, count(1))
+@contextmanager
+def _with_template(server_url: str) -> Iterator[str]:
+    databases = Databases(server_url, f"vantage_template_{os.getpid()}", count(1))
     databases.make_template()
     try:
-        yield databases
+        yield databases.template
     finally:
         databases.drop_template()
 
