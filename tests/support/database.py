@@ -1,7 +1,8 @@
 """A real TimescaleDB for the tests: one server a run, one migrated database a test.
 
-The processes of a run share the server and the template that databases are made after. The private server of ``vantage up``, or, where VANTAGE_TEST_DATABASE_URL names a superuser on
-another TimescaleDB, that one. There is no way to do without: no server, no green test.
+All processes of a run share the server and the template that databases are made after. It is the
+private server of ``vantage up``, or, where VANTAGE_TEST_DATABASE_URL names a superuser on another
+TimescaleDB, that one. There is no way to do without: no server, no green test.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from collector.local_db import SUPERUSER, LocalDatabase
+from collector.local_db import SUPERUSER, LocalDatabase, Settings
 from collector.migrate import migrate
 from collector.postgres import Server
 from collector.private_server import default_cache, ensure_server
@@ -30,7 +31,7 @@ from tests.support.sharing import run_folder, shared
 ROLES = ("vantage_collector", "vantage_dashboard", "vantage_reader")
 # What tests do without: that a power cut loses nothing. A killed server loses nothing all the same.
 # Processes that share the server need more connections than an installation does.
-FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": 300}
+FAST: Settings = {"fsync": "off", "full_page_writes": "off", "max_connections": 300}
 # Making and dropping a database is making and removing 700 files: a fifth of the time in memory.
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 * 1024**3
@@ -124,12 +125,16 @@ def running(home: Path, server: Server) -> Iterator[LocalDatabase]:
         database.stop()
 
 
-@pytest.fixture(scope="session")
-def private_server() -> Server:
-    """The programs; fetched into this machine's cache by the first run."""
+def fetched_server() -> Server:
+    """Return the programs of the private server; the first run fetches them into the cache."""
     return ensure_server(
         cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
     )
+
+
+@pytest.fixture(scope="session")
+def private_server() -> Server:
+    return fetched_server()
 
 
 @pytest.fixture(scope="session")
@@ -185,3 +190,7 @@ def _url(server_url: str, *, dbname: str, **changes: str) -> str:
     fields = {**conninfo_to_dict(server_url), **changes}
     fields.pop("dbname", None)
     return f"postgresql:///{dbname}?{urlencode(fields, quote_via=quote)}"
+
+
+if __name__ == "__main__" and "VANTAGE_TEST_DATABASE_URL" not in os.environ:
+    fetched_server()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,17 +26,24 @@ def shared(
     Yields what ``make`` said, to all of them. A process that comes after the end begins anew.
     """
     said = folder / f"{name}.said"
-    with (folder / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if said.exists():
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            yield said.read_text()
-            return
-        with make() as what:
-            said.write_text(what)
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            try:
-                yield what
-            finally:
-                fcntl.flock(lock, fcntl.LOCK_EX)  # waits for the others
-                said.unlink()
+    door = folder / f"{name}.door"
+    with ExitStack() as stack, (folder / f"{name}.users").open("w") as users:
+        with _locked(door):
+            if is_maker := not said.exists():
+                said.write_text(stack.enter_context(make()))
+            what = said.read_text()
+            fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            yield what
+        finally:
+            if is_maker:
+                with _locked(door):
+                    said.unlink()
+                fcntl.flock(users, fcntl.LOCK_EX)  # waits for the others
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
