@@ -58,6 +58,7 @@ from dashboard.attempts import Attempts
 from dashboard.authorization import Verified
 from dashboard.db import Database
 from dashboard.headers import ALWAYS, Guard
+from dashboard.looks import Looks
 from dashboard.mail import Mailer
 from dashboard.outbox import Outbox
 from dashboard.passwords import Passwords
@@ -138,6 +139,7 @@ def make(settings: Settings) -> Starlette:
     app.state.settings = settings
     app.state.database = database
     app.state.hub = live.Hub(database)
+    app.state.looks = Looks()
     app.state.purge = leaving.Purge(database)
     app.state.outbox = Outbox(database, settings)
     app.state.status_pages = {}

@@ -22,7 +22,8 @@ from dashboard.db import Database
 from dashboard.errors import DatabaseAway
 from dashboard.mail import MailServer
 from dashboard.reports import Wanted
-from dashboard.rows.mail import Due, Entered
+from dashboard.rows.mail import Due
+from dashboard.rows.people import Entered
 from dashboard.settings import Settings
 
 LOG = structlog.get_logger()

@@ -1,28 +1,33 @@
-"""The overview: every monitor, those with a problem first."""
+"""The overview: every monitor, those with a problem first.
+
+What an account's people see of it at the same time is made once for all of them.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard import tags, timespan, words
+from dashboard import rendering, tags, timespan, words
 from dashboard.db import Reader
 from dashboard.errors import BadRequest
 from dashboard.heat_map import Cell, strip
-from dashboard.rendering import page
+from dashboard.looks import Looks
 from dashboard.rows.figures import DayStats, StripRow
 from dashboard.rows.location import Place
-from dashboard.rows.monitor import History, Monitor, Standing, States
+from dashboard.rows.monitor import Standing, Watched
 from dashboard.rows.plan import Plan
 from dashboard.series import due
-from dashboard.session import visit
+from dashboard.session import Visitor, enter, visit
 from dashboard.tags import Group
 
 PER_PAGE = 25
@@ -32,19 +37,75 @@ PATIENCE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Which part of the list is asked for: the state of the page, all of it in the address.
+
+    ``open``: which groups are; empty: the address says nothing of it. ``tz``: UTC, or local.
+    """
+
+    wanted: str
+    tag: str
+    is_grouped: bool
+    open: tuple[str, ...]
+    tz: str
+    number: int
+
+    @classmethod
+    def parse(cls, request: Request) -> Asked:
+        """Read the address's parameters. Raises: BadRequest for what is no page number."""
+        query = request.query_params
+        number = query.get("page", "1")
+        if not number.isascii() or not number.isdigit():
+            raise BadRequest(f"“{number}” is no page number.")
+        tag = query.get("tag", "").strip().lower()
+        is_grouped = query.get("group") == "tag" and not tag
+        return cls(
+            wanted=query.get("q", "").strip(),
+            tag=tag,
+            is_grouped=is_grouped,
+            open=tuple(query.getlist("open")) if is_grouped else (),
+            tz="UTC" if query.get("tz", "").upper() == "UTC" else "",
+            number=max(int(number[:6]), 1),
+        )
+
+    def link(self, **changes: Any) -> str:
+        """The query string of the list, changed: its first page, unless another is named."""
+        asked = replace(self, **{"number": 1, **changes})
+        values = {
+            "q": asked.wanted,
+            "tag": asked.tag,
+            "tz": asked.tz,
+            "group": "tag" if asked.is_grouped else "",
+            "open": asked.open,
+            "page": asked.number if asked.number > 1 else "",
+        }
+        return "?" + urlencode({name: each for name, each in values.items() if each}, doseq=True)
+
+    def with_tag(self, tag: str) -> str:
+        """The query string of the monitors with this tag; empty: of all."""
+        return self.link(tag=tag, is_grouped=False, open=())
+
+    def finds(self, monitor: Watched) -> bool:
+        """Whether the filter lets it through."""
+        if self.tag and self.tag not in monitor.tags:
+            return False
+        text = f"{monitor.name}\n{monitor.url}".casefold()
+        return all(word in text for word in self.wanted.casefold().split())
+
+
+@dataclass(frozen=True, slots=True)
 class Spot:
     """A monitor at one of its locations."""
 
     standing: Standing
     stats: DayStats | None
-    history: History | None
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """A monitor in the list. ``stats`` None: no result in 24 hours."""
 
-    monitor: Monitor
+    monitor: Watched
     state: str
     spots: list[Spot]
     stats: DayStats | None
@@ -63,78 +124,75 @@ class Section:
     lines: list[Line]
 
 
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What an account's people see alike. ``plan``: where all rests, since people wonder why."""
+
+    total: int
+    sentence: str
+    tally: dict[str, int]
+    groups: list[Group]
+    places: list[Place]
+    plan: Plan | None
+    list: Markup
+
+
 async def show(request: Request) -> Response:
     """Answer ``/``."""
-    now = datetime.now(UTC)
-    wanted = request.query_params.get("q", "").strip()
-    tag = request.query_params.get("tag", "").strip().lower()
-    tz = "UTC" if request.query_params.get("tz", "").upper() == "UTC" else ""
-    is_grouped = request.query_params.get("group") == "tag" and not tag
-    async with visit(request) as (visitor, reader):
-        monitors = await reader.all(Monitor, "monitors")
-        states = {row.monitor_id: row.states for row in await reader.all(States, "states")}
-        places = await reader.all(Place, "places")
-        found = [monitor for monitor in monitors if _matches(monitor, wanted, tag)]
-        found.sort(key=lambda monitor: _rank(states.get(monitor.id, [])))
-        by_id = {monitor.id: words.worst(states.get(monitor.id, [])) for monitor in monitors}
-        number = _page_number(request, len(found))
-        headings = tags.groups(found, by_id, with_untagged=True) if is_grouped else []
-        are_open = tags.opened(request.query_params.getlist("open"), headings)
-        if is_grouped:
+    asked = Asked.parse(request)
+    async with visit(request) as (visitor, _):
+        zone = rendering.zone_of(request, visitor)
+    looks: Looks = request.app.state.looks
+    seen = await looks.ask(
+        (visitor.account_id, "overview", asked, zone),
+        partial(_look, request, visitor, asked, zone),
+    )
+    return rendering.page(request, "overview.html", visitor=visitor, asked=asked, seen=seen)
+
+
+async def _look(request: Request, visitor: Visitor, asked: Asked, zone: tzinfo) -> Overview:
+    async with enter(request, visitor) as reader:
+        monitors = await reader.all(Watched, "watched")
+        places = [] if monitors else await reader.all(Place, "places")
+        found = sorted(filter(asked.finds, monitors), key=lambda monitor: monitor.rank)
+        headings = tags.groups(found, with_untagged=True) if asked.is_grouped else []
+        are_open = tags.opened(asked.open, headings)
+        asked = replace(asked, number=min(asked.number, _pages(len(found))))
+        if asked.is_grouped:
             shown = tags.members(found, are_open)
         else:
-            shown = found[(number - 1) * PER_PAGE : number * PER_PAGE]
-        lines = await _lines(reader, shown, now)
-        worst = list(by_id.values())
-        # Where all rest, people wonder why.
+            shown = found[(asked.number - 1) * PER_PAGE : asked.number * PER_PAGE]
+        lines = await _lines(reader, shown, datetime.now(UTC))
+        worst = [monitor.state for monitor in monitors]
         plan = await reader.the(Plan, "plan") if set(worst) == {"paused"} else None
-    return page(
-        request,
-        "overview.html",
-        visitor=visitor,
+    return Overview(
+        total=len(monitors),
         sentence=sentence(worst),
         tally={state: worst.count(state) for state in words.SEVERITY if state in worst},
-        plan=plan,
-        monitors=monitors,
-        found=found,
-        lines=lines,
+        groups=tags.groups(monitors),
         places=places,
-        wanted=wanted,
-        tag=tag,
-        groups=tags.groups(monitors, by_id),
-        is_grouped=is_grouped,
-        sections=[
-            Section(
-                group,
-                _query(1, q=wanted, tz=tz, group="tag", open=tags.toggled(group.tag, are_open)),
-                group.tag in are_open,
-                [line for line in lines if group.tag in tags.of(line.monitor)]
-                if group.tag in are_open
-                else [],
-            )
-            for group in headings
-        ],
-        tag_query=lambda other: _query(1, q=wanted, tag=other, tz=tz),
-        group_query=lambda kind: _query(1, q=wanted, tz=tz, group=kind),
-        tz=tz,
-        number=number,
-        pages=_pages(len(found)),
-        page_query=partial(_query, q=wanted, tag=tag, tz=tz),
-        zone_query=lambda zone: _query(
-            number,
-            q=wanted,
-            tag=tag,
-            tz=zone,
-            group="tag" if is_grouped else "",
-            open=request.query_params.getlist("open") if is_grouped else [],
+        plan=plan,
+        list=rendering.fragment(
+            "overview_list.html",
+            zone,
+            asked=asked,
+            total=len(monitors),
+            found=len(found),
+            pages=_pages(len(found)),
+            lines=lines,
+            sections=[
+                Section(
+                    group,
+                    asked.link(open=tuple(tags.toggled(group.tag, are_open))),
+                    group.tag in are_open,
+                    [line for line in lines if group.tag in tags.of(line.monitor)]
+                    if group.tag in are_open
+                    else [],
+                )
+                for group in headings
+            ],
         ),
     )
-
-
-def _query(number: int, **parameters: str | list[str]) -> str:
-    """The query string of a page of the list."""
-    given = {name: value for name, value in parameters.items() if value}
-    return "?" + urlencode(given | ({"page": str(number)} if number > 1 else {}), doseq=True)
 
 
 def sentence(states: Sequence[str]) -> str:
@@ -159,7 +217,7 @@ def sentence(states: Sequence[str]) -> str:
 
 async def _lines(
     reader: Reader,
-    shown: Sequence[Monitor],
+    shown: Sequence[Watched],
     now: datetime,
 ) -> list[Line]:
     ids = [monitor.id for monitor in shown]
@@ -173,30 +231,19 @@ async def _lines(
     strips: dict[int, dict[datetime, StripRow]] = defaultdict(dict)
     for row in await reader.all(StripRow, "day_strip", **day):
         strips[row.monitor_id][row.bucket_at] = row
-    histories = {
-        (row.monitor_id, row.location): row
-        for row in await reader.all(History, "histories", monitor_ids=ids)
-    }
-    first: dict[int, datetime] = {}
-    for history in histories.values():
-        first[history.monitor_id] = min(history.first_slot_at, first.get(history.monitor_id, now))
     return [
         Line(
             monitor=monitor,
             state=words.worst([standing.state for standing in standings[monitor.id]]),
             spots=[
-                Spot(
-                    standing,
-                    stats.get((monitor.id, standing.location)),
-                    histories.get((monitor.id, standing.location)),
-                )
+                Spot(standing, stats.get((monitor.id, standing.location)))
                 for standing in standings[monitor.id]
             ],
             stats=stats.get((monitor.id, None)),
             strip=strip(
                 begins,
                 strips[monitor.id],
-                due(begins, STRIP_WIDTH, first.get(monitor.id), now - PATIENCE),
+                due(begins, STRIP_WIDTH, _first_slot_at(standings[monitor.id]), now - PATIENCE),
             ),
             strip_label=_strip_label(strips[monitor.id]),
             last_at=max((s.slot_at for s in standings[monitor.id] if s.slot_at), default=None),
@@ -211,6 +258,10 @@ def _strip_label(rows: dict[datetime, StripRow]) -> str:
     return f"Last 24 hours: {failed:,} of {words.count(checks, 'check')} failed"
 
 
+def _first_slot_at(standings: Iterable[Standing]) -> datetime | None:
+    return min((s.first_slot_at for s in standings if s.first_slot_at), default=None)
+
+
 def _by_monitor(standings: Iterable[Standing]) -> dict[int, list[Standing]]:
     found: dict[int, list[Standing]] = defaultdict(list)
     for standing in sorted(standings, key=lambda standing: words.order(standing.title)):
@@ -218,25 +269,5 @@ def _by_monitor(standings: Iterable[Standing]) -> dict[int, list[Standing]]:
     return found
 
 
-def _rank(states: Sequence[str]) -> tuple[int, int]:
-    """The worst first; among equals the one with the same trouble at more locations."""
-    state = words.worst(states)
-    return words.SEVERITY.index(state), -states.count(state) if state in words.PROBLEMS else 0
-
-
-def _matches(monitor: Monitor, wanted: str, tag: str) -> bool:
-    if tag and tag not in monitor.tags:
-        return False
-    text = f"{monitor.name}\n{monitor.url}".casefold()
-    return all(word in text for word in wanted.casefold().split())
-
-
 def _pages(found: int) -> int:
     return max(1, -(-found // PER_PAGE))
-
-
-def _page_number(request: Request, found: int) -> int:
-    text = request.query_params.get("page", "1")
-    if not text.isascii() or not text.isdigit():
-        raise BadRequest(f"“{text}” is no page number.")
-    return min(max(int(text[:6]), 1), _pages(found))

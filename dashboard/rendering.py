@@ -90,7 +90,7 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
     settings: Settings = request.app.state.settings
     provider = settings.identity_provider
     visitor: Visitor | None = values.setdefault("visitor", None)
-    ZONE.set(_zone(request, visitor))
+    ZONE.set(zone_of(request, visitor))
     text = ENVIRONMENT.get_template(name).render(
         request=request,
         csrf_token=csrf.token(settings.secret, token) if token else "",
@@ -103,7 +103,15 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
     return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
 
 
-def _zone(request: Request, visitor: Visitor | None) -> tzinfo:
+def fragment(name: str, zone: tzinfo, **values: Any) -> Markup:
+    """A piece of a page that is the same for all who read it in this zone."""
+    ZONE.set(zone)
+    text = ENVIRONMENT.get_template(name).render(values)
+    return Markup(text)  # noqa: S704 - the template has escaped it
+
+
+def zone_of(request: Request, visitor: Visitor | None) -> tzinfo:
+    """What this visitor's times are written in: the address's choice goes before their own."""
     if request.query_params.get("tz", "").upper() == "UTC" or not visitor or not visitor.time_zone:
         return UTC
     return ZoneInfo(visitor.time_zone)

@@ -20,6 +20,7 @@ from starlette.responses import Response
 from dashboard import authorization, path_session
 from dashboard.db import Database, Reader
 from dashboard.errors import Forbidden, NotSignedIn
+from dashboard.rows.people import Entered
 
 LIFETIME = timedelta(days=14)
 PATH_LIFETIME = timedelta(hours=12)
@@ -147,3 +148,16 @@ async def visit(request: Request) -> AsyncIterator[tuple[Visitor, Reader]]:
             raise NotSignedIn
         request.state.visitor = visitor
         yield visitor, reader
+
+
+@asynccontextmanager
+async def enter(request: Request, visitor: Visitor) -> AsyncIterator[Reader]:
+    """Another transaction that sees the visitor's account, for what is made after a `visit`.
+
+    Raises: NotSignedIn where the person is gone meanwhile; DatabaseAway.
+    """
+    database: Database = request.app.state.database
+    async with database.transaction() as reader:
+        if not await reader.one(Entered, "enter", user_id=visitor.user_id):
+            raise NotSignedIn
+        yield reader

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from dashboard import words
-from dashboard.rows.monitor import Monitor
+from dashboard.rows.monitor import Watched
 
 UNTAGGED = "UNTAGGED"
 """What the monitors without a tag go by in an address; a tag is in lower case."""
@@ -32,14 +32,12 @@ class Group:
         return "No tag" if self.tag == UNTAGGED else self.tag
 
 
-def groups(
-    monitors: Sequence[Monitor], states: Mapping[int, str], *, with_untagged: bool = False
-) -> list[Group]:
+def groups(monitors: Sequence[Watched], *, with_untagged: bool = False) -> list[Group]:
     """How the monitors of each tag stand, those with a problem first."""
     by_tag: dict[str, list[str]] = defaultdict(list)
     for monitor in monitors:
         for tag in of(monitor) if with_untagged else monitor.tags:
-            by_tag[tag].append(states[monitor.id])
+            by_tag[tag].append(monitor.state)
     found = [
         Group(tag, words.worst(own), len(own), sum(state in words.PROBLEMS for state in own))
         for tag, own in by_tag.items()
@@ -54,7 +52,7 @@ def groups(
     )
 
 
-def of(monitor: Monitor) -> Sequence[str]:
+def of(monitor: Watched) -> Sequence[str]:
     """The groups that a monitor is in."""
     return monitor.tags or [UNTAGGED]
 
@@ -68,9 +66,9 @@ def opened(asked: Sequence[str], known: Sequence[Group]) -> frozenset[str]:
     return frozenset(group.tag for group in known if is_few or group.troubled)
 
 
-def members(monitors: Sequence[Monitor], open_tags: Collection[str]) -> list[Monitor]:
+def members(monitors: Sequence[Watched], open_tags: Collection[str]) -> list[Watched]:
     """The monitors that open groups show, each once: the first few of every group."""
-    shown: dict[int, Monitor] = {}
+    shown: dict[int, Watched] = {}
     numbers: dict[str, int] = defaultdict(int)
     for monitor in monitors:
         for tag in of(monitor):

@@ -24,14 +24,6 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
-    """The account of whom a mail is for."""
-
-    account_id: int
-    account: str
-
-
-@dataclass(frozen=True, slots=True)
 class Mailed:
     """What became of a mail. ``sent_at`` None: it was not sent, yet or for good."""
 

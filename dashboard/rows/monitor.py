@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from dashboard.words import PROBLEMS, SEVERITY
+
 ENCRYPTED = ("https", "wss", "tls", "smtps", "imaps", "pop3s", "ftps", "mqtts")
 
 
@@ -39,16 +41,46 @@ class Monitor:
 
 
 @dataclass(frozen=True, slots=True)
-class States:
-    """How a monitor stands at its locations, in no order."""
+class Watched:
+    """A monitor among many, and at how many of its locations it stands how."""
 
-    monitor_id: int
-    states: list[str]
+    id: int
+    name: str
+    url: str
+    tags: list[str]
+    is_paused: bool
+    up: int
+    slow: int
+    down: int
+    missing: int
+    waiting: int
+
+    @property
+    def state(self) -> str:
+        """The worst of its locations, in the order of `SEVERITY`. No location: waiting."""
+        if self.is_paused:
+            return "paused"
+        if self.down:
+            return "down"
+        if self.slow:
+            return "slow"
+        if self.missing:
+            return "missing"
+        return "waiting" if self.waiting or not self.up else "up"
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """The worst first; among equals the one with the same trouble at more locations."""
+        state = self.state
+        return SEVERITY.index(state), -getattr(self, state) if state in PROBLEMS else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a monitor stands at a location; the newest result's values, None: there is none."""
+    """How a monitor stands at a location; the newest result's values, None: there is none.
+
+    ``first_slot_at``: of the oldest one; ``failing_since_at`` None: it is not down.
+    """
 
     monitor_id: int
     location: str
@@ -57,16 +89,7 @@ class Standing:
     slot_at: datetime | None
     failure: str | None
     http_status: int | None
-    total_us: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """A location's first result, and since when it has been down. None: it is not."""
-
-    monitor_id: int
-    location: str
-    first_slot_at: datetime
+    first_slot_at: datetime | None
     failing_since_at: datetime | None
 
 

@@ -7,6 +7,14 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
+class Entered:
+    """The account of whom something is looked up for."""
+
+    account_id: int
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
 class PasswordHash:
     """What a password is verified against. None: there is no password."""
 

@@ -14,13 +14,22 @@ SELECT
 FROM report.monitors
 ORDER BY lower(name), id
 
--- states --
--- Of every monitor no more than what the order and the first sentence take.
+-- watched --
+-- Of every monitor no more than what the order, the filter and the first sentence take.
 SELECT
-    monitor_id,
-    array_agg(state) AS states
-FROM report.latest
-GROUP BY monitor_id
+    monitors.id,
+    monitors.name,
+    monitors.url,
+    monitors.tags,
+    monitors.paused_at IS NOT NULL AS is_paused,
+    states.up,
+    states.slow,
+    states.down,
+    states.missing,
+    states.waiting
+FROM report.monitors
+JOIN report.monitor_states AS states ON states.monitor_id = monitors.id
+ORDER BY lower(monitors.name), monitors.id
 
 -- standings --
 SELECT
@@ -31,19 +40,10 @@ SELECT
     slot_at,
     failure,
     http_status,
-    total_us
-FROM report.latest
-WHERE monitor_id = ANY(%(monitor_ids)s)
-
--- histories --
-SELECT
-    monitor_id,
-    location,
     first_slot_at,
     failing_since_at
 FROM report.latest
 WHERE monitor_id = ANY(%(monitor_ids)s)
-    AND slot_at IS NOT NULL
 
 -- day_stats --
 -- A monitor's row is made of those of its locations.

@@ -219,8 +219,9 @@ $$;
 COMMENT ON COLUMN report.results.failed_phase IS
     'The last phase a down result reached. NULL: not down, or none was reached.';
 
--- Where every pair stands is in vantage.standings, less what came since these were last kept: of the last
--- seconds, which all pairs' newest is read at once of; of longer, each pair's newest is looked for.
+-- Where every pair stands is in vantage.standings, less what came since these were last kept. What came
+-- in the last seconds is read at once for all pairs; where upkeep is further behind, each pair's newest
+-- result is looked for.
 -- Each column that costs a look into the past is a sub-select, which the planner leaves out of a query
 -- that does not ask for it.
 CREATE OR REPLACE VIEW report.latest WITH (security_barrier) AS
@@ -285,16 +286,14 @@ LEFT JOIN (
         results.total_us,
         results.cert_expires_at
     FROM vantage.results
-    WHERE results.received_at >= (SELECT min(ingested.received_from_at) FROM vantage.ingested)
+    WHERE (SELECT rollup_backlog.lag FROM vantage.rollup_backlog) < INTERVAL '30 s'
+        AND results.received_at >= (SELECT min(ingested.received_from_at) FROM vantage.ingested)
         AND results.received_at > now() - INTERVAL '30 s'
-        AND results.slot_at > now() - INTERVAL '1 hour'
+        AND results.slot_at > now() - INTERVAL '1 day'
         AND results.monitor_id = ANY(ARRAY(
             SELECT own.id FROM vantage.monitors AS own
             WHERE own.account_id = vantage.current_account()))
-    ORDER BY
-        results.monitor_id,
-        results.location,
-        results.slot_at DESC
+    ORDER BY results.monitor_id, results.location, results.slot_at DESC
 ) AS recent ON recent.monitor_id = pairs.monitor_id AND recent.location = pairs.location
 LEFT JOIN LATERAL (
     SELECT results.*
@@ -302,9 +301,7 @@ LEFT JOIN LATERAL (
     WHERE results.monitor_id = pairs.monitor_id
         AND results.location = pairs.location
         AND results.slot_at > COALESCE(stored.slot_at, '-infinity')
-        AND (
-            SELECT min(ingested.received_from_at) FROM vantage.ingested
-        ) <= now() - INTERVAL '30 s'
+        AND (SELECT rollup_backlog.lag FROM vantage.rollup_backlog) >= INTERVAL '30 s'
     ORDER BY results.slot_at DESC
     LIMIT 1
 ) AS found ON true
@@ -350,6 +347,87 @@ COMMENT ON COLUMN report.latest.failing_since_at IS
     'days at most. NULL: the newest is not down, or is older than that.';
 COMMENT ON COLUMN report.latest.first_slot_at IS
     'Slot of the oldest result there was. NULL: there was none.';
+
+-- The same of all monitors at once, in less time than a row a pair takes.
+CREATE OR REPLACE VIEW report.monitor_states WITH (security_barrier) AS
+WITH own AS MATERIALIZED (
+    SELECT
+        monitors.id,
+        now() - make_interval(
+            secs => 2 * monitors.interval_s + monitors.timeout_us / 1e6::float8 + 30) AS late_at
+    FROM vantage.monitors
+    WHERE monitors.account_id = vantage.current_account() AND monitors.removed_at IS NULL
+),
+newer AS (
+    (
+        SELECT DISTINCT ON (results.monitor_id, results.location)
+            results.monitor_id,
+            results.location,
+            results.slot_at,
+            results.outcome
+        FROM vantage.results
+        WHERE (SELECT rollup_backlog.lag FROM vantage.rollup_backlog) < INTERVAL '30 s'
+            AND results.received_at >= (SELECT min(ingested.received_from_at) FROM vantage.ingested)
+            AND results.received_at > now() - INTERVAL '30 s'
+            AND results.slot_at > now() - INTERVAL '1 day'
+            AND results.monitor_id = ANY(ARRAY(
+                SELECT mine.id FROM vantage.monitors AS mine
+                WHERE mine.account_id = vantage.current_account()))
+        ORDER BY results.monitor_id, results.location, results.slot_at DESC
+    )
+    UNION ALL
+    SELECT
+        pairs.monitor_id,
+        pairs.location,
+        found.slot_at,
+        found.outcome
+    FROM own
+    JOIN vantage.monitor_locations AS pairs ON pairs.monitor_id = own.id
+    LEFT JOIN vantage.standings AS stored
+        ON stored.monitor_id = pairs.monitor_id AND stored.location = pairs.location
+    CROSS JOIN LATERAL (
+        SELECT results.slot_at, results.outcome
+        FROM vantage.results
+        WHERE results.monitor_id = pairs.monitor_id
+            AND results.location = pairs.location
+            AND results.slot_at > COALESCE(stored.slot_at, '-infinity')
+        ORDER BY results.slot_at DESC
+        LIMIT 1
+    ) AS found
+    WHERE (SELECT rollup_backlog.lag FROM vantage.rollup_backlog) >= INTERVAL '30 s'
+)
+SELECT
+    own.id AS monitor_id,
+    (count(*) FILTER (WHERE newest.slot_at >= own.late_at AND newest.outcome = 'up'))::integer AS up,
+    (count(*) FILTER (WHERE newest.slot_at >= own.late_at AND newest.outcome = 'degraded'))::integer
+        AS slow,
+    (count(*) FILTER (WHERE newest.slot_at >= own.late_at AND newest.outcome = 'down'))::integer
+        AS down,
+    (count(*) FILTER (WHERE newest.slot_at < own.late_at))::integer AS missing,
+    (count(pairs.location) FILTER (WHERE newest.slot_at IS NULL))::integer AS waiting
+FROM own
+LEFT JOIN vantage.monitor_locations AS pairs ON pairs.monitor_id = own.id
+LEFT JOIN vantage.standings AS stored
+    ON stored.monitor_id = pairs.monitor_id AND stored.location = pairs.location
+LEFT JOIN newer ON newer.monitor_id = pairs.monitor_id AND newer.location = pairs.location
+CROSS JOIN LATERAL (
+    SELECT newer.slot_at >= COALESCE(stored.slot_at, '-infinity') AS is_newer
+) AS compared
+CROSS JOIN LATERAL (
+    SELECT
+        CASE WHEN compared.is_newer THEN newer.slot_at ELSE stored.slot_at END AS slot_at,
+        CASE WHEN compared.is_newer THEN newer.outcome ELSE stored.outcome END AS outcome
+) AS newest
+GROUP BY own.id;
+COMMENT ON VIEW report.monitor_states IS
+    'At how many of its locations each of the account''s monitors stands how, by the rules of '
+    'report.latest; those of a monitor that is paused as well.';
+COMMENT ON COLUMN report.monitor_states.monitor_id IS 'The monitor.';
+COMMENT ON COLUMN report.monitor_states.up IS 'Locations whose newest result is up.';
+COMMENT ON COLUMN report.monitor_states.slow IS 'Locations whose newest result is degraded.';
+COMMENT ON COLUMN report.monitor_states.down IS 'Locations whose newest result is down.';
+COMMENT ON COLUMN report.monitor_states.missing IS 'Locations from where a result is overdue.';
+COMMENT ON COLUMN report.monitor_states.waiting IS 'Locations that have had no result yet.';
 
 -- A view with a security barrier keeps no order, so looking for one neighbour through it would
 -- read and sort every row; these functions read one row of the index.

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -362,6 +363,30 @@ def test_first_run(centre: Centre) -> None:
     assert "Waiting for the first result…" in text
     assert "takes up to 60 s" in text
     assert "missing" not in text
+
+
+def test_who_looks_at_the_same_time_sees_their_own(
+    visitor: Visitor, other_visitor: Visitor, centre: Centre
+) -> None:
+    """The account's list is made once for all its people; nobody else's, and nothing personal."""
+    colleague = Visitor(centre)
+    centre.execute(
+        "INSERT INTO vantage.users (account_id, email, name, password_hash, role)"
+        " SELECT account_id, 'viewer@example.com', 'Vic Viewer', password_hash, 'viewer'"
+        " FROM vantage.users WHERE email = 'demo@example.com'"
+    )
+    colleague.sign_in_and_on(email="viewer@example.com")
+    with ThreadPoolExecutor(30) as pool:
+        texts = list(
+            pool.map(lambda who: who.ask("/").text, [visitor, other_visitor, colleague] * 10)
+        )
+    own, others, colleagues = texts[::3], texts[1::3], texts[2::3]
+    for text in own + colleagues:
+        assert ("Home page" in text, "Not yours" in text) == (True, False)
+    for text in others:
+        assert ("Home page" in text, "Not yours" in text) == (False, True)
+    assert all("Vic Viewer" in text and "Watch an address" not in text for text in colleagues)
+    assert all("Vic Viewer" not in text and "Watch an address" in text for text in own)
 
 
 def test_operators_see_every_agent_and_others_none(visitor: Visitor, centre: Centre) -> None:

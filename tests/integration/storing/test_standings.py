@@ -15,6 +15,8 @@ from tests.support.database import Database
 from tests.support.history import Row, ingest, random_row
 
 MINUTE = timedelta(minutes=1)
+STATES = ("up", "slow", "down", "missing", "waiting")
+COUNTED = f"SELECT {', '.join(STATES)} FROM report.monitor_states"
 STANDING = "SELECT state, slot_at, first_slot_at FROM report.latest WHERE location = 'fra'"
 
 
@@ -50,6 +52,8 @@ def test_the_newest_result_is_shown_wherever_it_is(
 
         def shown() -> tuple[Any, ...]:
             [found] = reader.execute(STANDING).fetchall()
+            [counted] = reader.execute(COUNTED).fetchall()
+            assert counted == tuple(int(found[0] == state) for state in STATES)
             return found
 
         assert shown() == ("waiting", None, None)
@@ -75,7 +79,8 @@ def test_the_newest_result_is_shown_wherever_it_is(
         )
         assert shown() == ("up", now - MINUTE, now - 12 * MINUTE)
         connection.execute("UPDATE vantage.monitors SET paused_at = now()")
-        assert shown()[0] == "paused"
+        [[state, _, _]] = reader.execute(STANDING).fetchall()
+        assert state == "paused"
 
 
 def test_what_is_overdue_is_not_looked_for_where_everything_has_been_kept(

@@ -1,46 +1,47 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from dashboard import tags
-from dashboard.rows.monitor import Monitor
+from dashboard.rows.monitor import Watched
 
 
-def monitor(number: int, *its: str) -> Monitor:
-    at = datetime(2026, 11, 1, tzinfo=UTC)
+def monitor(number: int, *its: str, state: str = "up") -> Watched:
     url = f"https://{number}.example/"
-    return Monitor(number, f"Monitor {number}", url, 60, 10_000_000, None, at, "request", [*its])
+    states = {name: int(name == state) for name in ("up", "slow", "down", "missing", "waiting")}
+    return Watched(number, f"Monitor {number}", url, [*its], is_paused=False, **states)
 
 
 def test_tags_with_a_problem_come_first() -> None:
-    monitors = [monitor(1, "shop"), monitor(2, "api", "shop"), monitor(3, "blog"), monitor(4)]
-    states = {1: "up", 2: "down", 3: "up", 4: "slow"}
-    found = tags.groups(monitors, states)
+    monitors = [
+        monitor(1, "shop"),
+        monitor(2, "api", "shop", state="down"),
+        monitor(3, "blog"),
+        monitor(4, state="slow"),
+    ]
+    found = tags.groups(monitors)
     assert [(group.tag, group.state) for group in found] == [
         ("api", "down"),
         ("shop", "down"),
         ("blog", "up"),
     ]
     assert [(group.troubled, group.number) for group in found] == [(1, 1), (1, 2), (0, 1)]
-    assert tags.groups([monitor(4)], states) == []
+    assert tags.groups([monitor(4)]) == []
 
 
 def test_monitors_without_a_tag_come_last_of_their_state() -> None:
-    monitors = [monitor(1, "shop"), monitor(2), monitor(3, "api")]
-    found = tags.groups(monitors, {1: "up", 2: "up", 3: "down"}, with_untagged=True)
+    monitors = [monitor(1, "shop"), monitor(2), monitor(3, "api", state="down")]
+    found = tags.groups(monitors, with_untagged=True)
     assert [group.title for group in found] == ["api", "shop", "No tag"]
 
 
 def test_few_monitors_are_all_open_and_of_many_those_with_a_problem() -> None:
-    few = [monitor(1, "shop"), monitor(2, "api")]
-    states = dict.fromkeys(range(1, 60), "up") | {1: "down"}
-    assert tags.opened([], tags.groups(few, states)) == {"shop", "api"}
+    few = [monitor(1, "shop", state="down"), monitor(2, "api")]
+    assert tags.opened([], tags.groups(few)) == {"shop", "api"}
     many = [*few, *(monitor(number, "blog") for number in range(3, 60))]
-    assert tags.opened([], tags.groups(many, states)) == {"shop"}
+    assert tags.opened([], tags.groups(many)) == {"shop"}
 
 
 def test_what_a_reader_opens_and_closes_stays_so() -> None:
-    known = tags.groups([monitor(1, "shop"), monitor(2, "api")], {1: "down", 2: "up"})
+    known = tags.groups([monitor(1, "shop", state="down"), monitor(2, "api")])
     asked = tags.toggled("shop", {"shop", "api"})
     assert tags.opened(asked, known) == {"", "api"}
     asked = tags.toggled("api", tags.opened(asked, known))
