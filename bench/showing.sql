@@ -71,6 +71,8 @@ BEGIN
     WHILE EXISTS (SELECT FROM vantage.ingested) LOOP
         PERFORM vantage.roll_up(10000000);
     END LOOP;
+    WHILE vantage.sum_up_medians() IS NOT NULL LOOP
+    END LOOP;
 END
 $$;
 
@@ -91,4 +93,4 @@ WHERE monitors.id > %(whole)s
 ON CONFLICT DO NOTHING;
 
 -- statistics --
-ANALYZE vantage.results, vantage.rollups_1h, vantage.rollups_1d, vantage.monitor_locations;
+ANALYZE vantage.results, vantage.medians, vantage.rollups_1h, vantage.rollups_1d, vantage.monitor_locations;

@@ -44,15 +44,22 @@ INSTANTS = ("slot_at", "started_at")  # COPY takes them as numbers
 AGENT = bytes(16)
 RATE = 5_000  # results a second, at which upkeep is measured
 SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "work_mem": "32MB"}
-PAGE = {
-    "monitor_stats_1h": 30,
-    "series_1h": 30,
-    "heat_1h": 30,
-    "bands_1h": 30,
-    "monitor_stats": 1,
-    "series": 1,
+SIZED = ("results", "rollups_1h", "medians")
+PAGES = {
+    "overview": (("day_stats", 1, HOUR), ("day_strip", 1, HOUR), ("standings", 1, HOUR)),
+    "monitor": (
+        ("monitor_stats_1h", 1, HOUR),
+        ("series_10m", 1, HOUR / 6),
+        ("heat_10m", 1, HOUR / 2),
+        ("bands_1h", 1, HOUR),
+        ("series_1h", 7, HOUR),
+        ("monitor_stats_1h", 30, HOUR),
+        ("series_1h", 30, 3 * HOUR),
+        ("heat_1h", 30, 3 * HOUR),
+        ("bands_1h", 30, 3 * HOUR),
+    ),
 }
-"""Statements of a monitor's page, and over how many days."""
+"""The report centre's statements by page: of how many days, and in buckets of which width."""
 
 Connection = psycopg.Connection[Any]
 
@@ -91,7 +98,7 @@ def main(
             world = World(connection, monitors, locations)
             if not world.is_loaded:
                 found["load"] = world.load(days, full_days)
-            found["size"] = {name: world.size(name) for name in ("results", "rollups_1h")}
+            found["size"] = {name: world.size(name) for name in SIZED}
             found["questions"] = world.ask(url, runs)
             if world.is_full_edition:
                 world.compress()
@@ -152,14 +159,13 @@ class World:
         self.to_at = last_at.replace(minute=0, second=0, microsecond=0) + HOUR
         return True
 
-    def load(self, days: int, full_days: int) -> dict[str, Any]:
+    def load(self, shown_days: int, full_days: int) -> dict[str, Any]:
         """Results of the last days, and their rollups; then the rollups of the days before."""
         sizes = {"monitors": self.monitors, "locations": self.locations}
         self._run("world", **sizes, since=self.to_at - 366 * DAY)
         first_day = self.to_at.replace(hour=0) - full_days * DAY
-        self.connection.execute(
-            "UPDATE vantage.rollup_progress SET days_to_at = %s", [first_day + full_days * DAY]
-        )
+        medians_at = max(first_day, self.to_at - 8 * DAY)
+        self._run("progress", days_to_at=first_day + full_days * DAY, medians_at=medians_at)
         began, before = time.perf_counter(), self._wal()
         hours = int((self.to_at - first_day) / HOUR)
         with click.progressbar(range(hours), label="Loading", file=sys.stderr) as bar:
@@ -167,14 +173,16 @@ class World:
                 self._run("hour", **sizes, begin=first_day + hour * HOUR)
         loaded, wal = time.perf_counter() - began, self._wal() - before
         self.connection.execute("VACUUM (ANALYZE) vantage.results")
-        with self.connection.transaction():
-            self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            self.connection.execute(
-                "SELECT vantage.rebuild_rollups(%s, %s)", [first_day, self.to_at]
-            )
-        self._before("rollups_1h", first_day, days - full_days)
+        days = range(full_days + 1)
+        with click.progressbar(days, label="Summing up", file=sys.stderr) as bar:
+            for day in bar:
+                self._sum_up(first_day + day * DAY)
+        self._run("standings")
+        while self._run("medians") != [(None,)]:
+            pass
+        self._before("rollups_1h", first_day, shown_days - full_days)
         self._before("rollups_1d", first_day, 365)
-        for rollup in ("rollups_1h", "rollups_1d"):
+        for rollup in ("rollups_1h", "rollups_1d", "medians", "standings"):
             self.connection.execute(f"VACUUM (ANALYZE) vantage.{rollup}".encode())
         results = hours * 60 * self.pairs
         return {
@@ -182,6 +190,11 @@ class World:
             "wal_bytes_per_result": wal / results,
             "inserted_per_s": results / loaded,
         }
+
+    def _sum_up(self, day: datetime) -> None:
+        with self.connection.transaction():
+            self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            self.connection.execute("SELECT vantage.rebuild_rollups(%s, %s)", [day, day + DAY])
 
     def size(self, relation: str) -> dict[str, float]:
         """Bytes a row: of the table itself, with its indexes and all."""
@@ -201,8 +214,9 @@ class World:
             for name, text in self.statements.items()
             if name.startswith("ask ")
         }
-        for name, length in PAGE.items():
-            asked[f"page: {name}, {length} d"] = pages()[name], self._page(length)
+        for page, parts in PAGES.items():
+            for name, days, bucket in parts:
+                asked[f"{page}: {name}, {days} d"] = pages()[name], self._page(days, bucket)
         with psycopg.connect(url, autocommit=True) as connection:
             # As the report centre sees it: through its views, with an account.
             connection.execute("SET max_parallel_workers_per_gather = 0")
@@ -227,14 +241,15 @@ class World:
                 }
         return answered
 
-    def _page(self, length: int) -> dict[str, Any]:
+    def _page(self, days: int, bucket: timedelta) -> dict[str, Any]:
         return {
             "monitor_id": 7,
+            "monitor_ids": list(range(1, self.monitors + 1)),
             "locations": [f"l{n}" for n in range(1, self.locations + 1)],
-            "from_at": self.to_at - length * DAY,
+            "from_at": self.to_at - days * DAY,
             "to_at": self.to_at,
             "settled_at": self.to_at,
-            "bucket": 3 * HOUR if length > 1 else HOUR / 6,
+            "bucket": bucket,
         }
 
     def _before(self, rollup: str, first_day: datetime, days: int) -> None:

@@ -12,6 +12,28 @@ SELECT monitors.id, locations.name FROM vantage.monitors, vantage.locations;
 DELETE FROM vantage.monitor_definitions WHERE valid_to_at IS NOT NULL;
 UPDATE vantage.monitor_definitions SET valid_from_at = %(since)s;
 
+-- progress --
+UPDATE vantage.rollup_progress SET
+    days_to_at = %(days_to_at)s,
+    medians_from_at = %(medians_at)s,
+    medians_to_at = %(medians_at)s;
+
+-- standings --
+INSERT INTO vantage.standings (
+    slot_at, first_slot_at, cert_expires_at, monitor_id, total_us, outcome, http_status, location, failure)
+SELECT newest.slot_at, newest.slot_at - INTERVAL '1 day', newest.cert_expires_at, pairs.monitor_id,
+    newest.total_us, newest.outcome, newest.http_status, pairs.location, newest.failure
+FROM vantage.monitor_locations AS pairs
+CROSS JOIN LATERAL (
+    SELECT * FROM vantage.results
+    WHERE results.monitor_id = pairs.monitor_id AND results.location = pairs.location
+    ORDER BY results.slot_at DESC
+    LIMIT 1
+) AS newest;
+
+-- medians --
+SELECT vantage.sum_up_medians()
+
 -- hour --
 -- An hour of results, one a minute and pair, in the order in which they would come.
 INSERT INTO vantage.results (
@@ -88,37 +110,6 @@ SELECT format('%%I.%%I', chunk_schema, chunk_name) AS chunk
 FROM timescaledb_information.chunks
 WHERE hypertable_name = %(relation)s AND NOT is_compressed
 
--- ask overview_24h --
-WITH pairs AS (
-    SELECT
-        monitor_id,
-        location,
-        sum(run) AS checks,
-        sum(run - down) AS passed,
-        vantage.merge(total_histogram) AS histogram
-    FROM report.results_1h
-    WHERE bucket_at >= %(to_at)s - INTERVAL '24 hours' AND bucket_at < %(to_at)s
-    GROUP BY
-        monitor_id,
-        location
-)
-SELECT
-    monitor_id,
-    location,
-    checks,
-    passed,
-    vantage.percentile(histogram, 0.95) AS p95_us
-FROM pairs
-UNION ALL
-SELECT
-    monitor_id,
-    NULL,
-    sum(checks)::bigint,
-    sum(passed)::bigint,
-    vantage.percentile(vantage.merge(histogram), 0.95) AS p95_us
-FROM pairs
-GROUP BY monitor_id
-
 -- ask overview_30d --
 WITH pairs AS (
     SELECT
@@ -174,9 +165,6 @@ GROUP BY location
 
 -- ask availability_month --
 SELECT * FROM vantage.availability(%(to_at)s - INTERVAL '30 days', %(to_at)s)
-
--- ask latest --
-SELECT monitor_id, location, state, slot_at, total_us FROM report.latest
 
 -- ask year_of_days --
 SELECT

@@ -23,6 +23,7 @@ log = structlog.get_logger()
 LOOK_EVERY_S = 1.0
 LOOK_EVERY_MAX_S = 6.0
 SHARE = 0.1  # of the time, to be spent at it
+SUMMING_UP_S = 0.5  # at a time; what arrives meanwhile waits
 CANDIDATE_EVERY_S = 5.0
 DROP_EVERY_S = 3600.0
 LICENCES_EVERY_S = 60.0
@@ -68,6 +69,7 @@ class Upkeep:
             began = time.monotonic()
             if is_leader:
                 await self.roll_up(connection)
+                await self.sum_up_medians(connection)
                 await maintenance.plan(connection)
                 await self.sum_up_days(connection)
                 await self.count_notifications(connection)
@@ -100,6 +102,16 @@ class Upkeep:
                 return
             metrics.RESULTS_ROLLED_UP.inc(row["results"])
             log.debug("rolled_up", batches=row["batches"], results=row["results"])
+
+    async def sum_up_medians(self, connection: db.AsyncConnection) -> None:
+        """Sum up the minutes that are over, as far as that does not keep what arrives waiting."""
+        began = time.monotonic()
+        while time.monotonic() - began < SUMMING_UP_S:
+            cursor = await connection.execute(db.queries("upkeep")["sum_up_medians"])
+            row = await cursor.fetchone()
+            if row is None or row["made"] is None:
+                return
+            log.debug("medians_made", medians=row["made"])
 
     async def sum_up_days(self, connection: db.AsyncConnection) -> None:
         """Sum up the days that are over."""

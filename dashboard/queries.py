@@ -21,6 +21,13 @@ def statements() -> dict[str, str]:
     return found
 
 
+GRAINS = (("_1h", timedelta(hours=1)), ("_10m", timedelta(minutes=10)))
+"""How statements are named that read what is summed up, and the widths they take multiples of."""
+
+
 def by_width(name: str, width: timedelta) -> str:
-    """The statement for buckets of this width: from an hour on, the one that reads whole hours."""
-    return f"{name}_1h" if width >= timedelta(hours=1) else name
+    """The statement for buckets of this width: the one that reads the fewest rows."""
+    for suffix, grain in GRAINS:
+        if f"{name}{suffix}" in statements() and not width % grain:
+            return f"{name}{suffix}"
+    return name

@@ -20,8 +20,9 @@ DEFAULT = "24h"
 LONGEST = timedelta(days=31)
 SHORTEST = timedelta(minutes=1)
 
-# Widths that divide a day (or an hour, a minute) evenly, so that buckets begin at round times.
-WIDTHS_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600)
+# Widths that divide a day (or an hour, a minute) evenly, so that buckets begin at round times; from
+# ten minutes on they are made of what is summed up.
+WIDTHS_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 10_800, 21_600)
 DAY_S = 86_400
 
 

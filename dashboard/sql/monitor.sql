@@ -157,6 +157,39 @@ FROM placed
 WHERE place = GREATEST(1, (timed + 1) / 2)
 ORDER BY location, bucket_at
 
+-- series_10m --
+-- From the medians of ten minutes: of a wider bucket the one in their middle.
+WITH placed AS (
+    SELECT
+        tens.*,
+        date_bin(%(bucket)s, tens.bucket_at, 'epoch') AS wide_at,
+        sum(run) OVER bucket AS checks,
+        sum(down) OVER bucket AS failed,
+        min(failed_slot_at) OVER bucket AS first_failed_at,
+        count(*) FILTER (WHERE timed > 0) OVER bucket AS timed_tens,
+        row_number() OVER (bucket ORDER BY timed = 0, down = run, total_us, slot_at) AS place
+    FROM report.course(%(monitor_id)s, %(locations)s, %(from_at)s, %(to_at)s) AS tens
+    WINDOW bucket AS (PARTITION BY date_bin(%(bucket)s, tens.bucket_at, 'epoch'), location)
+)
+SELECT
+    location,
+    wide_at AS bucket_at,
+    checks,
+    failed,
+    first_failed_at AS failed_slot_at,
+    slot_at,
+    total_us,
+    redirect_us,
+    dns_us,
+    connect_us,
+    tls_us,
+    COALESCE(send_us, 0) + wait_us AS wait_us,
+    receive_us,
+    resources_us
+FROM placed
+WHERE place = GREATEST(1, (timed_tens + 1) / 2)
+ORDER BY location, wide_at
+
 -- series_1h --
 -- From hours: the median total, divided in the proportion of the phases' sums. No result to open.
 SELECT
@@ -229,6 +262,16 @@ WHERE monitor_id = %(monitor_id)s
     AND slot_at < %(to_at)s
     AND NOT is_extra
 GROUP BY location, bucket_at
+
+-- heat_10m --
+SELECT
+    location,
+    date_bin(%(bucket)s, tens.bucket_at, 'epoch') AS bucket_at,
+    sum(run) AS checks,
+    sum(down) AS failed,
+    vantage.percentile(vantage.merge(total_histogram), 0.5)::integer AS median_us
+FROM report.course(%(monitor_id)s, %(locations)s, %(from_at)s, %(to_at)s) AS tens
+GROUP BY 1, 2
 
 -- heat_1h --
 SELECT

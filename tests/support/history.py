@@ -154,3 +154,10 @@ def _sums(rows: list[Row]) -> dict[str, Any]:
             f"{name}_values": values,
         }
     return sums
+
+
+def buckets(histogram: Any) -> dict[int, int]:
+    """Take a histogram apart as its documentation says: twelve digits a bucket, from the right."""
+    digits = str(int(histogram or 0))
+    groups = [digits[max(0, end - 12) : end] for end in range(len(digits), 0, -12)]
+    return {number: int(group) for number, group in enumerate(groups) if int(group)}

@@ -9,6 +9,9 @@ SELECT
     results
 FROM vantage.roll_up()
 
+-- sum_up_medians --
+SELECT vantage.sum_up_medians() AS made
+
 -- sum_up_day --
 SELECT vantage.sum_up_day() AS day_at
 

@@ -115,6 +115,7 @@ BEGIN
         AS $body$
         DECLARE
             chosen record;
+            late_to_at timestamptz;
         BEGIN
             PERFORM pg_advisory_xact_lock(hashtext('vantage.rollups'));
             SELECT
@@ -137,6 +138,15 @@ BEGIN
                     AND ingested.to_slot_at < oldest.to_slot_at + INTERVAL '1 day'
             ) AS waiting
             WHERE waiting.before < results_max;
+            SELECT LEAST(chosen.to_at, medians_to_at
+                + CASE WHEN medians_monitor_id > 0 THEN INTERVAL '10 minutes' ELSE INTERVAL '0' END)
+            INTO late_to_at
+            FROM vantage.rollup_progress;
+            IF chosen.from_at <= late_to_at THEN
+                PERFORM vantage.amend_medians(
+                    chosen.ids, chosen.from_at, late_to_at,
+                    chosen.received_from_at, chosen.received_to_at);
+            END IF;
             IF chosen.ids IS NOT NULL THEN
                 -- Literal bounds let the planner leave out the chunks that nothing came for.
                 EXECUTE format($statement$
@@ -266,6 +276,7 @@ BEGIN
             PERFORM FROM vantage.rollup_progress FOR UPDATE;
             DELETE FROM vantage.rollups_1h WHERE bucket_at >= first_at AND bucket_at < last_at;
             DELETE FROM vantage.rollups_1d WHERE bucket_at >= first_at AND bucket_at < last_at;
+            PERFORM vantage.rebuild_medians(first_at, last_at);
             INSERT INTO vantage.rollups_1h (%3$s)
             SELECT %3$s
             FROM (

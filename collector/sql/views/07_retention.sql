@@ -10,9 +10,12 @@ BEGIN
     FOR kept IN
         SELECT
             retention.relation,
-            -- A result that is not in the rollups yet waits for them, and an hour for its day.
+            -- A result that is not in the rollups yet waits for them, and an hour for its day. No
+            -- median stays for longer than its result.
             LEAST(
-                now() - retention.keep,
+                now() - LEAST(retention.keep, (
+                    SELECT results.keep FROM vantage.retention AS results
+                    WHERE results.relation = 'results' AND retention.relation = 'medians')),
                 (SELECT min(from_slot_at) FROM vantage.ingested),
                 (SELECT days_to_at FROM vantage.rollup_progress
                  WHERE retention.relation = 'rollups_1h')) AS before_at
@@ -28,6 +31,10 @@ BEGIN
             chunk := dropped;
             RETURN NEXT;
         END LOOP;
+        IF kept.relation = 'medians' THEN
+            UPDATE vantage.rollup_progress SET medians_from_at = date_bin(
+                '10 minutes', GREATEST(medians_from_at, kept.before_at), 'epoch');
+        END IF;
     END LOOP;
 END
 $$;
@@ -67,14 +74,17 @@ BEGIN
             SELECT chunks.hypertable_name AS relation, chunks.range_start, chunks.range_end
             FROM timescaledb_information.chunks
             WHERE chunks.hypertable_schema = 'vantage'
-                AND chunks.hypertable_name IN ('results', 'exchanges')
+                AND chunks.hypertable_name IN ('results', 'exchanges', 'medians')
                 AND chunks.range_start < before_at
             ORDER BY chunks.range_start, chunks.hypertable_name
         LOOP
             -- Literal bounds let the planner leave the other chunks out.
             EXECUTE format(
-                'DELETE FROM vantage.%I WHERE monitor_id = ANY($1) AND slot_at >= %L AND slot_at < %L',
-                part.relation, part.range_start, LEAST(part.range_end, before_at))
+                'DELETE FROM vantage.%1$I WHERE monitor_id = ANY($1) AND %2$I >= %3$L AND %2$I < %4$L',
+                part.relation,
+                CASE part.relation WHEN 'medians' THEN 'bucket_at' ELSE 'slot_at' END,
+                part.range_start,
+                LEAST(part.range_end, before_at))
             USING kept.monitor_ids;
             GET DIAGNOSTICS removed = ROW_COUNT;
             IF removed > 0 THEN
@@ -88,7 +98,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vantage.remove_expired IS
-    'Removes results, or exchanges, of one account and one chunk that are older than '
+    'Removes results, exchanges or medians of one account and one chunk that are older than '
     'vantage.accounts.results_kept_days and its plan allow, and returns how many. No row: there are none '
     'left. '
     'The collector calls it again and again.';

@@ -466,6 +466,18 @@ $$;
 COMMENT ON FUNCTION report.slot_after IS
     'The slot of the result after this one, of the account''s monitor. NULL: there is none.';
 
+CREATE OR REPLACE FUNCTION report.course(
+    monitor_id integer, locations text[], from_at timestamptz, to_at timestamptz)
+RETURNS SETOF vantage.medians
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT made.*
+    FROM vantage.monitors
+    CROSS JOIN LATERAL vantage.course(course.monitor_id, locations, from_at, to_at) AS made
+    WHERE monitors.id = course.monitor_id
+$$;
+COMMENT ON FUNCTION report.course IS 'vantage.course of the account''s monitor; no rows of any other.';
+
 CREATE OR REPLACE FUNCTION report.availability(
     from_at timestamptz, to_at timestamptz, monitor_ids integer[] DEFAULT NULL)
 RETURNS TABLE (

@@ -1,4 +1,4 @@
-"""What is read from whole hours, held against the same from the results themselves."""
+"""What is read from hours and tens of minutes, held against the same from the results."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def connection(databases: Databases) -> Iterator[psycopg.Connection[dict[str, An
         with psycopg.connect(database.url(), autocommit=True) as owner, owner.transaction():
             owner.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             owner.execute("SELECT vantage.rebuild_rollups(%s, %s)", [NOW - 26 * HOUR, NOW])
+        with psycopg.connect(database.url(), autocommit=True) as owner:
+            while owner.execute("SELECT vantage.sum_up_medians()").fetchone() != (None,):
+                pass
+            [(made,)] = owner.execute("SELECT count(*) FROM vantage.medians")
+            assert made > 1000
         with psycopg.connect(
             database.url(role="vantage_dashboard"), autocommit=True, row_factory=dict_row
         ) as visiting:
@@ -97,6 +102,26 @@ def test_buckets(connection: psycopg.Connection[dict[str, Any]], name: str, hour
     span = {"bucket": width, "from_at": begin - 18 * HOUR}
     assert by_width(name, width) == f"{name}_1h"
     agree(read(connection, name, **span), read(connection, f"{name}_1h", **span))
+
+
+@pytest.mark.parametrize("minutes", [10, 30])
+def test_tens_of_minutes(connection: psycopg.Connection[dict[str, Any]], minutes: int) -> None:
+    """The very results, where a bucket is one of them; else one about as fast as the median."""
+    width = timedelta(minutes=minutes)
+    begin = NOW.replace(minute=0, second=0, microsecond=0) - 20 * HOUR
+    span = {"bucket": width, "from_at": begin}
+    names = [by_width(name, width) for name in ("series", "heat", "bands")]
+    assert names == ["series_10m", "heat_10m", "bands"]
+    exact, summed = read(connection, "series", **span), read(connection, "series_10m", **span)
+    assert len(exact) > 3 * 20 * 60 / minutes
+    if minutes == 10:
+        assert summed == exact
+    for key, row in exact.items():
+        kept = ("checks", "failed", "failed_slot_at")
+        assert [summed[key][name] for name in kept] == [row[name] for name in kept]
+        assert (summed[key]["slot_at"] is None) is (row["slot_at"] is None)
+    assert exact.keys() == summed.keys()
+    agree(read(connection, "heat", **span), read(connection, "heat_10m", **span))
 
 
 def test_a_series(connection: psycopg.Connection[dict[str, Any]]) -> None:

@@ -15,7 +15,16 @@ from psycopg import errors
 from psycopg.rows import dict_row
 
 from tests.support.database import Database
-from tests.support.history import BEGAN, PHASES, Row, ingest, insert, random_row, summed
+from tests.support.history import (
+    BEGAN,
+    PHASES,
+    Row,
+    buckets,
+    ingest,
+    insert,
+    random_row,
+    summed,
+)
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 WIDTHS = {"results_1m": timedelta(minutes=1), "results_1h": HOUR, "results_1d": DAY}
@@ -53,13 +62,6 @@ def read(connection: psycopg.Connection[Any], view: str) -> dict[tuple[Any, ...]
         }
         for row in rows
     }
-
-
-def buckets(histogram: Any) -> dict[int, int]:
-    """Take a histogram apart as its documentation says: twelve digits a bucket, from the right."""
-    digits = str(int(histogram or 0))
-    groups = [digits[max(0, end - 12) : end] for end in range(len(digits), 0, -12)]
-    return {number: int(group) for number, group in enumerate(groups) if int(group)}
 
 
 def expected(
