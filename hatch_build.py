@@ -19,12 +19,13 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FILES = {
-    "uplot/dist/uPlot.esm.js": "uPlot.esm.js",
     "uplot/dist/uPlot.min.css": "uPlot.min.css",
     "uplot/dist/uPlot.d.ts": "uPlot.esm.d.ts",
     "uplot/LICENSE": "uPlot.LICENSE",
     "world-atlas/LICENSE": "land.LICENSE",
 }
+# The package has its module only as it was written, three times the size of this script.
+SCRIPT, MODULE = "uplot/dist/uPlot.iife.min.js", "uPlot.esm.js"
 LAND = "world-atlas/land-110m.json"
 PICTURE = "land.svg"
 INPUTS = ("package.json", "package-lock.json", "hatch_build.py", "dashboard/world.py")
@@ -52,6 +53,8 @@ class VendorHook(BuildHookInterface[Any]):
             self._vendor.mkdir(parents=True, exist_ok=True)
             for source, target in FILES.items():
                 shutil.copyfile(Path(workplace, "node_modules", source), self._vendor / target)
+            script = Path(workplace, "node_modules", SCRIPT).read_text(encoding="utf-8")
+            (self._vendor / MODULE).write_text(f"{script}export default uPlot;\n", "utf-8")
             topology = json.loads(Path(workplace, "node_modules", LAND).read_bytes())
             # The dashboard is not installed yet.
             world = runpy.run_path(str(Path(self.root, "dashboard", "world.py")))
@@ -85,7 +88,7 @@ class VendorHook(BuildHookInterface[Any]):
         return Path(self.root, "dashboard").is_dir()
 
     def _is_current(self) -> bool:
-        made = all((self._vendor / name).is_file() for name in (*FILES.values(), PICTURE))
+        made = all((self._vendor / name).is_file() for name in (*FILES.values(), MODULE, PICTURE))
         return made and self._stamp.is_file() and self._stamp.read_text() == self._digest()
 
     def _digest(self) -> str:

@@ -39,7 +39,7 @@ def draw(begins: Sequence[datetime], rows: Sequence[BandRow]) -> Bands | None:
     levels = chart.ticks(peak)
     return Bands(
         width=len(begins),
-        levels=[(chart.y(level, levels[-1]), level) for level in levels],
+        levels=chart.levels(levels),
         outlines=[(name, chart.outline(columns[name], levels[-1])) for name in reversed(NAMES)],
         titles=[(begin, _title(found.get(begin))) for begin in begins],
         label="; ".join(_range(name, columns[name]) for name in NAMES),

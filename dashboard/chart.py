@@ -1,47 +1,39 @@
-"""A location's phase chart as the outlines of an SVG, for the first look and for readers without
-scripts. Pure; the template writes them down, app.css colours them.
+"""The charts as the outlines of an SVG, for readers without scripts; charts.js draws the same for
+the others. Pure; templates/picture.html writes it down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate, groupby
 
-from dashboard import words
 from dashboard.series import PHASES, LocationSeries, Series
 
 HEIGHT = 140
 STEPS = (1, 2, 2.5, 5, 10)
+# As many colours as colours.css has lines; then the same again, dashed: as in lines.js.
+COLOURS = 8
+DASHES = ("", "7 4", "2 3")
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Coordinates: one bucket across, `HEIGHT` down. ``outlines``: the tallest first.
+    """Coordinates: one bucket across, `HEIGHT` down. Colours are names of colours.css.
 
-    ``none``, ``failed``, ``broken``: buckets without a result, with a failure, with nothing else.
+    ``outlines``: a colour and its outline, the tallest first. ``lines``: a colour, its dashes, and
+    the line. ``none``, ``failed``, ``broken``: buckets without a result, with a failure, with
+    nothing else.
     """
 
-    location: str
     title: str
     width: int
     levels: list[tuple[float, int]]
-    outlines: list[tuple[str, str]]
-    none: list[int]
     failed: list[int]
-    broken: list[int]
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """All locations in one chart, coordinates as in `Chart`. ``lines``: by location."""
-
-    width: int
-    levels: list[tuple[float, int]]
-    lines: dict[str, str]
-    failed: list[int]
-    label: str
+    outlines: list[tuple[str, str]] = field(default_factory=list)
+    lines: list[tuple[str, str, str]] = field(default_factory=list)
+    none: list[int] = field(default_factory=list)
+    broken: list[int] = field(default_factory=list)
 
 
 def ticks(peak_us: int, wanted: int = 3) -> list[int]:
@@ -53,29 +45,27 @@ def ticks(peak_us: int, wanted: int = 3) -> list[int]:
     return list(range(0, -(-peak // step) * step + 1, step))
 
 
-def compare(series: Series, measure: str) -> Comparison:
-    """One line per location, of the whole time or of one phase."""
+def levels(top: Sequence[int]) -> list[tuple[float, int]]:
+    """How far down each tick lies, and what it stands for."""
+    return [(y(level, top[-1]), level) for level in top]
+
+
+def compare(series: Series, measure: str, numbers: Mapping[str, int]) -> Chart:
+    """One line per location, of the whole time or of one phase; ``numbers``: which colours."""
     columns = {place.location: place.measure(measure) for place in series.locations}
-    peak_us = max((us for column in columns.values() for us in column if us), default=0)
-    levels = ticks(peak_us)
+    scale = ticks(max((us for column in columns.values() for us in column if us), default=0))
     failed = {at for place in series.locations for at, number in enumerate(place.failed) if number}
-    return Comparison(
+    return Chart(
+        title="All locations",
         width=len(series.times),
-        levels=[(y(level, levels[-1]), level) for level in levels],
-        lines={location: line(column, levels[-1]) for location, column in columns.items()},
+        levels=levels(scale),
         failed=sorted(failed),
-        label="; ".join(
-            f"{place.title} {extremes(columns[place.location])}" for place in series.locations
-        ),
+        lines=[
+            (f"line-{number % COLOURS}", DASHES[number // COLOURS % len(DASHES)], drawn)
+            for location, column in columns.items()
+            for number, drawn in [(numbers[location], line(column, scale[-1]))]
+        ],
     )
-
-
-def extremes(values: Sequence[int | None]) -> str:
-    """The shortest and the longest of a column, in words."""
-    there = [value for value in values if value is not None]
-    if not there:
-        return "nothing passed"
-    return f"{words.duration(min(there))} to {words.duration(max(there))}"
 
 
 def line(values: Sequence[int | None], top_us: int) -> str:
@@ -97,26 +87,17 @@ def draw(series: Series, *, same_scale: bool) -> list[Chart]:
 
 
 def _draw(place: LocationSeries, peak_us: int) -> Chart:
-    levels = ticks(peak_us)
+    scale = ticks(peak_us)
     pairs = list(enumerate(zip(place.checks, place.failed, strict=True)))
     return Chart(
-        location=place.location,
         title=place.title,
         width=len(place.checks),
-        levels=[(y(level, levels[-1]), level) for level in levels],
-        outlines=_outlines(place, levels[-1]),
+        levels=levels(scale),
+        outlines=_outlines(place, scale[-1]),
         none=[at for at, (checks, _) in pairs if checks == 0],
         failed=[at for at, (_, failed) in pairs if failed],
         broken=[at for at, (checks, failed) in pairs if checks and failed == checks],
-        label=_label(place),
     )
-
-
-def _label(place: LocationSeries) -> str:
-    failed = sum(place.failed)
-    checks = sum(number or 0 for number in place.checks)
-    spread = extremes(place.total_us)
-    return f"{place.title}: {spread}, {failed:,} of {words.count(checks, 'check')} failed"
 
 
 def y(micros: int, top_us: int) -> float:

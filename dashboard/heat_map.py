@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
+from urllib.parse import urlencode
 
 from dashboard import words
 from dashboard.rows.figures import HeatRow, StripRow
 from dashboard.rows.monitor import LocationStanding
+from dashboard.timespan import Timespan
+from dashboard.view import View
 
 BOUNDS_US = (50_000, 100_000, 200_000, 400_000, 800_000)
 """Upper bounds of the six steps but the last."""
@@ -29,13 +32,29 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """What all cells of one bucket share: when it begins, Unix seconds and in words; where they
+    lie, percent; the span that they open."""
+
+    begin_s: int
+    begin: str
+    x: float
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """A location's cells; ``label`` says them in short to those who do not see them."""
+    """A location's cells, each with the place of its column; none where nothing was due.
+
+    ``label`` says them in short to those who do not see them. ``query``: the rest of what a cell
+    opens.
+    """
 
     location: str
     title: str
     label: str
-    cells: list[Cell]
+    query: str
+    cells: list[tuple[int, Cell]]
 
 
 def step(micros: int) -> int:
@@ -50,11 +69,25 @@ def legend() -> list[str]:
     return [f"< {ms[0]}", *between, f"≥ {ms[-1]} ms"]
 
 
+def columns(begins: Sequence[datetime], width: timedelta) -> list[Column]:
+    """One for each bucket, evenly side by side."""
+    return [
+        Column(
+            round(begin.timestamp()),
+            f"{begin:%-d %b, %H:%M} UTC",
+            round(100 * at / len(begins), 3),
+            urlencode(Timespan(begin, begin + width).query, safe=":"),
+        )
+        for at, begin in enumerate(begins)
+    ]
+
+
 def row(
     standing: LocationStanding,
     begins: Sequence[datetime],
     found: Mapping[datetime, HeatRow],
     due: Sequence[bool],
+    seen: View,
 ) -> Row:
     """One location of the heat map."""
     checks = sum(bucket.checks for bucket in found.values())
@@ -63,16 +96,19 @@ def row(
         standing.location,
         standing.title,
         f"{standing.title}: {failed:,} of {words.count(checks, 'check')} failed",
+        urlencode(seen.choices(locations=(standing.location,)), safe=","),
         [
-            _heat(begin, found.get(begin), is_due=is_due)
-            for begin, is_due in zip(begins, due, strict=True)
+            (at, _heat(begin, bucket))
+            for at, (begin, is_due) in enumerate(zip(begins, due, strict=True))
+            for bucket in [found.get(begin)]
+            if bucket is not None or is_due
         ],
     )
 
 
-def _heat(begin: datetime, bucket: HeatRow | None, *, is_due: bool) -> Cell:
+def _heat(begin: datetime, bucket: HeatRow | None) -> Cell:
     if bucket is None:
-        return Cell("none" if is_due else "future", "No result", begin)
+        return Cell("none", "No result", begin)
     kind = "heat-none" if bucket.median_us is None else f"heat-{step(bucket.median_us)}"
     checks = words.count(bucket.checks, "check")
     title = f"median {words.duration(bucket.median_us)}, {checks}"

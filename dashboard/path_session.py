@@ -15,7 +15,7 @@ PREFIX = re.compile(r"/~(?P<token>[A-Za-z0-9_-]{43})(?P<rest>/.*)")
 KEY = "vantage.path_token"
 # Our own attributes that hold a path; what people wrote is never in one of them. Files that
 # belong to everybody are not worth a token.
-LINKS = re.compile(r'(\s(?:href|action|data-live|data-charts|data-path)=")/(?!/|static/)')
+LINKS = re.compile(r'(\s(?:href|src|action|data-live|data-charts|data-path)=")/(?!/|static/)')
 SIGN_IN = re.compile(r"/sign-in(\?|$)")
 
 

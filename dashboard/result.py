@@ -9,7 +9,7 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard import certificates, monitor, timespan, words
+from dashboard import certificates, scene, timespan, words
 from dashboard.errors import BadRequest, NotFound
 from dashboard.pair import side_by_side
 from dashboard.rendering import page
@@ -50,7 +50,7 @@ async def show(request: Request) -> Response:
     slot_at = _slot(request.path_params["slot"])
     location = request.path_params["location"].replace("\0", "")
     async with visit(request) as (visitor, reader):
-        watched = await monitor.find(reader, request.path_params["monitor_id"])
+        watched = await scene.find(reader, request.path_params["monitor_id"])
         key = {"monitor_id": watched.id, "location": location, "slot_at": slot_at}
         place = await reader.one(Place, "place", location=location)
         found = await reader.one(ResultRow, "result", **key)

@@ -29,16 +29,18 @@ class View:
     def query(self, **changes: Any) -> str:
         """The query string of this view, changed."""
         view = replace(self, **changes)
-        values = dict(view.span.query)
-        if view.locations:
-            values["loc"] = ",".join(view.locations)
-        if view.scale == "own":
-            values["scale"] = "own"
-        if view.compare:
-            values["compare"] = view.compare
-        if view.tz:
-            values["tz"] = view.tz
-        return "?" + urlencode(values, safe=":,")
+        return "?" + urlencode({**view.span.query, **view.choices()}, safe=":,")
+
+    def choices(self, **changes: Any) -> dict[str, str]:
+        """The parameters of this view, changed, besides those of its span."""
+        view = replace(self, **changes)
+        values = {
+            "loc": ",".join(view.locations),
+            "scale": "own" if view.scale == "own" else "",
+            "compare": view.compare,
+            "tz": view.tz,
+        }
+        return {name: value for name, value in values.items() if value}
 
     def preset(self, name: str) -> str:
         """The query string of this view over a preset range."""

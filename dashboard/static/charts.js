@@ -3,7 +3,7 @@
 
 import uPlot from "./vendor/uPlot.esm.js";
 import { lines } from "./lines.js";
-import { HEIGHT, options } from "./plot.js";
+import { HEIGHT, forgetStyles, options } from "./plot.js";
 import { stack } from "./stack.js";
 import { refresh } from "./refresh.js";
 
@@ -35,7 +35,6 @@ export class Charts {
   async load() {
     const address = new URL(this.root.dataset.charts ?? "", location.href);
     address.search = location.search;
-    address.searchParams.set("points", String(this.#points()));
     this.#loading = address.href;
     try {
       const answer = await fetch(address);
@@ -47,15 +46,8 @@ export class Charts {
       this.#draw();
       this.#updateLinks();
     } catch {
-      // The still pictures of the server stay; the next refresh tries again.
+      // The next refresh tries again.
     }
-  }
-
-  /** About one point per two pixels of the narrowest chart. */
-  #points() {
-    const frame = this.root.querySelector(".frame");
-    const width = frame ? frame.clientWidth - 64 : 400;
-    return Math.min(1500, Math.max(60, Math.round(width / 2)));
   }
 
   #updateLinks() {
@@ -64,13 +56,13 @@ export class Charts {
     }
     const words = this.root.querySelector("[data-bucket-words]");
     if (words && this.#series) words.textContent = length(this.#series.bucket_s);
-    for (const entry of this.root.querySelectorAll("[data-phase]")) {
-      if (entry instanceof HTMLElement) entry.hidden = !this.#hasPhase(entry.dataset.phase);
+    for (const entry of this.root.querySelectorAll("[data-measure]")) {
+      if (entry instanceof HTMLElement) entry.hidden = !this.#has(entry.dataset.measure) && !entry.ariaCurrent;
     }
   }
 
-  /** @param {string | undefined} name */
-  #hasPhase(name) {
+  /** @param {string | undefined} name a measure */
+  #has(name) {
     return this.#series?.locations.some((place) => place[`${name}_us`].some(Boolean)) ?? false;
   }
 
@@ -86,19 +78,24 @@ export class Charts {
   #draw() {
     const series = this.#series;
     if (!series) return;
+    forgetStyles();
     this.#showWhetherEmpty();
+    this.root.classList.add("drawn");
     this.#panels = this.#makePanels(series);
     this.#makeFrames();
     const ownScale = new URLSearchParams(location.search).get("scale") === "own";
     const peak = Math.max(...this.#panels.map(highest));
-    for (const panel of this.#panels) {
-      const frame = this.#frame(panel.name);
+    const frames = this.#panels.map((panel) => this.#frame(panel.name));
+    // All measured before the first is filled, or the page would be laid out once for each.
+    const sizes = frames.map((frame) => ({ width: frame?.clientWidth ?? 0, height: frame?.clientHeight || HEIGHT }));
+    for (const [at, panel] of this.#panels.entries()) {
+      const frame = frames[at];
       if (!frame) continue;
       this.#plots.get(panel.name)?.destroy();
       frame.replaceChildren();
       const on = { setCursor: (/** @type {uPlot} */ plot) => this.#onCursor(plot, panel), setSelect: this.#zoom.bind(this) };
       const top = ownScale ? highest(panel) : peak;
-      this.#plots.set(panel.name, new uPlot(options(panel, series, frame, top, on), panel.data(series), frame));
+      this.#plots.set(panel.name, new uPlot(options(panel, series, sizes[at], top, on), panel.data(series), frame));
       this.#prepareSlider(frame, panel);
     }
     this.#point(Math.min(this.#at, series.times.length - 1));

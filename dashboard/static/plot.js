@@ -43,9 +43,28 @@ export const NUMBER = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 
 // Ticks may be half a millisecond apart.
 const TICK = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 2 });
 
-/** @param {string} name */
+// What the style says, asked once for all charts: between two of them the page would be laid out anew.
+/** @type {Map<string, string>} */
+const styles = new Map();
+
+/** @param {string} name of colours.css */
 export function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  return style(`--${name}`);
+}
+
+/** @param {string} property */
+function style(property) {
+  const known = styles.get(property);
+  if (known !== undefined) return known;
+  const value = getComputedStyle(document.body).getPropertyValue(property).trim();
+  styles.set(property, value);
+  return value;
+}
+
+/** Before charts are drawn anew: light may have become dark. */
+export function forgetStyles() {
+  styles.clear();
+  hatch = null;
 }
 
 /** @param {number | null | undefined} micros */
@@ -67,20 +86,19 @@ export function failures(place, at) {
 }
 
 /**
- * @param {Panel} panel @param {Series} series @param {HTMLElement} frame @param {number} top
+ * @param {Panel} panel @param {Series} series @param {{width: number, height: number}} size @param {number} top
  * @param {Record<string, (plot: uPlot) => void>} on what to do about setCursor and setSelect
  * @returns {uPlot.Options}
  */
-export function options(panel, series, frame, top, on) {
+export function options(panel, series, size, top, on) {
   const axis = {
     stroke: colour("muted"),
-    font: `12px ${getComputedStyle(document.body).fontFamily}`,
+    font: `12px ${style("font-family")}`,
     grid: { stroke: colour("line"), width: 1 },
     ticks: { show: false },
   };
   return {
-    width: frame.clientWidth,
-    height: frame.clientHeight || HEIGHT,
+    ...size,
     padding: [8, 18, 0, 0],
     legend: { show: false },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone()),
@@ -114,12 +132,11 @@ export function options(panel, series, frame, top, on) {
 /** Hatching where results are missing, a wash where none passed.
  * @param {uPlot} plot @param {Columns} place @param {Series} series */
 function drawBehind(plot, place, series) {
-  const hatch = hatching(plot.ctx);
   place.checks.forEach((checks, at) => {
     const isMissing = checks === 0;
     if (!isMissing && !(checks && place.failed[at] === checks)) return;
     const [left, width] = column(plot, series, at);
-    plot.ctx.fillStyle = isMissing ? hatch : colour("down-wash");
+    plot.ctx.fillStyle = isMissing ? hatching(plot.ctx) : colour("down-wash");
     plot.ctx.fillRect(left, plot.bbox.top, width, plot.bbox.height);
   });
 }
@@ -144,8 +161,17 @@ function column(plot, series, at) {
   return [Math.round(from), Math.max(0, Math.round(to) - Math.round(from))];
 }
 
+/** @type {CanvasPattern | null} */
+let hatch = null;
+
 /** @param {CanvasRenderingContext2D} context */
 function hatching(context) {
+  hatch ??= pattern(context);
+  return hatch ?? colour("nodata");
+}
+
+/** @param {CanvasRenderingContext2D} context */
+function pattern(context) {
   const size = Math.round(6 * devicePixelRatio);
   const tile = document.createElement("canvas");
   tile.width = tile.height = size;
@@ -161,7 +187,7 @@ function hatching(context) {
     }
     pen.stroke();
   }
-  return context.createPattern(tile, "repeat") ?? colour("nodata");
+  return context.createPattern(tile, "repeat");
 }
 
 /** Hours and minutes; the day where it changes or where ticks are days apart.

@@ -17,11 +17,13 @@ const STYLES = {
   clock: { hour: "2-digit", minute: "2-digit" },
 };
 
+// To ask the browser takes as long as to format ten times.
+const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
 /** The zone that times are shown in: UTC where the address asks for it, else the reader's. */
 export function zone() {
-  if (document.body.dataset.tz === "UTC") return "UTC";
-  if (document.body.dataset.timeZone) return document.body.dataset.timeZone;
-  return Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+  const { tz, timeZone } = document.body.dataset;
+  return tz === "UTC" ? "UTC" : timeZone || OWN_ZONE;
 }
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
@@ -61,6 +63,9 @@ function isToday(at) {
 
 /** @param {ParentNode} root */
 export function rewriteTimes(root) {
+  // A heat map says the same begin once in every row.
+  /** @type {Map<string, string>} */
+  const begins = new Map();
   for (const element of root.querySelectorAll("time[data-time]")) {
     if (!(element instanceof HTMLTimeElement)) continue;
     const at = new Date(element.dateTime);
@@ -74,8 +79,10 @@ export function rewriteTimes(root) {
     element.title = format(at, "moment", true);
   }
   for (const title of root.querySelectorAll("title[data-begin]")) {
-    const at = new Date(Number(title.getAttribute("data-begin")) * 1000);
-    title.textContent = (title.textContent ?? "").replace(/^[^:]+:\d\d [^:]+:/, `${format(at, "short", true)}:`);
+    const begin = title.getAttribute("data-begin") ?? "";
+    let words = begins.get(begin);
+    if (!words) begins.set(begin, words = `${format(new Date(Number(begin) * 1000), "short", true)}:`);
+    title.textContent = (title.textContent ?? "").replace(/^[^:]+:\d\d [^:]+:/, words);
   }
   for (const element of root.querySelectorAll("[data-zone-name]")) {
     element.textContent = zone().replaceAll("_", " ");

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import gzip
+import html
 import io
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree
 
 import psycopg
 import pytest
@@ -55,8 +57,38 @@ def test_scripts_are_cached_for_ever_under_an_address_of_their_own(visitor: Visi
     answer = visitor.ask(found[1])
     assert "immutable" in answer.headers["cache-control"]
     assert answer.headers["content-type"].startswith("text/javascript")
+    packed = visitor.ask(found[1], Accept_Encoding="gzip")
+    assert gzip.decompress(packed.body) == answer.body
     assert visitor.ask("/static/0/../../settings.py").status == 404
     assert visitor.ask("/static/0/%2e%2e/app.py").status == 404
+
+
+def test_a_page_asks_at_once_for_all_that_it_needs(visitor: Visitor, centre: Centre) -> None:
+    text = visitor.ask(f"/m/{centre.monitor('Home page')}?range=1h&loc=fra").text
+    scripts = re.findall(r'rel="modulepreload" href="([^"]+)"', text)
+    assert len(scripts) == len(set(scripts)) > 8
+    for path in scripts:
+        imported = re.findall(r'from "\./([^"]+)"', visitor.ask(path).text)
+        assert all(any(other.endswith(f"/{name}") for other in scripts) for name in imported), path
+    series = re.search(r'rel="preload" as="fetch" crossorigin href="([^"]+)"', text)
+    assert series
+    assert series[1].endswith("/series.json?range=1h&amp;loc=fra"), "what charts.js asks for"
+
+
+@pytest.mark.parametrize(("asked", "charts"), [("", 5), ("&loc=fra", 1), ("&compare=total", 1)])
+def test_the_charts_as_a_picture(visitor: Visitor, centre: Centre, asked: str, charts: int) -> None:
+    monitor_id = centre.monitor("Checkout · cart page")
+    page = visitor.ask(f"/m/{monitor_id}?range=1h{asked}").text
+    found = re.search(r'<noscript><img class="picture" src="([^"]+)" alt="([^"]+)">', page)
+    assert found
+    assert re.search(r"Frankfurt median \d+ ms, p95 \d+ ms, 0 of \d+ checks failed", found[2])
+    picture = visitor.ask(html.unescape(found[1]))
+    assert picture.headers["content-type"] == "image/svg+xml"
+    drawn = ElementTree.fromstring(picture.text)
+    assert len(drawn.findall(".//*[@class='title']")) == charts
+    outlines = drawn.findall(".//{*}path[@class='line']" if "compare" in asked else ".//*[@fill]")
+    assert len(outlines) >= 5
+    assert "--wait: #0584cf" in picture.text
 
 
 def test_availability_counts_what_the_table_holds(visitor: Visitor, centre: Centre) -> None:
@@ -245,11 +277,6 @@ def test_other_schemes_have_no_status(
         page = visitor.ask(f"/m/{monitor_id}").text
         assert url in page
         assert f"GET {url}" not in page
-        took = dict(zip(columns.split(", "), values.split(", "), strict=True))
-        # The legend has the phases that the charts have.
-        assert re.findall(r'data-phase="(\w+)">', page) == [
-            phase for phase in PHASES if took.get(f"{phase}_us", "0") != "0"
-        ]
     finally:
         centre.execute("DELETE FROM vantage.results WHERE monitor_id = %(id)s", id=monitor_id)
         centre.execute("DELETE FROM vantage.monitors WHERE id = %(id)s", id=monitor_id)
@@ -292,6 +319,7 @@ def test_an_unusable_range_gets_a_sentence(visitor: Visitor, query: str, sentenc
         "/m/1/r/2020-01-01T00:00:00Z/%00",
         "/m/1/other.json",
         "/m/1/series.xml",
+        "/m/1/heat.svg",
         "/no-such-page",
     ],
 )

@@ -51,11 +51,10 @@ def test_no_result_is_neither_zero_nor_down(drawn: series.Series) -> None:
 
 
 def test_a_line_is_broken_where_nothing_passed(drawn: series.Series) -> None:
-    compared = chart.compare(drawn, "total")
-    assert compared.lines == {"fra": "M2.5 56.0L3.5 56.0M6.5 56.0L7.5 14.0"}
+    compared = chart.compare(drawn, "total", {"fra": 9})
+    assert compared.lines == [("line-1", "7 4", "M2.5 56.0L3.5 56.0M6.5 56.0L7.5 14.0")]
     assert compared.failed == [5, 6]
-    assert compared.label == "Frankfurt 0.6 ms to 0.9 ms"
-    assert chart.compare(drawn, "tls").label == "Frankfurt nothing passed"
+    assert chart.compare(drawn, "tls", {"fra": 0}).lines == [("line-0", "", "")]
     assert chart.line([None, 500, None], 1000) == "M1.5 70.0h.01"
 
 
@@ -63,7 +62,6 @@ def test_the_still_picture(drawn: series.Series) -> None:
     (picture,) = chart.draw(drawn, same_scale=True)
     assert (picture.none, picture.failed, picture.broken) == ([4], [5, 6], [5])
     assert [level for _, level in picture.levels] == [0, 500, 1000]
-    assert picture.label == "Frankfurt: 0.6 ms to 0.9 ms, 2 of 6 checks failed"
     ((name, outline),) = picture.outlines
     assert name == "connect"
     assert outline == "M2 140V56.0h1V56.0h1V140zM6 140V56.0h1V14.0h1V140z"

@@ -1,0 +1,104 @@
+"""One monitor as one address asks for it: what its page and its data are both made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from starlette.requests import Request
+
+from dashboard import series, timespan, view, words
+from dashboard.db import Reader
+from dashboard.errors import NotFound
+from dashboard.rows.monitor import LocationStanding, Monitor
+from dashboard.view import View
+
+POINTS = {"series": 240, "heat": 48, "bands": 60}
+# Of a chart as wide as the page: a day's every five minutes.
+POINTS_OF_ONE = 288
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One monitor as one address asks for it."""
+
+    monitor: Monitor
+    view: View
+    standings: list[LocationStanding]
+    settled_at: datetime
+    now: datetime
+
+    @property
+    def shown(self) -> list[LocationStanding]:
+        """The locations that the view asks for; all where it asks for none of these."""
+        wanted = [s for s in self.standings if s.location in self.view.locations]
+        return wanted or self.standings
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Which line's colour each location has, whichever of them are shown."""
+        return {standing.location: at for at, standing in enumerate(self.standings)}
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What every statement about the span needs."""
+        return {
+            "monitor_id": self.monitor.id,
+            "locations": [standing.location for standing in self.shown],
+            "from_at": self.view.span.from_at,
+            "to_at": self.view.span.to_at,
+        }
+
+    def points(self, name: str) -> int:
+        """About how many buckets the series, the heat map or the bands have."""
+        if name == "series" and (self.view.compare or len(self.shown) == 1):
+            return POINTS_OF_ONE
+        return POINTS[name]
+
+    def width(self, name: str, points: int | None = None) -> timedelta:
+        """The width of a bucket: whole hours in a long span where hours are kept summed up."""
+        wanted = points or self.points(name)
+        width = self.view.span.bucket(self.monitor.interval_s, wanted)
+        return max(width, HOUR) if name != "series" and self.view.span.is_long else width
+
+    def bucketed(self, width: timedelta) -> dict[str, Any]:
+        """The parameters of a statement with buckets: the first one is whole, or it would seem
+        that results are missing from it."""
+        from_at = timespan.floor(self.view.span.from_at, width)
+        return {**self.parameters, "from_at": from_at, "bucket": width}
+
+
+async def find(reader: Reader, monitor_id: int) -> Monitor:
+    """The account's monitor.
+
+    Raises: NotFound.
+    """
+    # Identities are 32 bits wide; a longer number is nobody's.
+    found = None
+    if monitor_id < 2**31:
+        found = await reader.one(Monitor, "monitor", monitor_id=monitor_id)
+    if found is None:
+        raise NotFound("There is no such monitor in your account.")
+    return found
+
+
+async def read(request: Request, reader: Reader) -> Scene:
+    """What a request asks for.
+
+    Raises: NotFound, BadRequest.
+    """
+    now = datetime.now(UTC)
+    monitor = await find(reader, request.path_params["monitor_id"])
+    seen = view.parse(request.query_params, now, monitor.created_at)
+    settled = series.settled_at(seen.span, monitor, now)
+    standings = await reader.all(
+        LocationStanding,
+        "monitor_standings",
+        monitor_id=monitor.id,
+        from_at=seen.span.from_at,
+        settled_at=settled,
+    )
+    standings.sort(key=lambda standing: words.order(standing.title))
+    return Scene(monitor, seen, standings, settled, now)
