@@ -95,10 +95,10 @@ class Destinations:
         return self._permitted(addresses, dns_us), dns_us
 
     def _permitted(self, addresses: Sequence[Address], dns_us: int | None) -> list[Address]:
-        refusals = {address: self._guard.refusal(address) for address in addresses}
-        permitted = [address for address, refusal in refusals.items() if refusal is None]
+        refusals = list(map(self._guard.refusal, addresses))
+        permitted = [at for at, refusal in zip(addresses, refusals, strict=True) if not refusal]
         if not permitted:
-            raise Forbidden(refusals[addresses[0]] or "", addresses[0], dns_us)
+            raise Forbidden(refusals[0] or "", addresses[0], dns_us)
         return permitted
 
     async def _look_up(

@@ -77,6 +77,7 @@ class Event:
     come, at the latest; ``doubt_ns``: how long before that the first may have come, at most.
     ``is_shut``: nothing more will come. ``began_ns`` and ``acted_ns``: when libcurl began to act on
     it, and had; ``kept_ns``: for how much of that the thread was kept from the processor.
+    ``is_end``: with it a transfer ended.
     """
 
     __slots__ = (
@@ -86,6 +87,7 @@ class Event:
         "connection",
         "doubt_ns",
         "is_dated",
+        "is_end",
         "is_shut",
         "kept_ns",
         "newest_ns",
@@ -100,7 +102,7 @@ class Event:
         self.seen_ns = self.newest_ns = self.oldest_ns = seen_ns
         self.doubt_ns = unseen_ns
         self.kept_ns = self._segments = 0
-        self.is_dated = self.is_shut = False
+        self.is_dated = self.is_shut = self.is_end = False
         came_ns = None
         if is_data and connection.duplicate.type == socket.SOCK_STREAM:
             came_ns = _dated(connection.duplicate, _ALL)
@@ -134,7 +136,7 @@ class Event:
         """Find out what came when, if it may have been more than one segment."""
         connection = self.connection
         self.doubt_ns = max(0, self.newest_ns - earliest_ns)
-        if self.doubt_ns < LONG_NS and not self.is_late:
+        if self.doubt_ns < LONG_NS and self.began_ns - self.newest_ns <= LONG_NS:
             return
         info = tcp_info.read(connection.duplicate)
         self.is_shut = info[0] == tcp_info.CLOSE_WAIT

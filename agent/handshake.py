@@ -55,14 +55,16 @@ class Trace:
         self.mismatch = ""
 
     def on_debug(self, kind: int, data: bytes) -> None:
-        """Keep the few things that matter; libcurl must not see it raise."""
-        if kind == pycurl.INFOTYPE_SSL_DATA_IN:
-            if 4 < len(data) <= MESSAGE_BYTES_MAX and data[0] == _CERTIFICATE:
-                self._message = data
-        elif kind == pycurl.INFOTYPE_TEXT and data.startswith(_AGREED):
-            self._agreed = data
-        elif kind == pycurl.INFOTYPE_TEXT and data.startswith(_MISMATCH):
-            self.mismatch = data.decode("utf-8", "replace").strip()
+        """Keep the few things that matter, of fifty; libcurl must not see it raise."""
+        if kind == pycurl.INFOTYPE_TEXT:
+            if data.startswith(_AGREED):
+                self._agreed = data
+            elif data.startswith(_MISMATCH):
+                self.mismatch = data.decode("utf-8", "replace").strip()
+        elif kind == pycurl.INFOTYPE_SSL_DATA_IN and (
+            4 < len(data) <= MESSAGE_BYTES_MAX and data[0] == _CERTIFICATE
+        ):
+            self._message = data
 
     def handshake(self, shown: Sequence[Fields] = ()) -> Handshake | None:
         """Return what was seen; ``shown``: libcurl's CERTINFO. None: no certificate was."""

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from agent.stalls import Stalls
 
 _TICK_US = 10_000
-# The loop's timers count milliseconds: what is shorter is no block.
-_GRAIN_US = 1_000
+# The loop's timers count milliseconds, and it is asked for its timers once in a slice of
+# agent.multi: what is shorter is no block.
+_GRAIN_US = 2_000
 _BLOCKS_MAX = 10_000
 
 _FLOOR_US = 5_000
@@ -57,14 +58,17 @@ class LagWatcher:
     def end(self, began_us: int) -> Lag:
         """Return the longest block since the probe began."""
         # A tick that is overdue right now has not been seen by anyone yet.
-        self._note(_now_us())
+        now_us = _now_us()
+        if now_us - self._due_us > _GRAIN_US:
+            self._note(now_us)
         blocked_us = asleep_us = 0
         for at_us, each_us, slept_us in reversed(self._blocks):
-            if at_us <= began_us:
-                break
             # A block may have begun before the probe did.
-            blocked_us = max(blocked_us, min(each_us, at_us - began_us))
-            asleep_us = max(asleep_us, min(slept_us, at_us - began_us))
+            within_us = at_us - began_us
+            if within_us <= 0:
+                break
+            blocked_us = max(blocked_us, min(each_us, within_us))
+            asleep_us = max(asleep_us, min(slept_us, within_us))
         self._in_flight -= 1
         if not self._in_flight and self._timer is not None:
             self._timer.cancel()
@@ -91,6 +95,11 @@ class LagWatcher:
         if late_us > _GRAIN_US:
             self._due_us = now_us
             asleep_us = max(0, late_us - self._stalls.awake() // 1000)
+            # Whoever sees this block needs none before it that was no longer in any way.
+            while self._blocks and late_us >= self._blocks[-1][1]:
+                if asleep_us < self._blocks[-1][2]:
+                    break
+                self._blocks.pop()
             self._blocks.append((now_us, late_us, asleep_us))
 
 

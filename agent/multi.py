@@ -72,7 +72,7 @@ class Observer(Protocol):
         """Called after it did."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Ended:
     """How a transfer ended; ``number``: libcurl's, 0: well.
 
@@ -83,6 +83,9 @@ class Ended:
     number: int
     message: str
     is_by_event: bool = False
+
+
+_WELL, _WELL_BY_EVENT = Ended(0, ""), Ended(0, "", is_by_event=True)
 
 
 class Multi:
@@ -134,7 +137,8 @@ class Multi:
                 await talk()
             return how
         finally:
-            self._kept.discard(curl)
+            if talk is not None:
+                self._kept.discard(curl)
             if self._ended.pop(curl, None) is not None:
                 self._multi.remove_handle(curl)
 
@@ -176,7 +180,7 @@ class Multi:
         self._queue.clear()
 
     def _on_interest(self, what: int, descriptor: int, _multi: Any, _socket: Any) -> None:
-        """Take note that libcurl waits for other events on a socket, or is about to close it."""
+        """Take note that libcurl waits for other events on a socket, or for none any more."""
         connection = self._connections.get(descriptor)
         if connection is None:
             connection = self._connections[descriptor] = Connection(None, None)
@@ -188,10 +192,9 @@ class Multi:
             self._epoll.modify(descriptor, wanted)
         else:
             self._epoll.register(descriptor, wanted)
+        # It stays known until its descriptor is another's: libcurl may only be putting it by.
         connection.wanted = wanted
         connection.is_armed = True
-        if what == pycurl.POLL_REMOVE:
-            del self._connections[descriptor]
 
     def _on_ready(self) -> None:
         """Have libcurl act on what is ready, for a slice of time."""
@@ -231,7 +234,7 @@ class Multi:
         connection: Connection,
     ) -> int:
         """Have libcurl act on an event; return the time when it has."""
-        if self._connections.get(descriptor) is not connection:
+        if not connection.wanted or self._connections[descriptor] is not connection:
             return now_ns
         observer = connection.observer
         if observer is None:
@@ -244,6 +247,7 @@ class Multi:
             self._socket_action(descriptor, _ACTION_OF[events])
             event.acted_ns = acted_ns = monotonic_ns()
             event.kept_ns = self._stalls.acted(acted_ns - event.began_ns)
+            event.is_end = self._has_news
             observer.on_acted(event)
         if self._has_news:
             self._tell(observer)
@@ -295,6 +299,7 @@ class Multi:
         while left:
             left, done, failed = self._multi.info_read()
             for curl in done:
-                self.end(curl, Ended(0, "", observer is not None and observer.concerns(curl)))
+                is_by_event = observer is not None and observer.concerns(curl)
+                self.end(curl, _WELL_BY_EVENT if is_by_event else _WELL)
             for curl, number, message in failed:
                 self.end(curl, Ended(number, message))

@@ -10,9 +10,6 @@ from dataclasses import astuple, dataclass
 
 from agent.result import Phases
 
-# Its place among the phases that libcurl's marks divide.
-_TLS = 1
-
 
 @dataclass(slots=True)
 class Marks:
@@ -42,12 +39,14 @@ def phases(marks: Marks, *, dns_us: int | None, is_tls: bool, is_reused: bool = 
     before the one it follows (an answer to a request not yet wholly sent) took no time.
     ``is_reused``: the connection was there already, so connect and tls are None.
     """
-    steps = [marks.connected, marks.secured, marks.sent, marks.first_byte]
+    steps: tuple[int, ...]
     if is_reused:
-        del steps[: _TLS + 1]
-    elif not is_tls:
-        del steps[_TLS]
-    spent: list[int | None] = []
+        steps = (marks.sent, marks.first_byte)
+    elif is_tls:
+        steps = (marks.connected, marks.secured, marks.sent, marks.first_byte)
+    else:
+        steps = (marks.connected, marks.sent, marks.first_byte)
+    spent: list[int] = []
     reached = 0
     for mark in steps:
         if mark == 0:
@@ -57,10 +56,10 @@ def phases(marks: Marks, *, dns_us: int | None, is_tls: bool, is_reused: bool = 
         reached = mark
     spent.append(marks.total - reached)
     if is_reused:
-        spent[:0] = [None, None]
-    elif not is_tls:
-        spent.insert(_TLS, None)
-    return Phases(dns_us, *spent)
+        return Phases(dns_us, None, None, *spent)
+    if is_tls:
+        return Phases(dns_us, *spent)
+    return Phases(dns_us, spent[0], None, *spent[1:])
 
 
 def connection_phases(marks: Marks, *, dns_us: int | None, is_tls: bool) -> Phases:

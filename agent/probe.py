@@ -98,13 +98,14 @@ class Prober:
                 runs = [await self._follow(monitor, monitor.ip_version, self._way)]
         finally:
             lag = self._lag.end(watched)
-        lag_us = held_up_us(lag, [each.doubt_us for run in runs for each in run.exchanges])
+        doubts = [each.doubt_us for run in runs for each in (*run.exchanges, *run.resources)]
+        if monitor.kind == "page":
+            # What lies between its exchanges is by the clock.
+            doubts.append(None)
+        lag_us = held_up_us(lag, doubts)
         for run in runs:
             if run.failure is None:
-                found = Found(
-                    run.exchanges[-1], run.content, run.total_us, run.redirect_us, started_at_us
-                )
-                findings = [*await _findings(monitor, found), *_of_resources(run)]
+                findings = await _findings(monitor, run, started_at_us)
                 run.outcome, run.failure = _verdict(findings)
         run = runs[0] if len(runs) == 1 else paired(*runs)
         total_us = run.total_us
@@ -164,7 +165,8 @@ class Prober:
         exchanges: list[Exchange] = []
         redirect_us = 0
         url, request = monitor.url, monitor.request
-        keeps = monitor.kind == "page" or needs_content(monitor.assertions)
+        assertions = monitor.assertions
+        keeps = monitor.kind == "page" or (bool(assertions) and needs_content(assertions))
         while True:
             content = Content() if keeps else None
             exchange, failure, location = await self._exchange(
@@ -208,22 +210,26 @@ class Prober:
         return await scheme.exchange(target, addresses, dns_us, left_us, request, content)
 
 
-async def _findings(monitor: Monitor, found: Found) -> list[Finding]:
+async def _findings(monitor: Monitor, run: Run, at_us: int) -> list[Finding]:
     """Hold the response against all that is expected of it; it is whole, and its times stand."""
-    assertions = monitor.assertions
-    if is_slow(assertions, found.content):
-        findings = await asyncio.to_thread(judge, assertions, found)
-    else:
-        findings = judge(assertions, found)
-    status = found.exchange.http_status
-    expects_status = any(each.kind == "status" for each in assertions)
+    exchange, total_us = run.exchanges[-1], run.total_us
+    findings: list[Finding] = []
+    if assertions := monitor.assertions:
+        found = Found(exchange, run.content, total_us, run.redirect_us, at_us)
+        if is_slow(assertions, found.content):
+            findings = await asyncio.to_thread(judge, assertions, found)
+        else:
+            findings = judge(assertions, found)
+    status = exchange.http_status
     # A WebSocket that was not opened has failed already.
-    if status is not None and status != 101 and not 200 <= status < 400 and not expects_status:
-        failure = status_failure(status)
-        findings.insert(0, Finding(Code.HTTP_STATUS, failure.detail))
-    if monitor.slow_us is not None and found.total_us > monitor.slow_us:
-        detail = f"{found.total_us / 1000:.1f} ms, the limit is {monitor.slow_us / 1000:.1f} ms"
+    is_good = status is None or status == 101 or 200 <= status < 400
+    if not is_good and not any(each.kind == "status" for each in assertions):
+        findings.insert(0, Finding(Code.HTTP_STATUS, status_failure(status or 0).detail))
+    if monitor.slow_us is not None and total_us > monitor.slow_us:
+        detail = f"{total_us / 1000:.1f} ms, the limit is {monitor.slow_us / 1000:.1f} ms"
         findings.append(Finding(Code.TOO_SLOW, detail, degrades=True))
+    if monitor.kind == "page":
+        findings += _of_resources(run)
     return findings
 
 

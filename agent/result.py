@@ -30,7 +30,7 @@ class Role(StrEnum):
     RESOURCE = "resource"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Phases:
     """How an exchange's time was spent, in microseconds.
 

@@ -65,6 +65,8 @@ class Runner:
         self._failure: Exception | None = None
         self._reported_at = time.monotonic()
         self._reported: Counter[str] = Counter()
+        # What the module's has not been told until it is asked: how much is to be said.
+        self._log = log.bind()
 
     @property
     def in_flight(self) -> int:
@@ -137,7 +139,7 @@ class Runner:
         try:
             result = await self._probe(monitor, slot_at_us=slot.at_us, delay_us=delay_us)
             self._sink(result)
-            log.debug("probe_done", monitor_id=monitor.id, total_us=result.total_us)
+            self._log.debug("probe_done", monitor_id=monitor.id, total_us=result.total_us)
         except asyncio.CancelledError:
             self._miss(slot, Reason.AGENT_STOPPED)
             raise

@@ -14,6 +14,7 @@ ESTABLISHED, CLOSE_WAIT = 1, 8
 RTT = struct.Struct("=68xI28xI")
 
 _TCP_INFO = 11
+# An older kernel tells less: what it does not count is 0.
 _TCP_INFO_BYTES = 160
 _BYTES_RECEIVED = struct.Struct("=128xQ")
 _DATA_SEGMENTS = struct.Struct("=152xI")
@@ -24,18 +25,14 @@ def read(opened: Any) -> bytes:
     if opened.type != socket.SOCK_STREAM:
         return bytes(_TCP_INFO_BYTES)
     info: bytes = opened.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_BYTES)
-    return info
+    return info if len(info) == _TCP_INFO_BYTES else info.ljust(_TCP_INFO_BYTES, b"\0")
 
 
 def bytes_received(opened: Any) -> int:
     """All that the connection brought; 0 where the kernel does not count it."""
-    return _counted(_BYTES_RECEIVED, read(opened))
+    return int(_BYTES_RECEIVED.unpack_from(read(opened))[0])
 
 
 def data_segments(info: bytes) -> int:
     """How many segments with data came; 0 where the kernel does not count them."""
-    return _counted(_DATA_SEGMENTS, info)
-
-
-def _counted(field: struct.Struct, info: bytes) -> int:
-    return int(field.unpack_from(info)[0]) if len(info) >= field.size else 0
+    return int(_DATA_SEGMENTS.unpack_from(info)[0])

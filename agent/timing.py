@@ -24,6 +24,7 @@ from agent.readiness import Waits, unwaited
 
 # How far a transfer has come, by its marks.
 _CONNECTING, _SECURING, _WAITING, _RECEIVING = range(4)
+_NEVER_NS = 1 << 62
 
 
 class Timing:
@@ -36,6 +37,7 @@ class Timing:
     __slots__ = (
         "_began_ns",
         "_connect_doubt_ns",
+        "_doubt_ns",
         "_getinfo",
         "_is_retransmitted",
         "_is_reused",
@@ -44,7 +46,6 @@ class Timing:
         "_last_wait_us",
         "_stage",
         "_waits",
-        "doubt_us",
         "is_established",
         "rtt_us",
     )
@@ -58,10 +59,10 @@ class Timing:
         self._is_tls = is_tls
         self._stage = _CONNECTING
         self._waits = Waits()
-        # When libcurl began, at the latest; None: it is not known yet.
-        self._began_ns: int | None = None
+        # When libcurl began, at the latest.
+        self._began_ns = _NEVER_NS
         self._last_wait_us = 0
-        self._connect_doubt_ns = self.doubt_us = self._last_doubt_ns = 0
+        self._connect_doubt_ns = self._doubt_ns = self._last_doubt_ns = 0
         self.is_established = self._is_retransmitted = self._is_reused = False
         self.rtt_us: int | None = None
 
@@ -75,13 +76,18 @@ class Timing:
         """Whether no handshake is to come any more."""
         return self._stage > _SECURING
 
+    @property
+    def doubt_us(self) -> int:
+        return self._doubt_ns // 1000
+
     def ready(self, event: Event) -> None:
         """Take note of an event that libcurl is about to act on."""
-        stage = self._stage
-        self._pass_stages(None)
-        if self._stage != stage:
-            # A mark that was made before its event had its turn.
-            self._doubt(event.late_ns)
+        if self._stage < _RECEIVING:
+            stage = self._stage
+            self._pass_stages(None)
+            if self._stage != stage:
+                # A mark that was made before its event had its turn.
+                self._doubt(event.late_ns)
         if not self.is_established:
             info = tcp_info.read(event.connection.duplicate)
             if info[0] == tcp_info.ESTABLISHED:
@@ -92,17 +98,20 @@ class Timing:
     def acted(self, event: Event) -> None:
         """Take note that libcurl has acted on it."""
         began_ns = event.acted_ns - self._getinfo(pycurl.TOTAL_TIME_T) * 1000
-        if self._began_ns is None or began_ns < self._began_ns:
+        if began_ns < self._began_ns:
             self._began_ns = began_ns
         stage = self._stage
-        self._last_wait_us, self._last_doubt_ns = self._ending(event)
-        self._pass_stages(event)
+        if event.is_end:
+            self._last_wait_us, self._last_doubt_ns = self._ending(event)
+        else:
+            self._last_doubt_ns = event.kept_ns
         if stage < _RECEIVING:
+            self._pass_stages(event)
             # The request may have left long before libcurl could mark that it had.
             self._doubt(event.kept_ns)
-        if stage == _SECURING == self._stage and event.is_late:
-            # Whether the peer waited for what was answered is not known.
-            self._doubt(event.began_ns - event.newest_ns)
+            if stage == _SECURING == self._stage and event.is_late:
+                # Whether the peer waited for what was answered is not known.
+                self._doubt(event.began_ns - event.newest_ns)
 
     def raw_marks(self) -> Marks:
         """Return libcurl's marks as they stand."""
@@ -132,7 +141,8 @@ class Timing:
         return unwaited(marks, self._waits, self.rtt_us or 1)
 
     def _doubt(self, ns: int) -> None:
-        self.doubt_us = max(self.doubt_us, ns // 1000)
+        if ns > self._doubt_ns:
+            self._doubt_ns = ns
 
     def _late_us(self, mark: int, came_ns: int, event: Event) -> int:
         """Return how long after ``came_ns`` a mark was made by what libcurl did about ``event``.
@@ -141,9 +151,13 @@ class Timing:
         when libcurl began is not known well enough to tell when its own came.
         """
         made_ns = event.began_ns
-        if self._began_ns is not None and not self._is_reused:
+        if not self._is_reused:
             made_ns = self._began_ns + self._getinfo(mark) * 1000
         return max(0, made_ns - came_ns) // 1000
+
+    def _shared_ns(self, event: Event) -> int:
+        """How long libcurl may have been busy with others of the same event before its mark."""
+        return event.acted_ns - event.began_ns if self._is_reused else 0
 
     def _pass_stages(self, event: Event | None) -> None:
         """Note how late those marks are that are new, and were made by ``event``; None: by none."""
@@ -168,7 +182,7 @@ class Timing:
                 # What comes first after a handshake may be no answer yet.
                 came_ns = event.newest_ns if self._is_tls else event.oldest_ns
                 self._waits.first_byte = self._late_us(pycurl.STARTTRANSFER_TIME_T, came_ns, event)
-                self._doubt(came_ns - event.oldest_ns + event.doubt_ns)
+                self._doubt(came_ns - event.oldest_ns + event.doubt_ns + self._shared_ns(event))
 
     def _ending(self, event: Event) -> tuple[int, int]:
         """Return how late the end is if this event brings it, and by how much more at most.
@@ -183,4 +197,5 @@ class Timing:
         if event.is_dated and event.is_late and event.has_more_come():
             return 0, event.kept_ns
         wait_us = self._late_us(pycurl.TOTAL_TIME_T, event.newest_ns, event)
-        return wait_us, event.kept_ns + (0 if event.is_dated else event.doubt_ns)
+        doubt_ns = max(event.kept_ns, self._shared_ns(event))
+        return wait_us, doubt_ns + (0 if event.is_dated else event.doubt_ns)

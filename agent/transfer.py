@@ -57,6 +57,9 @@ _TURNS_UNASKED = 8
 
 PLAIN = Request()
 
+# Takes the body, all of it, and keeps none.
+_DISCARD = len
+
 # CONNECT_ONLY, FORBID_REUSE, SSL_ENABLE_ALPN. A connection that somebody will speak over must
 # outlive its transfer, and is closed when the handle is taken out of the multi. ALPN would offer
 # HTTP to servers that may well refuse to speak it.
@@ -72,11 +75,11 @@ _NAMES_AGE_S = 1
 class Transfer:
     """What one exchange with libcurl came to.
 
-    ``doubt_us``: by how much a mark may be late, at most; None: not known. ``error``: None: a
-    whole response was received. ``refusal``: the guard's words, if it refused
+    ``doubt_us``: by how much a mark may be late, at most; None: it failed, and nobody knows.
+    ``error``: None: a whole response was received. ``refusal``: the guard's words, if it refused
     an address. ``is_too_large``: we ended it, for bringing more than MAX_WIRE_BYTES.
-    ``location``: where a redirect leads, absolute; empty: no redirect. ``content``: None: it was
-    not to be kept. The others are as in Exchange.
+    ``location``: where a redirect leads, absolute; empty: no redirect. The others are as in
+    Exchange.
     """
 
     marks: Marks
@@ -93,7 +96,6 @@ class Transfer:
     rtt_us: int | None
     handshake: Handshake | None
     location: str
-    content: Content | None
     is_reused: bool = False
 
 
@@ -140,6 +142,7 @@ class Handle:
         self.is_reusable = requests.apply(self.curl, PLAIN)
         self._limiter: PhaseLimiter | None = None
         self._mode = _WHOLE
+        self._is_traced = False
         self._trace = Trace()
         self.curl.setopt(pycurl.DEBUGFUNCTION, self._trace.on_debug)
         self._forget()
@@ -149,7 +152,7 @@ class Handle:
         self.refusal: str | None = None
         self.is_too_large = False
         self._turns = 0
-        self._is_tls = self._is_traced = False
+        self._is_tls = False
         self._trace.forget()
         self._expired = ""
         self._visit: Visit | None = None
@@ -163,17 +166,19 @@ class Handle:
         content: Content | None,
     ) -> None:
         self._forget()
-        self._is_tls = self._is_traced = target.is_tls
+        self._is_tls = target.is_tls
         self._timing.begin(is_tls=target.is_tls)
         curl = self.curl
-        if request is not self._request and request != self._request:
-            self.is_reusable = requests.apply(curl, request)
+        if request is not self._request:
+            if request != self._request:
+                self.is_reusable = requests.apply(curl, request)
             self._request = request
         if content is not None:
             curl.setopt(pycurl.HEADERFUNCTION, content.on_header)
             curl.setopt(pycurl.WRITEFUNCTION, content.on_body)
             self._content = content
-        curl.setopt(pycurl.VERBOSE, int(target.is_tls))
+        if target.is_tls != self._is_traced:
+            self._trace_it(target.is_tls)
         mode = _MODES.get(target.scheme, _CONNECT)
         if mode != self._mode:
             self._set_mode(mode)
@@ -190,6 +195,10 @@ class Handle:
                 marks=self._timing.raw_marks,
                 expire=self._on_expired,
             )
+
+    def _trace_it(self, is_traced: bool) -> None:
+        self._is_traced = is_traced
+        self.curl.setopt(pycurl.VERBOSE, int(is_traced))
 
     def _set_mode(self, mode: tuple[int, int, int]) -> None:
         self._mode = mode
@@ -210,9 +219,7 @@ class Handle:
         # Whether a server speaks HTTP/2, and one connection is enough, the first one learns.
         self.curl.setopt(pycurl.PIPEWAIT, int(target.is_tls))
 
-    def _error(self, ended: Ended) -> CurlError | None:
-        if not ended.number:
-            return None
+    def _error(self, ended: Ended) -> CurlError:
         words = self._expired or self._trace.mismatch or ended.message or self.curl.errstr()
         return CurlError(
             ended.number,
@@ -242,15 +249,14 @@ class Handle:
     def finish(self, ended: Ended) -> Transfer:
         attempts = len(self._connections)
         self._let_go_of_sockets()
+        self._let_go_of_content()
         info = self._getinfo
         status = info(pycurl.RESPONSE_CODE)
         marks = self._marks(ended, attempts)
-        # Of a failure and of a page it is not known.
-        is_doubt_known = not ended.number and self._visit is None
         return Transfer(
             marks=marks,
-            doubt_us=self._timing.doubt_us if is_doubt_known else None,
-            error=self._error(ended),
+            doubt_us=None if ended.number else self._timing.doubt_us,
+            error=self._error(ended) if ended.number else None,
             refusal=self.refusal,
             is_too_large=self.is_too_large,
             http_status=status or None,
@@ -260,25 +266,21 @@ class Handle:
             target_ip=_packed(info(pycurl.PRIMARY_IP) or self._tried),
             local_ip=_packed(info(pycurl.LOCAL_IP)),
             rtt_us=self._timing.rtt_us,
-            handshake=self._handshake(),
+            handshake=self._handshake() if self._is_tls else None,
             location=_location(self.curl) if 300 <= status < 400 else "",
-            content=self._let_go(),
             is_reused=self._visit is not None and self._is_reused(),
         )
 
     def _handshake(self) -> Handshake | None:
-        if not self._is_tls:
-            return None
         is_quic = self._request.http_version == "3"
         return self._trace.handshake(self.curl.getinfo_raw(pycurl.INFO_CERTINFO) if is_quic else ())
 
-    def _let_go(self) -> Content | None:
-        """Return what was kept; an idle handle shall neither add to it nor hold it in memory."""
-        content, self._content = self._content, None
-        if content is not None:
+    def _let_go_of_content(self) -> None:
+        """An idle handle shall neither add to it nor hold it in memory."""
+        if self._content is not None:
+            self._content = None
             self.curl.setopt(pycurl.HEADERFUNCTION, None)
-            self.curl.setopt(pycurl.WRITEFUNCTION, _discard)
-        return content
+            self.curl.setopt(pycurl.WRITEFUNCTION, _DISCARD)
 
     def close(self) -> None:
         self._let_go_of_sockets()
@@ -338,8 +340,7 @@ class Handle:
         """Time an event that libcurl has acted on, and see that nothing goes on for ever."""
         self._timing.acted(event)
         if self._is_traced and self._timing.is_secured:
-            self._is_traced = False
-            self.curl.setopt(pycurl.VERBOSE, 0)
+            self._trace_it(False)
         if self._limiter is not None:
             self._limiter.look()
         self._turns += 1
@@ -387,16 +388,12 @@ def _easy_handle(authorities: Path, source_address: str | None) -> Any:
         (pycurl.CAINFO, str(authorities)),
         (pycurl.PROXY_CAINFO, str(authorities)),
         (pycurl.MAXFILESIZE_LARGE, MAX_BODY_BYTES),
-        (pycurl.WRITEFUNCTION, _discard),
+        (pycurl.WRITEFUNCTION, _DISCARD),
     ):
         curl.setopt(option, value)
     if source_address is not None:
         curl.setopt(pycurl.INTERFACE, f"host!{source_address}")
     return curl
-
-
-def _discard(_body: bytes) -> None:
-    """Take the body and keep none of it."""
 
 
 @lru_cache(maxsize=4096)

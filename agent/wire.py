@@ -295,4 +295,6 @@ def _put_phases(phases: Phases, message: result_pb2.Phases) -> None:
 
 def _text(text: str) -> str:
     """Make text encodable: a target's own words may hold half a surrogate pair."""
+    if text.isascii():
+        return text
     return text.encode("utf-8", "replace").decode("utf-8")

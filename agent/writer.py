@@ -16,9 +16,9 @@ BACKLOG_MAX = 10_000
 RETRY_S = 1.0
 # How long a full disk is waited for before undelivered results are dropped for new ones.
 PATIENCE_S = 5.0
-# A pause between two writes: each costs a third of a millisecond of processor time, however much
-# is written, and takes the interpreter from the thread that probes.
-GATHER_S = 0.02
+# A pause between two writes, unless many wait: each costs a third of a millisecond of processor
+# time, however much is written, and takes the interpreter from the thread that probes.
+GATHER_S = 0.1
 
 log = structlog.get_logger()
 
@@ -63,7 +63,8 @@ class Writer:
             group, is_open = self._next_group()
             if group:
                 self._write(group)
-                self._closing.wait(GATHER_S)
+                if len(group) < GROUP_MAX:
+                    self._closing.wait(GATHER_S)
 
     def _next_group(self) -> tuple[list[bytes], bool]:
         """Wait for a result and take those that came with it; False: there are no more."""

@@ -25,6 +25,7 @@ from tests.support.targets import Connection, serve
 IMAGES = 12
 HELD_S = 0.3
 SLOW_S = 0.1
+BUSY_S = 0.05
 BODY = b"x" * 20_000
 HTML = (
     '<link rel=stylesheet href="/a.css"><script src="/s.js"></script>'
@@ -144,7 +145,38 @@ async def test_what_waits_its_turn_is_not_measured(
     assert [each.phases.connect_us for each in result.exchanges].count(None) == 1
     assert waits[0] >= HELD_S * 1e6 - 20_000
     # Seen ready no later than when the one before was done; uncorrected they are 100 ms apart.
-    assert waits[-2] < (HELD_S + 2.5 * SLOW_S) * 1e6, waits
+    assert waits[-1] < (HELD_S + 2.5 * SLOW_S) * 1e6, waits
+
+
+class BusyContent(Content):
+    """Has the thread compute for as long over a body."""
+
+    def on_body(self, chunk: bytes) -> None:
+        until = time.thread_time() + BUSY_S
+        while time.thread_time() < until:
+            pass
+        super().on_body(chunk)
+
+
+async def test_how_long_streams_of_one_event_held_each_other_up_is_told(
+    prober: Prober, authority: TestAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answers come at once over one connection of HTTP/2; libcurl takes one after the other."""
+    monkeypatch.setattr(page, "Content", BusyContent)
+    sheets: dict[str, Any] = {
+        f"/{number}.css": ("text/css", b"p{}", HELD_S, {}) for number in range(6)
+    }
+    html = "".join(f"<link rel=stylesheet href={each}>" for each in sheets).encode()
+    pages: dict[str, Any] = {"/": ("text/html", html, 0.0, {}), **sheets}
+    with running_site(pages, leaf=authority.issue("127.0.0.1")) as site:
+        result = await probe(prober, site.url("/"))
+    found = resources(result).values()
+    receives = [each.phases.receive_us or 0 for each in found]
+    assert max(receives) > 2 * BUSY_S * 1e6
+    for each, receive_us in zip(found, receives, strict=True):
+        assert (each.doubt_us or 0) >= receive_us - BUSY_S * 1e6, found
+    assert result.lag_us >= max(each.doubt_us or 0 for each in found)
+    assert result.suspect
 
 
 async def test_a_resource_that_fails_degrades_and_is_named(prober: Prober) -> None:
