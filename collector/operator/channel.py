@@ -157,6 +157,30 @@ def list_(as_json: bool, url: str) -> None:
     show(rows, COLUMNS, as_json=as_json)
 
 
+@channel.command("word")
+@click.argument("channel_id", metavar="ID", type=int)
+@click.option("--subject", help="With {fields}.  [default: Vantage's]")
+@click.option("--text-file", type=FILE, help="File of the text, with {fields}; -.")
+@on_database
+def word(channel_id: int, subject: str | None, text_file: Path | None, url: str) -> None:
+    """Tell channel ID in words of your own; without any, in Vantage's.
+
+    docs/notifications.md lists the {fields}, such as {monitor} and {summary}.
+    """
+    text = None if text_file is None else (content(text_file) or "").strip()
+    values = {"id": channel_id, "subject": subject or None, "text": text or None}
+    with db.session(url) as connection:
+        try:
+            row = connection.execute(db.queries("channels")["word"], values).fetchone()
+        except psycopg.Error as error:
+            if error.sqlstate != "VA400":
+                raise
+            raise CollectorError(str(error.diag.message_primary)) from error
+    if row is None:
+        raise CollectorError(f"There is no channel {channel_id}. See: vantage channel list")
+    click.echo(f"Saved. Try it: vantage channel test {channel_id}")
+
+
 @channel.command("test")
 @click.argument("channel_id", metavar="ID", type=int)
 @on_database

@@ -28,6 +28,7 @@ from collector.telling import sealing, webhook
 from collector.telling.destination import Destination, service
 from collector.telling.guard import Guard, Network
 from collector.telling.mailer import Mail, MailServer
+from collector.telling.own_words import OwnWords
 from collector.telling.wording import Message, message
 
 log = structlog.get_logger()
@@ -198,6 +199,7 @@ class Notifier:
             time_zone=first["time_zone"],
             public_url=self.settings.public_url,
             channel=first["channel"],
+            words=OwnWords(first["own_subject"], first["own_text"]),
         )
         if destination.kind == "service":
             await asyncio.to_thread(tell_service, destination.address, written)

@@ -8,25 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import jinja2
 
+from collector.telling.item import Item, lasted, when
+from collector.telling.own_words import OwnWords
+
 Facts = Mapping[str, Any]
 STATES = {"down": "Down", "degraded": "Slow"}
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing that is told. ``state``: down, degraded, up or none, for colour and words."""
-
-    headline: str
-    state: str
-    lines: tuple[str, ...]
-    link: str
+VANTAGES = OwnWords(None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +32,7 @@ class Message:
     html: str
 
 
-def items(rows: Sequence[Facts], *, time_zone: str, public_url: str) -> list[Item]:
+def items(rows: Sequence[Facts], *, time_zone: str, public_url: str, words: OwnWords) -> list[Item]:
     """Say each thing once: of an incident only where it stands by now.
 
     ``rows``: kind and content, in the order in which they were decided.
@@ -48,7 +42,11 @@ def items(rows: Sequence[Facts], *, time_zone: str, public_url: str) -> list[Ite
     for number, row in enumerate(rows):
         key = ("incident", row["content"].get("incident_id"))
         latest[key if key[1] is not None else number] = row
-    return [item(row["kind"], row["content"], zone, public_url) for row in latest.values()]
+    told = []
+    for row in latest.values():
+        kind, facts = row["kind"], row["content"]
+        told.append(words.dress(item(kind, facts, zone, public_url), kind, facts, zone))
+    return told
 
 
 def item(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
@@ -123,9 +121,16 @@ def subject(told: Sequence[Item]) -> str:
     return ", ".join(f"{number} {word}" for number, word in counts if number)
 
 
-def message(rows: Sequence[Facts], *, time_zone: str, public_url: str, channel: str) -> Message:
+def message(
+    rows: Sequence[Facts],
+    *,
+    time_zone: str,
+    public_url: str,
+    channel: str,
+    words: OwnWords = VANTAGES,
+) -> Message:
     """Write one message of all that is told."""
-    told = items(rows, time_zone=time_zone, public_url=public_url)
+    told = items(rows, time_zone=time_zone, public_url=public_url, words=words)
     values = {"items": told, "channel": channel, "public_url": public_url}
     title = subject(told)
     environment = templates()
@@ -148,11 +153,6 @@ def templates() -> jinja2.Environment:
     )
 
 
-def when(text: str, zone: ZoneInfo) -> str:
-    """Write an instant by a zone's clocks."""
-    return f"{datetime.fromisoformat(text).astimezone(zone):%-d %b %Y, %H:%M %Z}"
-
-
 def span(facts: Facts, zone: ZoneInfo) -> str:
     """Write from when to when something lasted, and for how long."""
     began_at = datetime.fromisoformat(facts["began_at"])
@@ -161,18 +161,3 @@ def span(facts: Facts, zone: ZoneInfo) -> str:
         f"From {when(facts['began_at'], zone)} to {when(ended_at.isoformat(), zone)}: "
         f"{lasted(ended_at - began_at)}."
     )
-
-
-def lasted(length: timedelta) -> str:
-    """Write how long something lasted: 40 s, 12 min, 3 h 5 min, 2 d 4 h."""
-    seconds = max(0, round(length.total_seconds()))
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"

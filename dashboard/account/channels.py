@@ -15,7 +15,7 @@ from dashboard.db import Reader
 from dashboard.errors import Unacceptable
 from dashboard.forms import Form, Submission
 from dashboard.rendering import settings_page
-from dashboard.rows.channel import Channel, SealingKey, Told
+from dashboard.rows.channel import Channel, Field, Preview, SealingKey, Told
 from dashboard.rows.monitor import Monitor
 from dashboard.session import Visitor, visit
 
@@ -27,6 +27,7 @@ SAID = {
     "muted": "It is told nothing until you unmute it.",
     "unmuted": "It is told again.",
     "removed": "It is told no more.",
+    "worded": "Saved. Send it a test, which shows these words.",
 }
 DELAYS = {
     0: "At once",
@@ -61,6 +62,7 @@ async def show(
         told = await reader.all(Told, "told")
         monitors = await reader.all(Monitor, "monitors")
         key = await reader.one(SealingKey, "sealing_key")
+        fields = await reader.all(Field, "notification_fields")
     wanted = "" if is_done else request.query_params.get("change", "")
     changed = next((channel for channel in channels if str(channel.id) == wanted), None)
     return settings_page(
@@ -74,6 +76,7 @@ async def show(
         monitors=monitors,
         names={monitor.id: monitor.name for monitor in monitors},
         is_told=key is not None,
+        fields=fields,
         zones=zones(),
         delays=DELAYS,
         reminders=REMINDERS,
@@ -82,6 +85,7 @@ async def show(
         **{
             "said": SAID.get(request.query_params.get("done", "")),
             "fresh_secret": "",
+            "preview": None,
             **({"form": filled(changed)} if changed else {}),
             **values,
         },
@@ -99,6 +103,8 @@ def filled(channel: Channel) -> Form:
             "quiet_from": f"{channel.quiet_from:%H:%M}" if channel.quiet_from else "",
             "quiet_to": f"{channel.quiet_to:%H:%M}" if channel.quiet_to else "",
             "zone": channel.time_zone,
+            "subject": channel.own_subject or "",
+            "text": channel.own_text or "",
         },
         {"monitor": [str(one) for one in channel.monitor_ids or ()]},
     )
@@ -181,6 +187,23 @@ async def change(given: Submission) -> str | dict[str, Any]:
 
 
 @forms.action(show)
+async def word(given: Submission) -> str | dict[str, Any]:
+    """Say in which words a channel is told, or show what they would be."""
+    words = {
+        "subject": given.form.text("subject") or None,
+        "text": given.form["text"].replace("\r\n", "\n").replace("\0", "").strip() or None,
+    }
+    if given.form["preview"]:
+        return {
+            "preview": await given.reader.the(Preview, "preview_words", **words),
+            "form": given.form,
+            "said": "",
+        }
+    await given.reader.run("word_channel", id=given.form.number("id"), **words)
+    return f"{PATH}?done=worded"
+
+
+@forms.action(show)
 async def test(given: Submission) -> str:
     """Have a channel told that this is a test."""
     await given.reader.run("test_channel", id=given.form.number("id"))
@@ -206,6 +229,7 @@ ROUTES = [
     Route(PATH, show),
     Route(f"{PATH}/add", add, methods=["POST"]),
     Route(f"{PATH}/change", change, methods=["POST"]),
+    Route(f"{PATH}/word", word, methods=["POST"]),
     Route(f"{PATH}/test", test, methods=["POST"]),
     Route(f"{PATH}/mute", mute, methods=["POST"]),
     Route(f"{PATH}/remove", remove, methods=["POST"]),

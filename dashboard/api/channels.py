@@ -49,6 +49,7 @@ async def add_channel(request: Request, response: Response, values: ChannelValue
         }
         added = await reader.the(Added, "add_channel", **columns)
         await reader.run("mute_channel", id=added.id, is_wanted=values.is_muted)
+        await reader.run("word_channel", id=added.id, **_words(values))
         channel = await find(reader, added.id)
     response.headers["Location"] = f"/api/v1/channels/{channel.id}"
     return ChannelSaved(**channel.model_dump(), secret=destination.secret or None)
@@ -77,6 +78,7 @@ async def change_channel(
         await reader.run("change_channel", id=channel_id, **columns)
         if values.is_muted != (known.muted_at is not None):
             await reader.run("mute_channel", id=channel_id, is_wanted=values.is_muted)
+        await reader.run("word_channel", id=channel_id, **_words(values))
         channel = await find(reader, channel_id)
     secret = destination.secret if destination else None
     return ChannelSaved(**channel.model_dump(), secret=secret or None)
@@ -98,4 +100,8 @@ async def check_channel(request: Request, channel_id: ChannelId) -> Tested:
 
 
 def _columns(values: ChannelValues) -> dict[str, Any]:
-    return values.model_dump(exclude={"address", "is_muted"})
+    return values.model_dump(exclude={"address", "is_muted", "own_subject", "own_text"})
+
+
+def _words(values: ChannelValues) -> dict[str, str | None]:
+    return {"subject": values.own_subject, "text": values.own_text}

@@ -23,6 +23,10 @@ Clock = Annotated[time, PlainSerializer(lambda at: f"{at:%H:%M}", return_type=st
 EMail = Annotated[
     str, StringConstraints(max_length=254, pattern=r"^[^\s\x00-\x1f@]+@[^\s\x00-\x1f@]+$")
 ]
+Subject = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
+]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=4_000, pattern=r"^[^\x00]+$")]
 SomeMonitors = Annotated[
     list[Annotated[int, Field(ge=1, lt=2**31)]], Field(min_length=1, max_length=1000)
 ]
@@ -90,6 +94,10 @@ class ChannelValues(BaseModel):
     time_zone: Zone = Field("UTC", description="IANA name, of the quiet hours and of what is told.")
     monitor_ids: SomeMonitors | None = Field(None, description="Only of these. Null: of all.")
     is_muted: bool = Field(False, description="It is told nothing.")
+    own_subject: Subject | None = Field(
+        None, description="In your words, with {fields}. Null: in Vantage's."
+    )
+    own_text: Text | None = Field(None, description="Likewise, of each thing that is told.")
 
 
 class Channel(BaseModel):
@@ -110,7 +118,9 @@ class Channel(BaseModel):
     last_sent_at: datetime | None
     failing_since_at: datetime | None = Field(description="Since when nothing arrives.")
     last_error: str | None
-    waiting: int = Field(description="Messages that are due and not sent.")
+    waiting: int = Field(description="Notifications that are decided and not sent.")
+    own_subject: str | None
+    own_text: str | None
 
 
 class ChannelSaved(Channel):

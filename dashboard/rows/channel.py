@@ -17,7 +17,10 @@ class SealingKey:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """Where the account is told. ``remind_s`` None: never again. ``waiting``: not sent yet."""
+    """Where the account is told. ``remind_s`` None: never again. ``waiting``: not sent yet.
+
+    ``own_subject``, ``own_text`` None: in Vantage's words.
+    """
 
     id: int
     name: str
@@ -35,6 +38,8 @@ class Channel:
     failing_since_at: datetime | None
     last_error: str | None
     waiting: int
+    own_subject: str | None
+    own_text: str | None
 
     @property
     def delay(self) -> timedelta:
@@ -60,3 +65,20 @@ class Told:
     sent_at: datetime | None
     given_up_at: datetime | None
     last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What a channel's own words may name."""
+
+    name: str
+    says: str
+    sample: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What people would read of a sample incident."""
+
+    subject: str
+    content: str

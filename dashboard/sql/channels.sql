@@ -23,7 +23,9 @@ SELECT
     last_sent_at,
     failing_since_at,
     last_error,
-    waiting
+    waiting,
+    own_subject,
+    own_text
 FROM report.channels
 ORDER BY
     delay_s,
@@ -53,6 +55,22 @@ SELECT report.add_channel(
 SELECT report.change_channel(
     %(id)s, %(name)s, %(kind)s, %(hint)s, %(key_id)s, %(sealed)s, %(least_severity)s, %(delay_s)s,
     %(remind_s)s, %(quiet_from)s, %(quiet_to)s, %(time_zone)s, %(monitor_ids)s)
+
+-- word_channel --
+SELECT report.word_channel(%(id)s, %(subject)s, %(text)s)
+
+-- notification_fields --
+SELECT
+    name,
+    says,
+    sample
+FROM report.notification_fields
+
+-- preview_words --
+SELECT
+    subject,
+    content
+FROM report.preview_words(%(subject)s, %(text)s)
 
 -- test_channel --
 SELECT report.test_channel(%(id)s)

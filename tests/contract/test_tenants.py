@@ -27,9 +27,11 @@ SHARED = {
     "report.sealing_keys",
     "report.offers",
     "report.outbox",
+    "report.notification_fields",
 }
 
-# Functions that are told whom they are for by whoever calls them, and why that is right.
+# Functions that are told whom they are for by whoever calls them, or repeat what they are told, and
+# why that is right.
 ENTRANCES = {
     "enter": "the report centre has verified who it is",
     "sign_in_candidate": "the report centre verifies the password against it",
@@ -43,6 +45,7 @@ ENTRANCES = {
     "set_subscription": "an event of Stripe's, whose signature the report centre has verified",
     "unsubscribe": "the report centre has verified the link's signature",
     "purge": "removes what an account has left, whoever asks",
+    "preview_words": "repeats what it is given, with a sample incident's words in it",
 }
 
 FUNCTIONS = """

@@ -50,7 +50,9 @@ SELECT
     channels.last_error,
     (SELECT count(*) FROM vantage.notifications
      WHERE notifications.channel_id = channels.id AND sent_at IS NULL
-         AND given_up_at IS NULL) AS waiting
+         AND given_up_at IS NULL) AS waiting,
+    channels.own_subject,
+    channels.own_text
 FROM vantage.channels
 LEFT JOIN vantage.accounts ON accounts.id = channels.account_id
 ORDER BY channels.id
@@ -62,6 +64,11 @@ RETURNING name
 
 -- test --
 SELECT vantage.test_channel(id, NULL) AS id
+FROM vantage.channels
+WHERE id = %(id)s
+
+-- word --
+SELECT vantage.word_channel(id, %(subject)s, %(text)s)
 FROM vantage.channels
 WHERE id = %(id)s
 

@@ -291,7 +291,9 @@ SELECT
     last_error,
     (SELECT count(*) FROM vantage.notifications
      WHERE notifications.channel_id = channels.id AND sent_at IS NULL
-         AND given_up_at IS NULL) AS waiting
+         AND given_up_at IS NULL) AS waiting,
+    own_subject,
+    own_text
 FROM vantage.channels
 WHERE account_id = vantage.current_account();
 COMMENT ON VIEW report.channels IS
@@ -442,6 +444,21 @@ COMMENT ON FUNCTION report.change_channel IS
     'Changes when and of what the account''s channel is told. The sealed address NULL: it is told '
     'where it was; else there, with whatever waits.';
 
+CREATE OR REPLACE FUNCTION report.word_channel(
+    given_id integer, given_subject text, given_text text)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    known CONSTANT vantage.channels := vantage.own_channel(given_id);
+BEGIN
+    PERFORM vantage.word_channel(known.id, given_subject, given_text);
+    PERFORM vantage.record('channel_worded', known.name);
+END
+$$;
+COMMENT ON FUNCTION report.word_channel IS
+    'Has the account''s channel told in these words. NULL: in Vantage''s.';
+
 CREATE OR REPLACE FUNCTION report.test_channel(given_id integer)
 RETURNS bigint
 LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -471,7 +488,12 @@ RETURNS bigint
 LANGUAGE sql
 AS $$
     INSERT INTO vantage.notifications (channel_id, step, kind, content)
-    VALUES (given_id, 'test ' || clock_timestamp(), 'test', jsonb_build_object('asked_by', asked_by));
+    SELECT given_id, 'test ' || clock_timestamp(), 'test', jsonb_strip_nulls(jsonb_build_object(
+        'asked_by', asked_by,
+        'sample', CASE WHEN num_nonnulls(own_subject, own_text) > 0 THEN (
+            SELECT jsonb_object_agg(name, sample) FROM vantage.notification_fields()) END))
+    FROM vantage.channels
+    WHERE id = given_id;
     SELECT pg_notify('vantage_incidents', '');
     SELECT max(id) FROM vantage.notifications WHERE channel_id = given_id AND kind = 'test'
 $$;
@@ -507,11 +529,24 @@ COMMENT ON FUNCTION report.remove_channel IS 'Forgets the account''s channel and
 
 -- For whoever sends -------------------------------------------------------------------------------
 
+DO $$
+BEGIN
+    -- What it returns cannot be replaced; it is dropped once, from before there were own words.
+    IF NOT EXISTS (
+        SELECT FROM pg_proc
+        WHERE oid = to_regprocedure('vantage.claim_notifications(integer)')
+            AND 'own_subject' = ANY (proargnames)
+    ) THEN
+        DROP FUNCTION IF EXISTS vantage.claim_notifications(integer);
+    END IF;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION vantage.claim_notifications(lease_s integer)
 RETURNS TABLE (
     id bigint, kind text, content jsonb, created_at timestamptz, batch uuid, lease uuid,
     channel_id integer, account_id integer, channel text, channel_kind text, key_id text,
-    sealed bytea, time_zone text)
+    sealed bytea, time_zone text, own_subject text, own_text text)
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -577,7 +612,7 @@ BEGIN
     RETURN QUERY
     SELECT waiting.id, waiting.kind, waiting.content, waiting.created_at, waiting.batch, new_lease,
         chosen.id, chosen.account_id, chosen.name, chosen.kind, chosen.key_id, chosen.sealed,
-        chosen.time_zone
+        chosen.time_zone, chosen.own_subject, chosen.own_text
     FROM vantage.notifications AS waiting
     WHERE waiting.batch = chosen_batch AND waiting.sent_at IS NULL AND waiting.given_up_at IS NULL
     ORDER BY waiting.id;

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,43 @@ def test_an_incident_is_told_by_mail_and_to_programs_and_so_is_its_end(place: Pl
     [row] = fetch(place.url, "SELECT hint, sealed FROM vantage.channels WHERE kind = 'webhook'")
     assert row["hint"] == "http://127.0.0.1"
     assert b"hush" not in bytes(row["sealed"])
+
+
+def test_a_channel_is_told_in_its_own_words(place: Place) -> None:
+    number, _ = place.add(TO, "--spacing=0s")
+    words = place.home / "words.txt"
+    words.write_text("{summary}\nRunbook: https://wiki.example/{cause}\n")
+    for arguments, sentence in (
+        (("word", "99", "--subject={monitor}"), "There is no channel 99."),
+        (("word", str(number), "--subject={colour}"), "There is no field {colour}."),
+        (("word", str(number), f"--subject={'x' * 201}"), "up to 200 characters"),
+    ):
+        refused = place.vantage(*arguments)
+        assert (refused.exit_code, sentence in refused.output) == (1, True), refused.output
+    set_ = place.vantage(
+        "word", str(number), "--subject=[{monitor}] {state}", f"--text-file={words}"
+    )
+    assert set_.exit_code == 0, set_.output
+    with place.notifier("worded"):
+        tried = place.vantage("test", str(number))
+        assert tried.exit_code == 0, tried.output
+        sample = place.box.wait_for(TO)
+        place.open_incident()
+        mail = place.box.wait_for(TO, 2)
+        assert place.vantage("word", str(number)).exit_code == 0
+        place.close_incidents()
+        assert place.box.wait_for(TO, 3)["Subject"] == "Up again: 127.0.0.1:1/0"
+    assert sample["Subject"] == "Test: [Shop] Down"
+    assert "Runbook: https://wiki.example/connect_timeout" in as_text(sample)
+    assert mail["Subject"] == "[127.0.0.1:1/0] Down"
+    assert "Connection refused from A.\nRunbook: https://wiki.example/connect_refused\n" in (
+        as_text(mail)
+    )
+
+
+def as_text(mail: EmailMessage) -> str:
+    text, _ = mail.iter_parts()
+    return str(text.get_content()).replace("\r\n", "\n")
 
 
 def test_what_failed_is_tried_again_as_the_same(place: Place) -> None:

@@ -120,7 +120,12 @@ def test_a_channels_address_goes_in_and_never_comes_out(
     assert (changed["secret"], changed["muted_at"], changed["quiet_from"]) == (None, None, None)
     assert changed["name"] == "https://hooks.example"
     assert [each.address for each in opened()] == [hook]
-    changed = sent(program, "PUT", path, 200, name="On call", address="ann@acme.example")
+    told = sent(program, "PUT", path, 400, own_text="{summary}")
+    assert "A webhook is told in JSON" in told["detail"]
+    changed = sent(
+        program, "PUT", path, 200, name="On call", address="ann@acme.example", own_subject="{state}"
+    )
+    assert (changed["own_subject"], changed["own_text"]) == ("{state}", None)
     assert (changed["kind"], changed["secret"], changed["name"]) == ("mail", None, "On call")
     assert opened() == [Destination("mail", "ann@acme.example")]
     sent(program, "POST", f"{path}/test", 202)
@@ -130,6 +135,7 @@ def test_a_channels_address_goes_in_and_never_comes_out(
         ({"address": "nobody"}, "That is no address"),
         ({"address": "ann@acme.example", "name": "On call"}, "There is a channel named “On call”"),
         ({"address": "b@acme.example", "time_zone": "Mars/Base"}, "is no time zone"),
+        ({"address": "b@acme.example", "own_text": "a } brace"}, "is written twice"),
         ({"address": "b@acme.example", "quiet_from": "22:00"}, "quiet hours from a time to a time"),
     ):
         assert detail in sent(program, "POST", "/channels", 400, **body)["detail"]

@@ -163,3 +163,39 @@ def test_others_are_kept_out(
         assert send(other_visitor, action, id=str(channel_id), name="x").status == 404
     own = str(centre.monitor("Home page"))
     assert send(other_visitor, "add", address=TO, monitor=own).status == 404
+
+
+def test_a_channel_is_told_in_own_words(visitor: Visitor, centre: Centre, keyring: Keyring) -> None:
+    send(visitor, "add", address=TO, zone="UTC")
+    [(channel_id,)] = centre.execute("SELECT id FROM vantage.channels")
+    words = {"id": str(channel_id), "subject": "[{monitor}] {state}", "text": "{{{cause}}}\r\n<b>"}
+    seen = send(visitor, f"word?change={channel_id}", **words, preview="yes").text
+    assert "[Shop] Down\n\n{connect_timeout}\n&lt;b&gt;" in seen
+    assert centre.execute("SELECT own_subject FROM vantage.channels") == [(None,)]
+    refused = send(visitor, f"word?change={channel_id}", **words | {"text": "{colour}"})
+    assert refused.status == 400
+    assert "There is no field {colour}. There are {headline}, {event}" in refused.text
+    assert "[{monitor}] {state}" in refused.text  # and nothing typed is lost
+    saved = send(visitor, "word", **words)
+    assert saved.headers["location"] == f"{PAGE}?done=worded"
+    assert centre.execute("SELECT own_subject, own_text FROM vantage.channels") == [
+        ("[{monitor}] {state}", "{{{cause}}}\n<b>")
+    ]
+    page = visitor.ask(f"{PAGE}?change={channel_id}").text
+    assert 'value="[{monitor}] {state}"' in page
+    assert "In its own words" in visitor.ask(PAGE).text
+    send(visitor, "test", id=str(channel_id))
+    [(content,)] = centre.execute("SELECT content FROM vantage.notifications WHERE kind = 'test'")
+    assert content["sample"]["monitor"] == "Shop"
+    send(visitor, "word", id=str(channel_id))
+    assert centre.execute("SELECT own_subject, own_text FROM vantage.channels") == [(None, None)]
+
+
+def test_a_webhook_has_no_words_of_its_own(
+    visitor: Visitor, centre: Centre, keyring: Keyring
+) -> None:
+    send(visitor, "add", address="https://hooks.example/T0/hush")
+    [(channel_id,)] = centre.execute("SELECT id FROM vantage.channels")
+    assert "words-title" not in visitor.ask(f"{PAGE}?change={channel_id}").text
+    refused = send(visitor, "word", id=str(channel_id), text="{summary}")
+    assert "A webhook is told in JSON" in refused.text

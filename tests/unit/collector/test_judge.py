@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
@@ -14,7 +14,7 @@ from collector.verdicts.verdict import Outcome, Place, Rule, Standing, take
 
 S = 1_000_000
 BEGIN_US = 1_800_000_000 * S
-PLACES = tuple(Place(name) for name in "abcd")
+PLACES = (Place("a", "de"), Place("b", "de"), Place("c", "fr"), Place("d"))
 MONITOR = Watched(
     id=1,
     account_id=1,
@@ -201,14 +201,23 @@ class Oracle:
     votes: dict[str, list[tuple[int, Outcome]]] = field(
         default_factory=lambda: {place.name: [] for place in PLACES}
     )
-    states: list[tuple[int, str]] = field(default_factory=list)
+    states: list[tuple[int, str, bool]] = field(default_factory=list)
+    slower: frozenset[str] = frozenset()
 
     def hear(self, place: str, slot_us: int, outcome: Outcome, received_us: int) -> None:
         known = self.votes[place]
         if received_us - slot_us <= 40 * S and all(slot_us > other for other, _ in known):
             known.append((slot_us, outcome))
 
-    def state(self, now_us: int) -> str:
+    def counted(self, names: Iterable[str]) -> int:
+        """How many independent ones these locations are."""
+        countries = {place.name: place.country for place in PLACES}
+        if self.rule.distinct_by == "location":
+            return len(set(names))
+        return len({countries[name] or name for name in names})
+
+    def judge(self, now_us: int) -> None:
+        """Note how it stands, and whether that is only slower than usual."""
         fresh = {
             name: [outcome for _, outcome in votes]
             for name, votes in self.votes.items()
@@ -217,26 +226,33 @@ class Oracle:
         last = self.rule.consecutive
         down = {n for n, o in fresh.items() if len(o) >= last and set(o[-last:]) == {"down"}}
         below = {n for n, o in fresh.items() if len(o) >= last and "up" not in o[-last:]}
+        everywhere = self.counted(place.name for place in PLACES)
         if self.rule.needed_percent is None:
-            needed = min(self.rule.needed_locations or 0, len(PLACES))
+            needed = min(self.rule.needed_locations or 0, everywhere)
         else:
-            needed = next(
-                n for n in range(1, 99) if n * 100 >= len(fresh) * self.rule.needed_percent
-            )
+            voting = self.counted(fresh)
+            needed = next(n for n in range(1, 99) if n * 100 >= voting * self.rule.needed_percent)
+        is_slower = self.rule.slower_for_us is not None and self.counted(
+            self.slower & fresh.keys()
+        ) >= min(self.rule.slower_locations, everywhere)
         if not fresh:
-            return "unknown"
-        if len(down) >= max(needed, 1):
-            return "down"
-        if len(below) >= max(needed, 1):
-            return "degraded"
-        return "unknown" if down == set(fresh) else "up"
+            state = "unknown"
+        elif self.counted(down) >= max(needed, 1):
+            state = "down"
+        elif self.counted(below) >= max(needed, 1) or is_slower:
+            state = "degraded"
+        else:
+            state = "unknown" if self.counted(down) == self.counted(fresh) else "up"
+        opens = state == "down" or (
+            state == "degraded" and (self.rule.opens_when_degraded or is_slower)
+        )
+        self.states.append((now_us, state, opens))
 
     def incidents(self) -> list[tuple[int, int | None, int]]:
         """When each opened and closed, and how often it was reopened."""
         found: list[tuple[int, int | None, int]] = []
         well_since: int | None = None
-        for now_us, state in self.states:
-            is_bad = state == "down" or (state == "degraded" and self.rule.opens_when_degraded)
+        for now_us, state, is_bad in self.states:
             is_open = bool(found) and found[-1][1] is None
             if is_bad:
                 well_since = None
@@ -252,24 +268,33 @@ class Oracle:
         return found
 
 
+COMPARED = {
+    "distinct_by": st.sampled_from(["location", "country"]),
+    "slower_for_us": st.sampled_from([None, 900 * S]),
+    "slower_locations": st.sampled_from([1, 2, 3, 9]),
+}
 rules = st.builds(
     Rule,
     needed_locations=st.integers(1, 5),
     consecutive=st.integers(1, 4),
     closes_after_us=st.sampled_from([0, 60 * S, 120 * S, 600 * S]),
     opens_when_degraded=st.booleans(),
+    **COMPARED,
 ) | st.builds(
     Rule,
     needed_locations=st.none(),
     needed_percent=st.integers(1, 100),
     consecutive=st.integers(1, 3),
     closes_after_us=st.sampled_from([0, 120 * S]),
+    **COMPARED,
 )
 # Outages last, or histories would be noise in which nothing ever opens.
 phases = st.lists(
     st.tuples(
-        st.sampled_from(["up", "up", "down", "down", "degraded", "silence", "restart"]),
-        st.sets(st.sampled_from("abcd"), min_size=1),
+        st.sampled_from(
+            ["up", "up", "down", "down", "degraded", "slower", "slower", "silence", "restart"]
+        ),
+        st.just(set("abcd")) | st.sets(st.sampled_from("abcd"), min_size=1),
         st.integers(1, 20),
     ),
     max_size=12,
@@ -297,6 +322,10 @@ def test_any_history_is_judged_as_the_oracle_does(
     for kind, places, rounds in phases:
         if kind == "restart":
             judge = resumed(watched, oracle, judge)
+        # Slower than usual is known until it is compared anew, also while nothing comes in.
+        if kind != "silence":
+            oracle.slower = frozenset(places) if kind == "slower" else frozenset()
+        judge.compare({1: oracle.slower} if oracle.slower else {})
         for _ in range(rounds):
             now_us += step_s * S
             votes: list[tuple[str, int, Outcome]] = []
@@ -313,7 +342,7 @@ def test_any_history_is_judged_as_the_oracle_does(
                 oracle.hear(place, slot_us, outcome, now_us)
                 judge.hear(Vote(1, place, slot_us, outcome), received_at_us=now_us)
             decided = judge.judge(now_us)
-            oracle.states.append((now_us, oracle.state(now_us)))
+            oracle.judge(now_us)
             assert judge.verdicts[1].state == oracle.states[-1][1]
             for step in decided.steps:
                 if step.kind == "opened":

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from collector.telling.own_words import OwnWords, worded
 from collector.telling.wording import message
 
 INCIDENT = {
@@ -42,12 +43,18 @@ TROUBLE = {
 }
 
 
-def told(*rows: tuple[str, dict[str, Any]], zone: str = "Europe/Berlin") -> Any:
+def told(
+    *rows: tuple[str, dict[str, Any]],
+    zone: str = "Europe/Berlin",
+    subject: str | None = None,
+    text: str | None = None,
+) -> Any:
     return message(
         [{"kind": kind, "content": content} for kind, content in rows],
         time_zone=zone,
         public_url="https://v.example",
         channel="Ops & friends",
+        words=OwnWords(subject, text),
     )
 
 
@@ -105,3 +112,47 @@ def test_several_things_are_told_in_one_message() -> None:
     )
     assert written.subject == "2 down, 1 to look at, 1 well again"
     assert written.text.index("Shop") < written.text.index("Blog") < written.text.index("Docs")
+
+
+def test_an_account_has_its_own_words() -> None:
+    seen = told(
+        ("closed", INCIDENT),
+        subject="[{monitor}] {state}",
+        text="{summary} {{took {lasted}}}\nRunbook: https://wiki/{cause} {nothing}",
+    )
+    assert seen.subject == "[Shop <b>] Up"
+    assert seen.text.startswith(
+        "[Shop <b>] Up\nTCP connect timed out from Frankfurt and Singapore since 13:32 UTC. "
+        "{took 30 min}\nRunbook: https://wiki/connect_timeout \n\n"
+    )
+    assert "[Shop &lt;b&gt;] Up" in seen.html
+    assert "incidents/12" not in seen.text  # its text is all that is said
+
+
+def test_own_words_of_several_things_are_told_together_under_their_count() -> None:
+    seen = told(("opened", INCIDENT), ("certificate", CERTIFICATE), text="{event}: {monitor}")
+    assert seen.subject == "1 down, 1 to look at"
+    assert "Down: Shop <b>\nopened: Shop <b>\n" in seen.text
+    assert "certificate: Shop\n" in seen.text
+
+
+def test_a_test_shows_the_own_words_with_a_sample() -> None:
+    sample = {"sample": {"headline": "Down: Shop", "monitor": "Shop"}}
+    seen = told(("test", sample), text="It is {monitor}.")
+    assert (seen.subject, "It is Shop." in seen.text) == ("Test: Down: Shop", True)
+    assert told(("test", sample), subject="{monitor}!").subject == "Test: Shop!"
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{a} {b}", "1 "),
+        ("{{a}}", "{a}"),
+        ("{{{a}}}", "{1}"),
+        ("{{{{", "{{"),
+        ("{a.__class__} {A}", "{a.__class__} {A}"),
+        ("%s {a!r}", "%s {a!r}"),
+    ],
+)
+def test_a_template_is_filled_in_and_runs_nothing(template: str, text: str) -> None:
+    assert worded(template, {"a": "1"}) == text
