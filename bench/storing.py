@@ -39,6 +39,13 @@ from tests.support.collector import result
 from tests.support.database import temporary_home
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+INGESTED_COLUMNS = {
+    "from_slot_at": "int8",
+    "to_slot_at": "int8",
+    "agent_id": "bytea",
+    "results": "int4",
+    "location": "text",
+}
 POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 INSTANTS = ("slot_at", "started_at")  # COPY takes them as numbers
 AGENT = bytes(16)
@@ -369,7 +376,7 @@ def _store(url: str, monitors: int, locations: int, seconds: int, rate: int | No
                 for n in range(1_000):
                     batch["monitor_id"] = (turn * 1_000 + n) % monitors + 1
                     writer.write_row([batch[name] for name in columns])
-            told = list(wire.INGESTED_COLUMNS)
+            told = list(INGESTED_COLUMNS)
             values = {
                 "from_slot_at": slot_at,
                 "to_slot_at": slot_at,
@@ -378,7 +385,7 @@ def _store(url: str, monitors: int, locations: int, seconds: int, rate: int | No
                 "location": location,
             }
             with cursor.copy(_copy("ingested", told)) as writer:
-                writer.set_types(list(wire.INGESTED_COLUMNS.values()))
+                writer.set_types(list(INGESTED_COLUMNS.values()))
                 writer.write_row([values[name] for name in told])
             connection.commit()
             stored += 1_000

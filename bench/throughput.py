@@ -58,6 +58,7 @@ SAMPLE_EVERY_S = 0.05
 # How often each agent of the steady flow has something new.
 PERIOD_S = 0.25
 TICKS = os.sysconf("SC_CLK_TCK")
+CORES = sorted(os.sched_getaffinity(0))
 
 
 class TimedSpool(Spool):
@@ -94,11 +95,11 @@ class Fleet:
     def backlog(self) -> int:
         return sum(agent.spool.backlog for agent in self.agents)
 
-    def spool(self, agent: Agent, count: int, dice: random.Random) -> None:
-        payloads = []
-        for _ in range(count):
-            payloads.append(made(self.monitors[agent.made % len(self.monitors)], dice))
-            agent.made += 1
+    def make(self, count: int, dice: random.Random) -> list[bytes]:
+        return [made(self.monitors[number % len(self.monitors)], dice) for number in range(count)]
+
+    def spool(self, agent: Agent, payloads: list[bytes]) -> None:
+        agent.made += len(payloads)
         agent.spool.append(payloads)
         agent.spool.pending.append((agent.spool.running.last_seq, time.perf_counter()))
 
@@ -141,8 +142,7 @@ def made(monitor_id: int, dice: random.Random) -> bytes:
 def on_core(number: int) -> Iterator[None]:
     """Keep this process, and those it starts, on one core; on all there are, where there is one."""
     before = os.sched_getaffinity(0)
-    cores = sorted(before)
-    os.sched_setaffinity(0, {cores[number % len(cores)]})
+    os.sched_setaffinity(0, {CORES[number % len(CORES)]})
     try:
         yield
     finally:
@@ -235,7 +235,8 @@ class Bench:
             self.fleet.agents.append(await self.enrolled(location))
         for agent in self.fleet.agents:
             for first in range(0, self.results, 1_000):
-                self.fleet.spool(agent, min(1_000, self.results - first), self.dice)
+                count = min(1_000, self.results - first)
+                self.fleet.spool(agent, self.fleet.make(count, self.dice))
         tasks = [asyncio.create_task(agent.delivery.run()) for agent in self.fleet.agents]
         try:
             pid = self.collector.program.pid
@@ -244,7 +245,11 @@ class Bench:
             self.memory_mb["after a backlog"] = peak_mb(pid)
             self.fleet.latencies.clear()
             before = await asyncio.to_thread(self.staged)
-            await self.measured("half of that", lambda: self.flowed(speed / 2), copy_speed)
+            count = max(1, round(speed / 2 * PERIOD_S / len(self.fleet.agents)))
+            turns = round(self.seconds / PERIOD_S) * len(self.fleet.agents)
+            # Made before: what that takes is no agent's, which would have probed instead.
+            made_before = [self.fleet.make(count, self.dice) for _ in range(turns)]
+            await self.measured("half of that", lambda: self.flowed(made_before), copy_speed)
             after = await asyncio.to_thread(self.staged)
             self.stages = {
                 stage: shares({limit: count - before[stage][limit] for limit, count in of.items()})
@@ -312,20 +317,19 @@ class Bench:
         (from_s, from_done), (to_s, to_done) = middle[0], middle[-1]
         return to_done - from_done, to_s - from_s
 
-    async def flowed(self, speed: float) -> tuple[int, float]:
-        """Make so many results a second, each agent a few at a time, one agent after the other."""
+    async def flowed(self, flow: list[list[bytes]]) -> tuple[int, float]:
+        """Have each agent make some results every PERIOD_S, one agent after the other."""
         agents = self.fleet.agents
-        count = max(1, round(speed * PERIOD_S / len(agents)))
-        began, turns = time.perf_counter(), round(self.seconds / PERIOD_S) * len(agents)
-        for turn in range(turns):
+        began = time.perf_counter()
+        for turn, payloads in enumerate(flow):
             wait_s = began + turn * PERIOD_S / len(agents) - time.perf_counter()
             await asyncio.sleep(max(0, wait_s))
             agent = agents[turn % len(agents)]
-            self.fleet.spool(agent, count, self.dice)
+            self.fleet.spool(agent, payloads)
             agent.delivery.wake()
         while self.fleet.backlog:  # noqa: ASYNC110 - sampling
             await asyncio.sleep(SAMPLE_EVERY_S)
-        return turns * count, time.perf_counter() - began
+        return sum(map(len, flow)), time.perf_counter() - began
 
     def database_s(self) -> float:
         """Return the processor time of the database's processes that are there."""

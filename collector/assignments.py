@@ -31,6 +31,7 @@ GATHER_S = 0.1
 LOOK_FOR_SILENT_EVERY_S = 1.0
 SILENT_S = 10.0
 RETRY_S = 1.0
+LOOK_FOR_STRANGE_EVERY_S = 1.0
 
 
 class Probed:
@@ -39,19 +40,36 @@ class Probed:
     def __init__(self, url: str) -> None:
         self.url = url
         self.by_location: dict[str, frozenset[int]] = {}
+        self.strange: dict[str, frozenset[int]] = {}
+        """Those that were looked for last and not found."""
         self.read_at = float("-inf")
+        self.reading = asyncio.Lock()
 
-    async def of(self, location: str, wanted: set[int]) -> frozenset[int]:
-        """Return the location's monitors; read anew (once a second) when one wanted is missing."""
-        known = self.by_location.get(location, frozenset())
-        if wanted <= known or time.monotonic() - self.read_at < 1.0:
-            return known
-        async with await db.connect(self.url) as connection:
-            cursor = await connection.execute(db.queries("delivery")["monitors_of_locations"])
-            rows = await cursor.fetchall()
-        self.by_location = {row["location"]: frozenset(row["monitor_ids"]) for row in rows}
-        self.read_at = time.monotonic()
+    def known(self, location: str) -> frozenset[int]:
+        """Return the location's monitors, as they were read last."""
         return self.by_location.get(location, frozenset())
+
+    async def look_for(self, location: str, strange: set[int]) -> frozenset[int]:
+        """Return the location's monitors, read anew, at most once a second.
+
+        One that was never looked for may have been added this moment: the next look is waited for.
+        Raises: TransientError, psycopg.OperationalError.
+        """
+        async with self.reading:
+            if strange <= self.known(location):  # somebody else has looked meanwhile
+                return self.known(location)
+            wait_s = self.read_at + LOOK_FOR_STRANGE_EVERY_S - time.monotonic()
+            if wait_s > 0:
+                if strange <= self.strange.get(location, frozenset()):
+                    return self.known(location)
+                await asyncio.sleep(wait_s)
+            async with await db.connect(self.url) as connection:
+                cursor = await connection.execute(db.queries("delivery")["monitors_of_locations"])
+                rows = await cursor.fetchall()
+            self.by_location = {row["location"]: frozenset(row["monitor_ids"]) for row in rows}
+            self.read_at = time.monotonic()
+            self.strange[location] = frozenset(strange - self.known(location))
+            return self.known(location)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
+from collector.content import Content
+
+ROW_BYTES = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -62,8 +66,10 @@ class Lost:
 class Batch:
     """Results ``first_seq``, ``first_seq`` + 1, ... of a source, and who waits for the answer.
 
-    ``lost``: from ``first_seq`` on there are no results, and never will be. ``received_at``,
-    ``begun_at``, ``replied_at``: when it was read, its transaction began, its answer was known.
+    ``lost``: from ``first_seq`` on there are no results, and never will be. ``probed``: the
+    monitors whose results are welcome. ``content``: the results as rows; None: they are yet to be
+    read. ``received_at``, ``begun_at``, ``replied_at``: when it was read, its transaction began,
+    its answer was known.
     """
 
     source: Source
@@ -71,13 +77,17 @@ class Batch:
     payloads: Sequence[bytes]
     answer: asyncio.Future[Answer]
     lost: Lost | None = None
+    probed: frozenset[int] = frozenset()
+    content: Content | None = None
     received_at: float = field(default_factory=time.perf_counter)
     begun_at: float = 0.0
     replied_at: float = 0.0
 
     @property
     def size_bytes(self) -> int:
-        return sum(map(len, self.payloads))
+        """About how much memory it takes: what came, and the rows that are made of it."""
+        exchanges = len(self.content.exchanges) if self.content is not None else 0
+        return sum(map(len, self.payloads)) + ROW_BYTES * (len(self.payloads) + exchanges)
 
     def reply(self, answer: Answer) -> None:
         """Wake whoever waits; its stream may be gone."""
@@ -85,11 +95,29 @@ class Batch:
         if not self.answer.done():
             self.answer.set_result(answer)
 
+    def new(self, first_seq: int) -> Content:
+        """Return what there is from a number on."""
+        if self.content is not None and first_seq == self.first_seq:
+            return self.content
+        return Content.read(
+            self.payloads[first_seq - self.first_seq :],
+            first_seq=first_seq,
+            agent_id=self.source.agent_id.bytes,
+            location=self.source.location,
+            probed=self.probed,
+        )
+
     def halves(self) -> tuple[Batch, Batch]:
         middle = len(self.payloads) // 2
         new_future = self.answer.get_loop().create_future
         lower, upper = self.payloads[:middle], self.payloads[middle:]
         return (
-            replace(self, payloads=lower, answer=new_future()),
-            replace(self, first_seq=self.first_seq + middle, payloads=upper, answer=new_future()),
+            replace(self, payloads=lower, answer=new_future(), content=None),
+            replace(
+                self,
+                first_seq=self.first_seq + middle,
+                payloads=upper,
+                answer=new_future(),
+                content=None,
+            ),
         )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 import zlib
-from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -12,7 +10,7 @@ from psycopg.rows import DictRow
 
 from collector import certificates, wire
 from collector.batch import Answer, Batch, Fenced, Gap, Lost, Revoked, Source, Stored
-from vantage.v1.result_pb2 import Result
+from collector.content import Content
 
 NOTIFY_MAX = 200  # monitor ids in one notification; more are announced as "many"
 
@@ -26,8 +24,9 @@ class Group:
 
     high_waters: dict[tuple[UUID, bytes], DictRow]
     moved: dict[tuple[UUID, bytes], tuple[int, int | None]] = field(default_factory=dict)
-    rows: list[wire.Rows] = field(default_factory=list)
-    by_agent: dict[tuple[bytes, str], list[wire.Rows]] = field(default_factory=dict)
+    results: list[wire.Row] = field(default_factory=list)
+    exchanges: list[wire.Row] = field(default_factory=list)
+    by_agent: dict[tuple[UUID, str], list[wire.Row]] = field(default_factory=dict)
     gaps: list[wire.Row] = field(default_factory=list)
     sightings: list[certificates.Sighting] = field(default_factory=list)
     refused: list[dict[str, object]] = field(default_factory=list)
@@ -39,29 +38,30 @@ class Group:
         high_water, _ = self.moved.get(source.key, (stored, None))
         return high_water
 
-    def admit(self, batch: Batch) -> tuple[int, Sequence[bytes]]:
-        """Decide a batch's answer; return what is new in it, and the number of its first."""
+    def admit(self, batch: Batch) -> int | None:
+        """Decide a batch's answer; return the number of its first new result. None: none."""
         source = batch.source
-        nothing: tuple[int, Sequence[bytes]] = (0, ())
         state = self.high_waters.get(source.key)
         if state is None or state["connection"] != source.connection:
             self.answers.append((batch, Fenced()))
-            return nothing
+            return None
         if state["is_revoked"]:
             self.answers.append((batch, Revoked()))
-            return nothing
+            return None
         high_water = self.high_water(source)
         if batch.first_seq > high_water + 1:
             self.answers.append((batch, Gap(high_water)))
-            return nothing
+            return None
         if batch.lost is not None:
             self.skip(batch, batch.lost, high_water)
-            return nothing
-        new = batch.payloads[high_water + 1 - batch.first_seq :]
-        if new:
-            self.moved[source.key] = high_water + len(new), zlib.crc32(new[-1])
-        self.answers.append((batch, Stored(high_water + len(new))))
-        return high_water + 1, new
+            return None
+        last_seq = batch.first_seq + len(batch.payloads) - 1
+        if last_seq <= high_water:
+            self.answers.append((batch, Stored(high_water)))
+            return None
+        self.moved[source.key] = last_seq, zlib.crc32(batch.payloads[-1])
+        self.answers.append((batch, Stored(last_seq)))
+        return high_water + 1
 
     def skip(self, batch: Batch, lost: Lost, high_water: int) -> None:
         """Move past results that are lost, as far as they were not stored before."""
@@ -78,60 +78,39 @@ class Group:
             )
         self.answers.append((batch, Stored(max(high_water, lost.to_seq))))
 
-    def decode(
-        self, source: Source, first_seq: int, payloads: Sequence[bytes]
-    ) -> list[tuple[int, bytes, Result]]:
-        """Decode payloads, each with its number; what cannot be goes to quarantine."""
-        messages = []
-        for seq, payload in enumerate(payloads, first_seq):
-            try:
-                messages.append((seq, payload, wire.decode(payload)))
-            except wire.RefusedResult as refusal:
-                self.quarantine(source, seq, str(refusal), payload)
-        return messages
+    def add(self, batch: Batch, refuse: str | None = None) -> None:
+        """Add what is new of a batch; with ``refuse``, to the quarantine for that reason."""
+        first_seq = self.admit(batch)
+        if first_seq is None:
+            return
+        if refuse is not None:
+            content = Content()
+            for seq, payload in enumerate(batch.payloads, batch.first_seq):
+                if seq >= first_seq:
+                    content.refuse(seq, refuse, payload)
+        else:
+            content = batch.new(first_seq)
+        self.take(batch.source, content)
 
-    def add(
-        self,
-        source: Source,
-        messages: Sequence[tuple[int, bytes, Result]],
-        probed: Container[int],
-    ) -> None:
-        """Add each message as rows, or to the quarantine; ``probed``: whose results are welcome."""
-        agent_id, location = source.agent_id.bytes, source.location
-        now_us = time.time_ns() // 1000
-        added: list[wire.Rows] = []
-        for seq, payload, message in messages:
-            try:
-                if message.monitor_id not in probed:
-                    raise wire.RefusedResult(
-                        f"monitor {message.monitor_id} is not probed from {location}"
-                    )
-                if message.HasField("missed"):
-                    gap = wire.gap_row(message, agent_id=agent_id, location=location, now_us=now_us)
-                    self.gaps.append(gap)
-                    continue
-                added.append(
-                    wire.rows(message, agent_id=agent_id, location=location, now_us=now_us)
-                )
-                if sighting := certificates.sighting(message, location):
-                    self.sightings.append(sighting)
-            except wire.RefusedResult as refusal:
-                self.quarantine(source, seq, str(refusal), payload)
-        if added:
-            self.rows += added
-            self.by_agent.setdefault((agent_id, location), []).extend(added)
-
-    def quarantine(self, source: Source, seq: int, reason: str, payload: bytes) -> None:
-        self.refused.append(
-            {
-                "agent_id": source.agent_id,
-                "incarnation": source.incarnation,
-                "seq": seq,
-                "reason": reason,
-                "payload": payload,
-                "monitor_id": wire.monitor_of(payload),
-            }
-        )
+    def take(self, source: Source, content: Content) -> None:
+        if content.results:
+            self.results += content.results
+            of_agent = self.by_agent.setdefault((source.agent_id, source.location), [])
+            of_agent += content.results
+        self.exchanges += content.exchanges
+        self.gaps += content.gaps
+        self.sightings += content.sightings
+        for seq, reason, payload, monitor_id in content.refused:
+            self.refused.append(
+                {
+                    "agent_id": source.agent_id,
+                    "incarnation": source.incarnation,
+                    "seq": seq,
+                    "reason": reason,
+                    "payload": payload,
+                    "monitor_id": monitor_id,
+                }
+            )
 
     def moves(self) -> dict[str, list[object]]:
         """Tell which high waters move, as the statement ``move_high_waters`` takes them."""
@@ -145,25 +124,31 @@ class Group:
             "crc32s": [crc32 for _, crc32 in self.moved.values()],
         }
 
-    def ingested(self) -> list[wire.Row]:
-        """Tell what there is to add to the rollups.
+    def ingested(self) -> dict[str, list[object]]:
+        """Tell what there is to add to the rollups, as the statement ``ingested`` takes it.
 
         One row an agent: the rows of a transaction share ``received_at``, by which they are found.
         """
-        return [
-            wire.ingested_row(rows, agent_id=agent_id, location=location)
-            for (agent_id, location), rows in self.by_agent.items()
-        ]
+        slots = [[row[wire.SLOT_AT] for row in rows] for rows in self.by_agent.values()]
+        return {
+            "agent_ids": [agent_id for agent_id, _ in self.by_agent],
+            "locations": [location for _, location in self.by_agent],
+            "from_slots_us": [min(each) + wire.POSTGRES_EPOCH_US for each in slots],
+            "to_slots_us": [max(each) + wire.POSTGRES_EPOCH_US for each in slots],
+            "results": [len(each) for each in slots],
+        }
 
-    def arrived(self) -> list[wire.Row]:
-        """Tell what is to be judged, one row an agent."""
-        rows = (
-            wire.arrived_row(rows, agent_id=agent_id, location=location)
+    def arrived(self) -> dict[str, list[object]]:
+        """Tell what is to be judged, one row an agent, as the statement ``arrived`` takes it."""
+        found = [
+            (agent_id, location, *votes)
             for (agent_id, location), rows in self.by_agent.items()
-        )
-        return [row for row in rows if row is not None]
+            if (votes := wire.votes(rows)) is not None
+        ]
+        names = ("agent_ids", "locations", "monitor_ids", "slots_at_us", "outcomes")
+        return {name: [row[place] for row in found] for place, name in enumerate(names)}
 
     def announcement(self) -> str:
         """Name the monitors with new results, as NOTIFY's payload; empty: too many to name."""
-        monitors = {rows.monitor_id for rows in self.rows}
+        monitors = {row[wire.MONITOR_ID] for row in self.results}
         return ",".join(map(str, monitors)) if len(monitors) <= NOTIFY_MAX else ""

@@ -17,6 +17,7 @@ import psycopg
 import structlog
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Identifier
+from psycopg.types.string import BytesBinaryDumper
 
 from collector import certificates, db, metrics, wire
 from collector.assignments import Probed
@@ -30,8 +31,8 @@ log = structlog.get_logger()
 # In one transaction: of much more a COPY is hardly faster, and the first of them wait for the last.
 GROUP_MAX = 256
 GROUP_RESULTS_MAX = 10_000
-# A few seconds' worth: more would only wait here instead of in the agents' spools.
-WAITING_MAX_BYTES = 16 * 1024 * 1024
+# Two or three transactions' worth: more would only wait here instead of in the agents' spools.
+WAITING_MAX_BYTES = 32 * 1024 * 1024
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -60,13 +61,27 @@ class Committer:
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         batch = Batch(source, first_seq, payloads, answer, lost)
-        await self.room.take(batch.size_bytes)
+        taken_bytes = batch.size_bytes
+        await self.room.take(taken_bytes)
         try:
+            await self.read(batch)
+            self.room.give(taken_bytes - batch.size_bytes)  # more than was to be seen before
+            taken_bytes = batch.size_bytes
             await self.waiting.put(batch)
-        except asyncio.CancelledError:
-            self.room.give(batch.size_bytes)
+        except BaseException:
+            self.room.give(taken_bytes)
             raise
         return batch
+
+    async def read(self, batch: Batch) -> None:
+        """Make a batch's rows before its transaction: meanwhile the one before is stored."""
+        source = batch.source
+        batch.probed = self.probed.known(source.location)
+        batch.content = batch.new(batch.first_seq)
+        if batch.content.strange:
+            batch.probed = await self.probed.look_for(source.location, batch.content.strange)
+            batch.content = None
+            batch.content = batch.new(batch.first_seq)
 
     async def run(self) -> None:
         """Commit for ever, over as many connections as that takes."""
@@ -99,6 +114,7 @@ class Committer:
             try:
                 if connection is None or connection.closed:
                     connection = await db.connect(self.url)
+                    connection.adapters.register_dumper(bytes, BytesBinaryDumper)
                 await self.commit(connection, batches)
             except (TransientError, psycopg.Error) as error:
                 metrics.COMMITS_FAILED.inc()
@@ -158,50 +174,38 @@ class Committer:
             )
             group = Group({(row["agent_id"], row["incarnation"]): row async for row in cursor})
             for batch in batches:
-                await self.add(group, batch, refuse)
-            await copy(cursor, "results", wire.RESULT_COLUMNS, [r.result for r in group.rows])
-            exchanges = [row for r in group.rows for row in r.exchanges]
-            await copy(cursor, "exchanges", wire.EXCHANGE_COLUMNS, exchanges)
-            await copy(cursor, "ingested", wire.INGESTED_COLUMNS, group.ingested())
-            await copy(cursor, "arrivals", wire.ARRIVED_COLUMNS, group.arrived())
+                group.add(batch, refuse)
+            await copy(cursor, "results", wire.RESULT_COLUMNS, group.results)
+            await copy(cursor, "exchanges", wire.EXCHANGE_COLUMNS, group.exchanges)
             await copy(cursor, "gaps", wire.GAP_COLUMNS, group.gaps)
             await certificates.store(cursor, group.sightings)
             if group.refused:
                 await cursor.executemany(statements["quarantine"], group.refused)
             if group.skips:
                 await cursor.executemany(statements["skip"], group.skips)
-            if group.moved:
-                await cursor.execute(statements["move_high_waters"], group.moves())
-                if cursor.rowcount != len(group.moved):
-                    raise TransientError("A high water moved although its row was locked.")
-            if group.rows:
-                await cursor.execute(
-                    statements["notify_results"], {"monitors": group.announcement()}
-                )
+            async with connection.pipeline():  # one round trip for what needs no answer of another
+                if group.results:
+                    await connection.execute(statements["ingested"], group.ingested())
+                    await connection.execute(statements["arrived"], group.arrived())
+                    await connection.execute(
+                        statements["notify_results"], {"monitors": group.announcement()}
+                    )
+                moved = await connection.execute(statements["move_high_waters"], group.moves())
+            if moved.rowcount != len(group.moved):
+                raise TransientError("A high water moved although its row was locked.")
         duration_s = time.perf_counter() - began
         metrics.COMMIT_SECONDS.observe(duration_s)
-        metrics.RESULTS_STORED.inc(len(group.rows))
+        metrics.RESULTS_STORED.inc(len(group.results))
         metrics.RESULTS_QUARANTINED.inc(len(group.refused))
         log.debug(
             "group_committed",
             batches=len(batches),
-            results=len(group.rows),
+            results=len(group.results),
             gaps=len(group.gaps),
             quarantined=len(group.refused),
             duration_ms=round(duration_s * 1000, 1),
         )
         return group
-
-    async def add(self, group: Group, batch: Batch, refuse: str | None) -> None:
-        """Add what is new of a batch to the group."""
-        source = batch.source
-        first_seq, payloads = group.admit(batch)
-        if refuse is not None:
-            for seq, payload in enumerate(payloads, first_seq):
-                group.quarantine(source, seq, refuse, payload)
-        elif messages := group.decode(source, first_seq, payloads):
-            wanted = {message.monitor_id for _, _, message in messages}
-            group.add(source, messages, await self.probed.of(source.location, wanted))
 
 
 async def copy(

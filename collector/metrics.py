@@ -64,7 +64,7 @@ BATCHES_WAITING = Gauge(
 )
 BYTES_WAITING = Gauge(
     "vantage_collector_bytes_waiting",
-    "Bytes of results that were received and are not committed.",
+    "About how much memory results take that were received and are not committed.",
     registry=REGISTRY,
 )
 RESULTS_ROLLED_UP = Counter(

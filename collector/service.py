@@ -15,6 +15,7 @@ from psycopg_pool import PoolTimeout
 
 from collector import db, ingest, metrics
 from collector.assignments import Assignments
+from collector.errors import TransientError
 from collector.heartbeats import Heartbeats
 from collector.peer import Peer
 from collector.stream import Context, Stream, StreamDone, StreamError, revoked
@@ -76,7 +77,7 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
                 pass
             except* StreamError as errors:
                 failure = first(errors)
-            except* (psycopg.OperationalError, PoolTimeout):
+            except* (psycopg.OperationalError, PoolTimeout, TransientError):
                 failure = StreamError(
                     grpc.StatusCode.UNAVAILABLE, "The database does not answer. Try again."
                 )

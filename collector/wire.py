@@ -73,7 +73,9 @@ RESULT_COLUMNS: dict[str, str] = {
     "ping_max_us": "int4",
     "answer": "text",
 }
-OUTCOME, SUSPECT = (list(RESULT_COLUMNS).index(name) for name in ("outcome", "suspect"))
+SLOT_AT, MONITOR_ID, OUTCOME, SUSPECT = (
+    list(RESULT_COLUMNS).index(name) for name in ("slot_at", "monitor_id", "outcome", "suspect")
+)
 EXCHANGE_COLUMNS: dict[str, str] = {
     "slot_at": "int8",
     "body_bytes": "int8",
@@ -102,13 +104,6 @@ EXCHANGE_COLUMNS: dict[str, str] = {
     "detail": "text",
     "resource": "text",
 }
-ARRIVED_COLUMNS: dict[str, str] = {
-    "agent_id": "bytea",
-    "location": "text",
-    "monitor_ids": "int4[]",
-    "slots_at_us": "int8[]",
-    "outcomes": "text[]",
-}
 GAP_COLUMNS: dict[str, str] = {
     "from_slot_at": "int8",
     "to_slot_at": "int8",
@@ -118,13 +113,6 @@ GAP_COLUMNS: dict[str, str] = {
     "location": "text",
     "reason": "text",
     "detail": "text",
-}
-INGESTED_COLUMNS: dict[str, str] = {
-    "from_slot_at": "int8",
-    "to_slot_at": "int8",
-    "agent_id": "bytea",
-    "results": "int4",
-    "location": "text",
 }
 CODE = re.compile(r"[a-z][a-z_]{0,31}")
 
@@ -150,29 +138,23 @@ class RefusedResult(ValueError):
 class Rows(NamedTuple):
     """One result as the database takes it: its row, and one per exchange besides the last hop."""
 
-    monitor_id: int
     result: Row
     exchanges: tuple[Row, ...]
 
 
-def ingested_row(results: Sequence[Rows], *, agent_id: bytes, location: str) -> Row:
-    """Tell what a batch brought, for the rollups to find it."""
-    slots = [each.result[0] for each in results]
-    return min(slots), max(slots), agent_id, len(slots), location
+def votes(results: Sequence[Row]) -> tuple[str, str, str] | None:
+    """Tell what rows of RESULT_COLUMNS say about their monitors, for verdicts.
 
-
-def arrived_row(results: Sequence[Rows], *, agent_id: bytes, location: str) -> Row | None:
-    """Tell what a batch says about its monitors, for verdicts; None: nothing that has a vote."""
-    votes = [each for each in results if each.result[SUSPECT] == BOOLEAN[False]]
-    if not votes:
+    Three arrays, as PostgreSQL writes them: monitors, slots (Unix microseconds), outcomes. None: no
+    result has a vote.
+    """
+    sound = [row for row in results if row[SUSPECT] == BOOLEAN[False]]
+    if not sound:
         return None
-    return (
-        agent_id,
-        location,
-        [each.monitor_id for each in votes],
-        [each.result[0] + POSTGRES_EPOCH_US for each in votes],
-        [each.result[OUTCOME] for each in votes],
-    )
+    monitors = ",".join([str(row[MONITOR_ID]) for row in sound])
+    slots = ",".join([str(row[SLOT_AT] + POSTGRES_EPOCH_US) for row in sound])
+    outcomes = ",".join([row[OUTCOME] for row in sound])
+    return f"{{{monitors}}}", f"{{{slots}}}", f"{{{outcomes}}}"
 
 
 def decode(payload: bytes) -> result_pb2.Result:
@@ -257,7 +239,7 @@ def rows(message: result_pb2.Result, *, agent_id: bytes, location: str, now_us: 
         *pings(last),
         text(last.answer, "answer"),
     )
-    return Rows(message.monitor_id, row, exchanges)
+    return Rows(row, exchanges)
 
 
 def gap_row(message: result_pb2.Result, *, agent_id: bytes, location: str, now_us: int) -> Row:

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -28,8 +27,7 @@ from agent.schedule import Schedule, SystemClock
 from agent.spool import Spool
 from agent.stream import Pace, Stream
 from collector import certificates, wire
-from collector.batch import Source
-from collector.group import Group
+from collector.content import Content
 from tests.support.collector import exchange
 from tests.support.collector import result as encoded_result
 from tests.support.delivery_server import Issuer
@@ -38,7 +36,6 @@ from vantage.v1 import delivery_pb2, monitor_pb2, result_pb2
 INTEGERS = (0, 1, -1, 2, 7, 100, 443, 65_535, 65_536, 2**31 - 1, -(2**31), 2**62, -(2**62))
 TEXTS = ("", "a", "\0", "é" * 3_000, "http://x/", "https://[", "dns", "GET", "1.1", "::", "9" * 400)
 LENGTHS = {"int4": 31, "int8": 63, "int2": 15}
-SOURCE = Source(UUID(int=1), "a", bytes(16), 1)
 DEPTH_MAX = 4
 
 
@@ -124,19 +121,21 @@ def result(dice: random.Random) -> None:
             payload = harmed(sound(), dice)
         case _:
             payload = altered(result_pb2.Result.FromString(sound()), dice).SerializeToString()
-    group = Group({})
-    group.add(SOURCE, group.decode(SOURCE, 1, [payload]), range(-(2**31), 2**31))
-    for rows in group.rows:
-        check_row(rows.result, wire.RESULT_COLUMNS)
-        for row in rows.exchanges:
-            check_row(row, wire.EXCHANGE_COLUMNS)
-    for row in group.gaps:
+    content = Content.read(
+        [payload], first_seq=1, agent_id=bytes(16), location="a", probed=range(-(2**31), 2**31)
+    )
+    for row in content.results:
+        check_row(row, wire.RESULT_COLUMNS)
+    for row in content.exchanges:
+        check_row(row, wire.EXCHANGE_COLUMNS)
+    for row in content.gaps:
         check_row(row, wire.GAP_COLUMNS)
-    for sighting in group.sightings:
+    for sighting in content.sightings:
         assert "\0" not in repr(sighting.row)
-    group.ingested()
-    if group.refused:
-        raise wire.RefusedResult(str(group.refused[0]["reason"]))
+    wire.votes(content.results)
+    for _, reason, _, _ in content.refused:
+        assert not reason.startswith("it could not be read"), reason
+        raise wire.RefusedResult(reason)
 
 
 def altered(message: Any, dice: random.Random) -> Any:

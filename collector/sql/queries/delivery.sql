@@ -273,6 +273,38 @@ WHERE incarnations.agent_id = moved.agent_id
     AND incarnations.high_water = moved.old
     AND incarnations.connection = moved.connection
 
+-- ingested --
+INSERT INTO vantage.ingested (agent_id, location, from_slot_at, to_slot_at, results)
+SELECT
+    agent_id,
+    location,
+    TIMESTAMPTZ 'epoch' + from_slot_us * INTERVAL '1 microsecond',
+    TIMESTAMPTZ 'epoch' + to_slot_us * INTERVAL '1 microsecond',
+    results
+FROM unnest(
+    %(agent_ids)s::uuid[],
+    %(locations)s::text[],
+    %(from_slots_us)s::bigint[],
+    %(to_slots_us)s::bigint[],
+    %(results)s::integer[]
+) AS told (agent_id, location, from_slot_us, to_slot_us, results)
+
+-- arrived --
+INSERT INTO vantage.arrivals (agent_id, location, monitor_ids, slots_at_us, outcomes)
+SELECT
+    agent_id,
+    location,
+    monitor_ids::integer[],
+    slots_at_us::bigint[],
+    outcomes::text[]
+FROM unnest(
+    %(agent_ids)s::uuid[],
+    %(locations)s::text[],
+    %(monitor_ids)s::text[],
+    %(slots_at_us)s::text[],
+    %(outcomes)s::text[]
+) AS told (agent_id, location, monitor_ids, slots_at_us, outcomes)
+
 -- quarantine --
 INSERT INTO vantage.quarantine (agent_id, incarnation, seq, reason, payload, monitor_id)
 VALUES (

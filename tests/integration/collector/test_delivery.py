@@ -197,6 +197,30 @@ async def test_what_only_the_database_refuses_is_found_and_quarantined(
     assert "surprise" in row["reason"]
 
 
+async def test_results_of_a_monitor_added_this_moment_are_welcome(collector: Collector) -> None:
+    """Although which monitors there are is read once a second."""
+    agent = await enrol(collector, "a")
+    async with stream(collector, agent) as delivery:
+        await delivery.hello(new_incarnation())
+        await delivery.batch(1, [result(99, 5)])  # of none: they are read, just now
+        assert (await delivery.read("ack")).high_water == 1
+        execute(
+            collector,
+            "INSERT INTO vantage.monitors (account_id, name, url, interval_s, timeout_us)"
+            " SELECT account_id, 'new', url, interval_s, timeout_us"
+            " FROM vantage.monitors WHERE id = 1",
+        )
+        execute(
+            collector,
+            "INSERT INTO vantage.monitor_locations (monitor_id, location)"
+            " SELECT id, 'a' FROM vantage.monitors WHERE name = 'new'",
+        )
+        [row] = fetch(collector.url, "SELECT id FROM vantage.monitors WHERE name = 'new'")
+        await delivery.batch(2, [result(row["id"], 5)])
+        assert (await delivery.read("ack")).high_water == 2
+    assert fetch(collector.url, SLOTS) == [{"n": 1, "slots": 1}]
+
+
 async def test_many_agents_at_once(collector: Collector) -> None:
     agents = [await enrol(collector, "ab"[number % 2]) for number in range(6)]
 

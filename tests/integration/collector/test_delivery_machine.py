@@ -49,7 +49,9 @@ PAGE = Path(__file__).parents[3] / "docs" / "protocol.md"
 OTHERS = {
     "Heartbeat, while a later incarnation is the running one, for 3 s",
     "Heartbeat after the end of the agent's certificate",
+    "Heartbeat that the database refuses",
     "the database is away",
+    "the database refuses every commit, as in the moment of a migration",
     "a bug",
 }
 REFUSED_BY_DATABASE = 13
