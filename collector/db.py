@@ -23,6 +23,8 @@ Pool = AsyncConnectionPool[AsyncConnection]
 NO_SCHEMA = "The database holds no Vantage schema yet. Make it with: vantage-collector migrate"
 SQL = Path(__file__).parent / "sql"
 
+RECONNECT_S = 0.5
+
 BLOCK = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 
 
@@ -48,6 +50,23 @@ async def connect(url: str) -> AsyncConnection:
         )
     except psycopg.OperationalError as error:
         raise TransientError(f"The database does not answer: {first_line(error)}") from error
+
+
+def pool(url: str) -> Pool:
+    """Return a pool of such connections, to be opened.
+
+    While the database is away it is tried every half second: the pool's own pauses double without
+    an end, and after an outage of a minute the next attempt could be another minute away.
+    """
+    return AsyncConnectionPool(
+        url,
+        min_size=1,
+        max_size=8,
+        kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": 5},
+        reconnect_timeout=RECONNECT_S,
+        reconnect_failed=AsyncConnectionPool.check,
+        open=False,
+    )
 
 
 async def fetch_one(pool: Pool, topic: str, statement: str, **parameters: Any) -> DictRow | None:

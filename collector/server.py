@@ -15,8 +15,6 @@ import grpc
 import psycopg
 import structlog
 from psycopg.errors import UndefinedTable
-from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool
 
 from collector import db, metrics
 from collector.assignments import Assignments, Probed
@@ -149,13 +147,7 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    pool: db.Pool = AsyncConnectionPool(
-        settings.database,
-        min_size=1,
-        max_size=8,
-        kwargs={"autocommit": True, "row_factory": dict_row},
-        open=False,
-    )
+    pool = db.pool(settings.database)
     async with AsyncExitStack() as stack:
         if settings.metrics_listen is not None:
             stop_metrics = await asyncio.to_thread(metrics.serve, settings.metrics_listen)
