@@ -12,7 +12,7 @@ from itertools import pairwise
 from urllib.parse import urlencode
 
 from dashboard import words
-from dashboard.rows.figures import HeatRow, StripRow
+from dashboard.rows.figures import DayRow, HeatRow
 from dashboard.rows.monitor import LocationStanding
 from dashboard.timespan import Timespan
 from dashboard.view import View
@@ -118,7 +118,7 @@ def _heat(begin: datetime, bucket: HeatRow | None) -> Cell:
 
 
 def strip(
-    begins: Sequence[datetime], found: Mapping[datetime, StripRow], due: Sequence[bool]
+    begins: Sequence[datetime], found: Mapping[datetime, DayRow], due: Sequence[bool]
 ) -> list[Cell]:
     """A monitor's day: the worst of every bucket."""
     return [
@@ -127,7 +127,7 @@ def strip(
     ]
 
 
-def _worst(begin: datetime, bucket: StripRow | None, *, is_due: bool) -> Cell:
+def _worst(begin: datetime, bucket: DayRow | None, *, is_due: bool) -> Cell:
     if bucket is None:
         return Cell("none" if is_due else "future", "No result", begin)
     checks = words.count(bucket.checks, "check")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import structlog
@@ -13,14 +14,16 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from dashboard.background import keep_doing
 from dashboard.db import Database
-from dashboard.errors import DatabaseAway, NotSignedIn
+from dashboard.errors import BadRequest, DatabaseAway, NotSignedIn
 from dashboard.queries import statements
-from dashboard.rows.monitor import Monitor
+from dashboard.rows.monitor import Own
 from dashboard.session import visit
 
 LOG = structlog.get_logger()
 HEARTBEAT_S = 20.0
 RETRY_S = 2.0
+# What was told is remembered for as long as a page may take until it listens.
+REMEMBERED_S = 60.0
 ANY: frozenset[int] = frozenset()
 """Stands for “something, anywhere”: readers look for themselves."""
 
@@ -71,6 +74,8 @@ class Hub:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._readers: set[Reader] = set()
+        self._told: deque[tuple[float, frozenset[int]]] = deque()
+        self._knows_since = float("inf")
         self._is_closed = False
 
     def is_full(self, account_id: int) -> bool:
@@ -79,11 +84,13 @@ class Hub:
         return len(self._readers) >= MOST_PAGES or own >= MOST_PAGES_OF_AN_ACCOUNT
 
     @contextlib.contextmanager
-    def reader(self, account_id: int) -> Iterator[Reader]:
-        """A reader for as long as its page is open."""
+    def reader(self, account_id: int, made_at: float | None = None) -> Iterator[Reader]:
+        """A reader for as long as its page is open, told also of what came since it was made."""
         reader = Reader(account_id)
         if self._is_closed:
             reader.close()
+        if made_at is not None:
+            self._tell_since(reader, made_at)
         self._readers.add(reader)
         try:
             yield reader
@@ -96,6 +103,17 @@ class Hub:
         for reader in self._readers:
             reader.close()
 
+    def listening_since(self, at: float) -> None:
+        """From then on everything is heard."""
+        self._knows_since = at
+
+    def _tell_since(self, reader: Reader, made_at: float) -> None:
+        if made_at < max(self._knows_since, time.time() - REMEMBERED_S):
+            reader.tell(ANY)
+        for told_at, ids in self._told:
+            if told_at >= made_at:
+                reader.tell(ids)
+
     async def run(self) -> None:
         """Listen for ever; after a break readers are told that anything may have happened."""
         await keep_doing("listening", self._listen, RETRY_S)
@@ -104,6 +122,7 @@ class Hub:
         async with self._database.listener() as connection:
             await connection.execute(statements()["listen"])
             LOG.info("listening_started")
+            self.listening_since(time.time())
             self.tell(ANY)
             while True:
                 async for notification in connection.notifies(timeout=HEARTBEAT_S):
@@ -112,6 +131,10 @@ class Hub:
 
     def tell(self, monitor_ids: frozenset[int]) -> None:
         """Results of these monitors came in."""
+        now = time.time()
+        self._told.append((now, monitor_ids))
+        while self._told[0][0] < now - REMEMBERED_S:
+            self._told.popleft()
         for reader in self._readers:
             reader.tell(monitor_ids)
 
@@ -125,12 +148,18 @@ def monitor_ids(payload: str) -> frozenset[int]:
 
 
 async def stream(request: Request) -> Response:
-    """Server-sent events: ``results`` with the ids of the account's monitors that have news."""
+    """Server-sent events: ``results`` with the ids of the account's monitors that have news.
+
+    ``since``: when the page was made, Unix milliseconds; of what came meanwhile it hears at once.
+    """
     hub: Hub = request.app.state.hub
+    since = request.query_params.get("since")
+    if since is not None and not (since.isascii() and since.isdigit() and len(since) < 16):
+        raise BadRequest(f"since={since} is no number of milliseconds.")
 
     async def look() -> frozenset[int]:
         async with visit(request) as (_, reader):
-            return frozenset(monitor.id for monitor in await reader.all(Monitor, "monitors"))
+            return frozenset((await reader.the(Own, "own_monitors")).ids)
 
     async with visit(request) as (visitor, _):
         account_id = visitor.account_id
@@ -141,19 +170,23 @@ async def stream(request: Request) -> Response:
             {"Retry-After": "30"},
         )
     return StreamingResponse(
-        events(hub, account_id, look),
+        events(hub, account_id, look, made_at=int(since) / 1000 if since else None),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
 async def events(
-    hub: Hub, account_id: int, look: Look, heartbeat_s: float = HEARTBEAT_S
+    hub: Hub,
+    account_id: int,
+    look: Look,
+    heartbeat_s: float = HEARTBEAT_S,
+    made_at: float | None = None,
 ) -> AsyncIterator[str]:
     """What one page is sent. ``look``: the monitors that it may hear of, asked at every heartbeat,
     however much comes in between: a session may have ended, a monitor may be new.
     """
-    with hub.reader(account_id) as reader:
+    with hub.reader(account_id, made_at) as reader:
         yield "retry: 2000\n\n"
         looked_at, own = float("-inf"), ANY
         while not reader.is_closed:

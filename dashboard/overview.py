@@ -20,9 +20,9 @@ from starlette.responses import Response
 from dashboard import rendering, tags, timespan, words
 from dashboard.db import Reader
 from dashboard.errors import BadRequest
-from dashboard.heat_map import Cell, strip
+from dashboard.heat_map import Cell, Column, columns, strip
 from dashboard.looks import Looks
-from dashboard.rows.figures import DayStats, StripRow
+from dashboard.rows.figures import DayRow
 from dashboard.rows.location import Place
 from dashboard.rows.monitor import Standing, Watched
 from dashboard.rows.plan import Plan
@@ -98,7 +98,7 @@ class Spot:
     """A monitor at one of its locations."""
 
     standing: Standing
-    stats: DayStats | None
+    stats: DayRow | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ class Line:
     monitor: Watched
     state: str
     spots: list[Spot]
-    stats: DayStats | None
-    strip: list[Cell]
+    stats: DayRow | None
+    strip: list[tuple[Column, Cell]]
     strip_label: str
     last_at: datetime | None
 
@@ -222,15 +222,16 @@ async def _lines(
 ) -> list[Line]:
     ids = [monitor.id for monitor in shown]
     begins = timespan.buckets(timespan.Timespan(now - DAY, now), STRIP_WIDTH)
+    hours, settled = columns(begins, STRIP_WIDTH), now - PATIENCE
     standings = _by_monitor(await reader.all(Standing, "standings", monitor_ids=ids))
     day = {"monitor_ids": ids, "from_at": begins[0], "to_at": now}
-    stats = {
-        (row.monitor_id, row.location): row
-        for row in await reader.all(DayStats, "day_stats", **day)
-    }
-    strips: dict[int, dict[datetime, StripRow]] = defaultdict(dict)
-    for row in await reader.all(StripRow, "day_strip", **day):
-        strips[row.monitor_id][row.bucket_at] = row
+    stats: dict[tuple[int, str | None], DayRow] = {}
+    strips: dict[int, dict[datetime, DayRow]] = defaultdict(dict)
+    for row in await reader.all(DayRow, "day", **day):
+        if row.bucket_at:
+            strips[row.monitor_id][row.bucket_at] = row
+        else:
+            stats[row.monitor_id, row.location] = row
     return [
         Line(
             monitor=monitor,
@@ -240,19 +241,22 @@ async def _lines(
                 for standing in standings[monitor.id]
             ],
             stats=stats.get((monitor.id, None)),
-            strip=strip(
-                begins,
-                strips[monitor.id],
-                due(begins, STRIP_WIDTH, _first_slot_at(standings[monitor.id]), now - PATIENCE),
+            strip=list(
+                zip(
+                    hours,
+                    strip(begins, strips[monitor.id], due(begins, STRIP_WIDTH, first_at, settled)),
+                    strict=True,
+                )
             ),
             strip_label=_strip_label(strips[monitor.id]),
             last_at=max((s.slot_at for s in standings[monitor.id] if s.slot_at), default=None),
         )
         for monitor in shown
+        for first_at in [_first_slot_at(standings[monitor.id])]
     ]
 
 
-def _strip_label(rows: dict[datetime, StripRow]) -> str:
+def _strip_label(rows: dict[datetime, DayRow]) -> str:
     checks = sum(row.checks for row in rows.values())
     failed = sum(row.failed for row in rows.values())
     return f"Last 24 hours: {failed:,} of {words.count(checks, 'check')} failed"

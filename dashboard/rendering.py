@@ -92,8 +92,11 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
     provider = settings.identity_provider
     visitor: Visitor | None = values.setdefault("visitor", None)
     ZONE.set(zone_of(request, visitor))
+    # Where the page hears of what comes after what it shows.
+    live = f"/live?since={getattr(request.state, 'visited_at', 0.0) * 1000:.0f}"
     text = ENVIRONMENT.get_template(name).render(
         request=request,
+        live=live,
         csrf_token=csrf.token(settings.secret, token) if token else "",
         provider=provider.name if provider else "",
         now=datetime.now(UTC),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -135,6 +136,7 @@ async def visit(request: Request) -> AsyncIterator[tuple[Visitor, Reader]]:
     token = token_of(request)
     if not token and "authorization" not in request.headers:
         raise NotSignedIn
+    request.state.visited_at = time.time()
     async with database.transaction() as reader:
         if token:
             kind = "path" if path_session.token_of(request.scope) else "cookie"

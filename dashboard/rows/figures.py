@@ -7,26 +7,20 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class DayStats:
-    """A day's figures of a monitor; ``location`` None: of all its locations together."""
+class DayRow:
+    """What happened to a monitor in a day at a location; None: at all of them together.
+
+    ``bucket_at``: in this hour alone; the median and p95 are of the whole day only.
+    """
 
     monitor_id: int
     location: str | None
-    checks: int
-    passed: int
-    median_us: int | None
-    p95_us: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class StripRow:
-    """What happened to a monitor in one bucket, at all its locations."""
-
-    monitor_id: int
-    bucket_at: datetime
+    bucket_at: datetime | None
     checks: int
     failed: int
     slow: int
+    median_us: int | None
+    p95_us: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,13 @@ class Monitor:
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """The account's monitors."""
+
+    ids: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Watched:
     """A monitor among many, and at how many of its locations it stands how."""
 

@@ -14,6 +14,10 @@ SELECT
 FROM report.monitors
 ORDER BY lower(name), id
 
+-- own_monitors --
+SELECT COALESCE(array_agg(id), '{}') AS ids
+FROM report.monitors
+
 -- watched --
 -- Of every monitor no more than what the order, the filter and the first sentence take.
 SELECT
@@ -45,28 +49,33 @@ SELECT
 FROM report.latest
 WHERE monitor_id = ANY(%(monitor_ids)s)
 
--- day_stats --
--- A monitor's row is made of those of its locations.
-WITH pairs AS (
-    SELECT
-        monitor_id,
-        location,
-        sum(run) AS checks,
-        sum(run - down) AS passed,
-        vantage.merge(total_histogram) AS histogram
+-- day --
+-- Of each monitor: a row for each location, one for all of them, one for each hour. The hours are read once.
+WITH hours AS MATERIALIZED (
+    SELECT monitor_id, location, bucket_at, run, down, degraded, total_histogram
     FROM report.results_1h
     WHERE monitor_id = ANY(%(monitor_ids)s)
         AND bucket_at >= %(from_at)s
         AND bucket_at < %(to_at)s
-    GROUP BY
+),
+pairs AS (
+    SELECT
         monitor_id,
-        location
+        location,
+        sum(run) AS checks,
+        sum(down) AS failed,
+        sum(degraded) AS slow,
+        vantage.merge(total_histogram) AS histogram
+    FROM hours
+    GROUP BY monitor_id, location
 )
 SELECT
     monitor_id,
     location,
+    NULL::timestamptz AS bucket_at,
     checks,
-    passed,
+    failed,
+    slow,
     vantage.percentile(histogram, 0.5)::integer AS median_us,
     vantage.percentile(histogram, 0.95)::integer AS p95_us
 FROM pairs
@@ -74,24 +83,25 @@ UNION ALL
 SELECT
     monitor_id,
     NULL,
+    NULL,
     sum(checks)::bigint,
-    sum(passed)::bigint,
-    vantage.percentile(vantage.merge(histogram), 0.5)::integer AS median_us,
-    vantage.percentile(vantage.merge(histogram), 0.95)::integer AS p95_us
+    sum(failed)::bigint,
+    sum(slow)::bigint,
+    vantage.percentile(vantage.merge(histogram), 0.5)::integer,
+    vantage.percentile(vantage.merge(histogram), 0.95)::integer
 FROM pairs
 GROUP BY monitor_id
-
--- day_strip --
+UNION ALL
 SELECT
     monitor_id,
+    NULL,
     bucket_at,
-    sum(run) AS checks,
-    sum(down) AS failed,
-    sum(degraded) AS slow
-FROM report.results_1h
-WHERE monitor_id = ANY(%(monitor_ids)s)
-    AND bucket_at >= %(from_at)s
-    AND bucket_at < %(to_at)s
+    sum(run),
+    sum(down),
+    sum(degraded),
+    NULL,
+    NULL
+FROM hours
 GROUP BY monitor_id, bucket_at
 
 -- places --

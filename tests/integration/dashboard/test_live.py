@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,9 @@ from tests.support.report_centre import Centre
 class Stream:
     """The lines of an open event stream."""
 
-    def __init__(self, visitor: Visitor) -> None:
+    def __init__(self, visitor: Visitor, address: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", visitor.centre.port, timeout=10)
-        self._connection.request("GET", "/live", headers={"Cookie": visitor.cookie})
+        self._connection.request("GET", address, headers={"Cookie": visitor.cookie})
         self.response = self._connection.getresponse()
 
     def next_data(self) -> str:
@@ -33,8 +34,8 @@ class Stream:
 
 
 @contextmanager
-def stream(visitor: Visitor) -> Iterator[Stream]:
-    opened = Stream(visitor)
+def stream(visitor: Visitor, address: str = "/live") -> Iterator[Stream]:
+    opened = Stream(visitor, address)
     try:
         # The first line is sent when the reader is registered.
         assert opened.response.readline().startswith(b"retry:")
@@ -50,6 +51,19 @@ def test_a_result_is_told_within_a_second(visitor: Visitor, centre: Centre) -> N
         assert opened.next_data() == str(centre.monitor("Home page"))
         # Milliseconds, usually.
         assert time.monotonic() - began < 1
+
+
+def test_what_comes_between_a_page_and_its_stream_is_told(visitor: Visitor, centre: Centre) -> None:
+    # As a page asks, once its script runs.
+    [address] = re.findall(r'data-live="(/live\?since=\d+)"', visitor.ask("/").text)
+    centre.new_result("Home page", "fra", 50_000)
+    # It has been heard.
+    with stream(visitor) as before:
+        centre.execute("SELECT pg_notify('vantage_results', %(ids)s)", ids="1,2")
+        before.next_data()
+    with stream(visitor, address) as opened:
+        assert str(centre.monitor("Home page")) in opened.next_data().split(",")
+    assert visitor.ask("/live?since=yesterday").status == 400
 
 
 def test_only_ones_own_monitors_are_told(other_visitor: Visitor, centre: Centre) -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from dashboard import bands, chart, heat_map, series
-from dashboard.rows.figures import BandRow, SeriesRow, StripRow
+from dashboard.rows.figures import BandRow, DayRow, SeriesRow
 from dashboard.rows.monitor import LocationStanding
 from dashboard.timespan import Timespan
 
@@ -85,8 +85,8 @@ def test_six_steps() -> None:
 def test_a_strip_hatches_only_what_was_due() -> None:
     begins = [BEGIN + minute * MINUTE for minute in range(5)]
     found = {
-        begins[1]: StripRow(1, begins[1], 5, 0, 0),
-        begins[3]: StripRow(1, begins[3], 5, 1, 2),
+        begins[1]: DayRow(1, None, begins[1], 5, 0, 0, None, None),
+        begins[3]: DayRow(1, None, begins[3], 5, 1, 2, None, None),
     }
     due = series.due(begins, MINUTE, begins[1], begins[4])
     kinds = [cell.kind for cell in heat_map.strip(begins, found, due)]

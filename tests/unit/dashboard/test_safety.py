@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +148,27 @@ async def test_a_session_that_ends_is_noticed_however_much_comes_in() -> None:
     assert "event: results\ndata: 2\n\n" in said
     # The first look knew of no monitor 2.
     assert said[:3] == ["retry: 2000\n\n", ": still here\n\n", ": still here\n\n"]
+
+
+async def test_a_page_hears_of_what_came_while_it_was_made() -> None:
+    hub = live.Hub(Database(""))
+    began = time.time()
+    with hub.reader(1, made_at=began) as early, hub.reader(1) as unknowing:
+        # Nobody listened at that time: anything may have happened.
+        assert await early.wait(0) == live.ANY
+        assert await unknowing.wait(0) is None
+    hub.listening_since(began)
+    hub.tell(frozenset({1}))
+    await asyncio.sleep(0.01)
+    made_at = time.time()
+    hub.tell(frozenset({2}))
+    with hub.reader(1, made_at) as later, hub.reader(1, made_at=began) as early:
+        assert await later.wait(0) == frozenset({2})
+        assert await early.wait(0) == frozenset({1, 2})
+        hub.tell(frozenset({3}))
+        assert await later.wait(0) == frozenset({3})
+    with hub.reader(1, made_at=began - 1) as older:
+        assert await older.wait(0) == live.ANY
 
 
 def test_open_pages_are_bounded() -> None:
