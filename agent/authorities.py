@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import tempfile
 from pathlib import Path
 
 from agent.errors import FatalError
@@ -68,6 +67,9 @@ def _join(system: Path, extra: Path) -> Path:
             f"The authorities in {str(extra)!r} cannot be used ({error}); "
             "name a readable PEM file of CA certificates."
         ) from error
+    # It brings half a megabyte of what packs files.
+    import tempfile
+
     with tempfile.NamedTemporaryFile(
         "w", prefix="vantage-authorities-", suffix=".pem", delete=False
     ) as joined:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import pycurl
@@ -73,9 +72,7 @@ class Engine:
             if talk is None:
                 ended = await self._multi.perform(handle.curl)
             else:
-                ended = await self._perform_and(
-                    partial(talk, Line(handle.curl)), handle, timeout_us
-                )
+                ended = await self._perform_and(talk, handle, timeout_us)
         except BaseException:
             handle.close()
             raise
@@ -86,16 +83,14 @@ class Engine:
             handle.close()
         return transfer
 
-    async def _perform_and(
-        self, goes_on: Callable[[], Awaitable[None]], handle: Handle, timeout_us: int
-    ) -> Ended:
+    async def _perform_and(self, talk: Talk, handle: Handle, timeout_us: int) -> Ended:
         """Transfer and go on; libcurl itself never gives up waiting for a WebSocket."""
         late = Ended(pycurl.E_OPERATION_TIMEDOUT, f"no answer within {timeout_us / 1e6:g} s")
         timer = asyncio.get_running_loop().call_later(
             timeout_us / 1e6, self._multi.end, handle.curl, late
         )
         try:
-            return await self._multi.perform(handle.curl, goes_on)
+            return await self._multi.perform(handle.curl, lambda: talk(handle.line()))
         finally:
             timer.cancel()
 

@@ -103,14 +103,11 @@ class Event:
         self.doubt_ns = unseen_ns
         self.kept_ns = self._segments = 0
         self.is_dated = self.is_shut = self.is_end = False
-        came_ns = None
-        if is_data and connection.duplicate.type == socket.SOCK_STREAM:
-            came_ns = _dated(connection.duplicate, _ALL)
+        dated_ns = came_ns(connection) if is_data else None
         self.began_ns = self.acted_ns = time.monotonic_ns()
-        # Older than the socket: the wall clock was set meanwhile.
-        if came_ns is not None and came_ns >= connection.made_ns:
+        if dated_ns is not None:
             self.is_dated = True
-            self.newest_ns = self.oldest_ns = came_ns
+            self.newest_ns = self.oldest_ns = dated_ns
             self._doubt_before(seen_ns - unseen_ns)
 
     @property
@@ -148,6 +145,15 @@ class Event:
             self.oldest_ns = min(self.newest_ns, first_ns)
             self.doubt_ns = max(0, self.oldest_ns - earliest_ns)
         connection.segments = self._segments
+
+
+def came_ns(connection: Connection) -> int | None:
+    """Return when the last of what there is to read had come; None: nothing, or it has no date."""
+    if connection.duplicate.type != socket.SOCK_STREAM:
+        return None
+    dated_ns = _dated(connection.duplicate, _ALL)
+    # Older than the socket: the wall clock was set meanwhile.
+    return None if dated_ns is None or dated_ns < connection.made_ns else dated_ns
 
 
 def _dated(opened: Any, room: Sequence[bytearray | mmap.mmap]) -> int | None:

@@ -13,9 +13,12 @@ from typing import Any
 
 import pycurl
 
+from agent import tcp_info
+from agent.event import Connection, came_ns
 from agent.failure import CurlError
 
 _CHUNK_BYTES = 16 * 1024
+_SOUND = (tcp_info.ESTABLISHED, tcp_info.CLOSE_WAIT)
 
 
 class LineBroken(Exception):
@@ -27,15 +30,25 @@ class LineBroken(Exception):
 
 
 class Line:
-    """Sends and receives; to be used until the transfer's handle is taken out of the multi."""
+    """Sends and receives; to be used until the transfer's handle is taken out of the multi.
 
-    def __init__(self, curl: Any) -> None:
+    Instants are nanoseconds of the monotonic clock. ``made_ns``: when the connection was there;
+    None: nobody saw. ``came_ns``: when what was received last had come; None: it has no date.
+    """
+
+    def __init__(self, curl: Any, connection: Connection, made_ns: int | None) -> None:
         self._curl = curl
+        self._connection = connection
+        self.made_ns = made_ns
+        self.came_ns: int | None = None
 
     async def receive(self) -> bytes:
         """Return what comes next; empty: the peer has closed. Raises: LineBroken."""
         loop = asyncio.get_running_loop()
         while True:
+            # To peek at a connection that was reset would take the error away from libcurl.
+            is_sound = tcp_info.read(self._connection.duplicate)[0] in _SOUND
+            at_ns = came_ns(self._connection) if is_sound else None
             try:
                 received: bytes = self._curl.recv(_CHUNK_BYTES)
             except BlockingIOError:
@@ -43,6 +56,7 @@ class Line:
             except pycurl.error as error:
                 raise LineBroken(self._told(error)) from error
             else:
+                self.came_ns = at_ns
                 return received
 
     async def send(self, data: bytes) -> None:

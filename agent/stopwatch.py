@@ -6,11 +6,11 @@ from time import monotonic_ns
 
 
 class Stopwatch:
-    """Runs from when it is made; ``phase``: the one that is running."""
+    """Runs from when it is made, or from ``at_ns`` on; ``phase``: the one that is running."""
 
-    def __init__(self, phase: str) -> None:
+    def __init__(self, phase: str, at_ns: int | None = None) -> None:
         self.phase = phase
-        self._began_ns = monotonic_ns()
+        self._began_ns = monotonic_ns() if at_ns is None else at_ns
         self._entered_us = 0
         self._spent: dict[str, int] = {}
 

@@ -32,6 +32,7 @@ class Timing:
 
     ``rtt_us``: None: there was no event on an established connection of TCP. ``doubt_us``: by how
     much a mark of a whole transfer may be wrong, at most; it stands when ``marks`` were asked for.
+    ``ended_ns``: when what ended it had come, by the monotonic clock; None: no event did.
     """
 
     __slots__ = (
@@ -46,6 +47,7 @@ class Timing:
         "_last_wait_us",
         "_stage",
         "_waits",
+        "ended_ns",
         "is_established",
         "rtt_us",
     )
@@ -62,6 +64,7 @@ class Timing:
         # When libcurl began, at the latest.
         self._began_ns = _NEVER_NS
         self._last_wait_us = 0
+        self.ended_ns: int | None = None
         self._connect_doubt_ns = self._doubt_ns = self._last_doubt_ns = 0
         self.is_established = self._is_retransmitted = self._is_reused = False
         self.rtt_us: int | None = None
@@ -103,6 +106,7 @@ class Timing:
         stage = self._stage
         if event.is_end:
             self._last_wait_us, self._last_doubt_ns = self._ending(event)
+            self.ended_ns = event.newest_ns
         else:
             self._last_doubt_ns = event.kept_ns
         if stage < _RECEIVING:

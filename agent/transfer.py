@@ -25,6 +25,7 @@ from agent.event import Connection, Event, stamp
 from agent.failure import CurlError
 from agent.guard import Address, Guard, read_address
 from agent.handshake import Trace
+from agent.line import Line
 from agent.multi import Ended, Multi
 from agent.phase_limiter import PhaseLimiter
 from agent.phases import Marks
@@ -281,6 +282,10 @@ class Handle:
             self._content = None
             self.curl.setopt(pycurl.HEADERFUNCTION, None)
             self.curl.setopt(pycurl.WRITEFUNCTION, _DISCARD)
+
+    def line(self) -> Line:
+        """Return the connection that was made, to be spoken over."""
+        return Line(self.curl, self._connections[-1], self._timing.ended_ns)
 
     def close(self) -> None:
         self._let_go_of_sockets()

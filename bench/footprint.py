@@ -2,7 +2,8 @@
 
     python -m bench.footprint [--in-flight N] [--python PATH] [--json]
 
-The agent is the shipped program, joined to a collector over mutual TLS, each time started anew.
+The agent is the shipped program, joined to a collector over mutual TLS, each time started anew, in
+the environment that the unit and the image give it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import ssl
 import sys
 import tempfile
@@ -49,7 +51,7 @@ async def main() -> None:
         silent = await asyncio.create_subprocess_exec(*program)
         try:
             wait_for(https)
-            idle = await _resident_mb(options.python, authority.path, "", 0)
+            idle = await _resident_mb(options.python, None, "", 0)
             rows: list[tuple[object, ...]] = [("idle, connected", 0, idle, None)]
             for url in (f"http://127.0.0.1:{http}/", f"https://127.0.0.1:{https}/"):
                 resident = await _resident_mb(
@@ -70,7 +72,7 @@ async def main() -> None:
     show(f"Memory of the agent: {beside}", headings, rows)
 
 
-async def _resident_mb(python: str, authority: Path, url: str, monitors: int) -> float:
+async def _resident_mb(python: str, authority: Path | None, url: str, monitors: int) -> float:
     """Run an agent until it has come to rest; return what it then takes."""
     async with DeliveryServer() as collector:
         for number in range(monitors):
@@ -99,16 +101,19 @@ def _rss_mb(pid: int) -> float:
 
 @asynccontextmanager
 async def _agent(
-    python: str, collector: DeliveryServer, authority: Path, max_in_flight: int
+    python: str, collector: DeliveryServer, authority: Path | None, max_in_flight: int
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Path]]:
     with tempfile.TemporaryDirectory() as name:
         home, log = Path(name), Path(name) / "log"
         collector.enrol(Home(home))
-        options = [f"--home={home}", "--allow-network=127.0.0.0/8", f"--trust-ca={authority}"]
+        options = [f"--home={home}", "--allow-network=127.0.0.0/8"]
+        if authority is not None:
+            options.append(f"--trust-ca={authority}")
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
                 python, "-m", "agent", "run", *options,
                 f"--max-in-flight={max_in_flight}", stderr=errors,
+                env={**os.environ, "MALLOC_ARENA_MAX": "1"},
             )  # fmt: skip
         try:
             yield process, log

@@ -60,13 +60,17 @@ class Stream:
             phases=phases,
             total_us=exchange.total_us + sum(talk.spent.values()),
             body_bytes=len(talk.received),
+            doubt_us=exchange.doubt_us if talk.is_dated else None,
             answer=printable(talk.text),
         )
         return exchange, talk.failure, ""
 
 
 class _Talk:
-    """Hears one greeting; afterwards tells what it was, or why there was none, and its phases."""
+    """Hears one greeting; afterwards tells what it was, or why there was none, and its phases.
+
+    ``is_dated``: the kernel told when it had come.
+    """
 
     def __init__(self, greeting: Greeting, deadline: float) -> None:
         self._greeting = greeting
@@ -75,9 +79,10 @@ class _Talk:
         self.text = ""
         self.failure: Failure | None = None
         self.spent: dict[str, int] = {}
+        self.is_dated = False
 
     async def hold(self, line: Line) -> None:
-        watch = Stopwatch("wait")
+        watch = Stopwatch("wait", line.made_ns)
         left_s = max(0.0, self._deadline - monotonic())
         try:
             async with asyncio.timeout(left_s):
@@ -88,7 +93,8 @@ class _Talk:
             detail = f"no whole greeting, {len(self.received)} bytes of it"
             error = CurlError(pycurl.E_OPERATION_TIMEDOUT, detail)
             self.failure = curl_failure(error, watch.phase)
-        self.spent = watch.stop()
+        self.is_dated = bool(self.text) and line.came_ns is not None
+        self.spent = watch.stop(line.came_ns if self.is_dated else None)
         if self.text:
             await _hang_up(line, self._greeting.closing)
 
@@ -103,7 +109,7 @@ class _Talk:
             if not chunk:
                 return self._cut_short()
             if watch.phase == "wait":
-                watch.enter("receive")
+                watch.enter("receive", line.came_ns)
             self.received += chunk
             try:
                 said = self._greeting.read(self.received)

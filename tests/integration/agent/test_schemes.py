@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import astuple
 from datetime import timedelta
@@ -26,6 +28,7 @@ from tests.support.dns_server import Zone, serve_dns
 from tests.support.targets import Behaviour, Connection, hold, respond, routes, serve
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
+HELD_S = 0.2
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +164,30 @@ async def test_a_greeting_is_timed_and_taken_leave_of(prober: Prober) -> None:
     assert 99_000 <= phases.wait_us < 1_000_000
     assert 55_000 <= phases.receive_us < 1_000_000
     assert polite.heard == [b"QUIT\r\n"]  # type: ignore[attr-defined]
+
+
+async def test_a_greeting_is_dated_by_the_kernel(prober: Prober) -> None:
+    """It comes while the agent's loop is held up, and is measured as if it had not been."""
+
+    def greet(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            time.sleep(HELD_S)
+            connection.sendall(b"220 ready\r\n")
+            connection.recv(100)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=greet, args=(listener,))
+        server.start()
+        url = f"smtp://127.0.0.1:{listener.getsockname()[1]}"
+        probing = asyncio.create_task(prober.probe(monitor(url)))
+        await asyncio.sleep(HELD_S / 2)
+        time.sleep(2 * HELD_S)  # noqa: ASYNC251 - blocking the loop is the point
+        result = await probing
+        server.join()
+    phases = check(result).phases
+    assert HELD_S * 1e6 - 10_000 <= phases.wait_us < 1.8 * HELD_S * 1e6
+    assert phases.receive_us < 10_000
 
 
 BAD_GREETINGS = [
