@@ -32,6 +32,7 @@ TOOLS = (
     Tool(("ip",), ("iproute2",)),
     Tool(("unshare",), ("util-linux",)),
     Tool(("gpgv", "sqv"), ("gpgv",)),
+    Tool(("systemd-analyze",), ("systemd",)),
 )
 
 
