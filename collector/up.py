@@ -21,6 +21,8 @@ from collector.migrate import migrate
 from collector.ports import must_be_free
 from collector.url import check_url
 
+RETRY_S = 5.0
+
 
 async def up(settings: Settings, console: Console) -> None:
     """Run everything until Ctrl-C, SIGTERM or the end of the duration.
@@ -76,7 +78,7 @@ async def database(settings: Settings, console: Console) -> AsyncIterator[Databa
     )
     console.progress("Starting the database")
     await asyncio.to_thread(start, local)
-    keeper = asyncio.create_task(keep_running(local))
+    keeper = asyncio.create_task(keep_running(local, console))
     try:
         await asyncio.to_thread(local.create_database)
         await asyncio.to_thread(migrate, local.url(), console.progress)
@@ -99,12 +101,16 @@ def start(local: LocalDatabase) -> None:
     local.wait_ready()
 
 
-async def keep_running(local: LocalDatabase) -> None:
-    """Start the private server again whenever it ends."""
+async def keep_running(local: LocalDatabase, console: Console) -> None:
+    """Start the private server again whenever it ends, however often that fails."""
     while True:
-        if not local.is_running():
-            await asyncio.to_thread(local.popen)
-            await asyncio.to_thread(local.wait_ready)
+        try:
+            if not local.is_running():
+                await asyncio.to_thread(local.popen)
+                await asyncio.to_thread(local.wait_ready)
+        except CollectorError as error:
+            console.say(f"{error} It is tried again in a few seconds.")
+            await asyncio.sleep(RETRY_S)
         await asyncio.sleep(0.5)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class DayRow:
+
+class DayRow(msgspec.Struct, frozen=True):
     """What happened to a monitor in a day at a location; None: at all of them together.
 
     ``bucket_at``: in this hour alone; the median and p95 are of the whole day only.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from dashboard.words import PROBLEMS, SEVERITY
 
 ENCRYPTED = ("https", "wss", "tls", "smtps", "imaps", "pop3s", "ftps", "mqtts")
@@ -47,8 +49,7 @@ class Own:
     ids: list[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(msgspec.Struct, frozen=True):
     """A monitor among many, and at how many of its locations it stands how."""
 
     id: int
@@ -82,8 +83,7 @@ class Watched:
         return SEVERITY.index(state), -getattr(self, state) if state in PROBLEMS else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """How a monitor stands at a location; the newest result's values, None: there is none.
 
     ``first_slot_at``: of the oldest one; ``failing_since_at`` None: it is not down.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from collector import postmaster
+from collector import postmaster, up
+from collector.console import Console
 from collector.errors import CollectorError
 from collector.local_db import LocalDatabase, major_of, running_database
 from collector.postgres import Server
@@ -193,6 +196,26 @@ def test_a_server_that_cannot_start_says_why(home: Path, private_server: Server)
     ):
         database.wait_ready()
     assert "shared_buffers" in database.log.read_text()
+    database.stop()
+
+
+async def test_one_that_cannot_start_for_a_while_is_tried_again(
+    home: Path, private_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(up, "RETRY_S", 0.1)
+    database = LocalDatabase(home, private_server)
+    database.initialise()
+    in_its_way = home / "database/postgresql.conf"
+    in_its_way.mkdir()
+    said = StringIO()
+    keeper = asyncio.create_task(up.keep_running(database, Console(said)))
+    async with asyncio.timeout(60):
+        while "It is tried again" not in said.getvalue():
+            await asyncio.sleep(0.05)
+        in_its_way.rmdir()
+        while not postmaster.is_ready(database.data):
+            await asyncio.sleep(0.05)
+    keeper.cancel()
     database.stop()
 
 
