@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import psycopg
@@ -102,15 +102,23 @@ def main(
     with _server(database) as url:
         migrate(url)
         with psycopg.connect(url, autocommit=True) as connection:
-            world = World(connection, monitors, locations)
+            world, before = World(connection, monitors, locations), None
             if not world.is_loaded:
+                before = _store(url, monitors, locations, seconds, None)
+                connection.execute("TRUNCATE vantage.results, vantage.ingested")
                 found["load"] = world.load(days, full_days)
+                found["storing"] = _compared(
+                    before, _store(url, monitors, locations, seconds, None)
+                )
             found["size"] = {name: world.size(name) for name in SIZED}
             found["questions"] = world.ask(url, runs)
             if world.is_full_edition:
                 world.compress()
                 found["size_compressed"] = {"results": world.size("results")}
                 found["questions_compressed"] = world.ask(url, runs)
+            if before:
+                full = _store(url, monitors, locations, seconds, None)
+                found["storing"] = _compared(before, full)
             found["upkeep"] = [
                 asyncio.run(_upkeep(url, each, locations, seconds))
                 for each in (monitors, 60 * RATE // locations)
@@ -288,6 +296,17 @@ class World:
         return int(row.fetchall()[0][0])
 
 
+def _compared(before: Stored, after: Stored) -> dict[str, float]:
+    """How fast results are stored in an empty table, and in one that is full."""
+    return {
+        "per_s_empty": before.per_s,
+        "per_s_full": after.per_s,
+        "ratio": after.per_s / before.per_s,
+        "us_empty": before.us_per_result,
+        "us_full": after.us_per_result,
+    }
+
+
 async def _upkeep(url: str, monitors: int, locations: int, seconds: int) -> dict[str, Any]:
     """What keeping the rollups costs while results come at RATE, and as fast as they can."""
     found: dict[str, Any] = {"pairs": monitors * locations}
@@ -304,10 +323,10 @@ async def _upkeep(url: str, monitors: int, locations: int, seconds: int) -> dict
         await watch
         await _until_done(url)
         spent = _processor_s(keeper) - before
-    found["stored_per_s_alone"] = alone / seconds
-    found["stored_per_s_beside_upkeep"] = both / seconds
-    found["us_per_result"] = spent / paced * 1e6
-    found["share_of_a_core"] = spent / paced * RATE
+    found["stored_per_s_alone"] = alone.per_s
+    found["stored_per_s_beside_upkeep"] = both.per_s
+    found["us_per_result"] = spent / paced.results * 1e6
+    found["share_of_a_core"] = spent / paced.results * RATE
     found["lag_s_p99"] = sorted(lags)[int(len(lags) * 0.99) - 1]
     return found
 
@@ -353,7 +372,23 @@ def _watch(url: str, lags: list[float], stop: threading.Event) -> None:
             lags.append(row[0])
 
 
-def _store(url: str, monitors: int, locations: int, seconds: int, rate: int | None) -> int:
+class Stored(NamedTuple):
+    """``processor_s``: of the one server process that stored them."""
+
+    results: int
+    took_s: float
+    processor_s: float
+
+    @property
+    def per_s(self) -> float:
+        return self.results / self.took_s
+
+    @property
+    def us_per_result(self) -> float:
+        return self.processor_s / self.results * 1e6
+
+
+def _store(url: str, monitors: int, locations: int, seconds: int, rate: int | None) -> Stored:
     """COPY batches of 1,000 as the collector does, with ``rate`` or as fast as it goes."""
     columns = list(wire.RESULT_COLUMNS)
     stored = 0
@@ -389,7 +424,8 @@ def _store(url: str, monitors: int, locations: int, seconds: int, rate: int | No
                 writer.write_row([values[name] for name in told])
             connection.commit()
             stored += 1_000
-    return stored
+        took_s = time.perf_counter() - began
+        return Stored(stored, took_s, _processor_s(connection.info.backend_pid))
 
 
 def _copy(table: str, columns: list[str]) -> Any:
@@ -406,8 +442,9 @@ def _processor_s(pid: int) -> float:
 
 def _show(found: Mapping[str, Any]) -> None:
     click.echo(", ".join(f"{name} {value}" for name, value in found["conditions"].items()))
-    if load := found.get("load"):
-        show("Load", list(load), [list(load.values())])
+    for title in ("load", "storing"):
+        if part := found.get(title):
+            show(title.capitalize(), list(part), [list(part.values())])
     sizes = [
         [title, *found[part][title].values()]
         for part in ("size", "size_compressed")

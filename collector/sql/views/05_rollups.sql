@@ -26,6 +26,9 @@ DECLARE
         FROM unnest('{dns,connect,tls,send,wait,receive,resources}'::text[]) AS phase);
     timed CONSTANT text := 'CROSS JOIN LATERAL (SELECT'
         ' results.outcome <> ''down'' AND NOT results.suspect AS timed) AS judged';
+    taken CONSTANT text := 'slot_at, monitor_id, location, outcome, suspect, failure, is_extra,'
+        ' http_status, cert_expires_at, total_us, redirect_us, dns_us, connect_us, tls_us, send_us,'
+        ' wait_us, receive_us, resources_us';  -- what sums and standings are made of
     columns text;  -- all of them
     totals text;   -- the same, summed up over rows of rollups_1h
     added text;    -- the same, added to a row that is there
@@ -163,18 +166,25 @@ BEGIN
                             AND received_at <= %%4$L
                     ),
                     arrived AS (
-                        SELECT stored.*
-                        FROM taken
+                        SELECT %9$s
+                        FROM (
+                            SELECT agent_id, received_from_at, received_to_at FROM taken
+                        ) AS taken
                         JOIN stored USING (agent_id)
                         WHERE taken.received_from_at = taken.received_to_at
                             AND stored.received_at = taken.received_from_at
                         UNION ALL
                         -- What was there before there were rollups.
-                        SELECT stored.*
-                        FROM taken
+                        SELECT %9$s
+                        FROM (
+                            SELECT
+                                agent_id, received_from_at, received_to_at, from_slot_at, to_slot_at,
+                                location AS place
+                            FROM taken
+                        ) AS taken
                         JOIN stored USING (agent_id)
                         WHERE taken.received_from_at < taken.received_to_at
-                            AND stored.location = taken.location
+                            AND stored.location = taken.place
                             AND stored.received_at >= taken.received_from_at
                             AND stored.received_at <= taken.received_to_at
                             AND stored.slot_at >= taken.from_slot_at
@@ -186,8 +196,10 @@ BEGIN
                         FROM (
                             SELECT
                                 arrived.*,
-                                min(slot_at) OVER (PARTITION BY monitor_id, location)
-                                    AS first_slot_at
+                                min(slot_at) OVER (
+                                    PARTITION BY monitor_id, location ORDER BY slot_at DESC
+                                    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+                                ) AS first_slot_at
                             FROM arrived
                         ) AS results
                         ORDER BY monitor_id, location, slot_at DESC
@@ -203,7 +215,9 @@ BEGIN
                         FROM arrived AS results %2$s
                         WHERE NOT is_extra
                         GROUP BY 1, 2, 3
-                    ),
+                    )
+                    $statement$
+                    || CASE WHEN chosen.from_at < %6$s THEN $late$,
                     kept_hours AS (
                         INSERT INTO vantage.rollups_1h AS kept (%3$s)
                         SELECT %3$s FROM hours
@@ -216,14 +230,19 @@ BEGIN
                     GROUP BY date_bin('1 day', bucket_at, 'epoch'), monitor_id, location
                     ORDER BY monitor_id, location
                     ON CONFLICT (monitor_id, location, bucket_at) DO UPDATE SET %5$s
-                    $statement$, chosen.from_at, chosen.to_at, chosen.received_from_at,
+                    $late$ ELSE $timely$
+                    INSERT INTO vantage.rollups_1h AS kept (%3$s)
+                    SELECT %3$s FROM hours
+                    ORDER BY monitor_id, location
+                    ON CONFLICT (monitor_id, location, bucket_at) DO UPDATE SET %5$s
+                    $timely$ END, chosen.from_at, chosen.to_at, chosen.received_from_at,
                     chosen.received_to_at)
                 USING chosen.ids;
             END IF;
             RETURN QUERY SELECT chosen.batches, COALESCE(chosen.results, 0);
         END
         $body$
-        $function$, measures, timed, columns, totals, added, open_days, standing, newer);
+        $function$, measures, timed, columns, totals, added, open_days, standing, newer, taken);
 
     EXECUTE format($function$
         CREATE OR REPLACE FUNCTION vantage.sum_up_day()
