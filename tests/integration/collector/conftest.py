@@ -1,4 +1,4 @@
-"""A collector of the test's own, for one location, with one monitor."""
+"""A collector of the test's own, or of its module's, for one location, with one monitor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.collector import Collector, configure, running_collector
-from tests.support.database import Database
+from tests.support.database import Database, Databases
 
 
 @pytest.fixture
@@ -18,8 +18,27 @@ def options() -> Sequence[str]:
 
 
 @pytest.fixture
-def collector(database: Database, tmp_path: Path, options: Sequence[str]) -> Iterator[Collector]:
+def own_collector(
+    database: Database, tmp_path: Path, options: Sequence[str]
+) -> Iterator[Collector]:
     configure(database.url())
     url = database.url(role="vantage_collector")
     with running_collector(url, tmp_path, *options) as collector:
         yield collector
+
+
+@pytest.fixture
+def collector(own_collector: Collector) -> Collector:
+    return own_collector
+
+
+@pytest.fixture(scope="module")
+def lasting_collector(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Collector]:
+    """The module's, for tests that change nothing of it and look only at what their agents did."""
+    directory = tmp_path_factory.mktemp("collector")
+    with databases.migrated() as database:
+        configure(database.url(), locations=("a", "b"))
+        with running_collector(database.url(role="vantage_collector"), directory) as collector:
+            yield collector

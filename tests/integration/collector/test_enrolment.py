@@ -25,19 +25,26 @@ from tests.support.collector import (
 )
 from vantage.v1 import delivery_pb2, enrolment_pb2, enrolment_pb2_grpc
 
+AGENTS = "SELECT id FROM vantage.agents ORDER BY id"
+
+
+@pytest.fixture
+def collector(lasting_collector: Collector) -> Collector:
+    return lasting_collector
+
 
 def test_a_token_is_never_taken_for_an_option(collector: Collector) -> None:
     assert re.match(r"[0-9a-f]{64}\.[\w-]{43}@", collector.token("a"))
 
 
-async def test_a_token_makes_one_agent_at_its_location(collector: Collector) -> None:
-    token = collector.token("a")
-    agent = await enrol(collector, "a", token)
+async def test_a_token_makes_one_agent_at_its_location(own_collector: Collector) -> None:
+    token = own_collector.token("a")
+    agent = await enrol(own_collector, "a", token)
     assert agent.location == "a"
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
-        await enrol(collector, "a", token)
+        await enrol(own_collector, "a", token)
     assert refusal.value.code() == grpc.StatusCode.UNAUTHENTICATED
-    rows = fetch(collector.url, "SELECT id, location, name FROM vantage.agents")
+    rows = fetch(own_collector.url, "SELECT id, location, name FROM vantage.agents")
     assert rows == [{"id": agent.agent_id, "location": "a", "name": "by hand"}]
 
 
@@ -45,6 +52,7 @@ async def test_a_token_makes_one_agent_at_its_location(collector: Collector) -> 
 async def test_a_token_that_does_not_count_is_refused_in_the_same_words(
     collector: Collector, why: str
 ) -> None:
+    known = fetch(collector.url, AGENTS)
     token = collector.token("a")
     if why == "expired":
         execute(collector, "UPDATE vantage.enrolment_tokens SET expires_at = now()")
@@ -55,7 +63,7 @@ async def test_a_token_that_does_not_count_is_refused_in_the_same_words(
     assert refusal.value.code() == grpc.StatusCode.UNAUTHENTICATED
     details = refusal.value.details() or ""
     assert details.startswith("The token is unknown, spent or expired.")
-    assert fetch(collector.url, "SELECT id FROM vantage.agents") == []
+    assert fetch(collector.url, AGENTS) == known
 
 
 async def test_a_refused_request_leaves_the_token_unspent(collector: Collector) -> None:
@@ -74,6 +82,7 @@ async def test_a_refused_request_leaves_the_token_unspent(collector: Collector) 
 @pytest.mark.parametrize("says_who_it_is", [True, False], ids=["home kept", "home lost"])
 async def test_a_bound_token_keeps_the_agent(collector: Collector, says_who_it_is: bool) -> None:
     agent, other = await enrol(collector, "a"), await enrol(collector, "a")
+    known = fetch(collector.url, AGENTS)
     token = collector.token_again(agent.agent_id)
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
         await enrol(collector, "a", token, stay=str(other.agent_id))
@@ -82,7 +91,7 @@ async def test_a_bound_token_keeps_the_agent(collector: Collector, says_who_it_i
     again = await enrol(collector, "a", token, stay=stay)  # the refusal has not spent it
     assert (again.agent_id, again.location) == (agent.agent_id, "a")
     assert again.certificate != agent.certificate
-    assert len(fetch(collector.url, "SELECT id FROM vantage.agents")) == 2
+    assert fetch(collector.url, AGENTS) == known
     async with stream(collector, again) as delivery:
         await delivery.hello(new_incarnation())
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
@@ -92,12 +101,13 @@ async def test_a_bound_token_keeps_the_agent(collector: Collector, says_who_it_i
 
 async def test_an_agent_does_not_become_another_by_mistake(collector: Collector) -> None:
     agent = await enrol(collector, "a")
+    known = fetch(collector.url, AGENTS)
     token = collector.token("a")
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
         await enrol(collector, "a", token, stay=str(agent.agent_id))
     assert refusal.value.code() == grpc.StatusCode.FAILED_PRECONDITION
     assert "--replace" in (refusal.value.details() or "")
-    assert len(fetch(collector.url, "SELECT id FROM vantage.agents")) == 1
+    assert fetch(collector.url, AGENTS) == known
 
 
 async def test_a_bound_token_does_not_bring_a_revoked_agent_back(collector: Collector) -> None:
@@ -112,19 +122,19 @@ async def test_a_bound_token_does_not_bring_a_revoked_agent_back(collector: Coll
 
 
 async def test_a_stolen_token_makes_an_agent_of_its_own_location_once(
-    collector: Collector,
+    own_collector: Collector,
 ) -> None:
     """Whoever comes second learns of it, and the operator sees the thief's agent."""
-    token = collector.token("a")
-    thief = await enrol(collector, "a", token)
+    token = own_collector.token("a")
+    thief = await enrol(own_collector, "a", token)
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
-        await enrol(collector, "a", token)
+        await enrol(own_collector, "a", token)
     assert "spent" in (refusal.value.details() or "")
     assert thief.location == "a"
-    async with stream(collector, thief) as delivery:
+    async with stream(own_collector, thief) as delivery:
         told = await delivery.read("assignments")
         assert told.assignments
-        execute(collector, "UPDATE vantage.agents SET revoked_at = now()")
+        execute(own_collector, "UPDATE vantage.agents SET revoked_at = now()")
         await delivery.send(heartbeat=delivery_pb2.Heartbeat())
         assert await delivery.ended() == grpc.StatusCode.PERMISSION_DENIED
 
@@ -138,7 +148,11 @@ async def test_an_agent_renews_its_certificate(collector: Collector) -> None:
         )
     assert renewed.agent_id == str(agent.agent_id)
     expires_at = x509.load_pem_x509_certificate(renewed.certificate).not_valid_after_utc
-    [row] = fetch(collector.url, "SELECT certificate_expires_at FROM vantage.agents")
+    [row] = fetch(
+        collector.url,
+        "SELECT certificate_expires_at FROM vantage.agents WHERE id = %s",
+        [agent.agent_id],
+    )
     assert row["certificate_expires_at"] == expires_at
 
 
@@ -175,22 +189,22 @@ async def test_a_stream_ends_at_the_first_heartbeat_after_its_certificate(
         assert await delivery.ended() == grpc.StatusCode.UNAVAILABLE  # by TLS
 
 
-async def test_an_agent_of_another_database_is_told_to_enrol_anew(collector: Collector) -> None:
-    agent = await enrol(collector, "a")
-    execute(collector, "DELETE FROM vantage.agents")
-    async with stream(collector, agent) as delivery:
+async def test_an_agent_of_another_database_is_told_to_enrol_anew(own_collector: Collector) -> None:
+    agent = await enrol(own_collector, "a")
+    execute(own_collector, "DELETE FROM vantage.agents")
+    async with stream(own_collector, agent) as delivery:
         assert await delivery.ended() == grpc.StatusCode.PERMISSION_DENIED
         assert "vantage-agent join" in await delivery.call.details()
 
 
-async def test_no_secret_is_logged(collector: Collector) -> None:
-    token = collector.token("a")
-    agent = await enrol(collector, "a", token)
+async def test_no_secret_is_logged(own_collector: Collector) -> None:
+    token = own_collector.token("a")
+    agent = await enrol(own_collector, "a", token)
     with pytest.raises(grpc.aio.AioRpcError):
-        await enrol(collector, "a", token)
-    async with stream(collector, agent) as delivery:
+        await enrol(own_collector, "a", token)
+    async with stream(own_collector, agent) as delivery:
         await delivery.hello(new_incarnation())
-    said = collector.program.said()
+    said = own_collector.program.said()
     assert "agent_enrolled" in said
     assert "enrolment_refused" in said
     assert token.partition(".")[0] not in said

@@ -22,8 +22,13 @@ from tests.support.collector import (
 )
 from vantage.v1 import delivery_pb2
 
-SKIPS = "SELECT from_seq, to_seq, reason FROM vantage.skips ORDER BY from_seq"
-EVENTS = "SELECT kind, detail FROM vantage.agent_events ORDER BY id"
+SKIPS = "SELECT from_seq, to_seq, reason FROM vantage.skips WHERE agent_id = %s ORDER BY from_seq"
+EVENTS = "SELECT kind, detail FROM vantage.agent_events WHERE agent_id = %s ORDER BY id"
+
+
+@pytest.fixture
+def collector(lasting_collector: Collector) -> Collector:
+    return lasting_collector
 
 
 @pytest.fixture
@@ -55,11 +60,12 @@ async def test_a_loss_is_stored_once_and_moves_the_high_water(
         await delivery.batch(13, [result(1, 7)])
         acks = [(await delivery.read("ack")).high_water for _ in range(5)]
     assert acks == [2, 10, 12, 12, 13]
-    assert fetch(collector.url, SKIPS) == [
+    assert fetch(collector.url, SKIPS, [agent.agent_id]) == [
         {"from_seq": 3, "to_seq": 10, "reason": "spool_full"},
         {"from_seq": 11, "to_seq": 12, "reason": "spool_damaged"},
     ]
-    assert fetch(collector.url, "SELECT count(*) AS n FROM vantage.results") == [{"n": 3}]
+    stored = "SELECT count(*) AS n FROM vantage.results WHERE agent_id = %s"
+    assert fetch(collector.url, stored, [agent.agent_id]) == [{"n": 3}]
 
 
 async def test_a_loss_past_the_high_water_is_a_gap(collector: Collector, agent: Identity) -> None:
@@ -67,7 +73,7 @@ async def test_a_loss_past_the_high_water_is_a_gap(collector: Collector, agent: 
         await hello(delivery, new_incarnation())
         await skip(delivery, 2, 3)
         assert (await delivery.read("gap")).high_water == 0
-    assert fetch(collector.url, SKIPS) == []
+    assert fetch(collector.url, SKIPS, [agent.agent_id]) == []
 
 
 @pytest.mark.parametrize(
@@ -116,7 +122,7 @@ async def test_a_restored_database_is_noticed_by_what_the_agent_knows(
     async with stream(collector, agent) as delivery:
         await hello(delivery, new_incarnation(), acked=7)
         await hello(delivery, new_incarnation(), acked=0)
-    [event] = fetch(collector.url, EVENTS)
+    [event] = fetch(collector.url, EVENTS, [agent.agent_id])
     assert event["kind"] == "database_restored"
     assert "told that 7 results" in event["detail"]
 
@@ -136,7 +142,9 @@ async def test_an_incarnation_that_was_replaced_cannot_run_again(
             assert "one is a copy of the other" in await copy.call.details()
         await delivery.batch(1, [result(1, 9)])
         assert (await delivery.read("ack")).high_water == 1
-    assert [event["kind"] for event in fetch(collector.url, EVENTS)] == ["copy_refused"]
+    assert [event["kind"] for event in fetch(collector.url, EVENTS, [agent.agent_id])] == [
+        "copy_refused"
+    ]
 
 
 async def test_of_two_machines_that_are_one_agent_the_older_is_refused(
@@ -158,7 +166,9 @@ async def test_of_two_machines_that_are_one_agent_the_older_is_refused(
         beating.cancel()
         await new.batch(1, [result(1, 9)])
         assert (await new.read("ack")).high_water == 1
-    assert [event["kind"] for event in fetch(collector.url, EVENTS)] == ["copy_refused"]
+    assert [event["kind"] for event in fetch(collector.url, EVENTS, [agent.agent_id])] == [
+        "copy_refused"
+    ]
 
 
 async def test_events_of_an_agent_are_kept(collector: Collector, agent: Identity) -> None:
@@ -167,7 +177,7 @@ async def test_events_of_an_agent_are_kept(collector: Collector, agent: Identity
             event = delivery_pb2.Event(kind=kind, detail="what\0 happened")
             await delivery.send(event=event)
         await hello(delivery, new_incarnation())
-    assert fetch(collector.url, EVENTS) == [
+    assert fetch(collector.url, EVENTS, [agent.agent_id]) == [
         {"kind": "copy_detected", "detail": "what happened"},
         {"kind": "of_a_newer_version", "detail": "what happened"},
     ]
@@ -182,24 +192,28 @@ async def test_an_agent_cannot_fill_the_database_with_events(
         await hello(delivery, new_incarnation())
     [row] = fetch(
         collector.url,
-        "SELECT count(*) AS n, max(length(detail)) AS longest FROM vantage.agent_events",
+        "SELECT count(*) AS n, max(length(detail)) AS longest FROM vantage.agent_events"
+        " WHERE agent_id = %s",
+        [agent.agent_id],
     )
     assert row == {"n": 100, "longest": 1_000}
 
 
-async def test_when_agents_went_and_came_back_is_kept(
-    collector: Collector, agent: Identity
-) -> None:
+async def test_when_agents_went_and_came_back_is_kept(collector: Collector) -> None:
+    agent = await enrol(collector, "b")  # the only one there
     async with stream(collector, agent) as delivery:
         await hello(delivery, new_incarnation())
-    execute(collector, "UPDATE vantage.agents SET last_seen_at = now() - INTERVAL '1 minute'")
+    gone = (
+        "UPDATE vantage.agents SET last_seen_at = now() - INTERVAL '1 minute' WHERE location = 'b'"
+    )
+    execute(collector, gone)
     async with asyncio.timeout(15):
-        while not fetch(collector.url, EVENTS):
+        while not fetch(collector.url, EVENTS, [agent.agent_id]):
             await asyncio.sleep(0.1)
     async with stream(collector, agent) as delivery:
         await hello(delivery, new_incarnation())
         await delivery.send(heartbeat=delivery_pb2.Heartbeat())
         await hello(delivery, new_incarnation())
-    events = fetch(collector.url, EVENTS)
+    events = fetch(collector.url, EVENTS, [agent.agent_id])
     assert [event["kind"] for event in events] == ["offline", "online"]
     assert "No other agent" in events[0]["detail"]

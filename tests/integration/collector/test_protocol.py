@@ -25,7 +25,15 @@ from tests.support.database import Database
 from tests.support.processes import free_port, wait_until
 from vantage.v1 import delivery_pb2, delivery_pb2_grpc
 
-CLOSED = "SELECT closed_at IS NOT NULL AS is_closed FROM vantage.incarnations ORDER BY opened_at"
+CLOSED = (
+    "SELECT closed_at IS NOT NULL AS is_closed FROM vantage.incarnations WHERE agent_id = %s"
+    " ORDER BY opened_at"
+)
+
+
+@pytest.fixture
+def collector(lasting_collector: Collector) -> Collector:
+    return lasting_collector
 
 
 async def test_an_incarnation_of_the_wrong_length_is_refused(collector: Collector) -> None:
@@ -68,7 +76,7 @@ async def test_only_the_incarnation_of_the_last_hello_can_be_closed(collector: C
         await delivery.send(close=delivery_pb2.Close(incarnation=new_incarnation()))
         await delivery.batch(1, [result(1, 5)])
         assert (await delivery.read("ack")).high_water == 1
-        assert fetch(collector.url, CLOSED) == [{"is_closed": False}]
+        assert fetch(collector.url, CLOSED, [agent.agent_id]) == [{"is_closed": False}]
 
 
 async def test_an_older_connection_cannot_close_what_a_newer_delivers(
@@ -81,7 +89,10 @@ async def test_an_older_connection_cannot_close_what_a_newer_delivers(
         await new.hello(incarnation)
         await old.send(close=delivery_pb2.Close(incarnation=incarnation))
         await old.hello(new_incarnation())  # answered after the close was dealt with
-        assert fetch(collector.url, CLOSED) == [{"is_closed": False}, {"is_closed": False}]
+        assert fetch(collector.url, CLOSED, [agent.agent_id]) == [
+            {"is_closed": False},
+            {"is_closed": False},
+        ]
 
 
 async def test_after_a_close_a_batch_needs_a_hello(collector: Collector) -> None:
@@ -102,16 +113,20 @@ async def test_a_heartbeat_is_noted(collector: Collector) -> None:
         await delivery.batch(1, [result(1, 5)])
         await delivery.read("ack")
     [row] = fetch(
-        collector.url, "SELECT backlog, last_seen_at IS NOT NULL AS is_seen FROM vantage.agents"
+        collector.url,
+        "SELECT backlog, last_seen_at IS NOT NULL AS is_seen FROM vantage.agents WHERE id = %s",
+        [agent.agent_id],
     )
     assert row == {"backlog": 7, "is_seen": True}
 
 
-async def test_a_heartbeat_that_cannot_be_noted_spoils_no_other(collector: Collector) -> None:
+async def test_a_heartbeat_that_cannot_be_noted_spoils_no_other(own_collector: Collector) -> None:
     """Noted with one statement, of which one agent's part fails."""
-    execute(collector, "ALTER TABLE vantage.agents ADD CONSTRAINT surprise CHECK (backlog <> 13)")
-    bad, good = await enrol(collector, "a"), await enrol(collector, "a")
-    async with stream(collector, bad) as refused, stream(collector, good) as noted:
+    execute(
+        own_collector, "ALTER TABLE vantage.agents ADD CONSTRAINT surprise CHECK (backlog <> 13)"
+    )
+    bad, good = await enrol(own_collector, "a"), await enrol(own_collector, "a")
+    async with stream(own_collector, bad) as refused, stream(own_collector, good) as noted:
         await refused.send(
             hello=delivery_pb2.Hello(incarnation=new_incarnation(), version="no\0text")
         )
@@ -123,39 +138,39 @@ async def test_a_heartbeat_that_cannot_be_noted_spoils_no_other(collector: Colle
         )
         assert (await noted.read("heartbeat_reply")).number == 1
         assert await refused.ended() == grpc.StatusCode.INTERNAL
-    assert "stream_failed" in collector.program.said()
-    rows = fetch(collector.url, "SELECT version, backlog FROM vantage.agents ORDER BY version")
+    assert "stream_failed" in own_collector.program.said()
+    rows = fetch(own_collector.url, "SELECT version, backlog FROM vantage.agents ORDER BY version")
     assert rows == [{"version": "notext", "backlog": None}, {"version": "test", "backlog": 7}]
-    async with stream(collector, bad) as again:
+    async with stream(own_collector, bad) as again:
         await again.hello(new_incarnation())
 
 
-async def test_what_no_commit_can_do_now_is_tried_again(collector: Collector) -> None:
+async def test_what_no_commit_can_do_now_is_tried_again(own_collector: Collector) -> None:
     """Such as in the moment of a migration."""
-    agent = await enrol(collector, "a")
-    execute(collector, "ALTER TABLE vantage.results RENAME TO away")
-    async with stream(collector, agent) as delivery:
+    agent = await enrol(own_collector, "a")
+    execute(own_collector, "ALTER TABLE vantage.results RENAME TO away")
+    async with stream(own_collector, agent) as delivery:
         await delivery.hello(new_incarnation())
         await delivery.batch(1, [result(1, 5)])
         await asyncio.to_thread(
             wait_until,
-            lambda: "commit_failed" in collector.program.said(),
+            lambda: "commit_failed" in own_collector.program.said(),
             what="a failed commit",
         )
-        execute(collector, "ALTER TABLE vantage.away RENAME TO results")
+        execute(own_collector, "ALTER TABLE vantage.away RENAME TO results")
         assert (await delivery.read("ack")).high_water == 1
 
 
-async def test_a_collector_with_a_bug_ends_and_frees_its_ports(collector: Collector) -> None:
+async def test_a_collector_with_a_bug_ends_and_frees_its_ports(own_collector: Collector) -> None:
     """Although agents come back to it all the time."""
-    agent = await enrol(collector, "a")
-    process = collector.program.process
+    agent = await enrol(own_collector, "a")
+    process = own_collector.program.process
     assert process is not None
-    execute(collector, "ALTER TABLE vantage.monitors RENAME COLUMN interval_s TO gone")
+    execute(own_collector, "ALTER TABLE vantage.monitors RENAME COLUMN interval_s TO gone")
     async with asyncio.timeout(25):
         while process.poll() is None:
             with suppress(TimeoutError, grpc.aio.AioRpcError):
-                async with stream(collector, agent) as delivery:
+                async with stream(own_collector, agent) as delivery:
                     await delivery.send(hello=delivery_pb2.Hello(incarnation=new_incarnation()))
                     await asyncio.wait_for(delivery.call.read(), 0.2)
             await asyncio.sleep(0.05)
