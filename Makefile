@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 PYTHON ?= python3
-WORKERS ?= 3
+WORKERS ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # told of, pip does it, and says what is wrong.
 INSTALL := install() { $(BIN)/uv pip install --quiet --python $(BIN)/python "$$@" 2>/dev/null || $(PIP) "$$@"; }; install
 
-.PHONY: up test check lint typecheck proto lock images clean prepared browser database
+.PHONY: up test check quick lint typecheck proto lock images clean prepared browser database
 
 # The environment is made anew when what it was made from has changed.
 $(STAMP): requirements.lock requirements/uv.lock pyproject.toml package.json package-lock.json hatch_build.py dashboard/world.py
@@ -49,10 +49,17 @@ test:
 # All that tests need, fetched side by side.
 prepared: $(NODE_STAMP) browser database
 
-# The tiers one after the other; in each, whole files side by side: tests wait more than they compute.
-check: lint
-	@set -e; for tier in unit contract integration acceptance browser; do \
-		echo "== $$tier tests"; $(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadfile tests/$$tier; done
+# First what is quick to fail. Whole files side by side: tests wait more than they compute.
+check:
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint quick
+	@echo "== acceptance, browser and integration tests"
+	@$(TESTS) --no-loadscope-reorder tests/acceptance tests/browser tests/integration
+
+TESTS := $(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadfile
+
+quick:
+	@echo "== unit and contract tests"
+	@$(TESTS) tests/unit tests/contract
 
 lint: typecheck
 	$(BIN)/ruff check .

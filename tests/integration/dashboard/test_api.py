@@ -233,7 +233,7 @@ def test_schemathesis_finds_nothing(centre: Centre) -> None:
             # every operation as a stranger.
             "--exclude-checks=positive_data_acceptance,ignored_auth", "--max-failures=5",
         ],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "Traceback" not in centre.program.said()
