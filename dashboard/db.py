@@ -32,6 +32,8 @@ POOL_SIZE = 10
 POOL_WAIT_S = 5.0
 TURN_WAIT_S = 20.0
 CONNECT_WAIT_S = 5
+# Between two attempts while the database is away.
+RECONNECT_S = 0.5
 REFUSALS: dict[str, type[Exception]] = {
     "VA400": Unacceptable,
     "VA403": Forbidden,
@@ -98,6 +100,9 @@ class Database:
             },
             configure=_become_dashboard,
             check=AsyncConnectionPool.check_connection,
+            # Its own pauses double: after an outage it would stay away as long again.
+            reconnect_timeout=RECONNECT_S,
+            reconnect_failed=AsyncConnectionPool.check,
             open=False,
         )
 
