@@ -1,6 +1,6 @@
 """What a probe costs: CPU of the whole agent against a C program that only fetches, and peers.
 
-    python -m bench.cost [--seconds S] [--rounds N] [--in-flight N] [--json]
+    python -m bench.cost [--seconds S] [--rounds N] [--in-flight N] [--python PATH] [--json]
 
 Every contender fetches the same two URLs, in turn, on one core, with a new connection (and a full
 TLS 1.3 handshake) each time; the server has another core. The C program (multi.c) is compiled here
@@ -71,6 +71,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--in-flight", type=int, default=50)
     parser.add_argument("--only", default="", help="only these, parted by commas, and C")
+    parser.add_argument("--python", default=sys.executable, help="runs what is in Python")
     parser.add_argument("--json", action="store_true", help="print JSON, and no table")
     return parser.parse_args()
 
@@ -97,7 +98,7 @@ def _contenders(
         if name in ("aiohttp", "httpx") and importlib.util.find_spec(name) is None:
             _say(f"{name} is not installed (pip install {name}).")
         else:
-            contenders[name] = run([sys.executable, "-m", "bench.contender", name])
+            contenders[name] = run([options.python, "-m", "bench.contender", name])
     exporter = shutil.which("prometheus-blackbox-exporter")
     if exporter is None or multi is None:
         _say("prometheus-blackbox-exporter is not run (apt-get install it, and what C needs).")
