@@ -12,6 +12,9 @@ import { refresh } from "./refresh.js";
  * @typedef {import("./plot.js").Series} Series
  */
 
+// As the template says it.
+const INVITATION = "Point at a chart to read a value.";
+
 export class Charts {
   /** @type {Series | null} */
   #series = null;
@@ -38,16 +41,23 @@ export class Charts {
     this.#loading = address.href;
     try {
       const answer = await fetch(address);
-      if (!answer.ok) return;
+      if (!answer.ok) throw new Error(answer.statusText);
       const series = await answer.json();
       // An answer that a newer question overtook is not drawn.
       if (this.#loading !== address.href) return;
+      if (!this.#series) this.#say(INVITATION);
       this.#series = series;
       this.#draw();
       this.#updateLinks();
     } catch {
-      // The next refresh tries again.
+      // What was drawn before stays; the next refresh tries again.
+      if (!this.#series) this.#say("What the charts show did not come. It is asked for again soon.");
     }
+  }
+
+  /** @param {string} text */
+  #say(text) {
+    if (this.readout) this.readout.textContent = text;
   }
 
   #updateLinks() {
@@ -185,7 +195,7 @@ export class Charts {
   /** @param {Panel} panel */
   #read(panel) {
     const text = panel.describe(this.#at);
-    if (this.readout) this.readout.textContent = text;
+    this.#say(text);
     const frame = this.#frame(panel.name);
     frame?.setAttribute("aria-valuenow", String(this.#at));
     frame?.setAttribute("aria-valuetext", text);
@@ -254,7 +264,7 @@ export class Charts {
       plot.setCursor({ left: -10, top: -10 }, false);
       plot.setSeries(null, { focus: true });
     }
-    if (this.readout) this.readout.textContent = "Point at a chart to read a value.";
+    this.#say(INVITATION);
     const address = new URL(location.href);
     if (!address.searchParams.has("from")) return;
     address.searchParams.delete("from");
