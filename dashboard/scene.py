@@ -15,7 +15,7 @@ from dashboard.rows.monitor import LocationStanding, Monitor
 from dashboard.view import View
 
 POINTS = {"series": 240, "heat": 48, "bands": 60}
-# Of a chart as wide as the page: a day's every five minutes.
+# Of one location, whose chart is as wide as the page: a day's every five minutes.
 POINTS_OF_ONE = 288
 HOUR = timedelta(hours=1)
 
@@ -53,7 +53,7 @@ class Scene:
 
     def points(self, name: str) -> int:
         """About how many buckets the series, the heat map or the bands have."""
-        if name == "series" and (self.view.compare or len(self.shown) == 1):
+        if name == "series" and len(self.shown) == 1:
             return POINTS_OF_ONE
         return POINTS[name]
 

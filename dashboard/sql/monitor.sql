@@ -67,18 +67,15 @@ WHERE monitor_id = %(monitor_id)s
 GROUP BY GROUPING SETS ((location), (is_shown))
 
 -- monitor_stats_1h --
--- The same, its whole hours from what is summed up.
-WITH hours AS (
-    SELECT from_at, GREATEST(from_at, date_bin('1 hour', %(settled_at)s, 'epoch')) AS to_at
-    FROM (VALUES (date_bin(
-        '1 hour', %(from_at)s + INTERVAL '1 hour' - INTERVAL '1 us', 'epoch'))) AS begun (from_at)
-),
-parts AS (
+-- The same, its whole hours from what is summed up. Which they are is written out each time: from a
+-- common table expression the plan would not know how little is left beside them.
+WITH parts AS (
     SELECT location, run AS checks, run - down AS passed, run AS settled, total_histogram
     FROM report.results_1h
     WHERE monitor_id = %(monitor_id)s
-        AND bucket_at >= (SELECT from_at FROM hours)
-        AND bucket_at < (SELECT to_at FROM hours)
+        AND bucket_at >= date_bin(
+            '1 hour', %(from_at)s + INTERVAL '1 hour' - INTERVAL '1 us', 'epoch')
+        AND bucket_at < date_bin('1 hour', %(settled_at)s, 'epoch')
     UNION ALL
     SELECT
         location,
@@ -90,11 +87,15 @@ parts AS (
         SELECT * FROM report.results
         WHERE monitor_id = %(monitor_id)s
             AND slot_at >= %(from_at)s
-            AND slot_at < LEAST((SELECT from_at FROM hours), %(to_at)s)
+            AND slot_at < date_bin(
+                '1 hour', %(from_at)s + INTERVAL '1 hour' - INTERVAL '1 us', 'epoch')
+            AND slot_at < %(to_at)s
         UNION ALL
         SELECT * FROM report.results
         WHERE monitor_id = %(monitor_id)s
-            AND slot_at >= (SELECT to_at FROM hours)
+            AND slot_at >= date_bin(
+                '1 hour', %(from_at)s + INTERVAL '1 hour' - INTERVAL '1 us', 'epoch')
+            AND slot_at >= date_bin('1 hour', %(settled_at)s, 'epoch')
             AND slot_at < %(to_at)s
     ) AS rest
     WHERE NOT is_extra
