@@ -20,11 +20,15 @@ def free_port() -> int:
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float = 60, what: str) -> None:
-    """Wait for a condition; fail naming what never came."""
-    deadline = time.monotonic() + seconds
+    """Wait for a condition; fail naming what never came.
+
+    Asking costs, often a connection to the database: the longer it takes, the less often.
+    """
+    deadline, pause_s = time.monotonic() + seconds, 0.02
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.2, 0.2)
 
 
 class Program:
