@@ -84,3 +84,13 @@ async def note_incident(request: Request, incident_id: IncidentId, note: Note) -
     async with using(request, "write") as reader:
         await reader.run("note_incident", id=incident_id, text=note.text)
         return await find(reader, incident_id)
+
+
+@ROUTER.put("/{incident_id}/post-mortem", summary="Write an incident's post-mortem")
+async def write_post_mortem(
+    request: Request, incident_id: IncidentId, text: Note
+) -> IncidentDetails:
+    """Say what it was and what follows from it, instead of what was said before. Scope: write."""
+    async with using(request, "write") as reader:
+        await reader.run("write_post_mortem", id=incident_id, text=text.text)
+        return await find(reader, incident_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.policy
 import re
 import ssl
@@ -19,9 +20,13 @@ USER, PASSWORD = "reports", "mail secret"
 
 
 class Mailbox:
-    """What came in, newest last. ``refusing``: how many of the next mails are turned away."""
+    """What came in, newest last. ``refusing``: how many of the next mails are turned away.
 
-    def __init__(self) -> None:
+    ``answer_s``: how long it takes to answer.
+    """
+
+    def __init__(self, answer_s: float = 0) -> None:
+        self.answer_s = answer_s
         self.mails: list[EmailMessage] = []
         self.contents: list[bytes] = []
         self.refusing = 0
@@ -38,6 +43,7 @@ class Mailbox:
         mail = parser.parsebytes(content)
         assert isinstance(mail, EmailMessage)
         self.mails.append(mail)
+        await asyncio.sleep(self.answer_s)
         return "250 OK"
 
     def to(self, address: str) -> list[EmailMessage]:
@@ -56,9 +62,9 @@ class Mailbox:
 
 
 @contextmanager
-def mailbox(*, tls: ssl.SSLContext | None = None) -> Iterator[Mailbox]:
+def mailbox(*, tls: ssl.SSLContext | None = None, answer_s: float = 0) -> Iterator[Mailbox]:
     """A mail server; with ``tls`` it offers STARTTLS and then wants USER and PASSWORD."""
-    box = Mailbox()
+    box = Mailbox(answer_s)
 
     def authenticate(*arguments: object) -> AuthResult:
         given = arguments[-1]

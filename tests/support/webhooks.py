@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,11 +23,15 @@ class Delivery:
 
 @dataclass
 class Receiver:
-    """``statuses``: what the next requests are answered with; then 204. ``holding``: none is."""
+    """``statuses``: what the next requests are answered with; then 204. ``holding``: none is.
+
+    ``answer_s``: how long it takes to answer.
+    """
 
     port: int = 0
     deliveries: list[Delivery] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
+    answer_s: float = 0
     holding: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -57,6 +62,7 @@ def receiver() -> Iterator[Receiver]:
             kept.deliveries.append(Delivery(self.path, headers, body))
             kept.holding.set()
             kept.released.wait(60)
+            time.sleep(kept.answer_s)
             self.send_response(kept.statuses.pop(0) if kept.statuses else 204)
             self.send_header("Content-Length", "0")
             self.end_headers()

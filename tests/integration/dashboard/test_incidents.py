@@ -185,6 +185,9 @@ def test_programs_read_incidents_and_take_them_on(
     details = loads(visitor.ask(path, **bearer).body)
     assert details["acknowledged_by"] == seed.EMAIL
     assert details["events"][-1]["detail"] == "On it."
+    asked: dict[str, Any] = {"text": "A full disk. It is watched now."}
+    learned = visitor.ask(f"{path}/post-mortem", "PUT", json=asked, **bearer)
+    assert loads(learned.body)["post_mortem"] == asked["text"]
     assert {each["target_ip"] for each in details["evidence"]} == {"203.0.113.7"}
 
 
