@@ -53,7 +53,7 @@ RATE = 5_000  # results a second, at which upkeep is measured
 SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "work_mem": "32MB"}
 SIZED = ("results", "rollups_1h", "medians")
 PAGES = {
-    "overview": (("day_stats", 1, HOUR), ("day_strip", 1, HOUR), ("standings", 1, HOUR)),
+    "overview": (("watched", 1, HOUR), ("standings", 1, HOUR), ("day", 1, HOUR)),
     "monitor": (
         ("monitor_stats_1h", 1, HOUR),
         ("series_10m", 1, HOUR / 6),

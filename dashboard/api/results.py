@@ -84,8 +84,9 @@ async def read_series(
     points: Annotated[int, Query(ge=10, le=1_500, description="About so many buckets.")] = 240,
 ) -> list[SeriesRow]:
     """The median result of every bucket and location; where none passed, the first failed one.
-    Buckets of an hour and longer have the median total (within 4.8 %), divided in the proportion of
-    the phases' sums, and no result of their own."""
+    Of half an hour: the median of its ten minutes' medians. Buckets of an hour and longer have the
+    median total (within 4.8 %), divided in the proportion of the phases' sums, and no result of
+    their own."""
     span = _span(from_text, to_text)
     async with using(request, "read") as reader:
         monitor = await monitors.find(reader, monitor_id)

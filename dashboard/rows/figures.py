@@ -42,7 +42,8 @@ class SpanStats:
 
 @dataclass(frozen=True, slots=True)
 class SeriesRow:
-    """A bucket's median passed result; where none passed, its first failed one.
+    """A bucket's median passed result; where none passed, its first failed one. Of half an hour:
+    the median of its ten minutes' medians.
 
     Of an hour and longer: the median ``total_us`` (within 4.8 %; None: nothing passed) divided in
     the proportion of the phases' sums, and ``slot_at`` None.
