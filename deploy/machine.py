@@ -44,8 +44,15 @@ def pip_settings() -> dict[str, str]:
 
 
 def pip_conf(settings: Mapping[str, str]) -> str:
-    """Write settings as pip's configuration file; a list has one entry a line."""
-    lines = (f"{name} = " + "\n    ".join(value.split()) for name, value in settings.items())
+    """Write settings as pip's configuration file; a list has one entry a line.
+
+    Constraints are left out: their file is not there, and the locks leave nothing to constrain.
+    """
+    lines = (
+        f"{name} = " + "\n    ".join(value.split())
+        for name, value in settings.items()
+        if name != "constraint"
+    )
     return "\n".join(["[global]", *lines, ""])
 
 

@@ -13,6 +13,12 @@ def test_a_list_of_pip_has_one_entry_a_line() -> None:
     )
 
 
+def test_a_build_is_not_told_of_a_file_of_constraints_that_it_does_not_have() -> None:
+    assert pip_conf({"constraint": "/etc/constraints.txt", "timeout": "60"}) == (
+        "[global]\ntimeout = 60\n"
+    )
+
+
 def test_packages_of_this_machine_are_found_with_the_files_beside_an_index(tmp_path: Path) -> None:
     index, wheels = tmp_path / "mirror" / "simple", tmp_path / "wheels"
     index.mkdir(parents=True)
