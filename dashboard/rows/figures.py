@@ -40,7 +40,7 @@ class SpanStats:
     p95_us: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen ones take five times as long to make, and a chart has thousands
 class SeriesRow:
     """A bucket's median passed result; where none passed, its first failed one. Of half an hour:
     the median of its ten minutes' medians.

@@ -7,7 +7,9 @@ SET ROLE vantage_dashboard
 SET statement_timeout = '20s';
 -- It is expected to find what it kept again where every pair is another one: thousands of pairs take twice
 -- as long with it.
-SET enable_memoize = off
+SET enable_memoize = off;
+-- It takes longer to compile such statements than to run them.
+SET jit = off
 
 -- readiness --
 SELECT to_regclass('report.latest') IS NOT NULL

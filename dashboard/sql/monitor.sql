@@ -242,8 +242,9 @@ FROM (
             AND hours.bucket_at < %(to_at)s
         GROUP BY 1, 2
     ) AS summed
+    -- With OFFSET, or it would be put in wherever it is named, and worked out nine times.
     CROSS JOIN LATERAL (
-        SELECT vantage.percentile(total_histogram, 0.5)
+        SELECT vantage.percentile(total_histogram, 0.5) OFFSET 0
     ) AS percentile (total_us)
 ) AS divided
 ORDER BY location, bucket_at
