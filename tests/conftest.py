@@ -20,4 +20,4 @@ __all__ = ["database", "databases", "empty_database", "private_server"]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest: at the end other processes would wait for them."""
     sizes = Counter(item.path for item in items)
-    items.sort(key=lambda item: ("integration" in item.path.parts, -sizes[item.path]))
+    items.sort(key=lambda item: ("acceptance" not in item.path.parts, -sizes[item.path]))

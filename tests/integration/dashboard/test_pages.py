@@ -1,26 +1,19 @@
-"""What pages and data hold, and what every answer carries."""
+"""What pages hold, and what every answer carries."""
 
 from __future__ import annotations
 
-import csv
 import gzip
-import html
-import io
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from xml.etree import ElementTree
 
 import psycopg
 import pytest
-from pyarrow import parquet
 
 from tests.integration.dashboard.conftest import Visitor
 from tests.support import seed
 from tests.support.report_centre import Centre
-
-PHASES = ("redirect", "dns", "connect", "tls", "wait", "receive")
 
 
 def test_every_answer_is_guarded(visitor: Visitor) -> None:
@@ -75,22 +68,6 @@ def test_a_page_asks_at_once_for_all_that_it_needs(visitor: Visitor, centre: Cen
     assert series[1].endswith("/series.json?range=1h&amp;loc=fra"), "what charts.js asks for"
 
 
-@pytest.mark.parametrize(("asked", "charts"), [("", 5), ("&loc=fra", 1), ("&compare=total", 1)])
-def test_the_charts_as_a_picture(visitor: Visitor, centre: Centre, asked: str, charts: int) -> None:
-    monitor_id = centre.monitor("Checkout · cart page")
-    page = visitor.ask(f"/m/{monitor_id}?range=1h{asked}").text
-    found = re.search(r'<noscript><img class="picture" src="([^"]+)" alt="([^"]+)">', page)
-    assert found
-    assert re.search(r"Frankfurt median \d+ ms, p95 \d+ ms, 0 of \d+ checks failed", found[2])
-    picture = visitor.ask(html.unescape(found[1]))
-    assert picture.headers["content-type"] == "image/svg+xml"
-    drawn = ElementTree.fromstring(picture.text)
-    assert len(drawn.findall(".//*[@class='title']")) == charts
-    outlines = drawn.findall(".//{*}path[@class='line']" if "compare" in asked else ".//*[@fill]")
-    assert len(outlines) >= 5
-    assert "--wait: #0584cf" in picture.text
-
-
 def test_availability_counts_what_the_table_holds(visitor: Visitor, centre: Centre) -> None:
     monitor_id = centre.monitor("Checkout · cart page")
     to_at = datetime.now(UTC) - timedelta(minutes=10)
@@ -123,77 +100,6 @@ def test_missing_results_are_counted(visitor: Visitor, centre: Centre) -> None:
     assert f"{len(gone)} missing" in visitor.ask(f"/m/{monitor_id}?range=1h").text
     answer = visitor.ask(f"/m/{monitor_id}/series.json?range=1h&loc=fra").body
     assert 0 in json.loads(answer)["locations"][0]["checks"]
-
-
-def test_a_series_sums_up(visitor: Visitor, centre: Centre) -> None:
-    monitor_id = centre.monitor("Old shop, redirected")
-    series = json.loads(visitor.ask(f"/m/{monitor_id}/series.json?range=1h&points=60").body)
-    assert [place["location"] for place in series["locations"]] == [
-        "iad", "fra", "gru", "sin", "syd"
-    ]  # fmt: skip
-    assert series["bucket_s"] == 60
-    totals = 0
-    for place in series["locations"]:
-        for at, total in enumerate(place["total_us"]):
-            if total is not None:
-                totals += 1
-                assert total == sum(place[f"{phase}_us"][at] or 0 for phase in PHASES)
-    assert totals > 200
-
-
-@pytest.mark.parametrize("points", [10, 17, 60])
-def test_the_first_bucket_is_whole(visitor: Visitor, centre: Centre, points: int) -> None:
-    monitor_id = centre.monitor("Product pictures")
-    answer = visitor.ask(f"/m/{monitor_id}/series.json?range=1h&points={points}")
-    for place in json.loads(answer.body)["locations"]:
-        assert 0 not in place["checks"], place["location"]
-
-
-def test_data_comes_as_csv_too(visitor: Visitor, centre: Centre) -> None:
-    monitor_id = centre.monitor("Home page")
-    answer = visitor.ask(f"/m/{monitor_id}/series.csv?range=1h&loc=sin")
-    rows = list(csv.DictReader(answer.text.splitlines()))
-    assert len(rows) > 30
-    assert {row["location"] for row in rows} == {"sin"}
-    assert int(rows[0]["total_us"]) > 0
-    assert "attachment" in answer.headers["content-disposition"]
-
-
-@pytest.mark.parametrize(
-    ("name", "hours"), [("series", 1), ("heat", 1), ("bands", 1), ("series", 25)]
-)
-def test_the_sql_that_made_the_data_makes_it(
-    visitor: Visitor, centre: Centre, name: str, hours: int
-) -> None:
-    monitor_id = centre.monitor("Product pictures")
-    to_at = datetime.now(UTC) - timedelta(minutes=5)
-    from_at = to_at - timedelta(hours=hours)
-    span = f"from={from_at:%Y-%m-%dT%H:%M:%SZ}&to={to_at:%Y-%m-%dT%H:%M:%SZ}"
-    rows = list(csv.DictReader(visitor.ask(f"/m/{monitor_id}/{name}.csv?{span}").text.splitlines()))
-    statement = visitor.ask(f"/m/{monitor_id}/{name}.sql?{span}").text
-    with psycopg.connect(centre.database.url(role="vantage_reader")) as connection:
-        again = connection.execute(statement.encode()).fetchall()
-    assert len(again) == len(rows) > 10
-
-
-def test_bands_of_hours_are_those_of_their_results(visitor: Visitor, centre: Centre) -> None:
-    monitor_id = centre.monitor("Home page")
-    to_at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-
-    def bands(hours: int, points: int) -> list[dict[str, int]]:
-        span = f"from={to_at - timedelta(hours=hours):%FT%TZ}&to={to_at:%FT%TZ}&points={points}"
-        rows = json.loads(visitor.ask(f"/m/{monitor_id}/bands.json?{span}").body)
-        return [row for row in rows if row["bucket_at"] >= f"{to_at - timedelta(hours=1):%FT%T}"]
-
-    (kept,) = bands(24, 24)
-    fresh = bands(1, 60)
-    assert len(fresh) > 50
-    assert sum(row["checks"] for row in fresh) == kept["checks"] > 250
-    for name in ("p50_us", "p75_us", "p95_us", "p99_us"):
-        values = [row[name] for row in fresh]
-        assert min(values) * 0.95 <= kept[name] <= max(values) * 1.05
-    text = visitor.ask(f"/m/{monitor_id}").text
-    assert len(re.findall(r'class="band p\d\d" d="M', text)) == 4
 
 
 def test_nobody_sees_what_is_somebody_elses(
@@ -462,33 +368,6 @@ def test_operators_see_every_agent_and_others_none(visitor: Visitor, centre: Cen
     finally:
         centre.execute("DELETE FROM vantage.gaps")
         centre.execute("DELETE FROM vantage.location_troubles")
-
-
-def test_a_charts_numbers_as_parquet(visitor: Visitor, centre: Centre) -> None:
-    path = f"/m/{centre.monitor('Home page')}"
-    answer = visitor.ask(f"{path}/series.parquet?range=1h")
-    assert answer.headers["content-type"] == "application/vnd.apache.parquet"
-    table = parquet.read_table(io.BytesIO(answer.body))
-    lines = visitor.ask(f"{path}/series.csv?range=1h").text.strip().splitlines()
-    assert ",".join(table.column_names) == lines[0]
-    assert abs(table.num_rows - len(lines) + 1) <= 5
-    empty = visitor.ask(f"{path}/heat.parquet?from=2020-01-01T00:00Z&to=2020-01-02T00:00Z")
-    assert parquet.read_table(io.BytesIO(empty.body)).num_rows == 0
-
-
-@pytest.mark.parametrize("name", ["series", "heat", "bands"])
-def test_a_week_comes_from_hours_in_every_form(visitor: Visitor, centre: Centre, name: str) -> None:
-    path = f"/m/{centre.monitor('Checkout · cart page')}"
-    assert visitor.ask(f"{path}?range=7d").status == 200
-    assert "vantage.results_1h" in visitor.ask(f"{path}/{name}.sql?range=7d").text
-    lines = visitor.ask(f"{path}/{name}.csv?range=7d").text.splitlines()
-    table = visitor.ask(f"{path}/{name}.parquet?range=7d")
-    assert parquet.read_table(io.BytesIO(table.body)).num_rows == len(lines) - 1
-    shown = json.loads(visitor.ask(f"{path}/{name}.json?range=7d").body)
-    if name == "series":
-        for place in shown["locations"]:
-            assert any(place["total_us"])
-            assert not any(place["slot"])
 
 
 def test_both_families_stand_side_by_side(visitor: Visitor, centre: Centre) -> None:
