@@ -95,10 +95,8 @@ class Batch:
         if not self.answer.done():
             self.answer.set_result(answer)
 
-    def new(self, first_seq: int) -> Content:
-        """Return what there is from a number on."""
-        if self.content is not None and first_seq == self.first_seq:
-            return self.content
+    def read(self, first_seq: int) -> Content:
+        """Make rows of what there is from a number on."""
         return Content.read(
             self.payloads[first_seq - self.first_seq :],
             first_seq=first_seq,
@@ -106,6 +104,12 @@ class Batch:
             location=self.source.location,
             probed=self.probed,
         )
+
+    def new(self, first_seq: int) -> Content:
+        """Return what there is from a number on, as it was read if that was all of it."""
+        if self.content is not None and first_seq == self.first_seq:
+            return self.content
+        return self.read(first_seq)
 
     def halves(self) -> tuple[Batch, Batch]:
         middle = len(self.payloads) // 2

@@ -77,11 +77,10 @@ class Committer:
         """Make a batch's rows before its transaction: meanwhile the one before is stored."""
         source = batch.source
         batch.probed = self.probed.known(source.location)
-        batch.content = batch.new(batch.first_seq)
+        batch.content = batch.read(batch.first_seq)
         if batch.content.strange:
             batch.probed = await self.probed.look_for(source.location, batch.content.strange)
-            batch.content = None
-            batch.content = batch.new(batch.first_seq)
+            batch.content = batch.read(batch.first_seq)
 
     async def run(self) -> None:
         """Commit for ever, over as many connections as that takes."""

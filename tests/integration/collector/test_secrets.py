@@ -7,17 +7,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from collector import db
 from collector.assigned import monitor
 from collector.errors import CollectorError
-from collector.keyring import Keyring
 from collector.operator.account import add_account
 from collector.operator.location import add_location
-from collector.operator.main import main
+from tests.support import applying
 from tests.support.certificates import TestAuthority
 from tests.support.collector import fetch
 from tests.support.database import Database
@@ -26,20 +24,7 @@ from vantage.v1 import monitor_pb2
 URL = "https://a.example/"
 
 
-class Vantage:
-    def __init__(self, database: Database, folder: Path) -> None:
-        self.url = database.url(role="vantage_collector")
-        self.owner = database.url()
-        self.folder = folder
-        self.keyring = Keyring(folder / "secret.key")
-
-    def __call__(self, *arguments: str, stdin: str | None = None) -> Result:
-        options = [f"--database={self.url}", f"--home={self.folder}"]
-        result = CliRunner().invoke(main, [*arguments, *options], input=stdin)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.output
-        assert "Traceback" not in result.output
-        return result
-
+class Vantage(applying.Vantage):
     def add(self, *options: str, stdin: str | None = None) -> int:
         added = self("monitor", "add", URL, *options, stdin=stdin)
         assert added.exit_code == 0, added.output

@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from json import dumps
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from collector.keyring import Keyring
+from collector.telling import sealing
 from tests.support import seed
 from tests.support.database import Databases
 from tests.support.report_centre import Centre
@@ -117,3 +120,19 @@ def other_visitor(centre: Centre) -> Visitor:
     visitor = Visitor(centre)
     visitor.sign_in_and_on(email=seed.OTHER_EMAIL)
     return visitor
+
+
+@pytest.fixture
+def keyring(centre: Centre, tmp_path: Path) -> Iterator[Keyring]:
+    """What whoever tells opens channels with."""
+    keyring = Keyring(tmp_path / "secret.key")
+    keyring.add()
+    key_id, key = keyring.newest
+    centre.execute(
+        "INSERT INTO vantage.sealing_keys (key_id, public_key) VALUES (%(key_id)s, %(public_key)s)",
+        key_id=key_id,
+        public_key=sealing.private_key(key).public_key().public_bytes_raw(),
+    )
+    yield keyring
+    centre.execute("DELETE FROM vantage.channels")
+    centre.execute("DELETE FROM vantage.sealing_keys")

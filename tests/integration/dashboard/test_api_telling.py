@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,22 +33,6 @@ def running_centre(
 @pytest.fixture
 def program(centre: Centre) -> Program:
     return Program(centre, TOKEN)
-
-
-@pytest.fixture
-def keyring(centre: Centre, tmp_path: Path) -> Iterator[Keyring]:
-    """What whoever tells opens channels with."""
-    keyring = Keyring(tmp_path / "secret.key")
-    keyring.add()
-    key_id, key = keyring.newest
-    centre.execute(
-        "INSERT INTO vantage.sealing_keys (key_id, public_key) VALUES (%(key_id)s, %(public_key)s)",
-        key_id=key_id,
-        public_key=sealing.private_key(key).public_key().public_bytes_raw(),
-    )
-    yield keyring
-    centre.execute("DELETE FROM vantage.channels")
-    centre.execute("DELETE FROM vantage.sealing_keys")
 
 
 def sent(program: Program, method: str, path: str, status: int, **body: object) -> Any:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,22 +14,6 @@ from tests.support.report_centre import Centre
 
 PAGE = "/settings/notifications"
 TO = "ann@acme.example"
-
-
-@pytest.fixture
-def keyring(centre: Centre, tmp_path: Path) -> Iterator[Keyring]:
-    """What whoever tells opens channels with."""
-    keyring = Keyring(tmp_path / "secret.key")
-    keyring.add()
-    key_id, key = keyring.newest
-    centre.execute(
-        "INSERT INTO vantage.sealing_keys (key_id, public_key) VALUES (%(key_id)s, %(public_key)s)",
-        key_id=key_id,
-        public_key=sealing.private_key(key).public_key().public_bytes_raw(),
-    )
-    yield keyring
-    centre.execute("DELETE FROM vantage.channels")
-    centre.execute("DELETE FROM vantage.sealing_keys")
 
 
 def send(visitor: Visitor, action: str, **form: str) -> Answer:
