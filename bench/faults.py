@@ -19,7 +19,8 @@ from collector.progress import silent
 from tests.support.faults.campaign import Campaign, Report
 from tests.support.faults.system import Shape
 
-COUNTS = ("durable", "stored", "quarantined", "declared", "lost", "doubled", "invented", "stuck")
+COUNTS = ("durable", "unseen", "stored", "quarantined", "declared")
+FAILURES = ("lost", "doubled", "invented", "stuck")
 # About what the agents need to connect again between two faults.
 SECONDS_A_FAULT = 0.15
 
@@ -80,7 +81,7 @@ def table(report: Report) -> str:
         lines.append(f"{kind:38}{report.hit[kind]:8}{report.missed[kind]:8}")
     lines.append(f"{'all':38}{report.hit.total():8}{report.missed.total():8}")
     lines.append("")
-    for name in COUNTS:
+    for name in (*COUNTS, *FAILURES):
         lines.append(f"{name:38}{getattr(verdict, name):8}")
     drained = "never" if report.drain_s is None else f"{report.drain_s:.2f} s"
     lines.append(f"{'drained after the last fault':38}{drained:>8}")

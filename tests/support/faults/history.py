@@ -43,8 +43,9 @@ HIGH_WATERS = "SELECT incarnation, high_water FROM vantage.incarnations WHERE ag
 
 @dataclass
 class Verdict:
-    """Counts of results; all but the first six must be 0.
+    """Counts of results; all but the first seven must be 0.
 
+    ``unseen``: those of the durable that were dropped and declared lost before anyone looked.
     ``loaded``: those of the durable that were made up as a load. ``gaps``: those that tell of
     missed slots. ``declared``: durable, dropped by the agent
     and declared lost, so that they must not be stored. ``stuck``: not stored, and still in the
@@ -53,6 +54,7 @@ class Verdict:
     """
 
     durable: int = 0
+    unseen: int = 0
     loaded: int = 0
     stored: int = 0
     quarantined: int = 0
@@ -123,6 +125,13 @@ def _judge_agent(
         if durable[key] > stored[key]:
             kind = "stuck" if agent.witness.is_kept(frame) else "lost"
             _count(verdict, kind, f"{kind}: {frame.place}/{frame.seq} {key}")
+    for unseen in agent.witness.unseen():
+        verdict.durable += unseen.last - unseen.first + 1
+        for seq in range(unseen.first, unseen.last + 1):
+            if skips.has(unseen.incarnation, seq):
+                verdict.unseen += 1
+            else:
+                _count(verdict, "lost", f"lost: {unseen.place}/{seq}, never seen nor declared")
     verdict.stored += stored.total()
     for key, count in stored.items():
         if count > durable[key]:
@@ -158,8 +167,10 @@ class _Skips:
             self.ranges.setdefault(bytes(incarnation), []).append((first, last))
 
     def __contains__(self, frame: Frame) -> bool:
-        ranges = self.ranges.get(frame.incarnation, ())
-        return any(first <= frame.seq <= last for first, last in ranges)
+        return self.has(frame.incarnation, frame.seq)
+
+    def has(self, incarnation: bytes, seq: int) -> bool:
+        return any(first <= seq <= last for first, last in self.ranges.get(incarnation, ()))
 
 
 def _rows(connection: psycopg.Connection, statement: LiteralString, agent_id: str) -> Iterator[Key]:

@@ -98,21 +98,31 @@ class DatabaseServer:
 
 @contextmanager
 def supervised(members: Sequence[Member], look: Callable[[], None]) -> Iterator[None]:
-    """Call ``look``, and restart what dies by itself, many times a second."""
+    """Call ``look`` many times a second, and beside it restart what dies by itself."""
+
+    def restart() -> None:
+        for member in members:
+            member.look()
+
+    with _repeated("witness", look), _repeated("supervisor", restart):
+        yield
+
+
+@contextmanager
+def _repeated(name: str, work: Callable[[], None]) -> Iterator[None]:
+    """Do ``work`` every LOOK_EVERY_S in a thread; raise at the end what ended it before."""
     stopping = threading.Event()
     errors: list[Exception] = []
 
-    def watch() -> None:
+    def repeat() -> None:
         while not stopping.wait(LOOK_EVERY_S):
             try:
-                look()
-                for member in members:
-                    member.look()
+                work()
             except Exception as error:
                 errors.append(error)
                 return
 
-    thread = threading.Thread(target=watch, name="supervisor")
+    thread = threading.Thread(target=repeat, name=name)
     thread.start()
     try:
         yield

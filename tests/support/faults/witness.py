@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 HEADER = struct.Struct("<II")
@@ -27,6 +26,19 @@ class Frame:
     place: str
     seq: int
     payload: bytes
+
+    @property
+    def incarnation(self) -> bytes:
+        return bytes.fromhex(self.place.partition("-")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Results of one incarnation, the numbers ``first`` to ``last``, whose file nobody saw."""
+
+    place: str
+    first: int
+    last: int
 
     @property
     def incarnation(self) -> bytes:
@@ -67,9 +79,16 @@ class Witness:
                 yield from [path for path in place.iterdir() if path.suffix == ".seg"]
 
     def frames(self) -> Iterator[Frame]:
-        """Yield every durable result, in the order in which it became so."""
+        """Yield every durable result that was seen, in the order in which it became so."""
         for place in sorted(self.directory.iterdir()):
             yield from _frames_of(place)
+
+    def unseen(self) -> Iterator[Unseen]:
+        """Yield what was made durable and dropped between two looks: on a full disk an agent
+        drops within milliseconds what it has just written.
+        """
+        for place in sorted(self.directory.iterdir()):
+            yield from _unseen_of(place)
 
     def last_seqs(self) -> dict[str, int]:
         """Return the number of each incarnation's last durable result, by its directory."""
@@ -99,27 +118,40 @@ def _unless_gone_or_full() -> Iterator[None]:
 def _last_seq_of(place: Path) -> int:
     """Return the number of an incarnation's last frame; 0: it has none."""
     for path in sorted(place.iterdir(), reverse=True):
-        incarnation, first = bytes.fromhex(place.name.partition("-")[2]), int(path.stem)
-        if count := sum(1 for _ in payloads_of(path.read_bytes(), incarnation, first)):
-            return first + count - 1
+        if count := sum(1 for _ in _payloads_of(path)):
+            return int(path.stem) + count - 1
     return 0
 
 
 def _frames_of(place: Path) -> Iterator[Frame]:
-    paths = sorted(place.iterdir())
-    limits = [int(path.stem) for path in paths] + [2**63]
-    if limits[0] != 1:
-        raise AssertionError(f"{place} was seen too late: its first file begins at {limits[0]}")
-    incarnation = bytes.fromhex(place.name.partition("-")[2])
-    for path, (first, following) in zip(paths, pairwise(limits), strict=True):
-        seq = first
-        for payload in payloads_of(path.read_bytes(), incarnation, first):
+    for path, following in _files_of(place):
+        for seq, payload in enumerate(_payloads_of(path), int(path.stem)):
             if seq == following:
                 break
             yield Frame(place.name, seq, payload)
-            seq += 1
-        if following != 2**63 and seq != following:
-            raise AssertionError(f"{path} ends before {seq}, the next begins at {following}")
+
+
+def _unseen_of(place: Path) -> Iterator[Unseen]:
+    end = 1
+    for path, following in _files_of(place):
+        first = int(path.stem)
+        if first > end:
+            yield Unseen(place.name, end, first - 1)
+        end = min(first + sum(1 for _ in _payloads_of(path)), following)
+
+
+def _files_of(place: Path) -> Iterator[tuple[Path, int]]:
+    """Yield an incarnation's files, and where the next one begins; what is after that in a file
+    was written once more, in the next.
+    """
+    paths = sorted(place.iterdir())
+    limits = [int(path.stem) for path in paths] + [2**63]
+    return zip(paths, limits[1:], strict=True)
+
+
+def _payloads_of(path: Path) -> Iterator[bytes]:
+    incarnation = bytes.fromhex(path.parent.name.partition("-")[2])
+    return payloads_of(path.read_bytes(), incarnation, int(path.stem))
 
 
 def payloads_of(data: bytes, incarnation: bytes, seq: int) -> Iterator[bytes]:
