@@ -241,4 +241,6 @@ def own_disk(place: Path) -> Iterator[Path | None]:
 
 
 def resize(disk: Path, size_bytes: int) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size_bytes}", disk], check=True)
+    # Not looked up in the list of mounts, which may change while it is read.
+    options = ["--options-source=disable", f"--options=remount,size={size_bytes}"]
+    subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", disk], check=True)
