@@ -214,7 +214,7 @@ def main() -> None:
     parser.add_argument("--monitors", type=int, default=1000)
     parser.add_argument("--whole", type=int, default=3, help="how many have a whole week's results")
     parser.add_argument("--seconds", type=float, default=20, help="how long each is asked for")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON, and no table")
     options = parser.parse_args()
     machine = conditions()
     with centre(options.monitors, options.whole) as started:
