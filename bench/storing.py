@@ -37,6 +37,7 @@ from collector.upkeep import Upkeep
 from dashboard.queries import statements as pages
 from tests.support.collector import result
 from tests.support.database import temporary_home
+from tests.support.rows import named
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 INGESTED_COLUMNS = {
@@ -395,8 +396,8 @@ def _store(url: str, monitors: int, locations: int, seconds: int, rate: int | No
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
         message = wire.decode(result(1, 0))
         now_us = time.time_ns() // 1_000
-        first = wire.rows(message, agent_id=AGENT, location="l1", now_us=now_us).result
-        row = dict(zip(columns, first, strict=True))
+        first, _ = wire.rows(message, wire.Origin(AGENT, "l1"), now_us)
+        row = named(first, wire.RESULT_COLUMNS)
         began = time.perf_counter()
         while (now := time.perf_counter() - began) < seconds:
             if rate and stored > now * rate:

@@ -51,6 +51,7 @@ from collector.progress import silent
 from tests.support.collector import configure, fetch, running_collector
 from tests.support.database import temporary_home
 from tests.support.processes import free_port
+from tests.support.rows import named
 
 MONITORS = 20
 COPY_BATCHES = (1_000, 10_000)
@@ -204,9 +205,8 @@ class Bench:
             location = self.locations[number * len(self.locations) // count]
             now_us = time.time_ns() // 1000
             agent_id = UUID(int=number * len(self.locations) // count).bytes
-            rows.append(
-                wire.rows(message, agent_id=agent_id, location=location, now_us=now_us).result
-            )
+            encoded, _ = wire.rows(message, wire.Origin(agent_id, location), now_us)
+            rows.append(tuple(named(encoded, wire.RESULT_COLUMNS).values()))
         statement = SQL("COPY vantage.results ({}) FROM STDIN (FORMAT BINARY)").format(
             SQL(", ").join(map(Identifier, wire.RESULT_COLUMNS))
         )

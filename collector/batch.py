@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from collector.content import Content
-
-ROW_BYTES = 1_000
+from collector.content import OBJECT_BYTES, Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +84,9 @@ class Batch:
     @property
     def size_bytes(self) -> int:
         """About how much memory it takes: what came, and the rows that are made of it."""
-        exchanges = len(self.content.exchanges) if self.content is not None else 0
-        return sum(map(len, self.payloads)) + ROW_BYTES * (len(self.payloads) + exchanges)
+        if self.content is None:
+            return expected_bytes(self.payloads)
+        return held_bytes(self.payloads) + self.content.size_bytes
 
     def reply(self, answer: Answer) -> None:
         """Wake whoever waits; its stream may be gone."""
@@ -125,3 +124,14 @@ class Batch:
                 content=None,
             ),
         )
+
+
+def held_bytes(payloads: Iterable[bytes]) -> int:
+    """How much memory encoded results take."""
+    sizes = [len(payload) for payload in payloads]
+    return sum(sizes) + OBJECT_BYTES * len(sizes)
+
+
+def expected_bytes(payloads: Iterable[bytes]) -> int:
+    """About how much memory they and the rows that are to be made of them take."""
+    return 2 * held_bytes(payloads)

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from psycopg.rows import DictRow
 
-from collector import certificates, wire
+from collector import certificates
 from collector.batch import Answer, Batch, Fenced, Gap, Lost, Revoked, Source, Stored
-from collector.content import Content
+from collector.content import Content, Results
 
 NOTIFY_MAX = 200  # monitor ids in one notification; more are announced as "many"
 
@@ -24,10 +24,9 @@ class Group:
 
     high_waters: dict[tuple[UUID, bytes], DictRow]
     moved: dict[tuple[UUID, bytes], tuple[int, int | None]] = field(default_factory=dict)
-    results: list[wire.Row] = field(default_factory=list)
-    exchanges: list[wire.Row] = field(default_factory=list)
-    by_agent: dict[tuple[UUID, str], list[wire.Row]] = field(default_factory=dict)
-    gaps: list[wire.Row] = field(default_factory=list)
+    exchanges: list[bytes] = field(default_factory=list)
+    by_agent: dict[tuple[UUID, str], Results] = field(default_factory=dict)
+    gaps: list[bytes] = field(default_factory=list)
     sightings: list[certificates.Sighting] = field(default_factory=list)
     refused: list[dict[str, object]] = field(default_factory=list)
     skips: list[dict[str, object]] = field(default_factory=list)
@@ -94,9 +93,8 @@ class Group:
 
     def take(self, source: Source, content: Content) -> None:
         if content.results:
-            self.results += content.results
-            of_agent = self.by_agent.setdefault((source.agent_id, source.location), [])
-            of_agent += content.results
+            of_agent = self.by_agent.setdefault((source.agent_id, source.location), Results())
+            of_agent.extend(content.results)
         self.exchanges += content.exchanges
         self.gaps += content.gaps
         self.sightings += content.sightings
@@ -124,31 +122,36 @@ class Group:
             "crc32s": [crc32 for _, crc32 in self.moved.values()],
         }
 
+    @property
+    def results(self) -> list[bytes]:
+        """Every result's row."""
+        return [row for each in self.by_agent.values() for row in each.rows]
+
     def ingested(self) -> dict[str, list[object]]:
         """Tell what there is to add to the rollups, as the statement ``ingested`` takes it.
 
         One row an agent: the rows of a transaction share ``received_at``, by which they are found.
         """
-        slots = [[row[wire.SLOT_AT] for row in rows] for rows in self.by_agent.values()]
+        every = self.by_agent.values()
         return {
             "agent_ids": [agent_id for agent_id, _ in self.by_agent],
             "locations": [location for _, location in self.by_agent],
-            "from_slots_us": [min(each) + wire.POSTGRES_EPOCH_US for each in slots],
-            "to_slots_us": [max(each) + wire.POSTGRES_EPOCH_US for each in slots],
-            "results": [len(each) for each in slots],
+            "from_slots_us": [min(each.slots_at_us) for each in every],
+            "to_slots_us": [max(each.slots_at_us) for each in every],
+            "results": [len(each) for each in every],
         }
 
     def arrived(self) -> dict[str, list[object]]:
         """Tell what is to be judged, one row an agent, as the statement ``arrived`` takes it."""
         found = [
             (agent_id, location, *votes)
-            for (agent_id, location), rows in self.by_agent.items()
-            if (votes := wire.votes(rows)) is not None
+            for (agent_id, location), results in self.by_agent.items()
+            if (votes := results.votes()) is not None
         ]
         names = ("agent_ids", "locations", "monitor_ids", "slots_at_us", "outcomes")
         return {name: [row[place] for row in found] for place, name in enumerate(names)}
 
     def announcement(self) -> str:
         """Name the monitors with new results, as NOTIFY's payload; empty: too many to name."""
-        monitors = {row[wire.MONITOR_ID] for row in self.results}
+        monitors = set[int]().union(*(each.monitor_ids for each in self.by_agent.values()))
         return ",".join(map(str, monitors)) if len(monitors) <= NOTIFY_MAX else ""

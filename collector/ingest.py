@@ -15,16 +15,14 @@ from itertools import count
 
 import psycopg
 import structlog
-from psycopg.rows import DictRow
-from psycopg.sql import SQL, Identifier
-from psycopg.types.string import BytesBinaryDumper
 
 from collector import certificates, db, metrics, wire
 from collector.assignments import Probed
-from collector.batch import Answer, Batch, Lost, Source
+from collector.batch import Answer, Batch, Lost, Source, expected_bytes
 from collector.errors import TransientError
 from collector.group import Group
 from collector.room import Room
+from collector.row import copy
 
 log = structlog.get_logger()
 
@@ -32,7 +30,7 @@ log = structlog.get_logger()
 GROUP_MAX = 256
 GROUP_RESULTS_MAX = 10_000
 # Two or three transactions' worth: more would only wait here instead of in the agents' spools.
-WAITING_MAX_BYTES = 32 * 1024 * 1024
+WAITING_MAX_BYTES = 16 * 1024 * 1024
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -59,11 +57,13 @@ class Committer:
 
         Waits while the queue is full, which is the agents' back-pressure.
         """
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        batch = Batch(source, first_seq, payloads, answer, lost)
-        taken_bytes = batch.size_bytes
+        received_at = time.perf_counter()
+        taken_bytes = expected_bytes(payloads)
         await self.room.take(taken_bytes)
         try:
+            answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            # A copy, so that the message it comes from need not be kept; not before there is room.
+            batch = Batch(source, first_seq, list(payloads), answer, lost, received_at=received_at)
             await self.read(batch)
             self.room.give(taken_bytes - batch.size_bytes)  # more than was to be seen before
             taken_bytes = batch.size_bytes
@@ -113,7 +113,6 @@ class Committer:
             try:
                 if connection is None or connection.closed:
                     connection = await db.connect(self.url)
-                    connection.adapters.register_dumper(bytes, BytesBinaryDumper)
                 await self.commit(connection, batches)
             except (TransientError, psycopg.Error) as error:
                 metrics.COMMITS_FAILED.inc()
@@ -174,7 +173,8 @@ class Committer:
             group = Group({(row["agent_id"], row["incarnation"]): row async for row in cursor})
             for batch in batches:
                 group.add(batch, refuse)
-            await copy(cursor, "results", wire.RESULT_COLUMNS, group.results)
+            results = group.results
+            await copy(cursor, "results", wire.RESULT_COLUMNS, results)
             await copy(cursor, "exchanges", wire.EXCHANGE_COLUMNS, group.exchanges)
             await copy(cursor, "gaps", wire.GAP_COLUMNS, group.gaps)
             await certificates.store(cursor, group.sightings)
@@ -183,7 +183,7 @@ class Committer:
             if group.skips:
                 await cursor.executemany(statements["skip"], group.skips)
             async with connection.pipeline():  # one round trip for what needs no answer of another
-                if group.results:
+                if results:
                     await connection.execute(statements["ingested"], group.ingested())
                     await connection.execute(statements["arrived"], group.arrived())
                     await connection.execute(
@@ -194,32 +194,14 @@ class Committer:
                 raise TransientError("A high water moved although its row was locked.")
         duration_s = time.perf_counter() - began
         metrics.COMMIT_SECONDS.observe(duration_s)
-        metrics.RESULTS_STORED.inc(len(group.results))
+        metrics.RESULTS_STORED.inc(len(results))
         metrics.RESULTS_QUARANTINED.inc(len(group.refused))
         log.debug(
             "group_committed",
             batches=len(batches),
-            results=len(group.results),
+            results=len(results),
             gaps=len(group.gaps),
             quarantined=len(group.refused),
             duration_ms=round(duration_s * 1000, 1),
         )
         return group
-
-
-async def copy(
-    cursor: psycopg.AsyncCursor[DictRow],
-    table: str,
-    columns: dict[str, str],
-    rows: Sequence[wire.Row],
-) -> None:
-    """COPY rows into a table of schema vantage, in PostgreSQL's binary form."""
-    if not rows:
-        return
-    statement = SQL("COPY vantage.{} ({}) FROM STDIN (FORMAT BINARY)").format(
-        Identifier(table), SQL(", ").join(map(Identifier, columns))
-    )
-    async with cursor.copy(statement) as writer:
-        writer.set_types(list(columns.values()))
-        for row in rows:
-            await writer.write_row(row)

@@ -39,7 +39,7 @@ ROTATE_EVERY = timedelta(days=1)
 DRAIN_S = 5.0
 GRACE_S = 2.0
 LOOK_EVERY_S = 2.0
-# A transaction's rows are tens of thousands of tuples, and garbage together soon enough.
+# Hardly anything here refers to itself, and looking for what does took as long as making rows.
 GARBAGE_EVERY = 50_000
 MESSAGE_MAX_BYTES = 4 * 1024 * 1024
 OPTIONS = [
@@ -48,7 +48,7 @@ OPTIONS = [
     # What may be under way to each stream beside the message that is being read; gRPC's own
     # estimate grows without a bound that could be told.
     ("grpc.http2.bdp_probe", 0),
-    ("grpc.http2.lookahead_bytes", 256 * 1024),
+    ("grpc.http2.lookahead_bytes", 64 * 1024),
     # A peer that is gone without a word is noticed after half a minute.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -140,6 +140,7 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
     Raises: CollectorError for an address that cannot be listened on or a database that is not
     there at the start.
     """
+    gc.freeze()  # what was imported stays
     gc.set_threshold(GARBAGE_EVERY)
     load_or_create(settings.authority)
     identity = Identity(Authorities(settings.authority))

@@ -72,7 +72,7 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
                     )
                     log.info("stream_opened", location=agent["location"], peer=context.peer())
                     with self.counted(stream), metrics.STREAMS_OPEN.track_inprogress():
-                        await stream.serve(requests, subscription)
+                        await stream.serve(subscription)
             except* StreamDone:
                 pass
             except* StreamError as errors:

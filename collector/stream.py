@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -89,9 +88,7 @@ class Stream:
         self.leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.answers: asyncio.Queue[Batch] = asyncio.Queue(IN_FLIGHT_MAX)
 
-    async def serve(
-        self, requests: AsyncIterator[AgentMessage], subscription: Subscription
-    ) -> None:
+    async def serve(self, subscription: Subscription) -> None:
         """Run until the agent ends the stream, StreamDone or StreamError does, or it breaks."""
         async with asyncio.TaskGroup() as tasks:
             helpers = [
@@ -99,9 +96,11 @@ class Stream:
                 tasks.create_task(self.assign(subscription)),
                 tasks.create_task(self.left()),
             ]
-            async for message in requests:
+            # Not by gRPC's iterator: that keeps each message until the next one has come.
+            while isinstance(message := await self.context.read(), AgentMessage):
                 async with self.receiving:
                     await self.receive(message)
+                del message
             await self.answers.join()
             for helper in helpers:
                 helper.cancel()
@@ -186,7 +185,7 @@ class Stream:
                 f"A batch of {len(batch.results)} results from sequence number {batch.first_seq}: "
                 f"1 to {BATCH_MAX} results from 1 on are allowed.",
             )
-        queued = await self.committer.submit(self.source, batch.first_seq, list(batch.results))
+        queued = await self.committer.submit(self.source, batch.first_seq, batch.results)
         await self.answers.put(queued)
 
     async def skip(self, skip: delivery_pb2.Skip) -> None:

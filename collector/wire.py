@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from struct import Struct
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
+from collector.row import NULL, bytea, encode, int2, int4, int8, text
 from vantage.v1 import result_pb2
 
 # PostgreSQL's binary timestamptz is microseconds since 2000-01-01, an int8: COPY takes it as one.
@@ -25,57 +26,53 @@ LATEST_AHEAD_US = 86_400_000_000  # a clock a day ahead is broken, and would mak
 TEXT_MAX = 2048
 EXCHANGES_MAX = 600  # a page's resources and all their redirects
 PINGS_MAX = 1000
-NO_PINGS = (None, None, None, None)
-NUMBERS = ("redirect_us", "total_us", "delay_us", "lag_us", "header_bytes", "body_bytes")
+PINGS = ("pings_sent", "pings_received", "ping_min_us", "ping_max_us")
 PHASES = ("dns_us", "connect_us", "tls_us", "send_us", "wait_us", "receive_us")
-# PostgreSQL's binary boolean, and its families of addresses (utils/inet.h).
-BOOLEAN = (b"\0", b"\1")
+# PostgreSQL's families of addresses (utils/inet.h).
 INET, INET6 = 2, 3
 
 # Columns as COPY writes them and the types that encode them; enum, timestamptz, uuid, inet and
-# boolean are written as types whose binary form they share and that psycopg encodes in C.
+# boolean are written as types whose binary form they share. The first eleven are never NULL and
+# the next ten often are not: ``rows`` packs these together.
 RESULT_COLUMNS: dict[str, str] = {
     "slot_at": "int8",
     "started_at": "int8",
-    "cert_expires_at": "int8",
     "body_bytes": "int8",
     "monitor_id": "int4",
     "total_us": "int4",
     "redirect_us": "int4",
-    "resources_us": "int4",
+    "delay_us": "int4",
+    "lag_us": "int4",
+    "header_bytes": "int4",
+    "target_port": "int4",
+    "redirects": "int2",
     "dns_us": "int4",
     "connect_us": "int4",
     "tls_us": "int4",
     "send_us": "int4",
     "wait_us": "int4",
     "receive_us": "int4",
-    "delay_us": "int4",
-    "lag_us": "int4",
     "rtt_us": "int4",
-    "header_bytes": "int4",
-    "target_port": "int4",
-    "outcome": "text",
-    "agent_id": "bytea",
+    "cert_expires_at": "int8",
     "http_status": "int2",
-    "redirects": "int2",
-    "suspect": "bytea",
-    "is_extra": "bytea",
-    "location": "text",
-    "failure": "text",
-    "detail": "text",
-    "http_version": "text",
-    "url": "text",
-    "target_ip": "bytea",
-    "local_ip": "bytea",
+    "resources_us": "int4",
     "pings_sent": "int2",
     "pings_received": "int2",
     "ping_min_us": "int4",
     "ping_max_us": "int4",
+    "agent_id": "bytea",
+    "location": "text",
+    "outcome": "text",
+    "suspect": "bytea",
+    "is_extra": "bytea",
+    "http_version": "text",
+    "target_ip": "bytea",
+    "local_ip": "bytea",
+    "failure": "text",
+    "detail": "text",
+    "url": "text",
     "answer": "text",
 }
-SLOT_AT, MONITOR_ID, OUTCOME, SUSPECT = (
-    list(RESULT_COLUMNS).index(name) for name in ("slot_at", "monitor_id", "outcome", "suspect")
-)
 EXCHANGE_COLUMNS: dict[str, str] = {
     "slot_at": "int8",
     "body_bytes": "int8",
@@ -128,33 +125,33 @@ ROLES = {
     result_pb2.EXCHANGE_ROLE_RESOURCE: "resource",
 }
 
-Row = tuple[Any, ...]
+# What is the same in many rows, as a row holds it.
+OUTCOME_CELLS = {number: text(name) for number, name in OUTCOMES.items()}
+BOOLEAN_CELLS = (bytea(b"\0"), bytea(b"\1"))
+NO_PINGS = NULL * len(PINGS)
+COLUMNS = len(RESULT_COLUMNS)
+UP, HOPS = (
+    result_pb2.OUTCOME_UP,
+    (result_pb2.EXCHANGE_ROLE_HOP, result_pb2.EXCHANGE_ROLE_UNSPECIFIED),
+)
+NUMBERS = Struct(">h" + "iq" * 3 + "ii" * 7 + "ih").pack
+MEASURES = Struct(">" + "ii" * 7 + "iq" + "ih").pack
 
 
 class RefusedResult(ValueError):
     """This result cannot be stored; the message is the reason."""
 
 
-class Rows(NamedTuple):
-    """One result as the database takes it: its row, and one per exchange besides the last hop."""
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose results these are, and from where. ``cells``: as a row holds it."""
 
-    result: Row
-    exchanges: tuple[Row, ...]
+    agent_id: bytes
+    location: str
+    cells: bytes = field(init=False)
 
-
-def votes(results: Sequence[Row]) -> tuple[str, str, str] | None:
-    """Tell what rows of RESULT_COLUMNS say about their monitors, for verdicts.
-
-    Three arrays, as PostgreSQL writes them: monitors, slots (Unix microseconds), outcomes. None: no
-    result has a vote.
-    """
-    sound = [row for row in results if row[SUSPECT] == BOOLEAN[False]]
-    if not sound:
-        return None
-    monitors = ",".join([str(row[MONITOR_ID]) for row in sound])
-    slots = ",".join([str(row[SLOT_AT] + POSTGRES_EPOCH_US) for row in sound])
-    outcomes = ",".join([row[OUTCOME] for row in sound])
-    return f"{{{monitors}}}", f"{{{slots}}}", f"{{{outcomes}}}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cells", bytea(self.agent_id) + text(self.location))
 
 
 def decode(payload: bytes) -> result_pb2.Result:
@@ -173,76 +170,98 @@ def monitor_of(payload: bytes) -> int | None:
         return None
 
 
-def rows(message: result_pb2.Result, *, agent_id: bytes, location: str, now_us: int) -> Rows:
-    """Turn one result into the rows of RESULT_COLUMNS and EXCHANGE_COLUMNS.
+def rows(message: result_pb2.Result, origin: Origin, now_us: int) -> tuple[bytes, list[bytes]]:
+    """Turn one result into a row of RESULT_COLUMNS and those of EXCHANGE_COLUMNS.
 
-    Every result of an installation comes through here, so it asks each field once and calls little.
+    Every result of an installation comes through here, so it asks each field once, whether one is
+    there only where it is 0, and calls little.
     Raises: RefusedResult for what breaks its arithmetic or lies out of range.
     """
     made = message.exchanges
     if not 1 <= len(made) <= EXCHANGES_MAX:
         raise RefusedResult(f"it has {len(made)} exchanges")
     last = made[-1]
-    outcome = OUTCOMES.get(message.outcome)
-    if outcome is None:
-        raise RefusedResult(f"outcome {message.outcome} is unknown")
-    failure = text(message.failure, "failure")
-    if (failure is None) != (outcome == "up"):
-        raise RefusedResult(f"outcome {outcome} with failure {failure}")
-    phases = durations(last)
-    numbers = message.redirect_us, message.total_us, message.delay_us, message.lag_us
-    redirect_us, total_us, delay_us, lag_us = numbers
-    sizes = last.header_bytes, last.body_bytes
-    if min(numbers) < 0 or min(sizes) < 0:
-        raise negative(NUMBERS, (*numbers, *sizes))
-    resources_us = None
-    if message.HasField("resources_us"):
-        resources_us = count(message.resources_us, "resources_us")
-    if redirect_us + sum(filter(None, phases)) + (resources_us or 0) != total_us:
+    outcome = message.outcome
+    if outcome not in OUTCOMES:
+        raise RefusedResult(f"outcome {outcome} is unknown")
+    failure = message.failure
+    if (not failure) != (outcome == UP):
+        raise RefusedResult(f"outcome {OUTCOMES[outcome]} with failure {failure or None}")
+    slot_at_us, started_at_us = message.slot_at_us, message.started_at_us
+    latest_us = now_us + LATEST_AHEAD_US
+    if not EARLIEST_US <= slot_at_us <= latest_us or not EARLIEST_US <= started_at_us <= latest_us:
+        instant(slot_at_us, now_us, "slot_at_us")
+        instant(started_at_us, now_us, "started_at_us")
+    redirect_us, total_us = message.redirect_us, message.total_us
+    delay_us, lag_us = message.delay_us, message.lag_us
+    resources_us = message.resources_us
+    header_bytes, body_bytes, rtt_us = last.header_bytes, last.body_bytes, last.rtt_us
+    phases = last.phases
+    dns_us, connect_us, tls_us = phases.dns_us, phases.connect_us, phases.tls_us
+    send_us, wait_us, receive_us = phases.send_us, phases.wait_us, phases.receive_us
+    # Any of them is negative: so is this.
+    if (
+        (redirect_us | total_us | delay_us | lag_us | resources_us | header_bytes | body_bytes)
+        | (dns_us | connect_us | tls_us | send_us | wait_us | receive_us | rtt_us)
+    ) < 0:
+        raise negative(message)
+    told_us = dns_us + connect_us + tls_us + send_us + wait_us + receive_us
+    if redirect_us + told_us + resources_us != total_us:
         raise RefusedResult("its phases do not sum to total_us")
-    slot_at = instant(message.slot_at_us, now_us, "slot_at_us")
-    if role(last) != "hop":
+    if last.role not in HOPS:
+        role(last)
         raise RefusedResult("its last exchange is no hop")
-    exchanges: tuple[Row, ...] = ()
-    redirects = 0
-    if len(made) > 1:
-        exchanges = tuple(exchange_rows(message, slot_at, location))
-        redirects = sum(1 for exchange in made if role(exchange) == "hop") - 1
-    row = (
-        slot_at,
-        instant(message.started_at_us, now_us, "started_at_us"),
-        expiry(last.cert_expires_at_us) if last.HasField("cert_expires_at_us") else None,
-        sizes[1],
-        message.monitor_id,
-        total_us,
-        redirect_us,
-        resources_us,
-        *phases,
-        delay_us,
-        lag_us,
-        count(last.rtt_us, "rtt_us") if last.HasField("rtt_us") else None,
-        sizes[0],
-        port(last.target_port),
-        outcome,
-        agent_id,
-        status(last),
-        redirects,
-        BOOLEAN[message.suspect],
-        BOOLEAN[message.is_extra],
-        location,
-        failure,
-        text(message.detail, "detail"),
-        text(last.http_version, "http_version"),
-        text(last.url, "url") if redirects else None,
-        address(last.target_ip),
-        address(last.local_ip),
-        *pings(last),
-        text(last.answer, "answer"),
+    redirects = 0 if len(made) == 1 else sum(role(exchange) == "hop" for exchange in made) - 1
+    exchanges = exchange_rows(message, origin) if len(made) > 1 else []
+    # fmt: off
+    numbers = NUMBERS(
+        COLUMNS, 8, slot_at_us - POSTGRES_EPOCH_US, 8, started_at_us - POSTGRES_EPOCH_US,
+        8, body_bytes, 4, message.monitor_id, 4, total_us, 4, redirect_us, 4, delay_us, 4, lag_us,
+        4, header_bytes, 4, port(last.target_port), 2, redirects,
     )
-    return Rows(row, exchanges)
+    cert_expires_at, http_status = expiry(last), status(last)
+    if (
+        dns_us and connect_us and tls_us and send_us and wait_us and receive_us and rtt_us
+        and cert_expires_at and http_status
+    ):
+        measures = MEASURES(
+            4, dns_us, 4, connect_us, 4, tls_us, 4, send_us, 4, wait_us, 4, receive_us, 4, rtt_us,
+            8, cert_expires_at, 2, http_status,
+        )
+    # fmt: on
+    else:
+        measures = b"".join(
+            (
+                *map(int4, durations(phases)),
+                int4(optional(last, "rtt_us")),
+                int8(cert_expires_at),
+                int2(http_status),
+            )
+        )
+    detail, answer = message.detail, last.answer
+    row = b"".join(
+        (
+            numbers,
+            measures,
+            int4(resources_us or optional(message, "resources_us")),
+            pings(last) if last.HasField("pings_sent") else NO_PINGS,
+            origin.cells,
+            OUTCOME_CELLS[outcome],
+            BOOLEAN_CELLS[message.suspect],
+            BOOLEAN_CELLS[message.is_extra],
+            version(last.http_version),
+            address(last.target_ip),
+            address(last.local_ip),
+            text(storable(failure, "failure")) if failure else NULL,
+            text(storable(detail, "detail")) if detail else NULL,
+            text(storable(last.url, "url")) if redirects else NULL,
+            text(storable(answer, "answer")) if answer else NULL,
+        )
+    )
+    return row, exchanges
 
 
-def gap_row(message: result_pb2.Result, *, agent_id: bytes, location: str, now_us: int) -> Row:
+def gap_row(message: result_pb2.Result, origin: Origin, now_us: int) -> bytes:
     """Turn a message with ``missed`` into a row of GAP_COLUMNS.
 
     A reason that this version does not know is stored all the same: the agent may be newer.
@@ -256,57 +275,64 @@ def gap_row(message: result_pb2.Result, *, agent_id: bytes, location: str, now_u
         raise RefusedResult(f"{missed.slots} slots were missed within {span_s} s")
     if not CODE.fullmatch(missed.reason):
         raise RefusedResult(f"{missed.reason[:40]!r} is no reason")
-    return (
-        from_slot_at,
-        to_slot_at,
-        message.monitor_id,
-        missed.slots,
-        agent_id,
-        location,
-        missed.reason,
-        text(missed.detail, "detail"),
+    return encode(
+        GAP_COLUMNS,
+        (
+            from_slot_at,
+            to_slot_at,
+            message.monitor_id,
+            missed.slots,
+            origin.agent_id,
+            origin.location,
+            missed.reason,
+            storable(missed.detail, "detail"),
+        ),
     )
 
 
-def exchange_rows(message: result_pb2.Result, slot_at: int, location: str) -> Iterator[Row]:
-    """Encode every exchange but the last hop, each role numbered from 1."""
+def exchange_rows(message: result_pb2.Result, origin: Origin) -> list[bytes]:
+    """Turn every exchange but the last hop into a row, each role numbered from 1."""
     numbers: Counter[str] = Counter()
+    found = []
     for exchange in message.exchanges[:-1]:
         numbers[role(exchange)] += 1
-        hop = numbers[role(exchange)]
-        yield exchange_row(exchange, hop, slot_at, message.monitor_id, location)
+        found.append(exchange_row(exchange, numbers[role(exchange)], message, origin))
+    return found
 
 
 def exchange_row(
-    exchange: result_pb2.Exchange, hop: int, slot_at: int, monitor_id: int, location: str
-) -> Row:
-    """Encode one exchange as a row of EXCHANGE_COLUMNS."""
-    phases = durations(exchange)
+    exchange: result_pb2.Exchange, hop: int, message: result_pb2.Result, origin: Origin
+) -> bytes:
+    """Turn one exchange into a row of EXCHANGE_COLUMNS."""
+    phases = durations(exchange.phases)
     total_us = count(exchange.total_us, "total_us")
     if sum(filter(None, phases)) != total_us:
         raise RefusedResult(f"the phases of {role(exchange)} {hop} do not sum to its total_us")
-    return (
-        slot_at,
-        count(exchange.body_bytes, "body_bytes"),
-        monitor_id,
-        total_us,
-        *phases,
-        count(exchange.rtt_us, "rtt_us") if exchange.HasField("rtt_us") else None,
-        count(exchange.header_bytes, "header_bytes"),
-        port(exchange.target_port),
-        status(exchange),
-        hop,
-        location,
-        text(exchange.url, "url") or "",
-        text(exchange.http_version, "http_version"),
-        address(exchange.target_ip),
-        address(exchange.local_ip),
-        role(exchange),
-        count(exchange.start_us, "start_us"),
-        OUTCOMES.get(exchange.outcome),
-        text(exchange.failure, "failure"),
-        text(exchange.detail, "detail"),
-        text(exchange.resource, "resource"),
+    return encode(
+        EXCHANGE_COLUMNS,
+        (
+            message.slot_at_us - POSTGRES_EPOCH_US,
+            count(exchange.body_bytes, "body_bytes"),
+            message.monitor_id,
+            total_us,
+            *phases,
+            optional(exchange, "rtt_us"),
+            count(exchange.header_bytes, "header_bytes"),
+            port(exchange.target_port),
+            status(exchange),
+            hop,
+            origin.location,
+            storable(exchange.url, "url") or "",
+            storable(exchange.http_version, "http_version"),
+            inet(exchange.target_ip),
+            inet(exchange.local_ip),
+            role(exchange),
+            count(exchange.start_us, "start_us"),
+            OUTCOMES.get(exchange.outcome),
+            storable(exchange.failure, "failure"),
+            storable(exchange.detail, "detail"),
+            storable(exchange.resource, "resource"),
+        ),
     )
 
 
@@ -318,33 +344,22 @@ def role(exchange: result_pb2.Exchange) -> str:
     return name
 
 
-def durations(exchange: result_pb2.Exchange) -> tuple[int | None, ...]:
+def durations(phases: result_pb2.Phases) -> tuple[int | None, ...]:
     """Return the six phases in their order; None for those not reached."""
-    phases = exchange.phases
-    has = phases.HasField
-    found = (
-        phases.dns_us if has("dns_us") else None,
-        phases.connect_us if has("connect_us") else None,
-        phases.tls_us if has("tls_us") else None,
-        phases.send_us if has("send_us") else None,
-        phases.wait_us if has("wait_us") else None,
-        phases.receive_us if has("receive_us") else None,
-    )
-    if min(filter(None, found), default=0) < 0:
-        raise negative(PHASES, found)
-    return found
+    return tuple(optional(phases, name) for name in PHASES)
 
 
-def pings(exchange: result_pb2.Exchange) -> tuple[int | None, ...]:
-    """Return pings sent and received, and the shortest and longest round trip; None: none."""
-    if not exchange.HasField("pings_sent"):
-        return NO_PINGS
+def pings(exchange: result_pb2.Exchange) -> bytes:
+    """Encode pings sent and received, and the shortest and longest round trip."""
     if exchange.pings_received > exchange.pings_sent or exchange.pings_sent > PINGS_MAX:
         raise RefusedResult(f"{exchange.pings_received} of {exchange.pings_sent} pings came back")
-    return tuple(
-        count(getattr(exchange, name), name) if exchange.HasField(name) else None
-        for name in ("pings_sent", "pings_received", "ping_min_us", "ping_max_us")
-    )
+    sent, received, min_us, max_us = (optional(exchange, name) for name in PINGS)
+    return int2(sent) + int2(received) + int4(min_us) + int4(max_us)
+
+
+def optional(message: Message, name: str) -> int | None:
+    """Return a duration or a number; None: absent."""
+    return count(getattr(message, name), name) if message.HasField(name) else None
 
 
 def count(value: int, name: str) -> int:
@@ -354,10 +369,16 @@ def count(value: int, name: str) -> int:
     return value
 
 
-def negative(names: Sequence[str], values: Sequence[int | None]) -> RefusedResult:
-    """Name the first of several numbers that is below 0."""
-    pairs = zip(names, values, strict=True)
-    name, value = next((name, value) for name, value in pairs if value is not None and value < 0)
+def negative(message: result_pb2.Result) -> RefusedResult:
+    """Name the first number of a result that is below 0."""
+    last = message.exchanges[-1]
+    places: tuple[tuple[Message, tuple[str, ...]], ...] = (
+        (message, ("redirect_us", "total_us", "delay_us", "lag_us", "resources_us")),
+        (last, ("header_bytes", "body_bytes", "rtt_us")),
+        (last.phases, PHASES),
+    )
+    numbers = [(name, getattr(place, name)) for place, names in places for name in names]
+    name, value = next((name, value) for name, value in numbers if value < 0)
     return RefusedResult(f"{name} is {value}")
 
 
@@ -370,11 +391,12 @@ def port(value: int) -> int:
 
 def status(exchange: result_pb2.Exchange) -> int | None:
     """Return the HTTP status; None: no response."""
+    found = exchange.http_status
+    if 100 <= found <= 999:
+        return found
     if not exchange.HasField("http_status"):
         return None
-    if not 100 <= exchange.http_status <= 999:
-        raise RefusedResult(f"http_status is {exchange.http_status}")
-    return exchange.http_status
+    raise RefusedResult(f"http_status is {found}")
 
 
 def instant(unix_us: int, now_us: int, name: str) -> int:
@@ -384,14 +406,20 @@ def instant(unix_us: int, now_us: int, name: str) -> int:
     return unix_us - POSTGRES_EPOCH_US
 
 
-def expiry(unix_us: int) -> int:
-    """Count a certificate's end from PostgreSQL's epoch; any year from 1 to 9999 is allowed."""
+def expiry(exchange: result_pb2.Exchange) -> int | None:
+    """Count a certificate's end from PostgreSQL's epoch; None: none was seen.
+
+    Any year from 1 to 9999 is allowed.
+    """
+    unix_us = exchange.cert_expires_at_us
+    if not unix_us and not exchange.HasField("cert_expires_at_us"):
+        return None
     if not -62_135_596_800_000_000 <= unix_us <= 253_402_300_799_000_000:
         raise RefusedResult(f"cert_expires_at_us is {unix_us}")
     return unix_us - POSTGRES_EPOCH_US
 
 
-def text(value: str, name: str) -> str | None:
+def storable(value: str, name: str) -> str | None:
     """Return a text as PostgreSQL can hold it, cut at TEXT_MAX; None for an empty one."""
     if not value:
         return None
@@ -400,8 +428,19 @@ def text(value: str, name: str) -> str | None:
     return value[:TEXT_MAX]
 
 
+@lru_cache(maxsize=256)
+def version(value: str) -> bytes:
+    """Encode an HTTP version."""
+    return text(storable(value, "http_version"))
+
+
 @lru_cache(maxsize=4096)
-def address(packed: bytes) -> bytes | None:
+def address(packed: bytes) -> bytes:
+    """Encode a packed address as a cell."""
+    return bytea(inet(packed))
+
+
+def inet(packed: bytes) -> bytes | None:
     """Turn a packed address of 4 or 16 bytes into PostgreSQL's binary inet; None: none."""
     if not packed:
         return None

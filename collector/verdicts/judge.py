@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from collector.verdicts.confirmation import Inquiry
 from collector.verdicts.incident import REOPENS_WITHIN_US, Incident, Kind, advance, severity
@@ -44,8 +45,7 @@ class Watched:
         return 2 * self.interval_us + self.timeout_us + LATE_AFTER_US
 
 
-@dataclass(frozen=True, slots=True)
-class Vote:
+class Vote(NamedTuple):
     """A result that has come in."""
 
     monitor_id: int
@@ -160,21 +160,22 @@ class Judge:
 
     def hear(self, vote: Vote, *, received_at_us: int) -> bool:
         """Take a vote into account; tell whether it had one."""
-        watched = self.watched.get(vote.monitor_id)
+        monitor_id, location, slot_at_us, outcome = vote
+        watched = self.watched.get(monitor_id)
         if watched is None:
             return False
-        if received_at_us - vote.slot_at_us > watched.timeout_us + LATE_AFTER_US:
+        if received_at_us - slot_at_us > watched.timeout_us + LATE_AFTER_US:
             return False
-        standings = self.standings[vote.monitor_id]
-        before = standings.get(vote.location)
-        after = take(before, vote.slot_at_us, vote.outcome)
+        standings = self.standings[monitor_id]
+        before = standings.get(location)
+        after = take(before, slot_at_us, outcome)
         if after is before:
             return False
-        standings[vote.location] = after
-        self._reputation(vote.location).saw(vote.monitor_id)
+        standings[location] = after
+        self._reputation(location).saw(monitor_id)
         # Most results change nothing, and need no further look.
-        if before is None or before.below or after.below or vote.monitor_id in self.cases:
-            self._touched.add(vote.monitor_id)
+        if before is None or before.below or after.below or monitor_id in self.cases:
+            self._touched.add(monitor_id)
         return True
 
     def _reputation(self, location: str) -> Reputation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -331,4 +331,4 @@ def standing(row: DictRow, known: Verdict | None) -> Standing:
         return stands
     if stands.failing_since_us is None or stands.failing_since_us != row["slots_at_us"][0]:
         return stands
-    return replace(stands, failing_since_us=min(known.failing_since_us, stands.failing_since_us))
+    return stands._replace(failing_since_us=min(known.failing_since_us, stands.failing_since_us))

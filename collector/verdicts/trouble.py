@@ -33,10 +33,13 @@ class Reputation:
 
     def saw(self, monitor_id: int) -> None:
         """Note whose result came in."""
-        self.recent.pop(monitor_id, None)
-        self.recent[monitor_id] = None
-        if len(self.recent) > LOOKED_AT:
-            self.recent.popitem(last=False)
+        recent = self.recent
+        if monitor_id in recent:
+            recent.move_to_end(monitor_id)
+            return
+        recent[monitor_id] = None
+        if len(recent) > LOOKED_AT:
+            recent.popitem(last=False)
 
     def contradicted(self, standings: Standings, unheard: Collection[str]) -> list[int]:
         """Which of these monitors fail here and were seen well by others that are heard."""

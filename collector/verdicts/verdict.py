@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Outcome = Literal["up", "degraded", "down"]
 State = Literal["up", "degraded", "down", "unknown"]
@@ -59,8 +59,7 @@ class Place:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What a location's votes on a monitor amount to.
 
     ``failed``: how many of the newest were down, in a row; ``below``: down or degraded.

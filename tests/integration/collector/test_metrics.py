@@ -25,8 +25,8 @@ from tests.support.processes import free_port, wait_until
 
 MIB = 1024 * 1024
 # As collector/ingest.py and docs/operations.md have it.
-WAITING_BYTES = 32 * MIB
-STREAM_BYTES = 12 * MIB
+WAITING_BYTES = 16 * MIB
+STREAM_BYTES = 8 * MIB
 BATCH = [b"x" * MIB] * 3
 AGENTS = 20
 

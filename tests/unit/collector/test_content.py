@@ -7,9 +7,10 @@ from collections.abc import Container
 from uuid import UUID
 
 from collector import wire
-from collector.batch import ROW_BYTES, Batch, Source
-from collector.content import Content
+from collector.batch import Batch, Source
+from collector.content import OBJECT_BYTES, Content
 from tests.support.collector import exchange, result
+from tests.support.rows import named
 
 
 def read(payloads: list[bytes], probed: Container[int]) -> Content:
@@ -17,7 +18,9 @@ def read(payloads: list[bytes], probed: Container[int]) -> Content:
 
 
 def monitors(content: Content) -> list[int]:
-    return [row[wire.MONITOR_ID] for row in content.results]
+    rows = [named(row, wire.RESULT_COLUMNS) for row in content.results.rows]
+    assert [row["monitor_id"] for row in rows] == content.results.monitor_ids
+    return content.results.monitor_ids
 
 
 def test_what_cannot_be_a_row_is_refused_by_its_number() -> None:
@@ -62,7 +65,16 @@ async def test_a_batch_is_as_large_as_what_is_made_of_it() -> None:
     answer = asyncio.get_running_loop().create_future()
     source = Source(UUID(int=1), "fra", bytes(16), 1)
     batch = Batch(source, 1, [many], answer, probed=frozenset({1}))
-    before = batch.size_bytes
+    assert batch.size_bytes == 2 * (len(many) + OBJECT_BYTES)
     batch.content = batch.new(1)
     assert batch.content.refused == []
-    assert batch.size_bytes - before == 49 * ROW_BYTES
+    rows = [*batch.content.results.rows, *batch.content.exchanges]
+    assert len(rows) == 50
+    assert batch.size_bytes == len(many) + sum(map(len, rows)) + 51 * OBJECT_BYTES
+
+
+def test_what_is_suspect_has_no_vote() -> None:
+    content = read([result(1, 5), result(2, 6, suspect=True), result(1, 7)], {1, 2})
+    slots_at_us = ",".join(str(each) for each in content.results.slots_at_us[::2])
+    assert content.results.votes() == ("{1,1}", f"{{{slots_at_us}}}", "{up,up}")
+    assert read([result(1, 5, suspect=True)], {1}).results.votes() is None

@@ -85,7 +85,7 @@ def test_results_that_were_held_up_have_no_vote() -> None:
     for second in (60, 120, 180):
         vote = Vote(1, "a", at(second), "down")
         assert not court.judge.hear(vote, received_at_us=at(second + 41))
-        assert court.judge.hear(replace(vote, location="b"), received_at_us=at(second + 39))
+        assert court.judge.hear(vote._replace(location="b"), received_at_us=at(second + 39))
     court.decides(219)
     assert court.judge.verdicts[1].failing == ("b",)
 
