@@ -26,10 +26,24 @@ class Child:
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
     stopping: bool = False
+    log_from: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """What the log holds already was written by those before."""
+        self.log.touch()
+        self.log_from = self.log.stat().st_size
 
     @property
     def is_running(self) -> bool:
         return self.process is not None and self.process.returncode is None
+
+    def last_words(self) -> str:
+        """Return a sentence: where the log is, and the last line that this program wrote."""
+        with self.log.open("rb") as log:
+            log.seek(self.log_from)
+            lines = log.read().decode(errors="replace").strip().splitlines()
+        said = f"ends with: {lines[-1]}" if lines else "has nothing new"
+        return f"Its log, {self.log}, {said}"
 
     async def run(self) -> None:
         """Run the program until ``stop``; between two starts wait ever longer, up to 5 s."""

@@ -59,10 +59,6 @@ class Usual:
         """How many weeks of this hour there are, at the location that has most."""
         return max((line.total.weeks for line in self.lines if line.total), default=0)
 
-    @property
-    def is_as_usual(self) -> bool:
-        return not any(line.slower for line in self.lines)
-
 
 async def compared(
     reader: Reader, monitor: Monitor, standings: Sequence[LocationStanding]
