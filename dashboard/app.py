@@ -57,6 +57,7 @@ from dashboard.account import (
 from dashboard.api import application as api
 from dashboard.attempts import Attempts
 from dashboard.authorization import Verified
+from dashboard.compression import LEAST_BYTES, LEVEL
 from dashboard.db import Database
 from dashboard.headers import ALWAYS, Guard
 from dashboard.looks import Looks
@@ -121,7 +122,7 @@ def make(settings: Settings) -> Starlette:
             Middleware(PathSession),
             Middleware(Guard, allowed_hosts=settings.allowed_hosts, access_log=settings.access_log),
             Middleware(RequestBodyLimitMiddleware, max_body_size=MOST_BODY_BYTES),
-            Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5),
+            Middleware(GZipMiddleware, minimum_size=LEAST_BYTES, compresslevel=LEVEL),
         ],
         exception_handlers={
             errors.BadRequest: _bad_request,

@@ -1,13 +1,18 @@
-"""A monitor's page: how it stands, how it has been, what it did last."""
+"""A monitor's page: how it stands, how it has been, what it did last.
+
+What an account's people see of it at the same time is made once for all of them.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -27,23 +32,55 @@ from dashboard import (
 )
 from dashboard.db import Reader
 from dashboard.errors import NotFound
+from dashboard.looks import Looks
 from dashboard.queries import by_width
-from dashboard.rendering import page
+from dashboard.rendering import fragment, page, zone_of
 from dashboard.rows.figures import BandRow, HeatRow, SpanStats
 from dashboard.rows.incident import Verdict
 from dashboard.rows.maintenance import Maintenance
 from dashboard.rows.monitor import Asked, LocationStanding
 from dashboard.rows.result import RecentRow
+from dashboard.run_now import Run
 from dashboard.scene import Scene, find, read
-from dashboard.session import visit
+from dashboard.session import Visitor, enter, visit, who
 
 RECENT = 12
 PATIENCE = timedelta(seconds=60)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an account's people see alike of a monitor. ``run``: as the address names it."""
+
+    scene: Scene
+    verdict: str
+    has_results: bool
+    run: Run | None
+    main: Markup
+
+
 async def show(request: Request) -> Response:
     """Answer ``/m/{id}``. Its charts are drawn from the series, by a script or as a picture."""
-    async with visit(request) as (visitor, reader):
+    visitor = await who(request)
+    zone = zone_of(request, visitor)
+    looks: Looks = request.app.state.looks
+    asked = (request.path_params["monitor_id"], request.url.query, zone, visitor.is_editor)
+    seen = await looks.ask(
+        (visitor.account_id, "monitor", *asked), partial(_look, request, visitor, zone)
+    )
+    return page(
+        request,
+        "monitor.html",
+        visitor=visitor,
+        seen=seen,
+        monitor=seen.scene.monitor,
+        view=seen.scene.view,
+        presets=timespan.PRESETS,
+    )
+
+
+async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
+    async with enter(request, visitor) as reader:
         scene = await read(request, reader)
         stats = await reader.all(
             SpanStats,
@@ -64,14 +101,15 @@ async def show(request: Request) -> Response:
     by_location = {row.location: row for row in stats if row.location}
     overall = next((row for row in stats if row.is_shown), None)
     states = [standing.state for standing in scene.standings]
-    return page(
-        request,
-        "monitor.html",
-        visitor=visitor,
+    main = fragment(
+        "monitor_main.html",
+        zone,
+        now=scene.now,
         scene=scene,
         monitor=scene.monitor,
         view=scene.view,
         standings=scene.standings,
+        is_editor=visitor.is_editor,
         verdict_sentence=words.verdict(states),
         worst=words.worst(states),
         quorum=quorum,
@@ -85,7 +123,6 @@ async def show(request: Request) -> Response:
         certificate=certificate(scene.standings, scene.now),
         certificates=seen_certificates,
         maintenance=maintenance,
-        run=run,
         titles={standing.location: standing.title for standing in scene.standings},
         titles_shown=[(standing.location, standing.title) for standing in scene.shown],
         dots=atlas.draw(_spots(scene, by_location)),
@@ -103,10 +140,10 @@ async def show(request: Request) -> Response:
         recent=recent,
         last_at=max((s.slot_at for s in scene.standings if s.slot_at), default=None),
         causes=_likely_causes(scene),
-        presets=timespan.PRESETS,
         outcome_states=words.OUTCOME_STATES,
         around=_around,
     )
+    return Seen(scene, words.verdict(states), overall is not None, run, main)
 
 
 async def _recent(reader: Reader, scene: Scene) -> list[RecentRow]:

@@ -1,10 +1,14 @@
-"""The numbers of a monitor's charts: as data to draw or to download, as SQL, and as a picture."""
+"""The numbers of a monitor's charts: as data to draw or to download, as SQL, and as a picture.
+
+What an account's people ask for at the same time is made, and compressed, once for all of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
-from datetime import timedelta, tzinfo
+from dataclasses import asdict, dataclass, fields
+from datetime import tzinfo
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,18 +16,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dashboard import chart, parquet, scene, series, spreadsheet, static
-from dashboard.db import Reader
+from dashboard.compression import Body
 from dashboard.errors import BadRequest, NotFound
 from dashboard.headers import CONTENT_SECURITY_POLICY
+from dashboard.looks import Looks
 from dashboard.queries import by_width
 from dashboard.rendering import fragment, zone_of
-from dashboard.rows.figures import BandRow, HeatRow, SeriesRow
+from dashboard.rows.figures import BandRow, HeatRow, SeriesColumns, SeriesRow
 from dashboard.scene import Scene
-from dashboard.session import visit
+from dashboard.session import Visitor, enter, who
 
 MOST_POINTS = 1_500
 SHAPES = {"series": SeriesRow, "heat": HeatRow, "bands": BandRow}
 FORMS = ("json", "csv", "parquet", "sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What several may get as their answer. ``policy``: in place of what pages may load."""
+
+    content: bytes
+    media_type: str
+    disposition: str = "inline"
+    policy: str | None = None
 
 
 async def answer(request: Request) -> Response:
@@ -31,33 +46,50 @@ async def answer(request: Request) -> Response:
     name, form = request.path_params["name"], request.path_params["form"]
     if name not in SHAPES or (form not in FORMS and (name, form) != ("series", "svg")):
         raise NotFound("There is no such data.")
-    async with visit(request) as (visitor, reader):
+    visitor = await who(request)
+    zone = zone_of(request, visitor)
+    looks: Looks = request.app.state.looks
+    asked = (request.path_params["monitor_id"], name, form, request.url.query, zone)
+    body, data = await looks.ask(
+        (visitor.account_id, *asked),
+        partial(_look, request, visitor, zone),
+    )
+    headers = {"Cache-Control": "no-store", "Content-Disposition": data.disposition}
+    if data.policy:
+        headers["Content-Security-Policy"] = data.policy
+    return body.response(request, data.media_type, headers)
+
+
+async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> tuple[Body, Data]:
+    data = await _made(request, visitor, zone)
+    return Body(data.content), data
+
+
+async def _made(request: Request, visitor: Visitor, zone: tzinfo) -> Data:
+    name, form = request.path_params["name"], request.path_params["form"]
+    async with enter(request, visitor) as reader:
         seen = await scene.read(request, reader)
         width = seen.width(name, _points(request))
-        if name == "series" and form in ("json", "svg"):
-            drawn = await _series(reader, seen, width)
-            if form == "json":
-                return _data(msgspec.json.encode(drawn), "application/json")
-            return _picture(seen, drawn, zone_of(request, visitor))
         statement, parameters = by_width(name, width), seen.bucketed(width)
         if form == "sql":
-            return _data(_for_readers(reader.text(statement, **parameters)), "text/plain")
+            return Data(_for_readers(reader.text(statement, **parameters)), "text/plain")
+        if name == "series" and form in ("json", "svg"):
+            columns = await reader.all(SeriesColumns, f"{statement}_columns", **parameters)
+            drawn = series.build(columns, seen.shown, seen.view.span, width, seen.settled_at)
+            if form == "json":
+                return Data(msgspec.json.encode(drawn), "application/json")
+            return _picture(seen, drawn, zone)
         rows: list[Any] = await reader.all(SHAPES[name], statement, **parameters)
     if form == "json":
-        return _data(msgspec.json.encode(rows), "application/json")
+        return Data(msgspec.json.encode(rows), "application/json")
     attached = f'attachment; filename="monitor-{seen.monitor.id}-{name}.{form}"'
     if form == "parquet":
         content = parquet.encode(SHAPES[name], rows)
-        return _data(content, "application/vnd.apache.parquet", attached)
-    return _data(_csv(SHAPES[name], rows), "text/csv", attached)
+        return Data(content, "application/vnd.apache.parquet", attached)
+    return Data(_csv(SHAPES[name], rows), "text/csv", attached)
 
 
-async def _series(reader: Reader, seen: Scene, width: timedelta) -> series.Series:
-    rows = await reader.all(SeriesRow, by_width("series", width), **seen.bucketed(width))
-    return series.build(rows, seen.shown, seen.view.span, width, seen.settled_at)
-
-
-def _picture(seen: Scene, drawn: series.Series, zone: tzinfo) -> Response:
+def _picture(seen: Scene, drawn: series.Series, zone: tzinfo) -> Data:
     """A chart for each location, or one for all, as one SVG, which brings its own style."""
     if seen.view.compare:
         charts = [chart.compare(drawn, seen.view.compare, seen.numbers)]
@@ -72,8 +104,7 @@ def _picture(seen: Scene, drawn: series.Series, zone: tzinfo) -> Response:
         colours=static.text("colours.css"),
     )
     policy = CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'unsafe-inline'")
-    headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
-    return Response(text, media_type="image/svg+xml", headers=headers)
+    return Data(text.encode(), "image/svg+xml", policy=policy)
 
 
 def _for_readers(statement: str) -> bytes:
@@ -84,11 +115,6 @@ def _for_readers(statement: str) -> bytes:
 def _csv(shape: type[Any], rows: Sequence[Any]) -> bytes:
     names = [field.name for field in fields(shape)]
     return spreadsheet.encode([names, *(asdict(row).values() for row in rows)])
-
-
-def _data(content: bytes, media_type: str, disposition: str = "inline") -> Response:
-    headers = {"Cache-Control": "no-store", "Content-Disposition": disposition}
-    return Response(content, media_type=media_type, headers=headers)
 
 
 def _points(request: Request) -> int | None:

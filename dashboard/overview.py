@@ -27,7 +27,7 @@ from dashboard.rows.location import Place
 from dashboard.rows.monitor import Standing, Watched
 from dashboard.rows.plan import Plan
 from dashboard.series import due
-from dashboard.session import Visitor, enter, visit
+from dashboard.session import Visitor, enter, who
 from dashboard.tags import Group
 
 PER_PAGE = 25
@@ -140,8 +140,8 @@ class Overview:
 async def show(request: Request) -> Response:
     """Answer ``/``."""
     asked = Asked.parse(request)
-    async with visit(request) as (visitor, _):
-        zone = rendering.zone_of(request, visitor)
+    visitor = await who(request)
+    zone = rendering.zone_of(request, visitor)
     looks: Looks = request.app.state.looks
     seen = await looks.ask(
         (visitor.account_id, "overview", asked, zone),

@@ -7,6 +7,9 @@ from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 
+SERIES = ("series", "series_10m", "series_1h")
+"""Statements whose rows are asked for as columns too, as ``series_columns`` and so on."""
+
 
 @cache
 def statements() -> dict[str, str]:
@@ -18,6 +21,9 @@ def statements() -> dict[str, str]:
             if name in found:
                 raise ValueError(f"two statements of sql/*.sql are named {name}")
             found[name] = statement.strip()
+    for name in SERIES:
+        found[f"{name}_columns"] = found["columns"].replace("%(rows)s", found[name])
+    del found["columns"]
     return found
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
-from dashboard import timespan, words
-from dashboard.rows.figures import SeriesRow
+from dashboard import timespan
+from dashboard.rows.figures import SeriesColumns
 from dashboard.rows.monitor import LocationStanding, Monitor
 from dashboard.timespan import Timespan
 
@@ -77,15 +78,15 @@ def settled_at(span: Timespan, monitor: Monitor, now: datetime) -> datetime:
 
 
 def build(
-    rows: Sequence[SeriesRow],
+    found: Sequence[SeriesColumns],
     standings: Sequence[LocationStanding],
     span: Timespan,
     width: timedelta,
     settled: datetime,
 ) -> Series:
-    """Spread rows over the span's buckets."""
+    """Spread columns over the span's buckets."""
     begins = timespan.buckets(span, width)
-    found = {(row.location, row.bucket_at): row for row in rows}
+    columns = {each.location: each for each in found}
     return Series(
         from_s=span.from_at.timestamp(),
         to_s=span.to_at.timestamp(),
@@ -94,7 +95,7 @@ def build(
         locations=[
             _location(
                 standing,
-                [found.get((standing.location, begin)) for begin in begins],
+                columns.get(standing.location),
                 due(begins, width, standing.first_slot_at, settled),
             )
             for standing in standings
@@ -116,29 +117,27 @@ def due(
 
 
 def _location(
-    standing: LocationStanding, rows: Sequence[SeriesRow | None], expected: Sequence[bool]
+    standing: LocationStanding, found: SeriesColumns | None, expected: Sequence[bool]
 ) -> LocationSeries:
-    passed = [row if row and row.checks > row.failed else None for row in rows]
+    places = found.places if found else []
+    nothing = [0 if is_due else None for is_due in expected]
+    without: list[None] = [None] * len(expected)
+
+    def spread(name: str, instead: Sequence[Any]) -> list[Any]:
+        """A column with a value for every bucket."""
+        values = getattr(found, name) if found else []
+        if len(values) == len(instead):
+            return list(values)
+        column = list(instead)
+        for place, value in zip(places, values, strict=True):
+            column[place] = value
+        return column
+
     return LocationSeries(
         location=standing.location,
         title=standing.title,
-        checks=[
-            row.checks if row else (0 if is_due else None)
-            for row, is_due in zip(rows, expected, strict=True)
-        ],
-        failed=[row.failed if row else 0 for row in rows],
-        total_us=[row.total_us if row else None for row in passed],
-        redirect_us=[row.redirect_us if row else None for row in passed],
-        dns_us=[row.dns_us if row else None for row in passed],
-        connect_us=[row.connect_us if row else None for row in passed],
-        tls_us=[row.tls_us if row else None for row in passed],
-        wait_us=[row.wait_us if row else None for row in passed],
-        receive_us=[row.receive_us if row else None for row in passed],
-        resources_us=[row.resources_us if row else None for row in passed],
-        slot=[
-            words.slot_name(slot_at)
-            if row and (slot_at := row.failed_slot_at or row.slot_at)
-            else None
-            for row in rows
-        ],
+        checks=spread("checks", nothing),
+        failed=spread("failed", [0] * len(expected)),
+        slot=spread("slot", without),
+        **{f"{name}_us": spread(f"{name}_us", without) for name in MEASURES},
     )

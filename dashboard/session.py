@@ -152,6 +152,15 @@ async def visit(request: Request) -> AsyncIterator[tuple[Visitor, Reader]]:
         yield visitor, reader
 
 
+async def who(request: Request) -> Visitor:
+    """The visitor alone, for what is looked up for several of them at once.
+
+    Raises: as `visit`.
+    """
+    async with visit(request) as (visitor, _):
+        return visitor
+
+
 @asynccontextmanager
 async def enter(request: Request, visitor: Visitor) -> AsyncIterator[Reader]:
     """Another transaction that sees the visitor's account, for what is made after a `visit`.

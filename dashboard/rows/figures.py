@@ -65,6 +65,29 @@ class SeriesRow:
     resources_us: int | None
 
 
+@dataclass(slots=True)
+class SeriesColumns:
+    """A location's `SeriesRow`s as columns, which take a tenth of the time to read.
+
+    ``places``: which bucket of the span each value is of, in order. Microseconds are None where
+    nothing passed. ``slot``: the result to open, as an address names it.
+    """
+
+    location: str
+    places: list[int]
+    checks: list[int]
+    failed: list[int]
+    total_us: list[int | None]
+    redirect_us: list[int | None]
+    dns_us: list[int | None]
+    connect_us: list[int | None]
+    tls_us: list[int | None]
+    wait_us: list[int | None]
+    receive_us: list[int | None]
+    resources_us: list[int | None]
+    slot: list[str | None]
+
+
 @dataclass(frozen=True, slots=True)
 class HeatRow:
     """A bucket at a location; ``median_us`` None: nothing passed."""

@@ -249,6 +249,29 @@ FROM (
 ) AS divided
 ORDER BY location, bucket_at
 
+-- columns --
+-- The rows of a series, its buckets in order, as one row for each location.
+SELECT
+    location,
+    array_agg(
+        (date_part('epoch', bucket_at - %(from_at)s)
+            / date_part('epoch', %(bucket)s::interval))::integer) AS places,
+    array_agg(checks::integer) AS checks,
+    array_agg(failed::integer) AS failed,
+    array_agg(CASE WHEN failed < checks THEN total_us END) AS total_us,
+    array_agg(CASE WHEN failed < checks THEN redirect_us END) AS redirect_us,
+    array_agg(CASE WHEN failed < checks THEN dns_us END) AS dns_us,
+    array_agg(CASE WHEN failed < checks THEN connect_us END) AS connect_us,
+    array_agg(CASE WHEN failed < checks THEN tls_us END) AS tls_us,
+    array_agg(CASE WHEN failed < checks THEN wait_us END) AS wait_us,
+    array_agg(CASE WHEN failed < checks THEN receive_us END) AS receive_us,
+    array_agg(CASE WHEN failed < checks THEN resources_us END) AS resources_us,
+    array_agg(to_char(
+        COALESCE(failed_slot_at, slot_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
+        AS slot
+FROM (%(rows)s) AS buckets
+GROUP BY location
+
 -- heat --
 SELECT
     location,

@@ -9,6 +9,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from typing import Any
 
@@ -187,6 +188,19 @@ def test_no_route_shows_a_stranger_anything(
         "/status/{slug}/{monitor_id:int}.svg",
         "/api/v1/openapi.json",
     }
+
+
+@pytest.mark.parametrize("path", ["", "/series.json", "/heat.csv"])
+def test_who_asks_while_the_owner_does_shares_nothing_with_them(
+    centre: Centre, visitor: Visitor, path: str
+) -> None:
+    owner = Visitor(centre)
+    owner.sign_in_and_on(email=tenant.EMAIL)
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda each: each.ask(f"/m/{ACCOUNT}{path}"), [owner, visitor] * 6))
+    assert [answer.status for answer in answers] == [200, 404] * 6
+    assert [MARK in text_of(answer) for answer in answers[::2]] == [path == ""] * 6
+    assert not any(MARK in text_of(answer) for answer in answers[1::2])
 
 
 def test_the_walk_would_see_it(centre: Centre) -> None:

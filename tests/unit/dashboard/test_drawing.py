@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from dashboard import bands, chart, heat_map, series
-from dashboard.rows.figures import BandRow, DayRow, SeriesRow
+from dashboard.rows.figures import BandRow, DayRow, SeriesColumns
 from dashboard.rows.monitor import LocationStanding
 from dashboard.timespan import Timespan
 
@@ -20,20 +20,26 @@ def standing(first_slot_at: datetime | None) -> LocationStanding:
     )
 
 
-def row(minute: int, *, checks: int = 1, failed: int = 0, total_us: int = 600) -> SeriesRow:
-    at = BEGIN + minute * MINUTE
-    broken_at = at if failed else None
-    return SeriesRow(
-        "fra", at, checks, failed, broken_at, at, total_us, 0, None, total_us, *[None] * 4
-    )
-
-
 @pytest.fixture
 def drawn() -> series.Series:
     """Ten minutes: not there yet, passed, missing, failed, passed again, too young."""
-    rows = [row(2), row(3), row(5, failed=1), row(6, checks=2, failed=1), row(7, total_us=900)]
+    found = SeriesColumns(
+        location="fra",
+        places=[2, 3, 5, 6, 7],
+        checks=[1, 1, 1, 2, 1],
+        failed=[0, 0, 1, 1, 0],
+        total_us=[600, 600, None, 600, 900],
+        redirect_us=[0, 0, None, 0, 0],
+        dns_us=[None] * 5,
+        connect_us=[600, 600, None, 600, 900],
+        tls_us=[None] * 5,
+        wait_us=[None] * 5,
+        receive_us=[None] * 5,
+        resources_us=[None] * 5,
+        slot=[f"2026-11-23T12:0{minute}:00.000000Z" for minute in (2, 3, 5, 6, 7)],
+    )
     return series.build(
-        rows,
+        [found],
         [standing(BEGIN + 2 * MINUTE)],
         Timespan(BEGIN, BEGIN + 10 * MINUTE),
         MINUTE,

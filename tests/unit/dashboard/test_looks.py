@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 
 import pytest
+from starlette.requests import Request
 
+from dashboard.compression import Body
 from dashboard.looks import Looks
 
 
@@ -26,6 +29,17 @@ class Clock:
 async def settled() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
+
+
+def test_a_shared_answer_suits_each_who_asks() -> None:
+    body = Body(b"0123456789" * 200)
+    for accepted, encoding in (("br, gzip", "gzip"), ("", None)):
+        scope = {"type": "http", "headers": [(b"accept-encoding", accepted.encode())]}
+        answer = body.response(Request(scope), "text/plain", {"Cache-Control": "no-store"})
+        assert answer.headers.get("content-encoding") == encoding
+        assert answer.headers["vary"] == "Accept-Encoding"
+        plain = gzip.decompress(answer.body) if encoding else answer.body
+        assert plain == b"0123456789" * 200
 
 
 async def test_who_comes_while_a_look_is_under_way_shares_the_next() -> None:

@@ -1,0 +1,31 @@
+"""An answer that several people get, compressed once for all of them."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+LEVEL = 5
+LEAST_BYTES = 1_000
+"""Shorter answers are hardly shorter when compressed."""
+
+
+class Body:
+    """What an answer says, as it is and compressed."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._compressed = b""
+        if len(content) >= LEAST_BYTES:
+            self._compressed = gzip.compress(content, LEVEL, mtime=0)
+
+    def response(self, request: Request, media_type: str, headers: Mapping[str, str]) -> Response:
+        """The answer in the form that the request accepts."""
+        headers = {**headers, "Vary": "Accept-Encoding"}
+        if self._compressed and "gzip" in request.headers.get("accept-encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            return Response(self._compressed, media_type=media_type, headers=headers)
+        return Response(self._content, media_type=media_type, headers=headers)
