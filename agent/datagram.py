@@ -1,6 +1,9 @@
-"""Datagram sockets on the loop, with the kernel's own stamps of when each datagram arrived.
+"""Datagram sockets on the loop; the kernel dates when each datagram left, and when it arrived.
 
-Source: SO_TIMESTAMPNS in socket(7); linux/Documentation/networking/timestamping.
+What left is dated when it is handed to the network's driver, which mostly is before the call that
+sends it returns; the date is then read from the socket's error queue.
+
+Source: linux/Documentation/networking/timestamping.rst.
 """
 
 from __future__ import annotations
@@ -14,8 +17,12 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 # Linux: include/uapi/asm-generic/socket.h; the socket module does not name it.
-_SO_TIMESTAMPNS = 35
-_TIMESPEC = struct.Struct("@ll")
+_SO_TIMESTAMPING = 37
+# TX_SOFTWARE, RX_SOFTWARE, SOFTWARE; OPT_TSONLY: what was sent need not come back with its date.
+_BOTH_WAYS = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 11
+# Three dates, of which the first is the kernel's; and beside that of what left, what it is about.
+_DATES = struct.Struct("@6l")
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_DATES.size) + socket.CMSG_SPACE(64)
 
 
 def connected(
@@ -30,7 +37,7 @@ def connected(
     sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, protocol)
     try:
         with contextlib.suppress(OSError):  # elsewhere than on Linux: our own clock serves
-            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _BOTH_WAYS)
         if source is not None:
             sock.bind((source, 0))
         sock.connect(server)
@@ -38,6 +45,19 @@ def connected(
         sock.close()
         raise
     return sock
+
+
+def send(sock: socket.socket, datagram: bytes) -> int:
+    """Send, and return when it left, on the monotonic clock. Raises: OSError.
+
+    Where the kernel has no date for it yet, that is the middle of the call.
+    """
+    before_ns = time.monotonic_ns()
+    sock.send(datagram)
+    after_ns = time.monotonic_ns()
+    left_ns = _left_ns(sock)
+    # A date that does not lie within the call is that of an earlier one, or the clock was set.
+    return left_ns if before_ns <= left_ns <= after_ns else (before_ns + after_ns) // 2
 
 
 async def readable(sock: socket.socket) -> None:
@@ -58,20 +78,34 @@ def _wake(ready: asyncio.Future[None]) -> None:
 
 def datagrams(sock: socket.socket) -> Iterator[tuple[bytes, int]]:
     """Read what has arrived: each datagram, and when, on the monotonic clock."""
+    is_empty = True
     while True:
         try:
-            datagram, ancillary, _, _ = sock.recvmsg(4096, 64)
+            datagram, ancillary, _, _ = sock.recvmsg(4096, _ANCILLARY_BYTES)
         except BlockingIOError:
+            if is_empty:
+                # What woke us was a date that came late, and would again.
+                _left_ns(sock)
             return
-        yield datagram, _received_ns(ancillary)
+        is_empty = False
+        yield datagram, _dated_ns(ancillary) or time.monotonic_ns()
 
 
-def _received_ns(ancillary: list[tuple[int, int, bytes]]) -> int:
-    now_ns = time.monotonic_ns()
+def _left_ns(sock: socket.socket) -> int:
+    """Take the date of what was sent out of the socket's error queue; 0: it has none."""
+    try:
+        _, ancillary, _, _ = sock.recvmsg(0, _ANCILLARY_BYTES, socket.MSG_ERRQUEUE)
+    except OSError:
+        return 0
+    return _dated_ns(ancillary)
+
+
+def _dated_ns(ancillary: list[tuple[int, int, bytes]]) -> int:
+    """Return the kernel's date on the monotonic clock; 0: it gave none that can be true."""
     for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
-            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-            waited_ns = time.time_ns() - (seconds * 1_000_000_000 + nanoseconds)
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPING:
+            seconds, nanoseconds, *_ = _DATES.unpack(data)
+            age_ns = time.time_ns() - (seconds * 1_000_000_000 + nanoseconds)
             # A clock that was set meanwhile says nothing.
-            return now_ns - waited_ns if 0 <= waited_ns < 1_000_000_000 else now_ns
-    return now_ns
+            return time.monotonic_ns() - age_ns if 0 <= age_ns < 1_000_000_000 else 0
+    return 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from dns.rdatatype import RdataType
 
-from agent.datagram import connected, datagrams, readable
+from agent.datagram import connected, datagrams, readable, send
 from agent.dns_message import Question
 from agent.failure import Code
 from agent.resolv_conf import Address, Server
@@ -49,10 +49,8 @@ async def ask(server: Server, questions: Questions, replies: Replies, timeout_s:
     try:
         with connected(server) as sock:
             for question in waiting.values():
-                before_ns = time.monotonic_ns()
-                sock.send(question.wire)
-                # It left within the call, which takes 60 us where the machine is busy.
-                replies.asked_ns = replies.asked_ns or (before_ns + time.monotonic_ns()) // 2
+                left_ns = send(sock, question.wire)
+                replies.asked_ns = replies.asked_ns or left_ns
             async with asyncio.timeout(timeout_s) as deadline:
                 await _collect(sock, server, waiting, replies, deadline)
     except TimeoutError:

@@ -1,7 +1,8 @@
 """icmp: several echo requests over a ping socket, which needs no privilege where the kernel allows.
 
-``wait_us`` is the mean of the round trips, each from sending to the kernel's stamp of the reply;
-the pauses between are in no phase. Where nothing comes back it is the time that was waited.
+``wait_us`` is the mean of the round trips, each from the kernel's date of the request to that
+of the reply; the pauses between are in no phase. Where nothing comes back it is the time that was
+waited.
 
 Of several addresses the first that answers at all is pinged; the others are in no phase either.
 
@@ -20,7 +21,7 @@ from collections.abc import Sequence
 from time import monotonic_ns
 
 from agent.content import Content
-from agent.datagram import connected, datagrams, readable
+from agent.datagram import connected, datagrams, readable, send
 from agent.failure import Code, os_failure
 from agent.guard import Address
 from agent.result import Exchange, Failure, Phases, Pings, Request
@@ -120,8 +121,7 @@ class _Echoes:
         """Send all, and wait until all are back or must be taken for lost. Raises: OSError."""
         for number in range(1, PINGS + 1):
             header = _HEADER.pack(self._request, 0, 0, 0, number)
-            self._sent_ns[number] = monotonic_ns()
-            sock.send(header + self._token + _PADDING)
+            self._sent_ns[number] = send(sock, header + self._token + _PADDING)
             pause_s = _PAUSE_S if number < PINGS else _GRACE_S
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):

@@ -21,7 +21,7 @@ import dns.rcode
 import dns.rdatatype
 
 from agent.content import Content
-from agent.datagram import connected, datagrams, readable
+from agent.datagram import connected, datagrams, readable, send
 from agent.dns_answer import ask_by_tcp
 from agent.failure import Code, os_failure
 from agent.guard import Address
@@ -92,7 +92,7 @@ async def _ask(
     """Return the answer, and when it arrived on the monotonic clock. Raises: OSError."""
     wire = question.to_wire()
     while True:
-        sock.send(wire)
+        send(sock, wire)
         try:
             async with asyncio.timeout(_AGAIN_S):
                 message, at_ns = await _receive(sock, question)
