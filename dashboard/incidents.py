@@ -33,7 +33,7 @@ EVENTS = {
     "reopened": "Failing again soon after, so reopened",
     "silenced": "Silenced: something it depends on is down",
     "unsilenced": "No longer silenced",
-    "acknowledged": "Taken on",
+    "acknowledged": "Acknowledged",
     "noted": "Note",
     "post_mortem": "Post-mortem written",
 }
@@ -169,7 +169,7 @@ def _tz(request: Request) -> str:
 
 @forms.action(show)
 async def acknowledge(given: Submission) -> str:
-    """Take it on."""
+    """Say that somebody takes care of it."""
     return await _do(given, "acknowledge_incident")
 
 

@@ -131,8 +131,10 @@ def duration(micros: int | None) -> str:
 
 
 def exact(micros: int | None) -> str:
-    """Milliseconds to a tenth, for one measurement's phases."""
-    return NOTHING if micros is None else f"{micros / 1000:,.1f} ms"
+    """Milliseconds to a tenth, for one measurement's phases; below one, all that was measured."""
+    if micros is None:
+        return NOTHING
+    return f"{micros / 1000:,.{3 if 0 < micros < 1000 else 1}f} ms"
 
 
 def share(part: int, whole: int) -> str:

@@ -72,4 +72,19 @@ async def _docs(request: Request) -> Response:
     """Answer ``/api/v1/docs``: the description as a page, without anybody else's scripts."""
     async with visit(request) as (visitor, _):
         schema = request.app.openapi()
-    return page(request, "api.html", visitor=visitor, schema=schema)
+    parts: dict[str, list[dict[str, Any]]] = {}
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            shown = {"parameters": [], **operation, "path": path, "method": method}
+            shown["body"] = _body(schema, operation)
+            parts.setdefault(operation["tags"][0], []).append(shown)
+    return page(request, "api.html", visitor=visitor, info=schema["info"], parts=parts)
+
+
+def _body(schema: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
+    """The description of an operation's JSON body; without properties where it takes none."""
+    if "requestBody" not in operation:
+        return {"properties": {}}
+    reference: str = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    found: dict[str, Any] = schema["components"]["schemas"][reference.rpartition("/")[2]]
+    return found

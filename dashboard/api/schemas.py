@@ -180,6 +180,7 @@ class Note(BaseModel):
     text: Annotated[
         str,
         StringConstraints(min_length=1, max_length=20_000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$"),
+        Field(description="Plain text; lines stay lines."),
     ]
 
 

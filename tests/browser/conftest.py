@@ -81,7 +81,8 @@ def new_page(browser: Browser, centre: Centre) -> Iterator[NewPage]:
 
     def heard(message: ConsoleMessage) -> None:
         # Chromium reports an answer of 400 and above as an error; those are asserted by tests.
-        if message.type in ("error", "warning") and "status of 4" not in message.text:
+        is_expected = any(f"status of {status}" in message.text for status in ("4", "503"))
+        if message.type in ("error", "warning") and not is_expected:
             complaints.append(message.text)
 
     def open_page(*, width: int = 1360, signed_in: bool = True, **options: Any) -> Page:

@@ -39,6 +39,7 @@ PAGES = [
     "/m/{checkout}/rule",
     "/incidents",
     "/incidents/{incident}",
+    "/incidents/{closed}",
     "/monitors/new",
     "/locations",
     "/settings",
@@ -68,11 +69,12 @@ def strangers(centre: Centre) -> list[str]:
         email=seed.EMAIL,
     )
     settings = Settings(database="", secret=read_secret(centre.home / "secret"))
-    return [*STRANGERS, "/reset/finish?token=mailed", unsubscribing.link(settings, 1)]
+    shown = f"/status/{centre.new_status_page(CHECKOUT)}"
+    return [*STRANGERS, shown, "/reset/finish?token=mailed", unsubscribing.link(settings, 1)]
 
 
 def name_of(path: str, look: str) -> str:
-    words = path.replace("{checkout}", "monitor").replace("{incident}", "one")
+    words = path.format(checkout="monitor", incident="open", closed="closed")
     words = re.sub(r"\?(token|person)=.*|[/?=+]+", "-", words).strip("-")
     return f"{words or 'overview'}-{look}"
 
@@ -82,9 +84,9 @@ def test_axe_finds_nothing(new_page: NewPage, centre: Centre, signed_in: bool) -
     """In one browser, each page opened once and then looked at in three ways."""
     found: list[str] = []
     page = new_page(signed_in=signed_in, reduced_motion="reduce")
-    centre.new_incident("Product pictures", "gru", is_open=False)
     known = {
         "checkout": centre.monitor(CHECKOUT),
+        "closed": centre.new_incident("Product pictures", "gru", is_open=False),
         "incident": centre.new_incident("Home page", "fra", "iad", is_open=True),
     }
     for path in PAGES if signed_in else strangers(centre):

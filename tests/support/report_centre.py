@@ -129,6 +129,24 @@ class Centre:
         assert isinstance(incident_id, int)
         return incident_id
 
+    def new_status_page(self, *names: str) -> str:
+        """Make a status page of these monitors; return what its address ends in."""
+        self.execute(
+            """
+            WITH page AS (
+                INSERT INTO vantage.status_pages (account_id, slug, title)
+                SELECT account_id, 'shop', 'Example Shop'
+                FROM vantage.monitors WHERE name = ANY (%(names)s) LIMIT 1
+                ON CONFLICT DO NOTHING RETURNING id
+            )
+            INSERT INTO vantage.status_page_monitors (page_id, monitor_id)
+            SELECT page.id, monitors.id
+            FROM page CROSS JOIN vantage.monitors WHERE name = ANY (%(names)s)
+            """,
+            names=list(names),
+        )
+        return "shop"
+
     def new_page_result(self, name: str, location: str) -> None:
         """A whole page of this moment: 16 resources, one of which failed.
 

@@ -189,6 +189,9 @@ def test_a_browsers_session_reads_and_changes_nothing(visitor: Visitor) -> None:
     assert visitor.ask("/api/v1/monitors/1", "DELETE").status == 403
     text = visitor.ask("/api/v1/docs").text
     assert "/api/v1/monitors/{monitor_id}/availability" in text
+    # Each operation tells the fields of its own body.
+    told = text.partition("/post-mortem</span>")[2].partition("</article>")[0]
+    assert re.findall(r'scope="row" class="mono">(\w+)<', told) == ["incident_id", "text"]
     assert not re.search(r'(src|href)="https?:', text)
 
 

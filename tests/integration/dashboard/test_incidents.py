@@ -78,7 +78,7 @@ def test_people_take_incidents_on_and_write_down_what_they_found(
     ]
     shown = visitor.ask(page).text
     assert "Logs rotate now." in shown
-    assert f"Taken on by {seed.EMAIL}" in shown
+    assert f"Acknowledged by {seed.EMAIL}" in shown
 
 
 def test_a_viewer_only_reads(visitor: Visitor, centre: Centre, open_incident: int) -> None:
