@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from dashboard import words
@@ -21,9 +22,8 @@ BOUNDS_US = (50_000, 100_000, 200_000, 400_000, 800_000)
 """Upper bounds of the six steps but the last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One bucket; ``title`` says what was in it."""
+class Cell(NamedTuple):
+    """One bucket; ``title`` says what was in it, in our own words, which need no escaping."""
 
     kind: str
     title: str
@@ -31,10 +31,9 @@ class Cell:
     is_failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """What all cells of one bucket share: when it begins, Unix seconds and in words; where they
-    lie, percent; the span that they open."""
+    lie, percent; the span that they open, as it stands in HTML."""
 
     begin_s: int
     begin: str
@@ -76,7 +75,7 @@ def columns(begins: Sequence[datetime], width: timedelta) -> list[Column]:
             round(begin.timestamp()),
             f"{begin:%-d %b, %H:%M} UTC",
             round(100 * at / len(begins), 3),
-            urlencode(Timespan(begin, begin + width).query, safe=":"),
+            urlencode(Timespan(begin, begin + width).query, safe=":").replace("&", "&amp;"),
         )
         for at, begin in enumerate(begins)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -63,6 +64,9 @@ def run(settings: Settings, listening: socket.socket) -> None:
     # uvicorn raises the signal again when it has ended well; for us that is no failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
+    # What is there by now stays, and need not be looked through while pages are made.
+    gc.collect()
+    gc.freeze()
     uvloop.run(server.serve(sockets=[listening]))
 
 

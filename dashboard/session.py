@@ -169,6 +169,6 @@ async def enter(request: Request, visitor: Visitor) -> AsyncIterator[Reader]:
     """
     database: Database = request.app.state.database
     async with database.transaction() as reader:
-        if not await reader.one(Entered, "enter", user_id=visitor.user_id):
+        if not await reader.one(Entered, "enter_again", user_id=visitor.user_id):
             raise NotSignedIn
         yield reader

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 NOTHING = "\N{EN DASH}"
 
@@ -234,6 +235,7 @@ def places(titles: Mapping[str, str], names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
+@lru_cache(4_096)
 def order(title: str) -> str:
     """What to sort names by: without regard to case and accents."""
     plain = unicodedata.normalize("NFKD", title)

@@ -35,6 +35,15 @@ SELECT
 FROM report.session_of(%(kind)s, %(token_hash)s) AS found
 CROSS JOIN LATERAL report.enter(found.user_id) AS entered
 
+-- enter_again --
+-- A person who was just seen. Plans are kept, since to plan for each span what reads several
+-- hypertables takes longer than to run it.
+SELECT
+    entered.account_id,
+    entered.account
+FROM report.enter(%(user_id)s) AS entered
+CROSS JOIN set_config('plan_cache_mode', 'force_generic_plan', true)
+
 -- visitor_by_token --
 SELECT
     entered.user_id,

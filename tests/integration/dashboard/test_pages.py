@@ -32,6 +32,18 @@ def test_pages_hold_no_inline_script_or_style(visitor: Visitor) -> None:
         assert not re.search(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son\w+=", text)
 
 
+def test_what_people_wrote_is_text(visitor: Visitor, centre: Centre) -> None:
+    rename = "UPDATE vantage.locations SET title = replace(title, %(old)s, %(new)s)"
+    centre.execute(rename, old="Frank", new="<i>Frank")
+    try:
+        for path in ("/", f"/m/{centre.monitor('Home page')}"):
+            text = visitor.ask(path).text
+            assert "&lt;i&gt;Frank" in text
+            assert "<i>" not in text
+    finally:
+        centre.execute(rename, old="<i>Frank", new="Frank")
+
+
 @pytest.mark.parametrize("host", ["evil example", "a/b", ""])
 def test_a_malformed_host_is_refused(visitor: Visitor, host: str) -> None:
     assert visitor.ask("/", Host=host).status == 400
