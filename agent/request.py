@@ -6,7 +6,9 @@ curl_easy_setopt(3).
 
 from __future__ import annotations
 
+import os
 import re
+import weakref
 from base64 import b64encode
 from dataclasses import replace
 from functools import lru_cache
@@ -31,6 +33,8 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 # They frame the message, and that is libcurl's to do.
 _FRAMING = {"connection", "content-length", "transfer-encoding", "expect", "upgrade", "te"}
+# What the PEM of a list of revoked certificates begins with.
+_REVOCATIONS = b"-----BEGIN X509 CRL-----"
 _WITH_BODY = ("POST", "PUT", "PATCH")
 _VERSIONS = {
     "": pycurl.CURL_HTTP_VERSION_2TLS,
@@ -93,9 +97,20 @@ def apply(curl: Any, request: Request) -> bool:
         curl.setopt(pycurl.SSLKEY_BLOB, request.client_key)
     if request.authority:
         curl.setopt(pycurl.CAINFO_BLOB, request.authority)
+        if _REVOCATIONS in request.authority:
+            _apply_revocations(curl, request.authority)
     if request.proxy:
         _apply_proxy(curl, request.proxy)
     return False
+
+
+def _apply_revocations(curl: Any, authority: bytes) -> None:
+    """Hold every certificate of a chain against its issuer's list of those that are revoked."""
+    # libcurl takes them from a file only; this one is nowhere but in memory.
+    descriptor = os.memfd_create("revocations")
+    weakref.finalize(curl, os.close, descriptor)
+    os.write(descriptor, authority)
+    curl.setopt(pycurl.CRLFILE, f"/proc/self/fd/{descriptor}")
 
 
 def _apply_proxy(curl: Any, proxy: Proxy) -> None:

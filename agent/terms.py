@@ -48,7 +48,9 @@ _OPTIONS = (
     click.option("--client-cert", type=_FILE, help="File with a certificate to show, PEM."),
     click.option("--client-key", type=_FILE, help="File with its key, PEM."),
     click.option(
-        "--ca-file", type=_FILE, help="PEM of authorities to trust instead of all others."
+        "--ca-file",
+        type=_FILE,
+        help="PEM of authorities to trust instead of all others, and lists of what they revoked.",
     ),
     click.option("--proxy", metavar="URL", help="http://, https:// or socks5h://host:port."),
     click.option("--proxy-auth-file", type=_FILE, help="File with the proxy's user:password."),

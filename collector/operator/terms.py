@@ -49,7 +49,11 @@ SECRET_OPTIONS = (
 )
 TERMS_OPTIONS = (
     click.option("--client-cert", type=FILE, help="File with a certificate to show, PEM."),
-    click.option("--ca-file", type=FILE, help="PEM of authorities to trust instead of all others."),
+    click.option(
+        "--ca-file",
+        type=FILE,
+        help="PEM of authorities to trust instead of all others, and lists of what they revoked.",
+    ),
     click.option("--proxy", metavar="URL", help="http://, https:// or socks5h://host:port."),
     click.option("--connect-to", metavar="IP", help="Instead of looking the URL's host up."),
     click.option("--name-server", metavar="IP[:PORT]", help="To ask instead of the agent's own."),

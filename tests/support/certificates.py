@@ -90,6 +90,18 @@ class TestAuthority:
         )
         return leaf
 
+    def revocations(self, *leaves: Leaf) -> bytes:
+        """Return the list of revoked certificates, PEM, that says so of ``leaves``."""
+        now = datetime.now(UTC)
+        found = x509.CertificateRevocationListBuilder().issuer_name(self._name)
+        found = found.last_update(now - timedelta(1)).next_update(now + timedelta(1))
+        for leaf in leaves:
+            certificate = x509.load_pem_x509_certificate(leaf.certificate.read_bytes())
+            revoked = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
+            found = found.add_revoked_certificate(revoked.revocation_date(now).build())
+        signed = found.sign(self._key, hashes.SHA256())
+        return signed.public_bytes(serialization.Encoding.PEM)
+
 
 def _builder(
     subject: x509.Name,

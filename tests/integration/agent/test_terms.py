@@ -188,6 +188,33 @@ async def test_a_monitor_s_own_authority_is_trusted_alone(
         assert (await probe(prober, public.url(scheme="https"))).outcome is Outcome.UP
 
 
+async def test_a_revoked_certificate_is_told_where_lists_come_with_the_authority(
+    prober: Prober, authority: TestAuthority, good: Leaf, tmp_path: Path
+) -> None:
+    revoked, other = authority.issue("127.0.0.1"), TestAuthority(tmp_path, "Other authority")
+    own = authority.path.read_bytes()
+    lists = Request(authority=own + authority.revocations(revoked))
+    strange = Request(authority=own + other.revocations())
+    async with (
+        serve(answer(), tls=revoked.server_context()) as bad,
+        serve(answer(), tls=good.server_context()) as well,
+    ):
+        url = bad.url(scheme="https")
+        result = await probe(prober, url, request=lists)
+        assert failed(result) == ("tls_cert_invalid", "tls")
+        assert result.failure is not None
+        assert "revoked" in result.failure.detail
+        for there, request in (
+            (well.url(scheme="https"), lists),
+            (url, Request(authority=own)),
+            (url, Request()),
+        ):
+            assert (await probe(prober, there, request=request)).outcome is Outcome.UP
+        missing = (await probe(prober, url, request=strange)).failure
+        assert missing is not None
+        assert "unable to get certificate CRL" in missing.detail
+
+
 # By which way ------------------------------------------------------------------------------------
 
 
