@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collector.config.alert_rules import AlertRules
+from collector.config.channels import Channels
 from collector.config.dependencies import Dependencies
 from collector.config.kind import KEY, Kind
 from collector.config.locations import Locations
@@ -19,6 +20,7 @@ KINDS: tuple[Kind, ...] = (
     AlertRules(),
     Dependencies(),
     StatusPages(),
+    Channels(),
 )
 # Whatever begins so is the user's own: a place for what anchors name.
 OWN = "x-"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
 
@@ -20,8 +19,8 @@ from collector.operator.terms import FILE, content, keyring_option
 from collector.recurrence import zone
 from collector.telling import sealing
 from collector.telling.destination import Destination
+from collector.telling.quiet import quiet_hours
 
-QUIET = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
 ARRIVES_S = 75.0
 COLUMNS = ["id", "account", "name", "kind", "address", "waiting", "last_sent_at", "last_error"]
 
@@ -105,9 +104,7 @@ def add(
             "The URL of a service holds its key, and arguments are seen by others: write it to a "
             "file and name that with --address-file, or - for standard input."
         )
-    if quiet is not None and not QUIET.fullmatch(quiet):
-        raise CollectorError(f"--quiet {quiet!r}: write it as 22:00-07:00.")
-    quiet_from, _, quiet_to = (quiet or "").partition("-")
+    quiet_from, quiet_to = quiet_hours(quiet)
     zone(time_zone)
     with db.session(url) as connection:
         owner = None if operators else account_id(connection, account)
@@ -125,8 +122,8 @@ def add(
             "delay_s": round(delay_s),
             "remind_s": None if remind_s is None else round(remind_s),
             "spacing_s": round(spacing_s),
-            "quiet_from": quiet_from or None,
-            "quiet_to": quiet_to or None,
+            "quiet_from": quiet_from,
+            "quiet_to": quiet_to,
             "time_zone": time_zone,
         }
         try:

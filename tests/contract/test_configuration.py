@@ -78,6 +78,8 @@ def test_every_example_is_valid(text: str) -> None:
         "maintenance: {a: {from: tonight, for: 1h}}",
         "maintenance_rules: {a: {from: 2026-12-01 22:00, for: 1h}}",
         "dependencies: {a: {monitor: a}}",
+        "channels: {a: {address: 'https://hooks.example/key'}}",
+        "channels: {a: {address: ann@acme.example, quiet: 22-7}}",
         "status_pages: {acme: {title: '', monitors: []}}",
         "status_pages: {acme: {title: A, address: Acme, monitors: []}}",
         "monitor: {}",

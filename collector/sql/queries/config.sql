@@ -207,6 +207,56 @@ ON CONFLICT DO NOTHING
 DELETE FROM vantage.status_pages
 WHERE id = %(id)s
 
+-- channels --
+SELECT
+    id,
+    name,
+    kind,
+    hint,
+    key_id,
+    sealed,
+    least_severity,
+    monitor_ids,
+    delay_s,
+    remind_s,
+    spacing_s,
+    quiet_from,
+    quiet_to,
+    time_zone,
+    muted_at IS NOT NULL AS is_muted,
+    own_subject,
+    own_text
+FROM vantage.channels
+WHERE account_id = %(account_id)s
+ORDER BY id
+
+-- update_channel --
+-- The sealed address NULL: it is told where it was.
+UPDATE vantage.channels
+SET
+    name = %(name)s,
+    kind = COALESCE(%(kind)s, kind),
+    hint = COALESCE(%(hint)s, hint),
+    key_id = COALESCE(%(key_id)s, key_id),
+    sealed = COALESCE(%(sealed)s, sealed),
+    last_error = CASE WHEN %(sealed)s::bytea IS NULL THEN last_error END,
+    failing_since_at = CASE WHEN %(sealed)s::bytea IS NULL THEN failing_since_at END,
+    least_severity = %(least_severity)s,
+    monitor_ids = %(monitor_ids)s,
+    delay_s = %(delay_s)s,
+    remind_s = %(remind_s)s,
+    spacing_s = %(spacing_s)s,
+    quiet_from = %(quiet_from)s,
+    quiet_to = %(quiet_to)s,
+    time_zone = %(time_zone)s
+WHERE id = %(id)s
+RETURNING id
+
+-- mute_channel --
+UPDATE vantage.channels
+SET muted_at = CASE WHEN %(is_muted)s THEN COALESCE(muted_at, now()) END
+WHERE id = %(id)s
+
 -- record --
 INSERT INTO vantage.audit_log (account_id, actor, action, detail)
 VALUES (%(account_id)s, 'vantage apply', 'configuration_applied', %(detail)s)

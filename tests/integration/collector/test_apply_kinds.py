@@ -9,6 +9,8 @@ import pytest
 
 from collector import db
 from collector.operator.account import add_account
+from collector.telling import sealing
+from collector.telling.destination import Destination
 from tests.support.applying import Vantage, with_account
 from tests.support.collector import fetch
 from tests.support.database import Database
@@ -155,6 +157,102 @@ def test_dependencies_and_status_pages_are_applied_changed_and_pruned(vantage: V
     told = fetch(vantage.url, "SELECT actor, detail FROM vantage.audit_log ORDER BY id")
     assert {each["actor"] for each in told[-3:]} == {"vantage apply"}
     assert told[-1]["detail"] == "delete status page acme, delete dependency shop"
+
+
+CHANNELS = """
+monitors: {shop: {url: "https://shop.example/"}}
+channels:
+  ann:
+    address: ann@acme.example
+    monitors: [shop]
+    quiet: 22:00-07:00
+    time_zone: Europe/Berlin
+    subject: "[{monitor}] {state}"
+  hook:
+    address: {env: TEST_HOOK}
+    signing_secret: {env: TEST_SIGNING}
+    after: 15m
+    remind: 1h
+    least_severity: down
+"""
+
+
+def leads_to(vantage: Vantage, name: str) -> Destination:
+    rows = "SELECT account_id, kind, key_id, sealed FROM vantage.channels WHERE name = %s"
+    [row] = fetch(vantage.url, rows, [name])
+    opened = sealing.open_(vantage.keyring, row["account_id"], row["key_id"], bytes(row["sealed"]))
+    return Destination.decode(row["kind"], opened)
+
+
+def test_channels_are_applied_changed_and_pruned_and_no_secret_is_shown(
+    vantage: Vantage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_HOOK", "https://hooks.example/hush")
+    monkeypatch.setenv("TEST_SIGNING", "hush-hush-hush-hush")
+    planned = vantage.apply(CHANNELS, "--plan")
+    assert "address: (set, not shown)" in planned.output
+    assert not vantage.keyring.exists  # a plan makes no key
+    assert [key for _, _, key in vantage.changes(CHANNELS)] == ["shop", "ann", "hook"]
+    assert vantage.changes(CHANNELS) == []
+    assert leads_to(vantage, "hook") == Destination(
+        "webhook", "https://hooks.example/hush", "hush-hush-hush-hush"
+    )
+    exported = vantage("export").output
+    assert "address: ann@acme.example" in exported
+    assert "quiet: 22:00-07:00" in exported
+    assert "address: stored" in exported
+    assert "hush" not in exported + planned.output
+    monkeypatch.delenv("TEST_HOOK")
+    monkeypatch.delenv("TEST_SIGNING")
+    assert vantage.apply(exported).output == "Nothing to change.\n"
+
+    changed = exported.replace("after: 15m", "after: 5m\n    muted: true").replace("[shop]", "[]")
+    assert "channels.ann.monitors: name one at least" in vantage.apply(changed).output
+    changed = changed.replace("    monitors: []\n", "")
+    told = vantage.apply(changed).output
+    assert "after: 15m -> 5m" in told
+    assert "muted: none -> true" in told
+    ann, hook = fetch(vantage.url, "SELECT * FROM vantage.channels ORDER BY name")
+    assert (ann["own_subject"], ann["monitor_ids"]) == ("[{monitor}] {state}", None)
+    assert (hook["delay_s"], hook["remind_s"], bool(hook["muted_at"])) == (300, 3600, True)
+    # Elsewhere, signed as before.
+    monkeypatch.setenv("TEST_HOOK", "https://hooks.example/other")
+    moved = changed.replace("address: stored", "address: {env: TEST_HOOK}")
+    assert vantage.changes(moved) == [("update", "channel", "hook")]
+    assert leads_to(vantage, "hook") == Destination(
+        "webhook", "https://hooks.example/other", "hush-hush-hush-hush"
+    )
+    without = moved.partition("channels")[0]
+    assert vantage.changes(without, "--prune") == [
+        ("delete", "channel", "hook"),
+        ("delete", "channel", "ann"),
+    ]
+    assert fetch(vantage.url, "SELECT FROM vantage.channels") == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ("address: https://hooks.example/hush", "is a secret, and not written into the file"),
+        ("address: nobody", "channels.a.address: That is no address"),
+        ("address: stored", "channels.a.address: no address is stored yet"),
+        ("address: {env: TEST_HOOK}", "say with signing_secret: {env: NAME} by what"),
+        ("address: {env: TEST_HOOK}, signing_secret: {env: TEST_SHORT}", "at least 16 characters"),
+        ("address: a@b.example, signing_secret: {env: TEST_HOOK}", "only webhooks are signed"),
+        ("address: a@b.example, after: 25h", "after can be up to 24h"),
+        ("address: a@b.example, quiet: 10pm-7am", "'10pm-7am' is not quiet hours"),
+        ("address: a@b.example, subject: '{colour}'", "There is no field {colour}"),
+        ("address: a@b.example, monitors: [b]", "there is no monitor 'b'"),
+    ],
+)
+def test_a_channel_that_cannot_be_is_told_without_its_secret(
+    vantage: Vantage, monkeypatch: pytest.MonkeyPatch, fields: str, sentence: str
+) -> None:
+    monkeypatch.setenv("TEST_HOOK", "https://hooks.example/hush")
+    monkeypatch.setenv("TEST_SHORT", "hush")
+    refused = vantage.apply(f"channels: {{a: {{{fields}}}}}")
+    assert (refused.exit_code, sentence in refused.output) == (1, True), refused.output
+    assert "hush" not in refused.output
 
 
 def test_an_address_that_is_taken_and_one_that_cannot_be(vantage: Vantage) -> None:
