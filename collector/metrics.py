@@ -120,6 +120,11 @@ NOTIFICATIONS_OLDEST_SECONDS = Gauge(
     "For how long the oldest of them has been due; 0: there is none.",
     registry=REGISTRY,
 )
+NOTIFIER_AWAY_SECONDS = Gauge(
+    "vantage_collector_notifier_away_seconds",
+    "For how long no notifier has looked what is to be told; 0: one does, or there is no channel.",
+    registry=REGISTRY,
+)
 CERTIFICATES = Counter(
     "vantage_collector_certificates",
     "Requests of agents for a certificate, by outcome: enrolled, renewed, refused.",

@@ -33,6 +33,7 @@ OF_LEADER = (
     metrics.ROLLUP_LAG_SECONDS,
     metrics.NOTIFICATIONS_WAITING,
     metrics.NOTIFICATIONS_OLDEST_SECONDS,
+    metrics.NOTIFIER_AWAY_SECONDS,
 )
 
 
@@ -128,6 +129,7 @@ class Upkeep:
         if row := await cursor.fetchone():
             metrics.NOTIFICATIONS_WAITING.set(row["waiting"])
             metrics.NOTIFICATIONS_OLDEST_SECONDS.set(row["oldest_s"])
+            metrics.NOTIFIER_AWAY_SECONDS.set(row["away_s"])
 
     async def keep_baselines(
         self, connection: db.AsyncConnection, kept: set[datetime]

@@ -13,7 +13,8 @@ import logging
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable, Sequence
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,10 @@ LOOK_EVERY_S = 1.0
 CERTIFICATES_EVERY_S = 600.0
 RETRY_S = 5.0
 SENDERS = 8
-# A message that takes longer is given up by its sender well before another may take it.
-LEASE_S = 120
+# Whoever sends says so often that it lives; another takes over from one that has not for a lease.
+LEASE_S = 20
+HOLD_EVERY_S = 5.0
+# A message that takes longer is tried again later.
 PATIENCE_S = 60.0
 
 Row = dict[str, Any]
@@ -144,8 +147,9 @@ class Notifier:
             if not rows:
                 await self.pause()
                 continue
-            error = await self.tell(rows)
             first = rows[0]
+            async with holding(connection, first["lease"]):
+                error = await self.tell(rows)
             await connection.execute(
                 statements["finish"],
                 {"batch": first["batch"], "lease": first["lease"], "error": error},
@@ -212,6 +216,29 @@ class Notifier:
             destination.address, str(first["batch"]), written.subject, written.text, written.html
         )
         await self.settings.mail_server.send(mail)
+
+
+@contextlib.asynccontextmanager
+async def holding(connection: db.AsyncConnection, lease: uuid.UUID) -> AsyncIterator[None]:
+    """Keep what a sender has claimed its own while it sends."""
+    is_sent = asyncio.Event()
+
+    async def hold() -> None:
+        values = {"lease": lease, "lease_s": LEASE_S}
+        while not is_sent.is_set():
+            try:
+                await asyncio.wait_for(is_sent.wait(), HOLD_EVERY_S)
+            except TimeoutError:
+                await connection.execute(db.queries("channels")["hold"], values)
+
+    task = asyncio.create_task(hold())
+    try:
+        yield
+    finally:
+        is_sent.set()
+        # A connection that is lost is missed when it is to be written down that this was sent.
+        with contextlib.suppress(psycopg.Error):
+            await task
 
 
 def tell_service(address: str, written: Message) -> None:

@@ -21,6 +21,7 @@ from collector.telling.own_words import OwnWords
 Facts = Mapping[str, Any]
 STATES = {"down": "Down", "degraded": "Slow"}
 VANTAGES = OwnWords(None, None)
+MISSED = "It was over before anybody could be told: no notifier was running."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,13 @@ def incident(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
     monitor, severity = facts["monitor"], facts["severity"]
     state = STATES[severity].lower()
     lines = [facts["summary"], f"Began {when(facts['began_at'], zone)}."]
+    again = " again" if facts.get("reopened") else ""
     if kind == "closed":
         headline = f"Up again: {monitor}"
         lines = [facts["summary"], span(facts, zone)]
+        if facts.get("is_first"):
+            headline = f"Was {state}{again}: {monitor}"
+            lines.append(MISSED)
         severity = "up"
     elif kind == "acknowledged":
         headline = f"Acknowledged: {monitor} is {state}"
@@ -89,7 +94,6 @@ def incident(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
     elif kind == "worsened":
         headline = f"Now {state}: {monitor}"
     else:
-        again = " again" if facts.get("reopened") else ""
         headline = f"{STATES[severity]}{again}: {monitor}"
     lines.append(facts["url"])
     link = f"{public_url}/incidents/{facts['incident_id']}" if public_url else ""
@@ -100,10 +104,13 @@ def trouble(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
     """Say, to operators, how a location stands."""
     is_over = kind == "trouble_over"
     what = "silent" if facts["kind"] == "silent" else "failing by itself"
-    headline = f"Location {facts['title']} is {'well again' if is_over else what}"
+    is_first = bool(facts.get("is_first"))
+    said = f"was {what}" if is_first else f"is {'well again' if is_over else what}"
+    headline = f"Location {facts['title']} {said}"
     lines = [facts["summary"], f"Began {when(facts['began_at'], zone)}."]
     if is_over:
         lines[1] = span({**facts, "recovered_at": facts["ended_at"]}, zone)
+        lines += [MISSED] * is_first
     else:
         lines.append("Its results have no vote meanwhile; customers are not told.")
     link = f"{public_url}/locations" if public_url else ""

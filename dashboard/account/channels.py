@@ -15,7 +15,7 @@ from dashboard.db import Reader
 from dashboard.errors import Unacceptable
 from dashboard.forms import Form, Submission
 from dashboard.rendering import settings_page
-from dashboard.rows.channel import Channel, Field, Preview, SealingKey, Told
+from dashboard.rows.channel import Channel, Field, Notifying, Preview, SealingKey, Told
 from dashboard.rows.monitor import Monitor
 from dashboard.session import Visitor, visit
 
@@ -62,6 +62,7 @@ async def show(
         told = await reader.all(Told, "told")
         monitors = await reader.all(Monitor, "monitors")
         key = await reader.one(SealingKey, "sealing_key")
+        notifying = await reader.the(Notifying, "notifying")
         fields = await reader.all(Field, "notification_fields")
     wanted = "" if is_done else request.query_params.get("change", "")
     changed = next((channel for channel in channels if str(channel.id) == wanted), None)
@@ -76,6 +77,7 @@ async def show(
         monitors=monitors,
         names={monitor.id: monitor.name for monitor in monitors},
         is_told=key is not None,
+        away_since=notifying.looked_at if channels and notifying.is_away else None,
         fields=fields,
         zones=zones(),
         delays=DELAYS,

@@ -16,6 +16,14 @@ class SealingKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Notifying:
+    """Whether anybody tells. ``looked_at``: when it was last decided what is to be told."""
+
+    looked_at: datetime
+    is_away: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """Where the account is told. ``remind_s`` None: never again. ``waiting``: not sent yet.
 

@@ -6,6 +6,12 @@ SELECT
     public_key
 FROM report.sealing_keys
 
+-- notifying --
+SELECT
+    looked_at,
+    is_away
+FROM report.notifying
+
 -- channels --
 SELECT
     id,

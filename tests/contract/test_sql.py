@@ -104,6 +104,7 @@ ALL_SEE = (
     "report.locations",
     "report.sealing_keys",
     "report.offers",
+    "report.notifying",
     "report.notification_fields",
 )
 

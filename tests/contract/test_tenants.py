@@ -26,6 +26,7 @@ SHARED = {
     "report.location_troubles",
     "report.sealing_keys",
     "report.offers",
+    "report.notifying",
     "report.outbox",
     "report.notification_fields",
 }

@@ -289,7 +289,7 @@ class Campaign:
     def outage(self, site: Target, numbers: range) -> None:
         """Break monitors until it is decided that people are told, and mend them until it is over.
 
-        An incident that was over before any notifier looked would rightly be told to nobody.
+        An incident that was over before any notifier looked would rightly be one message, not two.
         """
         for broken, reached in ((numbers, "opened"), ((), "closed")):
             site.broken = {f"/{number}" for number in broken}
@@ -314,7 +314,7 @@ class Campaign:
             if not has_ended(each):
                 each.stop()
         with psycopg.connect(self.owner, autocommit=True) as connection:
-            # Nobody is left who could hold one; waiting for two minutes would show the same.
+            # Nobody is left who could hold one; waiting for leases to end would show the same.
             connection.execute("UPDATE vantage.channels SET leased_until = now()")
             connection.execute("UPDATE vantage.notifications SET due_at = now()")
         self.notifier(stack, "notifier-last", box)

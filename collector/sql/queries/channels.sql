@@ -107,6 +107,9 @@ SELECT claimed.*
 FROM vantage.claim_notifications(%(lease_s)s) AS claimed
 ORDER BY claimed.id
 
+-- hold --
+SELECT vantage.hold_channel(%(lease)s, %(lease_s)s)
+
 -- attempts --
 SELECT max(attempts) AS attempts
 FROM vantage.notifications

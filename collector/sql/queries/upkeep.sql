@@ -21,7 +21,12 @@ SELECT vantage.keep_baselines(%(hour_at)s) AS kept
 -- notifications_due --
 SELECT
     count(*) AS waiting,
-    COALESCE(extract(epoch FROM now() - min(notifications.due_at)), 0)::double precision AS oldest_s
+    COALESCE(extract(epoch FROM now() - min(notifications.due_at)), 0)::double precision AS oldest_s,
+    COALESCE(
+        (SELECT extract(epoch FROM now() - notifying.looked_at) FROM vantage.notifying
+         WHERE notifying.looked_at < now() - INTERVAL '1 minute'
+             AND EXISTS (SELECT FROM vantage.channels WHERE channels.muted_at IS NULL)),
+        0)::double precision AS away_s
 FROM vantage.notifications
 JOIN vantage.channels ON channels.id = notifications.channel_id
 WHERE notifications.sent_at IS NULL

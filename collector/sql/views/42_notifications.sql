@@ -49,6 +49,8 @@ DECLARE
     found record;
     made integer := 0;
     what text;
+    due_at timestamptz;
+    looked_at CONSTANT timestamptz := (SELECT notifying.looked_at FROM vantage.notifying);
 BEGIN
     FOR found IN
         SELECT
@@ -87,15 +89,32 @@ BEGIN
             AND vantage.in_maintenance((found.incident).monitor_id, now()) THEN
             CONTINUE;
         END IF;
-        IF found.told_severity IS NULL THEN
-            IF (found.incident).closed_at IS NULL
-                AND (found.incident).silenced_by IS NULL
+        IF found.told_severity IS NULL AND (found.incident).closed_at IS NULL THEN
+            IF (found.incident).silenced_by IS NULL
                 AND ((found.channel).delay_s = 0 OR (found.incident).acknowledged_at IS NULL)
                 AND now() >= (found.incident).opened_at
                     + make_interval(secs => (found.channel).delay_s)
             THEN
                 made := made + vantage.notify(found.channel, format(found.step, 'opened'), 'opened',
                     (found.incident).id, found.content);
+            END IF;
+            CONTINUE;
+        ELSIF found.told_severity IS NULL THEN
+            -- Over before anybody could say that it opened: told as one thing, where it came due
+            -- and was over while nobody looked.
+            due_at := make_interval(secs => (found.channel).delay_s) + COALESCE(
+                (SELECT max(at) FROM vantage.incident_events
+                 WHERE incident_id = (found.incident).id AND kind IN ('opened', 'reopened')),
+                (found.incident).opened_at);
+            IF due_at > looked_at
+                AND due_at <= (found.incident).closed_at
+                AND (found.incident).silenced_by IS NULL
+                AND ((found.channel).delay_s = 0
+                    OR COALESCE((found.incident).acknowledged_at > due_at, true))
+                AND NOT vantage.in_maintenance((found.incident).monitor_id, due_at)
+            THEN
+                made := made + vantage.notify(found.channel, format(found.step, 'closed'), 'closed',
+                    (found.incident).id, found.content || '{"is_first": true}');
             END IF;
             CONTINUE;
         END IF;
@@ -135,7 +154,8 @@ $$;
 COMMENT ON FUNCTION vantage.notify_of_incidents IS
     'Decides what channels are told of incidents: that one opened (after the channel''s delay, '
     'unless acknowledged), is still open, worsened, was acknowledged, closed. Who was not told that '
-    'it opened is told nothing of it; of what is open during maintenance nobody is told. Made from the incidents themselves, so that nothing is lost '
+    'it opened is told nothing of it, unless it was over before any notifier looked; of what is open '
+    'during maintenance nobody is told. Made from the incidents themselves, so that nothing is lost '
     'by a pause; returns how many were decided.';
 
 CREATE OR REPLACE FUNCTION vantage.notify_of_certificates()
@@ -205,6 +225,7 @@ AS $$
 DECLARE
     found record;
     made integer := 0;
+    looked_at CONSTANT timestamptz := (SELECT notifying.looked_at FROM vantage.notifying);
 BEGIN
     FOR found IN
         SELECT
@@ -234,6 +255,11 @@ BEGIN
         ) THEN
             made := made + vantage.notify(
                 found.channel, found.step || 'ended', 'trouble_over', NULL, found.content);
+        ELSIF (found.trouble).began_at + make_interval(secs => (found.channel).delay_s)
+            BETWEEN looked_at AND (found.trouble).ended_at
+        THEN
+            made := made + vantage.notify(found.channel, found.step || 'ended', 'trouble_over', NULL,
+                found.content || '{"is_first": true}');
         END IF;
     END LOOP;
     RETURN made;
@@ -247,12 +273,17 @@ CREATE OR REPLACE FUNCTION vantage.decide_notifications(with_certificates boolea
 RETURNS integer
 LANGUAGE plpgsql
 AS $$
+DECLARE
+    made integer;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtext('vantage.notifications')) THEN
         RETURN 0;
     END IF;
-    RETURN vantage.notify_of_incidents() + vantage.notify_operators()
+    made := vantage.notify_of_incidents() + vantage.notify_operators()
         + CASE WHEN with_certificates THEN vantage.notify_of_certificates() ELSE 0 END;
+    -- It is asked every second; a row that is written as often would be for nothing.
+    UPDATE vantage.notifying SET looked_at = now() WHERE looked_at < now() - INTERVAL '5 s';
+    RETURN made;
 END
 $$;
 COMMENT ON FUNCTION vantage.decide_notifications IS
@@ -271,6 +302,16 @@ LIMIT 1;
 COMMENT ON VIEW report.sealing_keys IS 'What channels'' addresses are sealed to. No row: nobody tells yet.';
 COMMENT ON COLUMN report.sealing_keys.key_id IS 'Its name.';
 COMMENT ON COLUMN report.sealing_keys.public_key IS 'X25519.';
+
+CREATE OR REPLACE VIEW report.notifying WITH (security_barrier) AS
+SELECT
+    looked_at,
+    now() - looked_at > INTERVAL '1 minute' AS is_away
+FROM vantage.notifying
+WHERE vantage.current_account() IS NOT NULL;
+COMMENT ON VIEW report.notifying IS 'Whether anybody tells: whether vantage-collector notify runs.';
+COMMENT ON COLUMN report.notifying.looked_at IS 'When it last decided what is to be told, within 5 s.';
+COMMENT ON COLUMN report.notifying.is_away IS 'It has not for a minute: nobody is told of anything.';
 
 CREATE OR REPLACE VIEW report.channels WITH (security_barrier) AS
 SELECT
@@ -621,6 +662,16 @@ $$;
 COMMENT ON FUNCTION vantage.claim_notifications IS
     'One message to send: what is due for a channel that no other sender works on, which is then '
     'this one''s for lease_s seconds. No row: nothing is due.';
+
+CREATE OR REPLACE FUNCTION vantage.hold_channel(given_lease uuid, lease_s integer)
+RETURNS void
+LANGUAGE sql
+AS $$
+    UPDATE vantage.channels SET leased_until = now() + make_interval(secs => lease_s)
+    WHERE lease = given_lease
+$$;
+COMMENT ON FUNCTION vantage.hold_channel IS
+    'Keeps a channel for the sender that works on it: it lives, and needs longer than a lease.';
 
 CREATE OR REPLACE FUNCTION vantage.finish_notifications(
     given_batch uuid, given_lease uuid, given_error text)

@@ -54,7 +54,7 @@ GRANT SELECT ON vantage.applied TO vantage_views;
 GRANT INSERT, UPDATE, DELETE ON vantage.maintenance TO vantage_views;
 GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.channels TO vantage_views;
 GRANT SELECT, INSERT ON vantage.notifications TO vantage_views;
-GRANT SELECT ON vantage.sealing_keys TO vantage_views;
+GRANT SELECT ON vantage.sealing_keys, vantage.notifying TO vantage_views;
 GRANT SELECT, INSERT ON vantage.reports TO vantage_views;
 GRANT SELECT ON vantage.plans, vantage.retention TO vantage_views;
 GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.mails, vantage.report_schedules,

@@ -111,6 +111,11 @@ class Place:
             what=f"{number} notifications",
         )
 
+    def is_held(self) -> bool:
+        return bool(
+            fetch(self.url, "SELECT FROM vantage.channels WHERE leased_until > clock_timestamp()")
+        )
+
     def let_leases_end(self) -> None:
         self.execute("UPDATE vantage.channels SET leased_until = now()")
 
@@ -249,6 +254,22 @@ def test_a_sender_killed_before_it_sent_loses_nothing(place: Place) -> None:
     assert len(place.box.to(TO)) == 1
 
 
+def test_what_was_over_while_no_notifier_ran_is_told_when_one_is_back(place: Place) -> None:
+    place.add(TO, "--spacing=0s")
+    place.add(f"{place.received.address}/late")
+    incident = place.open_incident()
+    place.close_incidents()
+    with place.notifier("one", LOOPBACK):
+        mail = place.box.wait_for(TO)
+        facts = json.loads(place.received.wait_for("/late").body)
+        wait_until(lambda: not place.waiting(), what="all to be sent")
+    assert mail["Subject"] == "Was down: 127.0.0.1:1/0"
+    assert "no notifier was running" in as_text(mail)
+    told = facts["kind"], facts["facts"]["incident_id"], facts["facts"]["is_first"]
+    assert told == ("closed", incident, True)
+    assert (len(place.box.mails), len(place.received.deliveries)) == (1, 1)
+
+
 def test_what_a_killed_sender_had_sent_is_sent_again_as_the_same(place: Place) -> None:
     place.add(f"{place.received.address}/once")
     place.received.holding.clear()
@@ -275,7 +296,9 @@ def test_a_sender_that_is_stopped_finishes_what_it_sends(place: Place) -> None:
         assert place.received.holding.wait(60)
         assert program.process
         program.process.terminate()
-        time.sleep(0.3)
+        # It is slow, not dead: so it says, and nobody else takes over.
+        place.let_leases_end()
+        wait_until(place.is_held, what="its word that it lives")
         place.received.released.set()
         program.process.wait(30)
         assert program.process.returncode == 0

@@ -60,6 +60,9 @@ class Telling:
     def change(self, incident: int, what: str) -> None:
         self.run(f"UPDATE vantage.incidents SET {what} WHERE id = %s", incident)
 
+    def look(self, ago: str) -> None:
+        self.run("UPDATE vantage.notifying SET looked_at = now() - %s::interval", ago)
+
     def decide(self) -> list[tuple[int, str]]:
         """What is decided by now and was not before: channel and kind."""
         [(before,)] = self.run("SELECT COALESCE(max(id), 0) FROM vantage.notifications")
@@ -123,6 +126,50 @@ def test_who_was_not_told_that_it_opened_is_not_told_that_it_closed(telling: Tel
     telling.channel(delay_s=600)
     telling.incident(ago="9 min", recovered_at="now", closed_at="now")
     assert telling.decide() == []
+
+
+@pytest.mark.parametrize(
+    ("ago", "delay_s", "columns", "is_told"),
+    [
+        ("30 min", 0, {}, True),
+        ("30 min", 900, {}, True),
+        ("30 min", 0, {"reopened": 1}, True),
+        ("30 min", 3600, {}, False),  # over before its turn came
+        ("90 min", 0, {}, False),  # somebody looked after it had opened: it was muted then, say
+        ("90 min", 3600, {}, True),
+        ("30 min", 900, {"acknowledged_at": "now", "acknowledged_by": "ann"}, True),
+        ("90 min", 3600, {"acknowledged_at": "-infinity", "acknowledged_by": "ann"}, False),
+    ],
+)
+def test_what_was_over_before_anybody_looked_is_told_as_one_thing(
+    telling: Telling, ago: str, delay_s: int, columns: dict[str, Any], is_told: bool
+) -> None:
+    channel = telling.channel(delay_s=delay_s)
+    telling.look("1 h")
+    telling.incident(ago=ago, recovered_at="now", closed_at="now", **columns)
+    assert telling.decide() == [(channel, "closed")] * is_told
+    assert telling.decide() == []
+    first = "SELECT content -> 'is_first' FROM vantage.notifications"
+    assert telling.run(first) == [(True,)] * is_told
+
+
+def test_what_was_silenced_or_in_maintenance_meanwhile_is_told_to_nobody(telling: Telling) -> None:
+    telling.channel(monitor_ids=[2])
+    telling.look("1 h")
+    parent = telling.incident(1)
+    over = {"recovered_at": "now", "closed_at": "now"}
+    child = telling.incident(2, "30 min", silenced_by=parent, **over)
+    assert telling.decide() == []
+    telling.change(child, "silenced_by = NULL")
+    telling.run(
+        "INSERT INTO vantage.maintenance (account_id, from_at, to_at)"
+        " VALUES (1, now() - INTERVAL '40 min', now() - INTERVAL '20 min')"
+    )
+    telling.look("1 h")
+    assert telling.decide() == []
+    telling.look("1 h")
+    telling.run("DELETE FROM vantage.maintenance")
+    assert [kind for _, kind in telling.decide()] == ["closed"]
 
 
 def test_reminders_go_on_until_it_is_over_or_acknowledged(telling: Telling) -> None:
@@ -242,6 +289,20 @@ def test_operators_are_told_of_locations_and_customers_are_not(telling: Telling)
     assert telling.decide() == []
 
 
+def test_operators_are_told_of_what_was_over_before_anybody_looked(telling: Telling) -> None:
+    operators = telling.channel(account=None)
+    began = (
+        "INSERT INTO vantage.location_troubles (location, kind, began_at, ended_at, detail)"
+        " VALUES ('fra', 'silent', now() - %s::interval, now(), 'No agent answers.')"
+    )
+    telling.look("1 h")
+    telling.run(began, "90 min")
+    assert telling.decide() == []
+    telling.run(began, "30 min")
+    telling.look("1 h")
+    assert telling.decide() == [(operators, "trouble_over")]
+
+
 def claim(telling: Telling) -> list[tuple[Any, ...]]:
     return telling.run("SELECT channel_id, kind, batch, lease FROM vantage.claim_notifications(60)")
 
@@ -302,6 +363,20 @@ def test_it_is_given_up_after_about_a_day(telling: Telling) -> None:
     assert 20 < waited / 3600 < 30
     [(is_given_up,)] = telling.run("SELECT given_up_at IS NOT NULL FROM vantage.notifications")
     assert is_given_up
+
+
+def test_a_sender_that_lives_keeps_its_channel_and_no_other(telling: Telling) -> None:
+    telling.channel()
+    telling.incident(1)
+    telling.decide()
+    [(_, _, _, lease)] = claim(telling)
+    telling.run("UPDATE vantage.channels SET leased_until = now()")
+    telling.run("SELECT vantage.hold_channel(gen_random_uuid(), 60)")
+    left = "SELECT leased_until - now() = %s::interval FROM vantage.channels"
+    assert telling.run(left, "0 s") == [(True,)]
+    telling.run("SELECT vantage.hold_channel(%s, 60)", lease)
+    assert telling.run(left, "60 s") == [(True,)]
+    assert claim(telling) == []
 
 
 def test_another_sender_takes_over_when_a_lease_ends(telling: Telling) -> None:

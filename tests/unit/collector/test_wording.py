@@ -73,6 +73,18 @@ def told(
         ("reminder", INCIDENT, "Still down: Shop <b>", "Began"),
         ("acknowledged", INCIDENT, "Acknowledged: Shop <b> is down", "ann@acme.example takes care"),
         ("closed", INCIDENT, "Up again: Shop <b>", "15:02 CET: 30 min."),
+        (
+            "closed",
+            {**INCIDENT, "is_first": True},
+            "Was down: Shop <b>",
+            "15:02 CET: 30 min.\nIt was over before anybody could be told",
+        ),
+        (
+            "trouble_over",
+            {**TROUBLE, "is_first": True},
+            "Location Singapore was silent",
+            "no notifier was running",
+        ),
         ("certificate", CERTIFICATE, "Certificate expires within 7 days: Shop", "CN=shop.example"),
         ("trouble", TROUBLE, "Location Singapore is silent", "no vote meanwhile"),
         ("trouble_over", TROUBLE, "Location Singapore is well again", "14:40 CET: 8 min."),
