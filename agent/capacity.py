@@ -9,6 +9,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 LOOK_EVERY_S = 0.25
@@ -79,11 +80,13 @@ def most_here() -> int:
     """Return how many probes this machine has memory and descriptors for."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     by_files = (files - OTHER_FILES) // PROBE_FILES if files > 0 else MOST
-    return max(1, min(MOST, by_files, _free_bytes() // 4 // PROBE_BYTES))
+    return max(1, min(MOST, by_files, free_bytes() // 4 // PROBE_BYTES))
 
 
-def _free_bytes() -> int:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
+def free_bytes(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Return how much memory there is to be had; enough for MOST where nothing says it."""
+    with suppress(OSError):  # as where only processes can be seen
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
     return PROBE_BYTES * MOST * 4

@@ -4,7 +4,7 @@
 
 Agents are the real delivery and spool, each with its own certificate and stream over mutual TLS,
 all in one process beside the database on the other core. First what is there already is delivered
-as fast as it is taken; then half as much comes in a steady flow, and every acknowledgement is timed
+as fast as it is taken; then shares of that come in steady flows, and every acknowledgement is timed
 from the moment its results are durable. How long that took within the collector, stage by stage, is
 what it says itself; the rest is the agents' and the network's.
 """
@@ -167,19 +167,28 @@ def peak_mb(pid: int) -> float:
 
 
 class Bench:
-    """``latency_ms``: percentiles of the steady flow's acknowledgements, once it was run.
+    """``latency_ms``: percentiles of each steady flow's acknowledgements, once it was run.
 
-    ``stages``: of its batches within the collector, how many took how long (s) at most, by stage.
+    ``stages``: of the last one's batches within the collector, how many took how long (s) at most,
+    by stage.
     """
 
-    def __init__(self, directory: Path, agents: int, results: int, seconds: float) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        agents: int,
+        results: int,
+        seconds: float,
+        shares: tuple[float, ...],
+    ) -> None:
         self.directory = directory
         self.locations = [f"region-{number}" for number in range(agents)]
         self.results = results
         self.seconds = seconds
+        self.shares = shares
         self.dice = random.Random(1)
         self.rows: list[tuple[object, ...]] = []
-        self.latency_ms: dict[str, float] = {}
+        self.latency_ms: dict[float, dict[str, float]] = {}
         self.stages: dict[str, dict[float, float]] = {}
         self.memory_mb: dict[str, float] = {}
         self.metrics_port = free_port()
@@ -243,25 +252,33 @@ class Bench:
             self.memory_mb["before"] = peak_mb(pid)
             speed = await self.measured("backlog", self.drained, copy_speed)
             self.memory_mb["after a backlog"] = peak_mb(pid)
-            self.fleet.latencies.clear()
-            before = await asyncio.to_thread(self.staged)
-            count = max(1, round(speed / 2 * PERIOD_S / len(self.fleet.agents)))
-            turns = round(self.seconds / PERIOD_S) * len(self.fleet.agents)
-            # Made before: what that takes is no agent's, which would have probed instead.
-            made_before = [self.fleet.make(count, self.dice) for _ in range(turns)]
-            await self.measured("half of that", lambda: self.flowed(made_before), copy_speed)
-            after = await asyncio.to_thread(self.staged)
-            self.stages = {
-                stage: shares({limit: count - before[stage][limit] for limit, count in of.items()})
-                for stage, of in after.items()
-            }
+            for share in self.shares:
+                await self.steady(share, speed * share, copy_speed)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        self.latency_ms = percentiles(self.fleet.latencies)
         [row] = fetch(self.local.url(), "SELECT count(*) AS stored FROM vantage.results")
         assert row["stored"] == sum(agent.made for agent in self.fleet.agents), row
+
+    async def steady(self, share: float, speed: float, copy_speed: float) -> None:
+        """Have so many results a second come, and time their acknowledgements."""
+        self.fleet.latencies.clear()
+        before = await asyncio.to_thread(self.staged)
+        of_each = speed / len(self.fleet.agents)
+        count = max(1, round(of_each * PERIOD_S))
+        period_s = count / of_each
+        turns = max(1, round(self.seconds / period_s)) * len(self.fleet.agents)
+        # Made before: what that takes is no agent's, which would have probed instead.
+        made_before = [self.fleet.make(count, self.dice) for _ in range(turns)]
+        name = f"{share:.0%} of that wanted"
+        await self.measured(name, lambda: self.flowed(made_before, period_s), copy_speed)
+        after = await asyncio.to_thread(self.staged)
+        self.latency_ms[share] = percentiles(self.fleet.latencies)
+        self.stages = {
+            stage: shares({limit: count - before[stage][limit] for limit, count in of.items()})
+            for stage, of in after.items()
+        }
 
     def staged(self) -> dict[str, dict[float, float]]:
         """Return how many batches took no longer than each limit, by stage."""
@@ -317,12 +334,12 @@ class Bench:
         (from_s, from_done), (to_s, to_done) = middle[0], middle[-1]
         return to_done - from_done, to_s - from_s
 
-    async def flowed(self, flow: list[list[bytes]]) -> tuple[int, float]:
-        """Have each agent make some results every PERIOD_S, one agent after the other."""
+    async def flowed(self, flow: list[list[bytes]], period_s: float) -> tuple[int, float]:
+        """Have each agent make some results every period, one agent after the other."""
         agents = self.fleet.agents
         began = time.perf_counter()
         for turn, payloads in enumerate(flow):
-            wait_s = began + turn * PERIOD_S / len(agents) - time.perf_counter()
+            wait_s = began + turn * period_s / len(agents) - time.perf_counter()
             await asyncio.sleep(max(0, wait_s))
             agent = agents[turn % len(agents)]
             self.fleet.spool(agent, payloads)
@@ -372,17 +389,32 @@ def running_database() -> Iterator[tuple[LocalDatabase, subprocess.Popen[bytes]]
 @click.command(context_settings={"show_default": True})
 @click.option("--agents", type=click.IntRange(min=1), default=200, help="Each in its own location.")
 @click.option("--results", type=click.IntRange(min=100), default=4_000, help="Of each agent.")
-@click.option("--seconds", type=click.FloatRange(min=2), default=15.0, help="Of the steady flow.")
+@click.option("--seconds", type=click.FloatRange(min=2), default=15.0, help="Of each steady flow.")
+@click.option(
+    "--share",
+    "of_speed",
+    type=click.FloatRange(min=0.01, max=1),
+    multiple=True,
+    default=(0.05, 0.1, 0.25, 0.5),
+    help="Of the backlog's speed, as a steady flow; repeatable.",
+)
 @click.option("--log-level", default="warning", help="The collector's, for a profile's sake.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON, and no table.")
-def main(agents: int, results: int, seconds: float, log_level: str, is_json: bool) -> None:
-    """Measure the bare COPY, then a backlog, then a steady flow; print a table."""
+def main(
+    agents: int,
+    results: int,
+    seconds: float,
+    of_speed: tuple[float, ...],
+    log_level: str,
+    is_json: bool,
+) -> None:
+    """Measure the bare COPY, then a backlog, then steady flows; print a table."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     beside = conditions()
     with tempfile.TemporaryDirectory(prefix="vantage-throughput-") as name:
-        bench = Bench(Path(name), agents, results, seconds)
+        bench = Bench(Path(name), agents, results, seconds, of_speed)
         rows = bench.run()
     headings = (
         *("what", "results", "results/s", "to COPY"),
@@ -397,10 +429,10 @@ def main(agents: int, results: int, seconds: float, log_level: str, is_json: boo
         print(json.dumps({"beside": beside, "rows": rows, **found}))
         return
     show(f"One collector on one core, {agents} agents: {beside}", headings, rows)
-    print(f"\nacknowledged at half of that, ms: {bench.latency_ms}")
-    print(
-        "of that within the collector, share of batches that took no longer than so many seconds:"
-    )
+    print("\nacknowledged, ms:")
+    for share, latency_ms in bench.latency_ms.items():
+        print(f"  at {share:.0%} of that: {latency_ms}")
+    print("of the last within the collector, share of batches that took no longer than so many s:")
     for stage, of in bench.stages.items():
         told = ", ".join(f"{limit:g}: {share:.2%}" for limit, share in of.items() if share < 1)
         print(f"  {stage:10} {told or 'all within the first'}")

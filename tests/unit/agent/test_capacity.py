@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from agent.capacity import FIRST, LEAST, LOOK_EVERY_S, Capacity, most_here
+from agent.capacity import (
+    FIRST,
+    LEAST,
+    LOOK_EVERY_S,
+    MOST,
+    PROBE_BYTES,
+    Capacity,
+    free_bytes,
+    most_here,
+)
 
 
 class Thread:
@@ -75,3 +86,10 @@ def test_a_cap_that_was_given_stays(busy: float) -> None:
 
 def test_a_machine_has_room_for_some() -> None:
     assert 1 <= most_here() <= 10_000
+
+
+def test_memory_that_nothing_tells_of_is_no_bound(tmp_path: Path) -> None:
+    told = tmp_path / "meminfo"
+    assert free_bytes(told) == 4 * MOST * PROBE_BYTES
+    told.write_text("MemTotal: 9 kB\nMemAvailable:     70 kB\n")
+    assert free_bytes(told) == 70 * 1024
