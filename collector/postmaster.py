@@ -52,11 +52,29 @@ def end(data: Path) -> None:
 def clear_remains(data: Path) -> None:
     """Let the children of a killed server end, and forget it: its id may be another's by now.
 
-    PostgreSQL would refuse to start while either is there.
+    PostgreSQL would refuse to start while either is there. A child looks for its server only
+    between two parts of its work, so one that is still there after ``REMAINS_S`` is killed.
     """
-    if not _until(lambda: not any(_works_in(pid, data) for pid in _pids()), REMAINS_S):
-        raise CollectorError(f"Processes of a killed database server still work in {data}.")
+    if not _until(lambda: not _remains(data), REMAINS_S):
+        for pid in filter(_is_child, _remains(data)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if not _until(lambda: not _remains(data), REMAINS_S):
+            raise CollectorError(f"Processes of a killed database server still work in {data}.")
     (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _remains(data: Path) -> list[int]:
+    return [pid for pid in _pids() if _works_in(pid, data)]
+
+
+def _is_child(pid: int) -> bool:
+    """Tell whether a process is named as a server's children are, not somebody's shell."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return any(word.startswith(b"postgres: ") for word in words)
 
 
 def _line(data: Path, number: int) -> str:

@@ -133,6 +133,22 @@ def test_a_killed_server_starts_again_with_what_was_committed(
         assert value(database.url(), "SELECT words FROM kept") == "committed"
 
 
+def test_a_killed_server_whose_children_do_not_notice_starts_again(
+    home: Path, private_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postmaster, "REMAINS_S", 1.0)
+    with running(home, private_server) as database:
+        database.create_database()
+        with psycopg.connect(database.url(), autocommit=True) as connection:
+            os.kill(connection.info.backend_pid, signal.SIGSTOP)
+            pid = postmaster.find(database.data)
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            database.popen()
+            database.wait_ready()
+        assert value(database.url(), "SELECT 1") == 1
+
+
 def test_the_server_of_a_killed_vantage_is_taken_over(home: Path, private_server: Server) -> None:
     arguments = [str(home), str(private_server.bin), str(private_server.major)]
     command = [sys.executable, "-c", START, *arguments]
