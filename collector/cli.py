@@ -27,6 +27,20 @@ authority_option = click.option(
     help="Directory of the certificate authority's key; made at the first start. Several "
     "collectors share one authority.",
 )
+metrics_listen_option = click.option(
+    "--metrics-listen",
+    type=Address(host_optional=True),
+    show_envvar=True,
+    help="host:port of /metrics for Prometheus, plain HTTP; without a host, on 127.0.0.1.  "
+    "[default: nowhere]",
+)
+log_level_option = click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_envvar=True,
+    help="Least severe event to log.",
+)
 VERSION_OPTION = click.version_option(package_name="vantage-monitor", message="%(version)s")
 
 
@@ -83,19 +97,8 @@ def main() -> None:
     help="host:port where balancers ask for grpc.health.v1, without TLS; without a host, on "
     "127.0.0.1.  [default: nowhere]",
 )
-@click.option(
-    "--metrics-listen",
-    type=Address(host_optional=True),
-    show_envvar=True,
-    help="host:port of /metrics for Prometheus, plain HTTP; without a host, on 127.0.0.1.  "
-    "[default: nowhere]",
-)
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    show_envvar=True,
-)
+@metrics_listen_option
+@log_level_option
 @speaks_plainly
 def serve(
     database: str,
@@ -151,35 +154,26 @@ def serve(
     show_envvar=True,
     help="File that holds the mail server's password.",
 )
-@click.option("--mail-from", default="", show_envvar=True, help="Whom mail comes from.")
+@click.option(
+    "--mail-from", default="", show_default=False, show_envvar=True, help="Whom mail comes from."
+)
 @click.option(
     "--public-url",
     default="",
+    show_default=False,
     show_envvar=True,
     metavar="URL",
     help="How people reach the report centre: where links lead. Without it, no links.",
 )
-@click.option(
-    "--metrics-listen",
-    type=Address(host_optional=True),
-    show_envvar=True,
-    help="host:port of /metrics for Prometheus, plain HTTP; without a host, on 127.0.0.1.  "
-    "[default: nowhere]",
-)
+@metrics_listen_option
 @click.option(
     "--allow-network",
-    "networks",
     multiple=True,
     show_envvar=True,
     metavar="CIDR",
     help="Network that webhooks may be in although it is not public. Repeatable.",
 )
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    show_envvar=True,
-)
+@log_level_option
 @speaks_plainly
 def notify(
     database: str,
@@ -189,7 +183,7 @@ def notify(
     mail_from: str,
     public_url: str,
     metrics_listen: str | None,
-    networks: tuple[str, ...],
+    allow_network: tuple[str, ...],
     log_level: str,
 ) -> None:
     """Tell people of incidents until SIGTERM or Ctrl-C. As many may run as you like."""
@@ -204,7 +198,7 @@ def notify(
         secret_key_file=secret_key_file,
         mail_server=mailer.parse(smtp, password, mail_from) if smtp else None,
         public_url=public_url.rstrip("/"),
-        allow=tuple(map(network, networks)),
+        allow=tuple(map(network, allow_network)),
         metrics_listen=metrics_listen,
     )
     uvloop.run(notifier.serve(settings))
