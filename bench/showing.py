@@ -1,9 +1,10 @@
 """How long the report centre's pages take, at the server and in a browser, and what they weigh.
 
-    python -m bench.showing [--monitors 1000] [--whole 3] [--seconds 20] [--json]
+    python -m bench.showing [--monitors 1000] [--whole 3] [--seconds 20] [--home DIR] [--json]
 
-A private database is filled (see showing.sql), then a report centre asked as its readers ask it:
-one after the other, then fifty at once; and Chromium, with an empty cache, opens each page.
+A private database is filled (see showing.sql), or one taken that bench.world keeps. Then a report
+centre is asked as its readers ask it: one after the other, then fifty at once; and Chromium,
+with an empty cache, opens each page.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ import psycopg
 from playwright.sync_api import sync_playwright
 
 from bench.table import conditions, show
+from bench.world import EMAIL, filled
+from collector.local_db import DATABASE
 from collector.private_server import default_cache, ensure_server
 from collector.progress import silent
 from tests.support import seed
@@ -36,7 +39,6 @@ from tests.support.chromium import chromium_path
 from tests.support.database import Database, Databases, running, temporary_home
 from tests.support.report_centre import Centre, serving
 
-EMAIL = "bench@example.com"
 READERS = 50
 # As if agents had gone on: every pair's newest result once more, of now. Else every pair is missing
 # after three minutes, and looked for.
@@ -108,8 +110,8 @@ class Client:
 
 
 @contextmanager
-def centre(monitors: int, whole: int) -> Iterator[Centre]:
-    """A report centre over a database that holds so much."""
+def centre(monitors: int, whole: int) -> Iterator[tuple[Centre, Callable[[], object]]]:
+    """A report centre over a database that holds so much; and what makes its newest results new."""
     server = ensure_server(
         cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
     )
@@ -119,7 +121,18 @@ def centre(monitors: int, whole: int) -> Iterator[Centre]:
         with databases.migrated() as database, tempfile.TemporaryDirectory() as place:
             fill(database, monitors, whole)
             with serving(database, Path(place)) as started:
-                yield started
+                yield started, lambda: started.execute(FRESH)
+
+
+@contextmanager
+def kept_centre(home: Path) -> Iterator[tuple[Centre, Callable[[], object]]]:
+    """The same over the database that is kept in a folder."""
+    with (
+        filled(None, home=home) as world,
+        tempfile.TemporaryDirectory() as place,
+        serving(Database(world.url, DATABASE), Path(place)) as started,
+    ):
+        yield started, world.catch_up
 
 
 def fill(database: Database, monitors: int, whole: int) -> None:
@@ -214,15 +227,19 @@ def main() -> None:
     parser.add_argument("--monitors", type=int, default=1000)
     parser.add_argument("--whole", type=int, default=3, help="how many have a whole week's results")
     parser.add_argument("--seconds", type=float, default=20, help="how long each is asked for")
+    parser.add_argument("--home", type=Path, help="a folder that bench.world filled")
     parser.add_argument("--json", action="store_true", help="print JSON, and no table")
     options = parser.parse_args()
     machine = conditions()
-    with centre(options.monitors, options.whole) as started:
+    made = kept_centre(options.home) if options.home else centre(options.monitors, options.whole)
+    with made as (started, freshen):
+        ((monitors,),) = started.execute("SELECT count(*) FROM vantage.monitors")
+        machine["monitors"] = monitors
         cookie, opened = in_a_browser(started.address)
         client = Client(started.address, cookie)
         served = {}
         for name, (path, _) in PAGES.items():
-            started.execute(FRESH)
+            freshen()
             served[name] = at_the_server(client, path, options.seconds)
     machine["load_after"] = round(os.getloadavg()[0], 2)
     if options.json:
@@ -230,7 +247,7 @@ def main() -> None:
         return
     print(machine)
     show(
-        f"At the server, milliseconds: {options.monitors:,} monitors x 20 locations",
+        f"At the server, milliseconds: {monitors:,} monitors x 20 locations",
         ("page", "p50", "p95", "limit", f"p95, {READERS} at once", "limit", "refused, %", "KB"),
         [
             (

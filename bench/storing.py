@@ -1,11 +1,10 @@
 """The database: how large a result is, how long questions take, what the rollups cost.
 
-    python -m bench.storing --days 30 --full-days 3
+    python -m bench.storing --days 30 --full-days 2 [--home DIR] [--part questions]
 
-Loads monitors x locations x one result a minute: the last ``--full-days`` in full, the days before
-as rollups alone. On a private server of its own, or on an empty database of a superuser; one that a
-run before has loaded is asked again. Beside other work only the processor's time means something:
-it is told of every question, of the one process that answers it.
+Of the world that bench.world fills: on a private server of its own, or on an empty database of a
+superuser. With ``--home`` it is filled once, and asked again and again. Beside other work only the
+processor's time means something: it is told of every question, of the one process that answers it.
 """
 
 from __future__ import annotations
@@ -13,33 +12,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
 import statistics
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import click
 import psycopg
 from psycopg.sql import SQL, Identifier
 
 from bench.table import conditions, show
+from bench.world import DAY, HOUR, Connection, Shape, World, filled, shaped, statements
 from collector import wire
-from collector.local_db import LocalDatabase
 from collector.migrate import migrate
-from collector.private_server import default_cache, ensure_server
-from collector.progress import silent
 from collector.upkeep import Upkeep
 from dashboard.queries import statements as pages
 from tests.support.collector import result
-from tests.support.database import temporary_home
 from tests.support.rows import named
 
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 INGESTED_COLUMNS = {
     "from_slot_at": "int8",
     "to_slot_at": "int8",
@@ -51,8 +45,15 @@ POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 INSTANTS = ("slot_at", "started_at")  # COPY takes them as numbers
 AGENT = bytes(16)
 RATE = 5_000  # results a second, at which upkeep is measured
-SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "work_mem": "32MB"}
+PARTS = ("size", "questions", "storing", "upkeep")
 SIZED = ("results", "rollups_1h", "medians")
+# Where what is stored for measuring ends up, and the column that says when.
+FORGOTTEN = {
+    "results": "slot_at",
+    "rollups_1h": "bucket_at",
+    "medians": "bucket_at",
+    "standings": None,
+}
 PAGES = {
     "overview": (("watched", 1, HOUR), ("standings", 1, HOUR), ("day", 1, HOUR)),
     "monitor": (
@@ -69,257 +70,201 @@ PAGES = {
 }
 """The report centre's statements by page: of how many days, and in buckets of which width."""
 
-Connection = psycopg.Connection[Any]
-
-
-def statements() -> Mapping[str, str]:
-    """The blocks of storing.sql by name."""
-    text = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
-    blocks = re.split(r"^-- ([\w ]+) --$", text, flags=re.MULTILINE)
-    return dict(zip(blocks[1::2], blocks[2::2], strict=True))
+STATEMENTS = statements(Path(__file__).with_suffix(".sql"))
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--monitors", type=click.IntRange(10), default=100)
-@click.option("--locations", type=click.IntRange(1), default=20)
-@click.option("--days", type=click.IntRange(2, 365), default=30, help="Of hours, summed up.")
-@click.option("--full-days", type=click.IntRange(1, 35), default=2, help="Of results in full.")
+@shaped
 @click.option("--runs", type=click.IntRange(5), default=50, help="Of each question.")
 @click.option("--seconds", type=click.IntRange(5), default=30, help="Of each run of storing.")
 @click.option("--database", help="URL of an empty database, as a superuser.  [default: an own one]")
+@click.option("--part", "parts", type=click.Choice(PARTS), multiple=True, default=PARTS)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def main(
-    monitors: int,
-    locations: int,
-    days: int,
-    full_days: int,
+    home: Path | None,
     runs: int,
     seconds: int,
     database: str | None,
+    parts: tuple[str, ...],
     as_json: bool,
+    **sizes: int,
 ) -> None:
-    """Load, then measure size, questions and upkeep."""
+    """Load, then measure size, questions, storing and upkeep."""
     found: dict[str, Any] = {"conditions": conditions()}
-    with _server(database) as url:
-        migrate(url)
-        with psycopg.connect(url, autocommit=True) as connection:
-            world, before = World(connection, monitors, locations), None
-            if not world.is_loaded:
-                before = _store(url, monitors, locations, seconds, None)
-                connection.execute("TRUNCATE vantage.results, vantage.ingested")
-                found["load"] = world.load(days, full_days)
-                found["storing"] = _compared(
-                    before, _store(url, monitors, locations, seconds, None)
-                )
-            found["size"] = {name: world.size(name) for name in SIZED}
-            found["questions"] = world.ask(url, runs)
-            if world.is_full_edition:
-                world.compress()
-                found["size_compressed"] = {"results": world.size("results")}
-                found["questions_compressed"] = world.ask(url, runs)
-            if before:
-                full = _store(url, monitors, locations, seconds, None)
-                found["storing"] = _compared(before, full)
-            found["upkeep"] = [
-                asyncio.run(_upkeep(url, each, locations, seconds))
-                for each in (monitors, 60 * RATE // locations)
-            ]
+    with filled(Shape(**sizes), home=home, database=database) as world:
+        if "size" in parts:
+            found["size"] = {name: size(world, name) for name in SIZED}
+        if "questions" in parts:
+            found["questions"] = ask(world, runs)
+        if "storing" in parts:
+            found["storing"] = stored_before_and_after(world, seconds)
+        if "upkeep" in parts:
+            found["upkeep"] = []
+            for monitors in (world.shape.monitors, 60 * RATE // world.shape.locations):
+                with forgetting(world):
+                    found["upkeep"].append(asyncio.run(_upkeep(world, monitors, seconds)))
+        if "questions" in parts and is_full_edition(world):
+            compress(world)
+            found["size_compressed"] = {"results": size(world, "results")}
+            found["questions_compressed"] = ask(world, runs)
     if as_json:
         click.echo(json.dumps(found, indent=2, default=str))
     else:
         _show(found)
 
 
-@contextlib.contextmanager
-def _server(url: str | None) -> Iterator[str]:
-    if url is not None:
-        yield url
-        return
-    server = ensure_server(cache=default_cache(), progress=silent)
-    with temporary_home(on_disk=True) as home:
-        local = LocalDatabase(home, server, settings=SETTINGS)
-        local.initialise()
-        try:
-            local.popen()
-            local.wait_ready()
-            local.create_database()
-            yield local.url()
-        finally:
-            local.stop()
+def is_full_edition(world: World) -> bool:
+    with world.connect() as connection:
+        return connection.execute("SHOW timescaledb.license").fetchone() == ("timescale",)
 
 
-class World:
-    """One account's monitors, and what was measured of them up to the last whole hour."""
-
-    def __init__(self, connection: Connection, monitors: int, locations: int) -> None:
-        self.connection = connection
-        self.monitors, self.locations = monitors, locations
-        self.to_at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        self.statements = statements()
-
-    @property
-    def pairs(self) -> int:
-        return self.monitors * self.locations
-
-    @property
-    def is_full_edition(self) -> bool:
-        row = self.connection.execute("SHOW timescaledb.license").fetchone()
-        return row == ("timescale",)
-
-    @property
-    def is_loaded(self) -> bool:
-        row = self.connection.execute("SELECT max(slot_at) FROM vantage.results").fetchone()
-        if row is None or row[0] is None:
-            return False
-        last_at: datetime = row[0]
-        self.to_at = last_at.replace(minute=0, second=0, microsecond=0) + HOUR
-        return True
-
-    def load(self, shown_days: int, full_days: int) -> dict[str, Any]:
-        """Results of the last days, and their rollups; then the rollups of the days before."""
-        sizes = {"monitors": self.monitors, "locations": self.locations}
-        self._run("world", **sizes, since=self.to_at - 366 * DAY)
-        first_day = self.to_at.replace(hour=0) - full_days * DAY
-        medians_at = max(first_day, self.to_at - 8 * DAY)
-        self._run("progress", days_to_at=first_day + full_days * DAY, medians_at=medians_at)
-        began, before = time.perf_counter(), self._wal()
-        hours = int((self.to_at - first_day) / HOUR)
-        with click.progressbar(range(hours), label="Loading", file=sys.stderr) as bar:
-            for hour in bar:
-                self._run("hour", **sizes, begin=first_day + hour * HOUR)
-        loaded, wal = time.perf_counter() - began, self._wal() - before
-        self.connection.execute("VACUUM (ANALYZE) vantage.results")
-        days = range(full_days + 1)
-        with click.progressbar(days, label="Summing up", file=sys.stderr) as bar:
-            for day in bar:
-                self._sum_up(first_day + day * DAY)
-        self._run("standings")
-        while self._run("medians") != [(None,)]:
-            pass
-        self._before("rollups_1h", first_day, shown_days - full_days)
-        self._before("rollups_1d", first_day, 365)
-        for rollup in ("rollups_1h", "rollups_1d", "medians", "standings"):
-            self.connection.execute(f"VACUUM (ANALYZE) vantage.{rollup}".encode())
-        results = hours * 60 * self.pairs
-        return {
-            "results": results,
-            "wal_bytes_per_result": wal / results,
-            "inserted_per_s": results / loaded,
-        }
-
-    def _sum_up(self, day: datetime) -> None:
-        with self.connection.transaction():
-            self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            self.connection.execute("SELECT vantage.rebuild_rollups(%s, %s)", [day, day + DAY])
-
-    def size(self, relation: str) -> dict[str, float]:
-        """Bytes a row: of the table itself, with its indexes and all."""
-        [(heap, indexes, total)] = self._run("size", relation=f"vantage.{relation}")
-        [(rows,)] = self.connection.execute(f"SELECT count(*) FROM vantage.{relation}".encode())
-        return {"rows": rows, "heap": heap / rows, "indexes": indexes / rows, "total": total / rows}
-
-    def compress(self) -> None:
-        for (chunk,) in self._run("chunks", relation="results"):
-            self.connection.execute("SELECT compress_chunk(%s::regclass)", [chunk])
-        self.connection.execute("VACUUM (ANALYZE) vantage.results")
-
-    def ask(self, url: str, runs: int) -> dict[str, dict[str, float]]:
-        """Milliseconds of every question, asked as the report centre does."""
-        asked = {
-            name.removeprefix("ask "): (text, {"to_at": self.to_at})
-            for name, text in self.statements.items()
-            if name.startswith("ask ")
-        }
-        for page, parts in PAGES.items():
-            for name, days, bucket in parts:
-                asked[f"{page}: {name}, {days} d"] = pages()[name], self._page(days, bucket)
-        with psycopg.connect(url, autocommit=True) as connection:
-            # As the report centre sees it: through its views, with an account.
-            connection.execute("SET max_parallel_workers_per_gather = 0")
-            connection.execute("SET ROLE vantage_dashboard")
-            connection.execute("SELECT set_config('vantage.account_id', '1', false)")
-            answered = {}
-            for name, (text, parameters) in asked.items():
-                if "vantage.availability" in text:
-                    text = text.replace("vantage.availability", "report.availability")
-                for _ in range(2):
-                    connection.execute(text.encode(), parameters).fetchall()
-                before, took = _processor_s(connection.info.backend_pid), []
-                for _ in range(runs):
-                    began = time.perf_counter()
-                    connection.execute(text.encode(), parameters).fetchall()
-                    took.append((time.perf_counter() - began) * 1000)
-                spent = _processor_s(connection.info.backend_pid) - before
-                answered[name] = {
-                    "processor_ms": spent / runs * 1000,
-                    "p50_ms": statistics.median(took),
-                    "p95_ms": sorted(took)[int(len(took) * 0.95) - 1],
-                }
-        return answered
-
-    def _page(self, days: int, bucket: timedelta) -> dict[str, Any]:
-        return {
-            "monitor_id": 7,
-            "monitor_ids": list(range(1, self.monitors + 1)),
-            "locations": [f"l{n}" for n in range(1, self.locations + 1)],
-            "from_at": self.to_at - days * DAY,
-            "to_at": self.to_at,
-            "settled_at": self.to_at,
-            "bucket": bucket,
-        }
-
-    def _before(self, rollup: str, first_day: datetime, days: int) -> None:
-        columns = [
-            row[0]
-            for row in self.connection.execute(
-                "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0",
-                [f"vantage.{rollup}"],
-            )
-        ]
-        shifted = ["bucket_at - make_interval(days => n)", *columns[1:]]
-        assert columns[0] == "bucket_at"
-        text = self.statements["before"].format(
-            rollup=f"vantage.{rollup}", columns=", ".join(columns), shifted=", ".join(shifted)
-        )
-        self.connection.execute(text.encode(), {"days": days, "first_day": first_day})
-
-    def _run(self, name: str, **parameters: object) -> list[Any]:
-        text = self.statements[name]
-        if ";" in text:
-            with psycopg.ClientCursor(self.connection) as script:
-                script.execute(text.encode(), parameters)
-            return []
-        cursor = self.connection.execute(text.encode(), parameters)
-        return cursor.fetchall() if cursor.description else []
-
-    def _wal(self) -> int:
-        row = self.connection.execute("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')")
-        return int(row.fetchall()[0][0])
+def size(world: World, relation: str) -> dict[str, float]:
+    """Bytes a row: of the table itself, with its indexes and all."""
+    with world.connect() as connection:
+        [(heap, indexes, total)] = _run(connection, "size", relation=f"vantage.{relation}")
+        [(rows,)] = connection.execute(f"SELECT count(*) FROM vantage.{relation}".encode())
+    return {"rows": rows, "heap": heap / rows, "indexes": indexes / rows, "total": total / rows}
 
 
-def _compared(before: Stored, after: Stored) -> dict[str, float]:
-    """How fast results are stored in an empty table, and in one that is full."""
+def compress(world: World) -> None:
+    with world.connect() as connection:
+        for (chunk,) in _run(connection, "chunks", relation="results"):
+            connection.execute("SELECT compress_chunk(%s::regclass)", [chunk])
+        connection.execute("VACUUM (ANALYZE) vantage.results")
+
+
+def ask(world: World, runs: int) -> dict[str, dict[str, float]]:
+    """Milliseconds of every question, asked as the report centre does."""
+    to_at = world.last_hour()
+    asked = {
+        name.removeprefix("ask "): (text, {"to_at": to_at})
+        for name, text in STATEMENTS.items()
+        if name.startswith("ask ")
+    }
+    for page, parts in PAGES.items():
+        for name, days, bucket in parts:
+            asked[f"{page}: {name}, {days} d"] = pages()[name], _of_page(world, to_at, days, bucket)
+    with world.connect() as connection:
+        # As the report centre sees it: through its views, with an account.
+        connection.execute("SET max_parallel_workers_per_gather = 0")
+        connection.execute("SET ROLE vantage_dashboard")
+        connection.execute("SELECT set_config('vantage.account_id', '1', false)")
+        answered = {}
+        for name, (text, parameters) in asked.items():
+            for _ in range(2):
+                connection.execute(text.encode(), parameters).fetchall()
+            before, took = _processor_s(connection.info.backend_pid), []
+            for _ in range(runs):
+                began = time.perf_counter()
+                connection.execute(text.encode(), parameters).fetchall()
+                took.append((time.perf_counter() - began) * 1000)
+            spent = _processor_s(connection.info.backend_pid) - before
+            answered[name] = {
+                "processor_ms": spent / runs * 1000,
+                "p50_ms": statistics.median(took),
+                "p95_ms": sorted(took)[int(len(took) * 0.95) - 1],
+            }
+    return answered
+
+
+def _of_page(world: World, to_at: datetime, days: int, bucket: timedelta) -> dict[str, Any]:
     return {
-        "per_s_empty": before.per_s,
-        "per_s_full": after.per_s,
-        "ratio": after.per_s / before.per_s,
-        "us_empty": before.us_per_result,
-        "us_full": after.us_per_result,
+        "monitor_id": 7,
+        "monitor_ids": list(range(1, world.shape.monitors + 1)),
+        "locations": [f"l{n}" for n in range(1, world.shape.locations + 1)],
+        "from_at": to_at - days * DAY,
+        "to_at": to_at,
+        "settled_at": to_at,
+        "bucket": bucket,
     }
 
 
-async def _upkeep(url: str, monitors: int, locations: int, seconds: int) -> dict[str, Any]:
+def stored_before_and_after(world: World, seconds: int) -> dict[str, float]:
+    """How fast results are stored in an empty table, and in one that is full; by turns, twice."""
+    shape, empty, full = world.shape, [], []
+    with empty_database(world.url) as url:
+        for _ in range(2):
+            empty.append(_store(url, shape.monitors, shape.locations, seconds, None))
+            with world.connect() as connection:
+                before = _wal(connection)
+                full.append(
+                    _store(
+                        world.url, shape.monitors, shape.locations, seconds, None, shape.monitors
+                    )
+                )
+                wal = _wal(connection) - before
+    results = world_results(world)
+    return {
+        "results_there": results,
+        "per_s_empty": statistics.mean(each.per_s for each in empty),
+        "per_s_full": statistics.mean(each.per_s for each in full),
+        "ratio": sum(each.per_s for each in full) / sum(each.per_s for each in empty),
+        "us_empty": statistics.mean(each.us_per_result for each in empty),
+        "us_full": statistics.mean(each.us_per_result for each in full),
+        "wal_bytes_per_result": wal / full[-1].results,
+    }
+
+
+def world_results(world: World) -> int:
+    with world.connect() as connection:
+        row = connection.execute("SELECT approximate_row_count('vantage.results')").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@contextlib.contextmanager
+def empty_database(url: str) -> Iterator[str]:
+    """Another database on the same server, with the schema and nothing in it."""
+    parts = urlsplit(url)
+    fields = urlencode(dict(parse_qsl(parts.query)), quote_via=quote)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS bench_empty")
+        connection.execute("CREATE DATABASE bench_empty")
+        try:
+            made = f"{parts.scheme}://{parts.netloc}/bench_empty?{fields}"
+            migrate(made)
+            yield made
+        finally:
+            connection.execute("DROP DATABASE bench_empty WITH (FORCE)")
+
+
+@contextlib.contextmanager
+def forgetting(world: World) -> Iterator[Connection]:
+    """Then remove what was stored, and what was made of it: all of monitors that there are not."""
+    with world.connect() as connection:
+        try:
+            yield connection
+        finally:
+            connection.execute("DELETE FROM vantage.ingested")
+            for relation, instant in FORGOTTEN.items():
+                since = f" AND {instant} >= date_trunc('day', now())" if instant else ""
+                text = f"DELETE FROM vantage.{relation} WHERE monitor_id > %s{since}"
+                connection.execute(text.encode(), [world.shape.monitors])
+                connection.execute(f"VACUUM (ANALYZE) vantage.{relation}".encode())
+
+
+def _run(connection: Connection, name: str, **parameters: object) -> list[Any]:
+    return connection.execute(STATEMENTS[name].encode(), parameters).fetchall()
+
+
+def _wal(connection: Connection) -> int:
+    row = connection.execute("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')")
+    return int(row.fetchall()[0][0])
+
+
+async def _upkeep(world: World, monitors: int, seconds: int) -> dict[str, Any]:
     """What keeping the rollups costs while results come at RATE, and as fast as they can."""
+    url, locations, after = world.url, world.shape.locations, world.shape.monitors
     found: dict[str, Any] = {"pairs": monitors * locations}
-    alone = await asyncio.to_thread(_store, url, monitors, locations, seconds, None)
+    alone = await asyncio.to_thread(_store, url, monitors, locations, seconds, None, after)
     async with _kept(url) as keeper:
-        both = await asyncio.to_thread(_store, url, monitors, locations, seconds, None)
+        both = await asyncio.to_thread(_store, url, monitors, locations, seconds, None, after)
         await _until_done(url)
         before = _processor_s(keeper)
         lags: list[float] = []
         stop = threading.Event()
         watch = asyncio.create_task(asyncio.to_thread(_watch, url, lags, stop))
-        paced = await asyncio.to_thread(_store, url, monitors, locations, seconds, RATE)
+        paced = await asyncio.to_thread(_store, url, monitors, locations, seconds, RATE, after)
         stop.set()
         await watch
         await _until_done(url)
@@ -389,8 +334,13 @@ class Stored(NamedTuple):
         return self.processor_s / self.results * 1e6
 
 
-def _store(url: str, monitors: int, locations: int, seconds: int, rate: int | None) -> Stored:
-    """COPY batches of 1,000 as the collector does, with ``rate`` or as fast as it goes."""
+def _store(
+    url: str, monitors: int, locations: int, seconds: int, rate: int | None, after: int = 0
+) -> Stored:
+    """COPY batches of 1,000 as the collector does, with ``rate`` or as fast as it goes.
+
+    ``after``: the monitors' ids are greater.
+    """
     columns = list(wire.RESULT_COLUMNS)
     stored = 0
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
@@ -410,7 +360,7 @@ def _store(url: str, monitors: int, locations: int, seconds: int, rate: int | No
             with cursor.copy(_copy("results", columns)) as writer:
                 writer.set_types(list(wire.RESULT_COLUMNS.values()))
                 for n in range(1_000):
-                    batch["monitor_id"] = (turn * 1_000 + n) % monitors + 1
+                    batch["monitor_id"] = after + (turn * 1_000 + n) % monitors + 1
                     writer.write_row([batch[name] for name in columns])
             told = list(INGESTED_COLUMNS)
             values = {
@@ -443,20 +393,21 @@ def _processor_s(pid: int) -> float:
 
 def _show(found: Mapping[str, Any]) -> None:
     click.echo(", ".join(f"{name} {value}" for name, value in found["conditions"].items()))
-    for title in ("load", "storing"):
-        if part := found.get(title):
-            show(title.capitalize(), list(part), [list(part.values())])
+    if part := found.get("storing"):
+        show("Storing", list(part), [list(part.values())])
     sizes = [
         [title, *found[part][title].values()]
         for part in ("size", "size_compressed")
         for title in found.get(part, {})
     ]
-    show("Bytes a row", ["table", "rows", "heap", "indexes", "total"], sizes)
+    if sizes:
+        show("Bytes a row", ["table", "rows", "heap", "indexes", "total"], sizes)
     for part in ("questions", "questions_compressed"):
         if part in found:
             rows = [[name, *times.values()] for name, times in found[part].items()]
             show(f"Milliseconds ({part})", ["question", "processor", "p50", "p95"], rows)
-    show("Upkeep", list(found["upkeep"][0]), [list(each.values()) for each in found["upkeep"]])
+    if kept := found.get("upkeep"):
+        show("Upkeep", list(kept[0]), [list(each.values()) for each in kept])
 
 
 if __name__ == "__main__":

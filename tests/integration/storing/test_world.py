@@ -1,0 +1,46 @@
+"""The benches' world: a day that was copied holds what summing up its results gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from bench.world import DAY, Shape, World
+from tests.support.database import Database
+
+SHAPE = Shape(monitors=10, locations=1, days=3, full_days=2)
+ROWS = {"rollups_1h": 24, "rollups_1d": 1, "medians": 144}  # a pair and day
+OF_DAY = "SELECT {} FROM vantage.{} WHERE bucket_at >= %(from_at)s AND bucket_at < %(to_at)s"
+
+
+def columns(connection: psycopg.Connection[Any], relation: str) -> str:
+    found = connection.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
+        " AND NOT attisdropped AND attname NOT IN ('updated_at', 'failures')",
+        [f"vantage.{relation}"],
+    )
+    return ", ".join(name for (name,) in found)
+
+
+def test_a_copied_day_is_what_its_results_add_up_to(database: Database) -> None:
+    world = World(database.url(), SHAPE)
+    world.fill()
+    world.catch_up()
+    day = world.first_day + DAY
+    within = {"from_at": day, "to_at": day + DAY}
+    with world.connect() as connection:
+        asked = {name: OF_DAY.format(columns(connection, name), name).encode() for name in ROWS}
+        copied = {name: set(connection.execute(asked[name], within)) for name in ROWS}
+        assert {name: len(rows) for name, rows in copied.items()} == {
+            name: rows * SHAPE.pairs for name, rows in ROWS.items()
+        }
+        with connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            connection.execute("SELECT vantage.rebuild_rollups(%(from_at)s, %(to_at)s)", within)
+        for name in ROWS:
+            assert set(connection.execute(asked[name], within)) == copied[name]
+        stale = connection.execute(
+            "SELECT count(*) FROM vantage.standings WHERE slot_at < now() - INTERVAL '5 minutes'"
+        )
+        assert stale.fetchone() == (0,)
