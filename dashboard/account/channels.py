@@ -78,7 +78,7 @@ async def show(
         names={monitor.id: monitor.name for monitor in monitors},
         is_told=key is not None,
         away_since=notifying.looked_at if channels and notifying.is_away else None,
-        fields=fields,
+        own_fields=fields,
         zones=zones(),
         delays=DELAYS,
         reminders=REMINDERS,
