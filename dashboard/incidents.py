@@ -18,6 +18,7 @@ from dashboard.forms import Form, Submission
 from dashboard.rendering import page
 from dashboard.rows.incident import Event, Evidence, Incident
 from dashboard.session import visit
+from vantage.failure import cause
 
 PER_PAGE = 50
 OPEN_MAX = 500
@@ -152,7 +153,7 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
         status,
         visitor=visitor,
         incident=incident,
-        cause=words.cause(incident.cause, causes[-1].http_status if causes else None),
+        cause=cause(incident.cause, causes[-1].http_status if causes else None),
         witnesses=witnesses(evidence),
         events=events,
         event_words=EVENTS,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dashboard import words
 from dashboard.rows.result import PairRow, ResultRow
+from vantage.failure import cause
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 
@@ -54,7 +55,7 @@ def _run(
         title=title,
         is_decisive=isinstance(timed, ResultRow),
         state=words.OUTCOME_STATES[outcome],
-        sentence=words.cause(timed.failure, timed.http_status) if timed.failure else "Up",
+        sentence=cause(timed.failure, timed.http_status) if timed.failure else "Up",
         detail=timed.detail,
         address=timed.target_ip,
         http_status=timed.http_status,

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 
 from dashboard import csrf, path_session, session, static, words
 from dashboard.forms import Form
+from vantage.failure import cause
 
 if TYPE_CHECKING:
     from dashboard.session import Visitor
@@ -67,7 +68,7 @@ def _environment() -> jinja2.Environment:
         exact=words.exact,
         amount=words.amount,
         slot_name=words.slot_name,
-        cause=words.cause,
+        cause=cause,
         span=words.span,
         lasted=words.lasted,
         common_name=words.common_name,

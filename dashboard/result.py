@@ -17,6 +17,7 @@ from dashboard.rows.location import Place
 from dashboard.rows.monitor import Monitor
 from dashboard.rows.result import Hop, PairRow, Resource, ResultRow, SameSlot
 from dashboard.session import visit
+from vantage.failure import cause
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 
@@ -90,7 +91,7 @@ def sentence(watched: Monitor, place: Place, found: ResultRow) -> str:
     if found.failure == "too_slow":
         limit = f", over the limit of {words.duration(watched.slow_us)}" if watched.slow_us else ""
         return f"Slow from {place.title}: {words.duration(found.total_us)}{limit}"
-    return f"{words.cause(found.failure, found.http_status)} from {place.title}"
+    return f"{cause(found.failure, found.http_status)} from {place.title}"
 
 
 def waterfall(watched: Monitor, found: ResultRow, hops: list[Hop]) -> Iterator[Exchange]:

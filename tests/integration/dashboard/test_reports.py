@@ -105,6 +105,19 @@ def test_reports_by_mail_are_arranged_and_ended(visitor: Visitor, centre: Centre
     assert "90 % within 800" in page
     assert "named “For the board” already" in visitor.ask(f"{path}/add", "POST", form).text
     [(number,)] = centre.execute("SELECT id FROM vantage.report_schedules")
+    filled = visitor.ask(f"{path}?change={number}").text
+    assert "Change For the board" in filled
+    for value in ('value="07:30"', 'value="800"', '<option value="month 2" selected>'):
+        assert value in filled
+    changed = {**form, "id": str(number), "when": "week 1", "limit": "", "revisions": "yes"}
+    answer = visitor.ask(f"{path}/change?change={number}", "POST", changed | {"member": ""})
+    assert (answer.status, "Choose at least one" in answer.text) == (400, True)
+    assert visitor.ask(f"{path}/change", "POST", changed).status == 303
+    page = visitor.ask(path).text
+    assert "Every Monday, 07:30" in page
+    assert "revisions too" in page
+    assert "within 800" not in page
+    assert visitor.ask(f"{path}/change", "POST", changed | {"id": "999"}).status in (400, 404)
     gone = {"csrf": token, "id": str(number)}
     assert visitor.ask(f"{path}/remove", "POST", gone).status == 303
     assert visitor.ask(f"{path}/remove", "POST", gone).status in (400, 404)

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent.failure import Code
 from dashboard import words
+from vantage.failure import cause
 
 NOW = datetime(2026, 11, 23, 13, 32, tzinfo=UTC)
 
@@ -43,14 +43,9 @@ def test_shares_are_rounded_down(part: int, whole: int, text: str) -> None:
     assert words.share(part, whole) == text
 
 
-def test_every_failure_of_the_agents_has_words() -> None:
-    # Only an incident is slower than usual, no single result.
-    assert {str(code) for code in Code} == set(words.CAUSES) - {"slower_than_usual"}
-
-
 def test_an_unknown_failure_stays_readable() -> None:
-    assert words.cause("quic_blocked") == "Quic blocked"
-    assert words.cause("http_status", 503) == "HTTP status 503"
+    assert cause("quic_blocked") == "Quic blocked"
+    assert cause("http_status", 503) == "HTTP status 503"
 
 
 @pytest.mark.parametrize(

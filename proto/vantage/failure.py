@@ -1,0 +1,80 @@
+"""The words for failures: what pages, mails and events say of the codes of `vantage.v1.Result`.
+
+The only code here that is not generated, so that a cause is said in one place; docs/failures.md
+explains each code.
+"""
+
+from __future__ import annotations
+
+CAUSES = {
+    "address_forbidden": "Address not allowed by the agent",
+    "assertion_body": "Response body not as expected",
+    "assertion_certificate": "Certificate ends too soon",
+    "assertion_header": "Response header not as expected",
+    "assertion_http_version": "Unexpected HTTP version",
+    "assertion_json": "JSON value not as expected",
+    "assertion_limit": "Slower than a limit",
+    "assertion_loss": "Too many pings lost",
+    "assertion_network": "Address in none of the expected networks",
+    "assertion_size": "Response size not as expected",
+    "assertion_status": "Unexpected HTTP status",
+    "assertion_unsupported": "The agent cannot judge an expectation",
+    "assertion_url": "Redirects end elsewhere",
+    "bad_encoding": "Response body cannot be decoded",
+    "body_too_large": "Response larger than the limit",
+    "connect_failed": "TCP connect failed",
+    "proxy_refused": "The proxy refused",
+    "connect_refused": "Connection refused",
+    "connect_reset": "TCP connection reset",
+    "connect_timeout": "TCP connect timed out",
+    "connect_unreachable": "Network unreachable",
+    "dns_bad_answer": "DNS answer unusable",
+    "dns_no_address": "Host name has no address",
+    "dns_no_record": "Name has no such record",
+    "dns_nxdomain": "Name does not exist",
+    "dns_refused": "DNS server refused to answer",
+    "dns_servfail": "DNS server failed",
+    "dns_timeout": "DNS lookup timed out",
+    "dns_unreachable": "DNS server unreachable",
+    "empty_response": "Connection closed without a response",
+    "greeting_refused": "The server turns us away",
+    "headers_too_large": "Response headers larger than the limit",
+    "http_protocol": "Response is not valid HTTP",
+    "http_status": "Unexpected HTTP status",
+    "other": "Failed",
+    "page_too_large": "Page larger than the limit",
+    "ping_forbidden": "The agent may not send pings",
+    "ping_timeout": "No ping came back",
+    "protocol_error": "Not what this protocol says",
+    "redirect_invalid": "Redirect leads nowhere usable",
+    "resource_failed": "A resource of the page failed",
+    "reset_receive": "Connection reset while receiving the response",
+    "reset_send": "Connection reset while sending the request",
+    "reset_wait": "Connection reset while waiting for the first byte",
+    "slower_than_usual": "Slower than usual",
+    "source_unavailable": "The agent could not open a connection",
+    "timeout_receive": "Timed out receiving the response",
+    "timeout_send": "Timed out sending the request",
+    "timeout_wait": "Timed out waiting for the first byte",
+    "tls_cert_expired": "Certificate has expired",
+    "tls_cert_invalid": "Certificate is invalid",
+    "tls_client_certificate": "Client certificate not accepted",
+    "tls_cert_name": "Certificate is for another name",
+    "tls_cert_not_yet_valid": "Certificate is not valid yet",
+    "tls_cert_self_signed": "Certificate is self-signed",
+    "tls_cert_untrusted": "Certificate is not trusted",
+    "tls_handshake": "TLS handshake failed",
+    "tls_reset": "Connection reset during the TLS handshake",
+    "tls_timeout": "TLS handshake timed out",
+    "too_many_redirects": "Too many redirects",
+    "too_slow": "Slower than the limit",
+    "truncated_body": "Response ended too early",
+    "url_invalid": "Address cannot be used",
+}
+
+
+def cause(failure: str, http_status: int | None = None) -> str:
+    """Say a code; one that is newer than this stays readable."""
+    if failure == "http_status" and http_status is not None:
+        return f"HTTP status {http_status}"
+    return CAUSES.get(failure, failure.replace("_", " ").capitalize())
