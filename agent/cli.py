@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from agent.errors import AgentError, FatalError
+from agent.errors import AgentError, FatalError, reason
 from agent.expectation import expectation_options
 from agent.home import Home, default_path
 from agent.terms import terms_options
@@ -414,7 +414,7 @@ def _invitation(token: str | None, token_file: Path | None) -> str:
     try:
         return token_file.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise FatalError(f"The token file {token_file} cannot be read: {error}.") from error
+        raise FatalError(f"The token file {token_file} cannot be read: {reason(error)}.") from error
 
 
 def _home_argument(home: Path) -> str:

@@ -11,3 +11,8 @@ class TransientError(AgentError):
 
 class FatalError(AgentError):
     """Trying again cannot help: stop the process, non-zero."""
+
+
+def reason(error: Exception) -> str:
+    """Say why a file cannot be used, without naming it once more as an OSError does."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)

@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from agent.errors import reason
 from agent.result import Phases, Proxy, Request
 
 _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
@@ -162,7 +163,7 @@ def _content(file: Path | None) -> str:
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} cannot be read: {error}.") from error
+        raise ValueError(f"{file} cannot be read: {reason(error)}.") from error
     if not text.strip():
         raise ValueError(f"{file} is empty.")
     return text.strip()

@@ -19,7 +19,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from collector.errors import CollectorError
+from collector.errors import CollectorError, reason
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -113,8 +113,8 @@ class Keyring:
             keys = [b64decode(line, validate=True) for line in self.file.read_text().split()]
         except (OSError, ValueError) as error:
             raise CollectorError(
-                f"The key file {self.file} cannot be read: {error}. Restore it from its backup, or"
-                " name another with --secret-key-file."
+                f"The key file {self.file} cannot be read: {reason(error)}. Restore it from its"
+                " backup, or name another with --secret-key-file."
             ) from error
         if not keys or any(len(key) != KEY_BYTES for key in keys):
             raise CollectorError(f"The key file {self.file} holds no keys. Restore its backup.")

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from collector.errors import CollectorError
+from collector.errors import CollectorError, reason
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -92,7 +92,7 @@ def read_secret(file: Path) -> str:
     try:
         secret = file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise CollectorError(f"{file} cannot be read: {error}.") from error
+        raise CollectorError(f"{file} cannot be read: {reason(error)}.") from error
     if not secret:
         raise CollectorError(f"{file} is empty.")
     return secret

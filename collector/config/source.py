@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from collector.errors import CollectorError
+from collector.errors import CollectorError, reason
 
 SUFFIXES = (".yaml", ".yml")
 PARTS_MAX = 1_000_000  # aliases of aliases multiply
@@ -111,7 +111,7 @@ def documents(paths: Sequence[Path]) -> Iterator[Part]:
         try:
             text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise CollectorError(f"{file} cannot be read: {error}.") from error
+            raise CollectorError(f"{file} cannot be read: {reason(error)}.") from error
         yield from parsed(text, "standard input" if str(file) == "-" else str(file))
 
 

@@ -18,7 +18,7 @@ from collector.config.export import written
 from collector.config.kind import free, slug
 from collector.config.monitors import Monitors
 from collector.config.source import Mistake, parsed
-from collector.errors import CollectorError
+from collector.errors import CollectorError, reason
 
 SECRET_HEADER = re.compile(r"authorization|cookie|key|token|secret|password|signature", re.I)
 REFERENCED = ("authorization", "secret_headers", "proxy_login", "client_certificate", "client_key",
@@ -92,9 +92,9 @@ class Import:
         taken: set[str] = set()
         for each in self.monitors:
             fields = in_order(each.fields)
-            reason = each.lost or complaint(each.key, fields)
-            if reason:
-                lines += comments([f"{each.name!r} is not carried over: {reason}"], "  ")
+            why = each.lost or complaint(each.key, fields)
+            if why:
+                lines += comments([f"{each.name!r} is not carried over: {why}"], "  ")
                 continue
             key = free(each.key, taken)
             taken.add(key)
@@ -137,7 +137,7 @@ def load(file: Path) -> Any:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         return yaml.load(file.read_text(encoding="utf-8-sig"), Loader=loader)  # noqa: S506 - safe
     except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise CollectorError(f"{file} cannot be read: {error}.") from error
+        raise CollectorError(f"{file} cannot be read: {reason(error)}.") from error
     except yaml.YAMLError as error:
         raise CollectorError(f"{file} is neither YAML nor JSON: {one_line(error)}.") from error
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from collector.errors import CollectorError
+from collector.errors import CollectorError, reason
 from collector.keyring import Keyring
 from collector.operator.duration import Duration
 from collector.secret import Secrets, check_secrets
@@ -188,7 +188,7 @@ def content(file: Path | None) -> str | None:
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise CollectorError(f"{file} cannot be read: {error}.") from error
+        raise CollectorError(f"{file} cannot be read: {reason(error)}.") from error
     if not text.strip():
         raise CollectorError(f"{file} is empty.")
     return text.strip()

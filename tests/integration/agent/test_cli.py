@@ -331,7 +331,7 @@ async def test_a_spool_of_another_agent_is_refused(server: DeliveryServer, tmp_p
     [
         (["join"], 2, "Give the token"),
         (["join", "nonsense"], 1, "The token has no @"),
-        (["join", "--token-file", "/nonexistent"], 1, "/nonexistent cannot be read"),
+        (["join", "--token-file", "/nonexistent"], 1, "/nonexistent cannot be read: No such"),
         (["run"], 1, "is no agent's home yet"),
         (["run", "--collector", "host"], 2, "not HOST:PORT"),
         (["run", "--allow-network", "10.0.0.1/8"], 2, "has host bits set"),
