@@ -29,7 +29,8 @@ Progress = Callable[["Report"], None]
 class Report:
     """``hit`` and ``missed``: faults by tier and kind. ``drain_s``: None: never.
 
-    ``deaths``, ``tracebacks``: which process ended by itself, which logged an error of a bug.
+    ``broken``: faults that could not be dealt. ``deaths``, ``tracebacks``: which process ended by
+    itself, which logged an error of a bug.
 
     ``unspooled``: answered by the target, never durable; only a kill may do that, at most one a
     monitor.
@@ -40,6 +41,7 @@ class Report:
     seconds: float = 0.0
     drain_s: float | None = None
     verdict: Verdict = field(default_factory=Verdict)
+    broken: list[str] = field(default_factory=list)
     deaths: list[str] = field(default_factory=list)
     tracebacks: list[str] = field(default_factory=list)
     unspooled: int = 0
@@ -54,7 +56,7 @@ class Report:
             found.append(f"drained {self.drain_s:.1f} s after the last fault")
         if self.unspooled > self.unspooled_at_most:
             found.append(f"{self.unspooled} measured and never durable")
-        return [*found, *self.deaths, *self.tracebacks, *self.verdict.examples]
+        return [*found, *self.broken, *self.deaths, *self.tracebacks, *self.verdict.examples]
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,10 @@ class Campaign:
     def _attack(self, system: System, report: Report, progress: Progress) -> None:
         began = time.monotonic()
         deadline = began + self.limit_s
-        errors: list[BaseException] = []
         threads = [
             threading.Thread(
                 target=self._lane,
-                args=(system, lane, faults, deadline, report, errors),
+                args=(system, lane, faults, deadline, report),
             )
             for lane, faults in self.lanes.items()
         ]
@@ -116,8 +117,6 @@ class Campaign:
             time.sleep(0.2)
             report.seconds = time.monotonic() - began
             progress(report)
-        if errors:
-            raise errors[0]
 
     def _lane(
         self,
@@ -126,8 +125,8 @@ class Campaign:
         faults: Sequence[Fault],
         deadline: float,
         report: Report,
-        errors: list[BaseException],
     ) -> None:
+        """Deal the faults of one lane; one that cannot be dealt is a problem, and not the end."""
         dice = random.Random(f"{self.seed} {lane}")
         tier = lane.partition(" ")[0]
         for fault in faults:
@@ -136,10 +135,9 @@ class Campaign:
                 return
             try:
                 is_hit = inject(system, lane, fault, dice)
-            except BaseException as error:
-                error.add_note(f"in lane {lane}: {fault}")
-                errors.append(error)
-                return
+            except Exception as error:
+                report.broken.append(f"{fault} of lane {lane}: {error!r}")
+                continue
             (report.hit if is_hit else report.missed)[f"{tier} {fault.kind}"] += 1
 
     def _count_unspooled(self, system: System, report: Report) -> None:
