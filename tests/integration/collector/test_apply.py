@@ -307,7 +307,10 @@ def test_every_documented_example_is_applied_and_then_changes_nothing(
     (vantage.folder / "me.key").write_text(me.key.read_text())
     (vantage.folder / "secrets").mkdir()
     (vantage.folder / "secrets" / "orders-key").write_text("hidden")
+    (vantage.folder / "secrets" / "hook-url").write_text("https://hooks.example/ours")
     monkeypatch.setenv("ORDERS_LOGIN", "ann:hidden")
+    monkeypatch.setenv("HOOK_SECRET", "hidden-from-everybody")
+    monkeypatch.setenv("ON_CALL_URL", "slack://TTTTTTTTT/BBBBBBBBB/012345678901234567890123")
     assert len(EXAMPLES) >= 4
     for text in EXAMPLES:
         applied = vantage.apply(text)
