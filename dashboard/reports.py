@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,42 +17,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard import words
+from dashboard import spreadsheet, words
 from dashboard.db import Reader
 from dashboard.errors import BadRequest, NotFound
 from dashboard.rendering import page
 from dashboard.rows.monitor import Monitor
 from dashboard.rows.report import Report
 from dashboard.session import Visitor, visit
+from vantage.report import table
 
 MONTHS = 13
 OBJECTIVES = ("99", "99.5", "99.9", "99.95", "99.99")
 MEDIA = {"csv": "text/csv", "json": "application/json", "pdf": "application/pdf"}
 MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
-FIGURES = (
-    "monitor_id",
-    "monitor",
-    "url",
-    "due",
-    "run",
-    "missing",
-    "judged",
-    "not_judged",
-    "passed",
-    "availability",
-    "is_met",
-    "budget",
-    "spent",
-    "median_us",
-    "p95_us",
-    "timed",
-    "within",
-    "within_share",
-    "is_fast_enough",
-    "incidents",
-    "incident_s",
-    "maintenance_s",
-)
 RULES = (
     "Months are those of UTC. A check is a slot of a monitor at a location; all count alike.",
     "Availability is the checks that passed, of those judged, rounded down to three decimals.",
@@ -104,6 +79,10 @@ class Wanted:
         return f"{self.first_day:{'%Y-%m' if self.period == 'month' else '%Y-%m-%d'}}"
 
     @property
+    def limit_us(self) -> int | None:
+        return None if self.limit_ms is None else self.limit_ms * 1_000
+
+    @property
     def query(self) -> str:
         """It, in an address."""
         values: list[tuple[str, Any]] = [(self.period, self.name)]
@@ -134,7 +113,7 @@ class Wanted:
             first_day=self.first_day,
             monitor_ids=list(self.monitor_ids) or None,
             objective=self.objective,
-            limit_us=None if self.limit_ms is None else self.limit_ms * 1_000,
+            limit_us=self.limit_us,
             share=self.share,
         )
 
@@ -222,7 +201,7 @@ async def download(request: Request) -> Response:
         raise NotFound("There is no such form of a report.")
     visitor, _, wanted, made = await _made(request)
     if form == "csv":
-        content = _csv(made)
+        content = _csv(wanted, made)
     elif form == "json":
         content = msgspec.json.encode({wanted.period: wanted.name, "report": made})
     else:
@@ -235,12 +214,17 @@ async def download(request: Request) -> Response:
     return Response(content, media_type=MEDIA[form], headers=headers)
 
 
-def _csv(made: Report) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(FIGURES)
-    writer.writerows([entry[name] for name in FIGURES] for entry in made.content)
-    return text.getvalue().encode()
+def _csv(wanted: Wanted, made: Report) -> bytes:
+    rows = table(
+        made.content,
+        period=wanted.name,
+        revision=made.revision,
+        made_at=made.made_at,
+        objective=wanted.objective,
+        limit_us=wanted.limit_us,
+        share=wanted.share,
+    )
+    return spreadsheet.encode(rows)
 
 
 def pdf(account: str, wanted: Wanted, made: Report) -> bytes:

@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -15,32 +16,9 @@ from collector.operator.account import account_id
 from collector.operator.duration import Duration
 from collector.operator.table import show
 from collector.operator.target import on_database
+from vantage.report import table
 
 COLUMNS = ["monitor", "availability", "objective", "budget", "spent", "checks", "missing", "p95_ms"]
-FIGURES = [
-    "monitor_id",
-    "monitor",
-    "url",
-    "due",
-    "run",
-    "missing",
-    "judged",
-    "not_judged",
-    "passed",
-    "availability",
-    "is_met",
-    "budget",
-    "spent",
-    "median_us",
-    "p95_us",
-    "timed",
-    "within",
-    "within_share",
-    "is_fast_enough",
-    "incidents",
-    "incident_s",
-    "maintenance_s",
-]
 
 
 def last_month() -> datetime:
@@ -97,7 +75,7 @@ def report(
 ) -> None:
     """Show a month's availability and response times. The report centre has it as PDF."""
     with db.session(url) as connection:
-        values = {
+        values: dict[str, Any] = {
             "account_id": account_id(connection, account),
             "month": month.date(),
             "monitor_ids": list(monitor_ids) or None,
@@ -110,9 +88,16 @@ def report(
     if form == "json":
         click.echo(json.dumps({**row, "month": f"{month:%Y-%m}"}, default=str, indent=2))
     elif form == "csv":
-        writer = csv.writer(sys.stdout)
-        writer.writerow(FIGURES)
-        writer.writerows([each[name] for name in FIGURES] for each in row["content"])
+        rows = table(
+            row["content"],
+            period=f"{month:%Y-%m}",
+            revision=row["revision"],
+            made_at=row["made_at"],
+            objective=Decimal(values["objective"]),
+            limit_us=values["limit_us"],
+            share=Decimal(values["share"]),
+        )
+        csv.writer(sys.stdout).writerows(rows)
     else:
         state = f"revision {row['revision']}" if row["is_over"] else "so far"
         click.echo(f"{month:%B %Y}, UTC, {state}. Objective {objective:g} %.")

@@ -1,7 +1,6 @@
 """The words for failures: what pages, mails and events say of the codes of `vantage.v1.Result`.
 
-The only code here that is not generated, so that a cause is said in one place; docs/failures.md
-explains each code.
+A cause is said in one place; docs/failures.md explains each code.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -31,7 +32,11 @@ def test_it_comes_as_csv_json_and_pdf(visitor: Visitor) -> None:
     assert table.headers["content-disposition"] == (
         f'attachment; filename="report-{NOW:%Y-%m}.csv"'
     )
-    assert len(table.text.splitlines()) == 7
+    header, *rows = csv.reader(table.text.splitlines())
+    assert len(rows) == 6
+    about = dict(zip(header, rows[0], strict=True))
+    assert (about["period"], about["revision"]) == (f"{NOW:%Y-%m}", "0")
+    assert (about["objective"], about["limit_us"], about["share"]) == ("99.5", "800000", "90")
     content = json.loads(visitor.ask(f"/reports/month.json{QUERY}").text)["report"]["content"]
     assert [entry["monitor"] for entry in content][:2] == ["Checkout · cart page", "Health check"]
     pdf = visitor.ask(f"/reports/month.pdf{QUERY}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -159,7 +160,8 @@ def test_operators_see_it_as_text_json_and_csv(month: Month) -> None:
     [entry] = json.loads(run(month, "--format=json", "--objective=20").output)["content"]
     assert entry["monitor"] == "m1"
     lines = run(month, "--format=csv", "--objective=20").output.splitlines()
-    assert lines[0].startswith("monitor_id,monitor,url,due,")
+    assert lines[0].startswith("period,revision,made_at,objective,limit_us,share,monitor_id,")
+    assert re.match(rf"{MONTH:%Y-%m},1,20\d\d-\S+T\S+\+00:00,20(\.0)?,,,\d+,m1,", lines[1])
     assert len(lines) == 2
     assert run(month, f"--month={NOW:%Y-%m}").output.splitlines()[0].endswith("Objective 99.9 %.")
 
