@@ -26,11 +26,12 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from bench.table import conditions, show
-from bench.world import DAY, HOUR, Connection, Shape, World, filled, shaped, statements
+from bench.world import DAY, HOUR, Connection, Shape, World, filled, shaped
 from collector import wire
 from collector.migrate import migrate
 from collector.upkeep import Upkeep
 from dashboard.queries import statements as pages
+from tests.support import seed
 from tests.support.collector import result
 from tests.support.rows import named
 
@@ -70,7 +71,7 @@ PAGES = {
 }
 """The report centre's statements by page: of how many days, and in buckets of which width."""
 
-STATEMENTS = statements(Path(__file__).with_suffix(".sql"))
+STATEMENTS = seed.statements(Path(__file__).with_suffix(".sql"))
 
 
 @click.command(context_settings={"show_default": True})

@@ -9,9 +9,8 @@ whenever it is opened.
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -64,13 +63,7 @@ class Shape:
         return self.monitors * self.locations
 
 
-def statements(path: Path) -> Mapping[str, str]:
-    """The blocks of a file by name."""
-    blocks = re.split(r"^-- ([\w ]+) --$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return dict(zip(blocks[1::2], blocks[2::2], strict=True))
-
-
-STATEMENTS = statements(Path(__file__).with_suffix(".sql"))
+STATEMENTS = seed.statements(Path(__file__).with_suffix(".sql"))
 
 
 @contextlib.contextmanager

@@ -114,7 +114,7 @@ def _columns(given: Submission) -> dict[str, Any]:
         "time_zone": form["zone"],
         "monitor_ids": list(wanted.monitor_ids) or None,
         "objective": wanted.objective,
-        "limit_us": None if wanted.limit_ms is None else wanted.limit_ms * 1_000,
+        "limit_us": wanted.limit_us,
         "share": wanted.share,
         "has_revisions": form["revisions"] == "yes",
         "user_ids": [int(one) for one in form.all("member") if one.isdigit() and len(one) < 10],

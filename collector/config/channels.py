@@ -69,11 +69,7 @@ class Address(Secret):
                 "the URL of a webhook or a service is a secret, and not written into the file; "
                 "expected {env: NAME}, {file: PATH}, or stored where it is set already."
             )
-        try:
-            self.check(text)
-        except CollectorError as error:
-            raise part.mistake(str(error)) from error
-        return text
+        return Text("an address", check=self.check).read(part)
 
     def schema(self) -> Schema:
         mail = {"type": "string", "pattern": EMAIL.pattern}

@@ -20,7 +20,7 @@ HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 def statements(path: Path) -> dict[str, str]:
     """The named statements of a file, in their order."""
     text = path.read_text(encoding="utf-8")
-    blocks = re.split(r"^-- (\w+) --$", text, flags=re.MULTILINE)
+    blocks = re.split(r"^-- ([\w ]+) --$", text, flags=re.MULTILINE)
     return dict(zip(blocks[1::2], blocks[2::2], strict=True))
 
 
