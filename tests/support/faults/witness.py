@@ -132,12 +132,11 @@ def _frames_of(place: Path) -> Iterator[Frame]:
 
 
 def _unseen_of(place: Path) -> Iterator[Unseen]:
-    end = 1
-    for path, following in _files_of(place):
-        first = int(path.stem)
-        if first > end:
-            yield Unseen(place.name, end, first - 1)
-        end = min(first + sum(1 for _ in _payloads_of(path)), following)
+    last = 0
+    for frame in _frames_of(place):
+        if frame.seq > last + 1:
+            yield Unseen(place.name, last + 1, frame.seq - 1)
+        last = frame.seq
 
 
 def _files_of(place: Path) -> Iterator[tuple[Path, int]]:
