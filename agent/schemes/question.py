@@ -1,8 +1,8 @@
 """One question to one name server, by a datagram, and by TCP where that was cut short.
 
 Where the server has several addresses they are asked in turn until one answers, whatever it says;
-what the silent ones took is part of ``wait_us``. The answer is stamped by the kernel when it
-arrives, as all of the agent's own questions are.
+what the silent ones took is part of ``wait_us``. The kernel says when the first question left and
+when the answer arrived, as with all of the agent's own questions.
 
 Source: RFC 1035, RFC 6891 (EDNS), RFC 9715 (no fragments).
 """
@@ -53,7 +53,7 @@ async def ask_in_turn(
 ) -> Exchanged:
     """Ask what a dns URL asks; ``source``: where from, None: the kernel's choice."""
     question = dns.message.make_query(target.name, target.type, use_edns=0, payload=_PAYLOAD_BYTES)
-    watch = Stopwatch("wait")
+    watch: Stopwatch | None = None
     at_ns: int | None = None
     message: dns.message.Message | None = None
     for address, limit_s in in_turn(addresses, timeout_us):
@@ -62,21 +62,24 @@ async def ask_in_turn(
             with connected((str(address), target.port), source=source) as sock:
                 local_ip = socket.inet_pton(sock.family, sock.getsockname()[0])
                 async with asyncio.timeout(limit_s):
-                    message, at_ns = await _ask(sock, question, (str(address), target.port))
+                    left_ns = send(sock, question.to_wire())
+                    watch = watch or Stopwatch("wait", left_ns)
+                    message, at_ns = await _answer(sock, question, (str(address), target.port))
             failure = _problem(message, target)
             break
         except TimeoutError:
             failure = Failure(Code.TIMEOUT_WAIT, "the name server did not answer in time")
         except OSError as error:
             failure = os_failure(error)
-    wait_us = watch.stop(at_ns)["wait_us"]
+    # Where no question could leave, nothing was waited for.
+    wait_us = None if watch is None else watch.stop(at_ns)["wait_us"]
     text = "" if message is None else "\n".join(sorted(_records(message)))
     if content is not None:
         content.on_body(text.encode())
     exchange = Exchange(
         url=target.url,
         phases=Phases(dns_us=dns_us, wait_us=wait_us),
-        total_us=(dns_us or 0) + wait_us,
+        total_us=(dns_us or 0) + (wait_us or 0),
         body_bytes=0 if message is None else len(message.wire or b""),
         target_ip=address.packed,
         target_port=target.port,
@@ -86,17 +89,16 @@ async def ask_in_turn(
     return exchange, failure, ""
 
 
-async def _ask(
+async def _answer(
     sock: socket.socket, question: dns.message.QueryMessage, server: tuple[str, int]
 ) -> tuple[dns.message.Message, int]:
     """Return the answer, and when it arrived on the monotonic clock. Raises: OSError."""
-    wire = question.to_wire()
     while True:
-        send(sock, wire)
         try:
             async with asyncio.timeout(_AGAIN_S):
                 message, at_ns = await _receive(sock, question)
         except TimeoutError:
+            send(sock, question.to_wire())
             continue
         if message.flags & dns.flags.TC:
             return await ask_by_tcp(server, question), time.monotonic_ns()

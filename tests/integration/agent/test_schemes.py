@@ -466,6 +466,15 @@ async def test_a_name_server_that_is_not_there(prober: Prober) -> None:
     assert_failed(result, "connect_refused", "wait")
 
 
+async def test_where_no_question_can_leave_no_answer_is_waited_for() -> None:
+    prober = Prober(allow_networks=LOOPBACK, source_address="192.0.2.77")
+    result = await prober.probe(monitor("dns://127.0.0.1:1/a.example"))
+    await prober.close()
+    assert result.failure is not None
+    assert phases_of(check(result)) == []
+    assert check(result).total_us == 0
+
+
 async def test_a_name_server_has_a_name_too(authority: TestAuthority) -> None:
     zones = {"ns.example": Zone({"A": ["127.0.0.1"]}), "a.example": Zone({"A": ["192.0.2.1"]})}
     async with serve_dns(zones) as server:
