@@ -129,8 +129,9 @@ class Home:
                 " (vantage agent token): vantage-agent join TOKEN"
             ) from None
         except (OSError, ValueError, TypeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise FatalError(
-                f"{self._identity_path} cannot be read ({error})."
+                f"{self._identity_path} cannot be read ({reason})."
                 " Restore it, or join again: vantage-agent join --replace TOKEN"
             ) from error
 

@@ -136,8 +136,9 @@ def load(key_file: Path, certificate_file: Path) -> Authority:
         key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
         certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
     except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise CollectorError(
-            f"The certificate authority in {key_file.parent} cannot be used: {error}. Put its "
+            f"The certificate authority in {key_file.parent} cannot be used: {reason}. Put its "
             f"{key_file.name} and {certificate_file.name} back, or name another directory with "
             "--authority."
         ) from error
