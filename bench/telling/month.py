@@ -5,8 +5,10 @@ from __future__ import annotations
 import heapq
 import json
 import random
+import sys
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +20,12 @@ from collector.verdicts.judge import Case, Decisions, Judge, Vote, Watched
 from collector.verdicts.verdict import Outcome, Place, Rule, Standing, take
 
 BEGIN_S = 1_800_000_000
-# The judge looks at least so often; also whenever something fails or answers.
+# The judge looks whenever something fails or answers; for a while after a failure so often, ...
 LOOK_S = 2.0
+DOUBT_S = 20.0
+# ... and else so often: only time itself changes anything then, and those looks would be nearly all
+# the work of a month.
+QUIET_LOOK_S = 10.0
 # A probe of the simulated world answers after so long.
 ANSWER_S = (0.2, 1.5)
 
@@ -33,6 +39,19 @@ class Span:
         return self.begin_s <= at_s < self.end_s
 
 
+class Spans:
+    """Spans of time in their order, found by bisection: a month asks millions of times."""
+
+    def __init__(self, spans: Iterable[Span] = ()) -> None:
+        self.spans = sorted(spans, key=lambda span: span.begin_s)
+        self.begins = [span.begin_s for span in self.spans]
+
+    def at(self, at_s: float) -> int | None:
+        """Return the number of the one that holds an instant."""
+        number = bisect_right(self.begins, at_s) - 1
+        return number if number >= 0 and self.spans[number].holds(at_s) else None
+
+
 @dataclass
 class World:
     """What is really so: outages, a broken location, restarts, a location cut off for hours."""
@@ -42,8 +61,8 @@ class World:
     days: float
     loss: float
     dice: random.Random
-    outages: dict[int, list[Span]] = field(default_factory=dict)
-    away: dict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
+    outages: dict[int, Spans] = field(default_factory=dict)
+    away: dict[str, Spans] = field(default_factory=dict)
     cut_off: dict[str, Span] = field(default_factory=dict)
     broken: dict[str, Span] = field(default_factory=dict)
 
@@ -51,28 +70,27 @@ class World:
         day = 86_400
         for monitor in range(1, self.monitors + 1):
             begins = sorted(self.dice.uniform(0.02, 0.98) * self.days * day for _ in range(8))
-            self.outages[monitor] = [
+            self.outages[monitor] = Spans(
                 Span(at, at + self.dice.uniform(2.2, 45) * 60)
                 for at, following in zip(begins, [*begins[1:], float("inf")], strict=True)
                 if following - at > 3 * 3600
-            ]
+            )
         names = [f"l{number}" for number in range(self.locations)]
         for name in names:  # its agent restarts once a day
-            for number in range(int(self.days)):
-                at = (number + self.dice.random()) * day
-                self.away[name].append(Span(at, at + self.dice.uniform(20, 90)))
+            begins = [(number + self.dice.random()) * day for number in range(int(self.days))]
+            self.away[name] = Spans(Span(at, at + self.dice.uniform(20, 90)) for at in begins)
         span = self.days * day
         self.broken[names[0]] = Span(span * 0.3, span * 0.4)
         self.cut_off[names[1]] = Span(span * 0.6, span * 0.6 + 7200)
 
     def is_away(self, location: str, at_s: float) -> bool:
-        return any(span.holds(at_s) for span in self.away[location])
+        return self.away[location].at(at_s) is not None
 
     def is_cut_off(self, location: str, at_s: float) -> bool:
         return location in self.cut_off and self.cut_off[location].holds(at_s)
 
     def is_out(self, monitor: int, at_s: float) -> bool:
-        return any(span.holds(at_s) for span in self.outages[monitor])
+        return self.outages[monitor].at(at_s) is not None
 
     def outcome(self, monitor: int, location: str, at_s: float) -> Outcome:
         if self.is_out(monitor, at_s):
@@ -98,6 +116,8 @@ class Month:
     world: World
     results: int = 0
     asked: int = 0
+    looked_s: float = 0.0
+    failed_s: float = float("-inf")
     first_failed_s: dict[int, float] = field(default_factory=dict)
     opened: list[tuple[int, float]] = field(default_factory=list)
     troubles: list[tuple[float, str, bool]] = field(default_factory=list)
@@ -161,28 +181,32 @@ class Month:
                     yield held.pop(0)
                 yield Arrival(slot_s + 0.3, monitor, location, slot_s, outcome)
 
-    def run(self) -> None:
-        looked_s, day = 0.0, 1
+    def run(self, progress: Callable[[int], None]) -> None:
+        """Judge it all; ``progress`` is told of each day that is over."""
+        day = 1
         for arrival in self.scheduled():
-            while looked_s + LOOK_S <= arrival.at_s or (
-                self.answers and self.answers[0].at_s <= arrival.at_s
-            ):
-                due_s = self.answers[0].at_s if self.answers else float("inf")
-                if due_s <= min(looked_s + LOOK_S, arrival.at_s):
+            while (look_s := self.next_look_s()) <= arrival.at_s:
+                if self.answers and self.answers[0].at_s <= look_s:
                     self.hear(heapq.heappop(self.answers))
-                    self.look(due_s)
-                else:
-                    looked_s += LOOK_S
-                    self.look(looked_s)
-                if looked_s > day * 86_400:
+                self.look(look_s)
+                if look_s > day * 86_400:
+                    progress(day)
                     day += 1
                     self.judge = self.new_judge(self.judge)
             self.hear(arrival)
             if arrival.outcome == "down":
                 self.look(arrival.at_s)
 
+    def next_look_s(self) -> float:
+        """When the judge looks next, if nothing fails before."""
+        is_in_doubt = self.looked_s < self.failed_s + DOUBT_S
+        due_s = self.looked_s + (LOOK_S if is_in_doubt else QUIET_LOOK_S)
+        return min(due_s, self.answers[0].at_s) if self.answers else due_s
+
     def hear(self, arrival: Arrival) -> None:
         self.results += 1
+        if arrival.outcome == "down":
+            self.failed_s = arrival.at_s
         slot_us = round((BEGIN_S + arrival.slot_s) * S)
         vote = Vote(arrival.monitor, arrival.location, slot_us, arrival.outcome)
         at_us = round((BEGIN_S + arrival.at_s) * S)
@@ -195,11 +219,12 @@ class Month:
 
     def outage(self, arrival: Arrival) -> int:
         """A name for the outage that a result is of."""
-        spans = self.world.outages[arrival.monitor]
-        number = next(n for n, span in enumerate(spans) if span.holds(arrival.slot_s))
+        number = self.world.outages[arrival.monitor].at(arrival.slot_s)
+        assert number is not None
         return arrival.monitor * 1000 + number
 
     def look(self, at_s: float) -> None:
+        self.looked_s = at_s
         decisions = self.judge.judge(round((BEGIN_S + at_s) * S))
         if decisions:
             self.follow(decisions, at_s)
@@ -224,7 +249,7 @@ class Month:
     def report(self) -> dict[str, Any]:
         delays, false, found = [], 0, set()
         for monitor, at_s in self.opened:
-            spans = self.world.outages[monitor]
+            spans = self.world.outages[monitor].spans
             # A location's newest results may be of a moment ago, and so may a confirmation.
             number = next(
                 (n for n, s in enumerate(spans) if s.begin_s <= at_s < s.end_s + 15), None
@@ -234,7 +259,7 @@ class Month:
             elif (monitor * 1000 + number) not in found:
                 found.add(monitor * 1000 + number)
                 delays.append(at_s - self.first_failed_s[monitor * 1000 + number])
-        outages = sum(map(len, self.world.outages.values()))
+        outages = sum(len(each.spans) for each in self.world.outages.values())
         return {
             "results": self.results,
             "confirmations": self.asked,
@@ -263,7 +288,9 @@ def month(
     before = conditions()
     dice = random.Random(seed)
     simulated = Month(World(monitors, locations, days, loss, dice))
-    simulated.run()
+    simulated.run(progress)
+    if sys.stderr.isatty():
+        click.echo(err=True)
     found = simulated.report()
     if as_json:
         print(json.dumps({**before, **found}))
@@ -275,3 +302,8 @@ def month(
             [list(found.values())],
         )
     raise SystemExit(1 if found["false"] or found["missed"] else 0)
+
+
+def progress(day: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\rday {day}", nl=False, err=True)

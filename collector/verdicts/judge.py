@@ -172,7 +172,7 @@ class Judge:
         if after is before:
             return False
         standings[location] = after
-        self._reputation(location).saw(monitor_id)
+        self._reputation(location).saw(monitor_id, is_failing=after.failed > 0)
         # Most results change nothing, and need no further look.
         if before is None or before.below or after.below or monitor_id in self.cases:
             self._touched.add(monitor_id)

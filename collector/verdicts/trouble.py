@@ -24,20 +24,21 @@ Standings = Mapping[int, Mapping[str, Standing]]
 
 @dataclass(slots=True)
 class Reputation:
-    """What is known about one location: whose monitors it judged last, newest at the end."""
+    """What is known about one location.
+
+    ``recent``: which monitors it judged last, newest at the end, and whether they fail from there.
+    """
 
     location: str
-    recent: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    recent: OrderedDict[int, bool] = field(default_factory=OrderedDict)
     is_in_trouble: bool = False
     better_since_us: int | None = None
 
-    def saw(self, monitor_id: int) -> None:
-        """Note whose result came in."""
+    def saw(self, monitor_id: int, *, is_failing: bool) -> None:
+        """Note whose result came in, and whether that monitor fails from here now."""
         recent = self.recent
-        if monitor_id in recent:
-            recent.move_to_end(monitor_id)
-            return
-        recent[monitor_id] = None
+        recent[monitor_id] = is_failing
+        recent.move_to_end(monitor_id)
         if len(recent) > LOOKED_AT:
             recent.popitem(last=False)
 
@@ -45,8 +46,8 @@ class Reputation:
         """Which of these monitors fail here and were seen well by others that are heard."""
         return [
             monitor_id
-            for monitor_id in self.recent
-            if is_contradicted(self.location, standings.get(monitor_id, {}), unheard)
+            for monitor_id, is_failing in self.recent.items()
+            if is_failing and is_contradicted(self.location, standings.get(monitor_id, {}), unheard)
         ]
 
     def judge(

@@ -19,9 +19,9 @@ class World:
 
     def says(self, location: str, monitor: int, second: float, outcome: Outcome) -> None:
         known = self.standings[monitor].get(location)
-        self.standings[monitor][location] = take(known, round(second * S), outcome)
+        stands = self.standings[monitor][location] = take(known, round(second * S), outcome)
         if location == "a":
-            self.reputation.saw(monitor)
+            self.reputation.saw(monitor, is_failing=stands.failed > 0)
 
     def is_in_trouble(self, second: float, *unheard: str) -> bool:
         return self.reputation.judge(self.standings, self.hosts, round(second * S), unheard)
