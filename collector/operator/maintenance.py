@@ -12,12 +12,12 @@ from collector import db
 from collector.errors import CollectorError
 from collector.maintenance import length
 from collector.operator.account import account_id
+from collector.operator.dates import TIME
 from collector.operator.duration import Duration
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
 from collector.recurrence import Recurrence, check_rule, zone
 
-FORMATS = ["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 SHOWN = 3
 YEARS = timedelta(days=400)
 BECAME = {
@@ -35,9 +35,7 @@ def maintenance() -> None:
 @maintenance.command("add")
 @click.option("--monitor", "monitor_id", type=int, help="Its id.  [default: the account's every]")
 @click.option("--account", help="Whose monitors.  [default: the only account]")
-@click.option(
-    "--from", "begins_at", type=click.DateTime(FORMATS), help="When it begins.  [default: now]"
-)
+@click.option("--from", "begins_at", type=TIME, help="When it begins.  [default: now]")
 @click.option("--for", "lasts_s", type=Duration(), required=True, help="Such as 90m or 2h.")
 @click.option(
     "--time-zone",

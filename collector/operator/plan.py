@@ -10,6 +10,7 @@ import psycopg
 from collector import db
 from collector.errors import CollectorError
 from collector.operator.account import account, account_id
+from collector.operator.dates import DAY
 from collector.operator.duration import Duration
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
@@ -83,7 +84,7 @@ def list_(as_json: bool, url: str) -> None:
 @account.command("plan")
 @click.argument("name", required=False)
 @click.option("--account", "account_name", help="Whose.  [default: the only account]")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="When it ends, UTC.")
+@click.option("--until", type=DAY, help="When it ends, UTC.")
 @click.option("--for-ever", is_flag=True, help="It never ends.")
 @click.option("--trial/--bought", default=None, help="Whether it is only tried.")
 @click.option("--grace-days", type=click.IntRange(0, 365), help="How long all goes on after it.")

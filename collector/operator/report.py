@@ -13,6 +13,7 @@ import click
 
 from collector import db
 from collector.operator.account import account_id
+from collector.operator.dates import MONTH
 from collector.operator.duration import Duration
 from collector.operator.table import show
 from collector.operator.target import on_database
@@ -30,10 +31,10 @@ def last_month() -> datetime:
 @click.command()
 @click.option(
     "--month",
-    type=click.DateTime(["%Y-%m"]),
+    type=MONTH,
     default=last_month,
     show_default="the last one",
-    help="YYYY-MM, in UTC.",
+    help="In UTC.",
 )
 @click.option("--account", help="Whose.  [default: the only account]")
 @click.option(
@@ -101,7 +102,10 @@ def report(
     else:
         state = f"revision {row['revision']}" if row["is_over"] else "so far"
         click.echo(f"{month:%B %Y}, UTC, {state}. Objective {objective:g} %.")
-        show([line(each, objective) for each in row["content"]], COLUMNS, as_json=False)
+        if row["content"]:
+            show([line(each, objective) for each in row["content"]], COLUMNS, as_json=False)
+        else:
+            click.echo("No monitor was watched then.")
 
 
 def line(figures: dict[str, Any], objective: float) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tests.support.collector import (
     Collector,
     Stream,
     enrol,
+    execute,
     fetch,
     new_incarnation,
     result,
@@ -67,11 +68,20 @@ async def test_what_waits_to_be_told_is_counted_though_no_notifier_runs(
             " FROM vantage.channels"
             " CROSS JOIN (VALUES ('one', -9), ('two', -1), ('later', 9)) AS queued (step, late)"
         )
+        connection.execute("UPDATE vantage.notifying SET looked_at = now() - INTERVAL '1 h'")
     name = "vantage_collector_notifications_"
     await asyncio.to_thread(
         wait_until, lambda: scrape(metrics_port)[f"{name}waiting"] == 2, what="what waits"
     )
-    assert 540 <= scrape(metrics_port)[f"{name}oldest_seconds"] < 700
+    found = scrape(metrics_port)
+    assert 540 <= found[f"{name}oldest_seconds"] < 700
+    assert 3600 <= found["vantage_collector_notifier_away_seconds"] < 3760
+    execute(collector, "UPDATE vantage.notifying SET looked_at = now()")
+    await asyncio.to_thread(
+        wait_until,
+        lambda: scrape(metrics_port)["vantage_collector_notifier_away_seconds"] == 0,
+        what="a notifier's look",
+    )
 
 
 async def test_what_happens_is_counted(collector: Collector, metrics_port: int) -> None:

@@ -164,13 +164,15 @@ def test_operators_see_it_as_text_json_and_csv(month: Month) -> None:
     assert re.match(rf"{MONTH:%Y-%m},1,20\d\d-\S+T\S+\+00:00,20(\.0)?,,,\d+,m1,", lines[1])
     assert len(lines) == 2
     assert run(month, f"--month={NOW:%Y-%m}").output.splitlines()[0].endswith("Objective 99.9 %.")
+    nobodys = run(month, "--month=2025-12")
+    assert nobodys.output.splitlines()[1:] == ["No monitor was watched then."]
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--month=2099-01"], "is yet to come"),
-        (["--month=October"], "does not match the format"),
+        (["--month=October"], "'October' is no month. Write YYYY-MM, such as"),
         (["--objective=101"], "0<=x<=100"),
         (["--limit=0.5ms"], "at least 1 ms"),
     ],

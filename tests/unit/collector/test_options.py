@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from pathlib import Path
 
 import click
 import pytest
 
 from collector.errors import CollectorError
+from collector.operator.dates import DAY, MONTH, TIME, Dated
 from collector.operator.duration import Duration
 from collector.options import Address, read_secret
 from collector.url import check_url
@@ -39,6 +42,32 @@ def test_durations(text: str, seconds: float) -> None:
 def test_what_is_no_duration_is_said_to_be_none(text: str) -> None:
     with pytest.raises(click.BadParameter, match="not a duration"):
         Duration().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("dated", "text", "at"),
+    [
+        (MONTH, "2026-02", datetime(2026, 2, 1)),
+        (DAY, "2026-02-28", datetime(2026, 2, 28)),
+        (TIME, "2026-02-28 02:30", datetime(2026, 2, 28, 2, 30)),
+        (TIME, "2026-02-28T02:30:59", datetime(2026, 2, 28, 2, 30, 59)),
+    ],
+)
+def test_dates_are_read(dated: Dated, text: str, at: datetime) -> None:
+    assert dated.convert(text, None, None) == at
+
+
+@pytest.mark.parametrize(
+    ("dated", "text", "why"),
+    [
+        (MONTH, "2026-13", "'2026-13' is no month. Write YYYY-MM, such as 2026-11."),
+        (DAY, "2026-02-30", "'2026-02-30' is no day. Write YYYY-MM-DD, such as 2026-11-30."),
+        (TIME, "yesterday", "no time. Write YYYY-MM-DD HH:MM, such as '2026-11-30 02:00'."),
+    ],
+)
+def test_what_is_no_date_is_told_the_form(dated: Dated, text: str, why: str) -> None:
+    with pytest.raises(click.BadParameter, match=re.escape(why)):
+        dated.convert(text, None, None)
 
 
 @pytest.mark.parametrize(
