@@ -72,7 +72,12 @@ class Judgement:
     async def configure(self) -> None:
         """Read what is watched, by which rules, and which agents are well."""
         rows = await self._rows("places")
-        places = {row["name"]: Place(row["name"], row["country"], row["asn"]) for row in rows}
+        # A location without agents can neither fail nor be well: it does not count at all.
+        places = {
+            row["name"]: Place(row["name"], row["country"], row["asn"])
+            for row in rows
+            if row["has_agents"]
+        }
         self.titles = {row["name"]: row["title"] for row in rows}
         self.judge.silent = frozenset(row["name"] for row in rows if row["is_silent"])
         self.unwell_agents = frozenset(row["id"] for row in await self._rows("unwell_agents"))
@@ -186,7 +191,8 @@ class Judgement:
         cause, summary = None, None
         is_failing = any(step.kind not in ("recovered", "closed") for step in steps)
         if is_failing:
-            cause, summary = await self._told(monitor_id, case.id)
+            is_again = any(step.kind in ("relapsed", "reopened") for step in steps)
+            cause, summary = await self._told(monitor_id, case.id, is_again=is_again)
         silencer = self.judge.cases.get(case.silenced_by) if case.silenced_by else None
         await self._run(
             "store_incident",
@@ -196,6 +202,7 @@ class Judgement:
             closed_at=instant_or_none(now.closed_at_us),
             reopened=now.reopened,
             silenced_by=silencer.id if silencer else None,
+            assigned=len(self.judge.watched[monitor_id].places) if is_failing else None,
             cause=cause,
             summary=summary,
         )
@@ -238,13 +245,19 @@ class Judgement:
                 if case.id is not None and case.incident.is_open:
                     await self.write_evidence(monitor_id, case.id, case.incident)
 
-    async def _told(self, monitor_id: int, incident_id: int) -> tuple[str, str]:
-        """Put the incident into words: its most frequent code, and a sentence."""
+    async def _told(self, monitor_id: int, incident_id: int, *, is_again: bool) -> tuple[str, str]:
+        """Put the incident into words: its most frequent code, and a sentence.
+
+        ``is_again``: it fails again with what is being written.
+        """
         [row] = await self._rows("cause", id=incident_id)
         cause = row["cause"] or "other"
         verdict = self.judge.verdicts[monitor_id]
         watched = self.judge.watched[monitor_id]
-        since_us = verdict.failing_since_us or self.judge.cases[monitor_id].incident.began_at_us
+        is_again = is_again or row["was_well"]
+        since_us = self.judge.cases[monitor_id].incident.began_at_us
+        if is_again and verdict.failing_since_us is not None:
+            since_us = verdict.failing_since_us
         slower = {
             self.titles.get(name, name): slowness
             for name in verdict.slower
@@ -260,6 +273,7 @@ class Judgement:
             [self.titles.get(name, name) for name in named],
             len(watched.places),
             instant(since_us),
+            is_again=is_again and verdict.failing_since_us is not None,
         )
         return cause, sentence
 

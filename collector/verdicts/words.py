@@ -36,9 +36,15 @@ def outage(
     titles: Sequence[str],
     assigned: int,
     since_at: datetime,
+    *,
+    is_again: bool = False,
 ) -> str:
-    """Say what fails, from how many of the locations, from which, and since when."""
-    return f"{cause(failure, http_status)} {whereabouts(titles, assigned, since_at)}"
+    """Say what fails, from how many of the locations, from which, and since when.
+
+    ``is_again``: it was well for a while in the same incident.
+    """
+    where = whereabouts(titles, assigned, since_at, is_again=is_again)
+    return f"{cause(failure, http_status)} {where}"
 
 
 def slower(slowness: Mapping[str, Slowness], assigned: int, since_at: datetime) -> str:
@@ -51,8 +57,13 @@ def slower(slowness: Mapping[str, Slowness], assigned: int, since_at: datetime) 
     )
 
 
-def whereabouts(titles: Sequence[str], assigned: int, since_at: datetime) -> str:
-    """``from 2 of 5 locations (Frankfurt and Sydney) since 2026-11-26 14:00 UTC.``"""
-    since = f"{since_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+def whereabouts(
+    titles: Sequence[str], assigned: int, since_at: datetime, *, is_again: bool = False
+) -> str:
+    """``from 2 of 5 locations (Frankfurt and Sydney) since 2026-11-26 14:00 UTC.``
+
+    Messages take the end off again (collector/telling/wording.py).
+    """
+    since = f"{'again ' * is_again}since {since_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     where = "its one location" if assigned == 1 else f"{len(titles)} of {assigned} locations"
-    return f"from {where} ({places(titles)}) since {since}."
+    return f"from {where} ({places(titles)}) {since}."

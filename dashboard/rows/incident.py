@@ -25,11 +25,12 @@ class Verdict:
     distinct_by: str
     incident_id: int | None
     began_at: datetime | None
+    assigned: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """An incident; ``assigned``: how many locations probe its monitor."""
+    """An incident; ``assigned``: how many locations probed its monitor."""
 
     id: int
     monitor_id: int

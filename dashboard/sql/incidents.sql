@@ -11,7 +11,8 @@ SELECT
     rules.consecutive,
     rules.distinct_by,
     incidents.id AS incident_id,
-    incidents.began_at
+    incidents.began_at,
+    incidents.assigned
 FROM report.verdicts
 JOIN report.monitor_rules AS rules ON rules.monitor_id = verdicts.monitor_id
 LEFT JOIN report.incidents ON incidents.monitor_id = verdicts.monitor_id
@@ -37,11 +38,7 @@ SELECT
     acknowledged_by,
     post_mortem,
     locations,
-    (
-        SELECT count(*)
-        FROM report.monitor_locations
-        WHERE monitor_locations.monitor_id = incidents.monitor_id
-    ) AS assigned
+    assigned
 FROM report.incidents
 WHERE (%(id)s::bigint IS NULL OR id = %(id)s)
     AND (%(monitor_id)s::integer IS NULL OR monitor_id = %(monitor_id)s)

@@ -61,7 +61,9 @@ SELECT
     locations.asn,
     COALESCE(bool_and(agents.takes_until IS NOT NULL)
         FILTER (WHERE agents.takes_from IS NOT NULL AND agents.revoked_at IS NULL), false)
-        AS is_silent
+        AS is_silent,
+    count(*) FILTER (WHERE agents.takes_from IS NOT NULL AND agents.revoked_at IS NULL) > 0
+        AS has_agents
 FROM vantage.locations
 LEFT JOIN vantage.agents ON agents.location = locations.name
 GROUP BY locations.name
@@ -288,6 +290,7 @@ SET
     closed_at = %(closed_at)s,
     reopened = %(reopened)s,
     silenced_by = %(silenced_by)s,
+    assigned = GREATEST(assigned, %(assigned)s),
     cause = COALESCE(%(cause)s, cause),
     summary = COALESCE(%(summary)s, summary)
 WHERE id = %(id)s
@@ -343,7 +346,13 @@ WHERE incident_id = %(id)s
 -- cause --
 SELECT
     mode() WITHIN GROUP (ORDER BY failure) AS cause,
-    mode() WITHIN GROUP (ORDER BY http_status) AS http_status
+    mode() WITHIN GROUP (ORDER BY http_status) AS http_status,
+    EXISTS (
+        SELECT
+        FROM vantage.incident_events
+        WHERE incident_id = %(id)s
+            AND kind IN ('relapsed', 'reopened')
+    ) AS was_well
 FROM vantage.incident_evidence
 WHERE incident_id = %(id)s
     AND which = 'last'

@@ -152,7 +152,11 @@ SELECT
     ARRAY(
         SELECT DISTINCT location FROM vantage.incident_evidence
         WHERE incident_id = incidents.id AND which = 'first'
-        ORDER BY location) AS locations
+        ORDER BY location) AS locations,
+    COALESCE(
+        incidents.assigned,
+        (SELECT count(*) FROM vantage.monitor_locations
+         WHERE monitor_locations.monitor_id = incidents.monitor_id))::integer AS assigned
 FROM vantage.incidents
 JOIN vantage.monitors ON monitors.id = incidents.monitor_id
 WHERE incidents.account_id = vantage.current_account();
@@ -162,6 +166,8 @@ COMMENT ON COLUMN report.incidents.monitor IS 'The monitor''s name.';
 COMMENT ON COLUMN report.incidents.state IS
     'open; recovering: too few locations fail, but it may not last; closed.';
 COMMENT ON COLUMN report.incidents.locations IS 'Every location that failed in it.';
+COMMENT ON COLUMN report.incidents.assigned IS
+    'Of how many locations; where nobody counted, of those that probe the monitor now.';
 
 CREATE OR REPLACE VIEW report.incident_evidence WITH (security_barrier) AS
 SELECT incident_evidence.*

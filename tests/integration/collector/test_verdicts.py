@@ -104,7 +104,7 @@ async def until(url: str, statement: str, wanted: Sequence[Any], *, seconds: flo
 async def test_an_outage_is_confirmed_at_once_and_outlives_a_frozen_collector(
     database: Database, tmp_path: Path
 ) -> None:
-    configure(database.url(), locations=("a", "b", "c"))
+    configure(database.url(), locations=("a", "b", "c", "unmanned"))
     url = database.url(role="vantage_collector")
     places = [tmp_path / "one", tmp_path / "two"]
     for place in places:
@@ -153,6 +153,7 @@ async def test_an_outage_is_confirmed_at_once_and_outlives_a_frozen_collector(
                     (row["failure"], row["failed_phase"], str(row["target_ip"])) for row in evidence
                 } == {("connect_refused", "connect", "127.0.0.1")}
                 assert evidence[0]["slot_at"] == incident["began_at"]
+                assert incident["assigned"] == 3
 
                 # A judge that stands still must not keep the others from judging.
                 os.kill(first.program.pid, signal.SIGSTOP)
@@ -210,9 +211,30 @@ async def test_another_collector_judges_soon_after_one_was_killed(
                 )
                 took_s = time.monotonic() - killed_at
                 print(f"From the kill to the incident of a failure after it: {took_s:.1f} s.")
+                a.is_down = b.is_down = False
+                for agent in (a, b):
+                    await agent.deliver(1, time.time_ns() // 1000)
+                await until(
+                    url,
+                    "SELECT count(*) FROM vantage.incident_events WHERE kind = 'recovered'",
+                    [(1,)],
+                )
+                a.is_down = b.is_down = True
+                await a.deliver(1, time.time_ns() // 1000)
+                await until(
+                    url,
+                    "SELECT position('(A and B) again since ' in summary) > 0 AS is_so"
+                    " FROM vantage.incidents",
+                    [(True,)],
+                )
                 await until(url, f"SELECT count(*) FROM ({LEADERS}) AS leaders", [(1,)])
 
 
+AGENTS = """
+INSERT INTO vantage.agents (id, location, name, certificate_expires_at, takes_from, last_seen_at)
+SELECT md5(location)::uuid, location, 'agent', now() + INTERVAL '1 day', now(), now()
+FROM unnest('{a,b}'::text[]) AS location
+"""
 SLOW_RESULTS = """
 INSERT INTO vantage.results (slot_at, started_at, received_at, body_bytes, monitor_id, total_us,
     redirect_us, connect_us, tls_us, send_us, wait_us, receive_us, delay_us, lag_us, header_bytes,
@@ -238,6 +260,7 @@ async def test_slower_than_usual_opens_an_incident_that_says_by_how_much(
     url = database.url(role="vantage_collector")
     for statement in (
         "UPDATE vantage.alert_rules SET slower_factor = 3, slower_phase = 'tls'",
+        AGENTS,
         SLOW_RESULTS,
         USUALLY,
     ):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from collector.telling.own_words import OwnWords, worded
 from collector.telling.wording import message
+from collector.verdicts.words import outage
 
 INCIDENT = {
     "incident_id": 12,
@@ -16,7 +18,13 @@ INCIDENT = {
     "url": "https://shop.example/",
     "severity": "down",
     "cause": "connect_timeout",
-    "summary": "TCP connect timed out from Frankfurt and Singapore since 13:32 UTC.",
+    "summary": outage(
+        "connect_timeout",
+        None,
+        ["Frankfurt", "Singapore"],
+        5,
+        datetime(2026, 11, 25, 13, 32, tzinfo=UTC),
+    ),
     "began_at": "2026-11-25T13:32:00+00:00",
     "opened_at": "2026-11-25T13:32:08+00:00",
     "recovered_at": "2026-11-25T14:02:00+00:00",
@@ -24,6 +32,14 @@ INCIDENT = {
     "acknowledged_by": "ann@acme.example",
     "reopened": 0,
 }
+AGAIN = outage(
+    "connect_refused",
+    None,
+    ["Frankfurt"],
+    5,
+    datetime(2026, 11, 25, 14, 10, tzinfo=UTC),
+    is_again=True,
+)
 CERTIFICATE = {
     "monitor_id": 3,
     "monitor": "Shop",
@@ -62,7 +78,12 @@ def told(
     ("kind", "facts", "subject", "line"),
     [
         ("opened", INCIDENT, "Down: Shop <b>", "Began 25 Nov 2026, 14:32 CET."),
-        ("opened", {**INCIDENT, "reopened": 1}, "Down again: Shop <b>", "from Frankfurt"),
+        (
+            "opened",
+            {**INCIDENT, "reopened": 1, "summary": AGAIN},
+            "Down again: Shop <b>",
+            "Began 25 Nov 2026, 14:32 CET. Failing again since 25 Nov 2026, 15:10 CET.",
+        ),
         (
             "opened",
             {**INCIDENT, "severity": "degraded"},
@@ -103,6 +124,14 @@ def test_each_step_has_its_words(kind: str, facts: dict[str, Any], subject: str,
     assert "“Ops & friends”" in written.text
 
 
+@pytest.mark.parametrize("kind", ["opened", "reminder", "worsened", "acknowledged", "closed"])
+def test_when_it_began_is_said_once_and_by_the_channels_clocks(kind: str) -> None:
+    written = told((kind, INCIDENT))
+    assert "from 2 of 5 locations (Frankfurt and Singapore).\n" in written.text
+    assert written.text.count("25 Nov 2026, 14:32 CET") == 1
+    assert "13:32" not in written.text
+
+
 def test_html_says_the_same_and_nothing_of_it_is_markup() -> None:
     written = told(("opened", INCIDENT))
     assert "Down: Shop &lt;b&gt;" in written.html
@@ -134,8 +163,8 @@ def test_an_account_has_its_own_words() -> None:
     )
     assert seen.subject == "[Shop <b>] Up"
     assert seen.text.startswith(
-        "[Shop <b>] Up\nTCP connect timed out from Frankfurt and Singapore since 13:32 UTC. "
-        "{took 30 min}\nRunbook: https://wiki/connect_timeout \n\n"
+        "[Shop <b>] Up\nTCP connect timed out from 2 of 5 locations (Frankfurt and Singapore) "
+        "since 2026-11-25 13:32 UTC. {took 30 min}\nRunbook: https://wiki/connect_timeout \n\n"
     )
     assert "[Shop &lt;b&gt;] Up" in seen.html
     assert "incidents/12" not in seen.text  # its text is all that is said
