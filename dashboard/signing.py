@@ -14,6 +14,7 @@ from dashboard.browser import kind_of_browser
 from dashboard.db import Database, Reader
 from dashboard.errors import TooMany
 from dashboard.rendering import page
+from dashboard.settings import Settings
 
 LOG = structlog.get_logger()
 FORM = "sign-in"
@@ -51,7 +52,7 @@ async def sign_in(request: Request) -> Response:
     except TooMany as error:
         return _form(request, 429, email, str(error))
     LOG.info("sign_in_failed")
-    return _form(request, 401, email, "The email address or the password is wrong.")
+    return _form(request, 401, email, "The e-mail address or the password is wrong.")
 
 
 async def start(request: Request, reader: Reader, user_id: int, following: str = "") -> Response:
@@ -107,15 +108,17 @@ async def sign_out(request: Request) -> Response:
 def _form(request: Request, status: int, email: str = "", error: str = "") -> Response:
     following = local_path(request.query_params.get("next", ""))
     query = "?" + urlencode({"next": following}) if following != "/" else ""
+    settings: Settings = request.app.state.settings
     return page(
         request,
         "sign_in.html",
         status,
         email=email,
+        is_open=settings.registration == "open",
         error=error,
         action=f"/sign-in{query}",
         provider_path=f"/sign-in/provider{query}",
-        form_token=csrf.token(request.app.state.settings.secret, FORM),
+        form_token=csrf.token(settings.secret, FORM),
         is_possible=session.cookie_name(request) is not None,
     )
 

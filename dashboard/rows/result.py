@@ -86,7 +86,10 @@ class PairRow:
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """One result; the columns are explained in vantage.results."""
+    """One result; the columns are explained in vantage.results.
+
+    ``agent_name`` None: who reads it runs no agents, or the agent is shut out.
+    """
 
     slot_at: datetime
     started_at: datetime
@@ -125,6 +128,7 @@ class ResultRow:
     ping_min_us: int | None
     ping_max_us: int | None
     answer: str | None
+    agent_name: str | None
     previous_at: datetime | None
     next_at: datetime | None
 

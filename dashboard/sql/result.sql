@@ -39,6 +39,7 @@ SELECT
     ping_min_us,
     ping_max_us,
     answer,
+    (SELECT agents.name FROM report.agents WHERE agents.id = results.agent_id) AS agent_name,
     report.slot_before(monitor_id, location, slot_at) AS previous_at,
     report.slot_after(monitor_id, location, slot_at) AS next_at
 FROM report.results

@@ -18,9 +18,17 @@ export function prepareForms() {
   });
   document.addEventListener("click", goInPlace);
   document.addEventListener("keydown", (event) => {
-    const open = document.querySelector(".range details[open]");
-    if (event.key === "Escape" && open instanceof HTMLDetailsElement) open.open = false;
+    if (event.key === "Escape") closeOpened();
   });
+}
+
+/** Close what was opened to choose or to be sure; the keyboard goes on from where it opened it. */
+function closeOpened() {
+  for (const open of document.querySelectorAll(".range details[open], .twice[open]")) {
+    if (!(open instanceof HTMLDetailsElement)) continue;
+    if (open.contains(document.activeElement)) open.querySelector("summary")?.focus();
+    open.open = false;
+  }
 }
 
 /** Follow a link to this page in another state without loading it anew: the place on it stays.

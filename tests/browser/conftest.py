@@ -108,7 +108,7 @@ def new_page(browser: Browser, centre: Centre) -> Iterator[NewPage]:
 
 def sign_in(page: Page, *, email: str = seed.EMAIL, password: str = seed.PASSWORD) -> None:
     page.goto("/sign-in")
-    page.get_by_label("Email address").fill(email)
+    page.get_by_label("E-mail address").fill(email)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/")

@@ -72,7 +72,7 @@ def test_from_registering_to_inviting(new_page: NewPage, box: Mailbox, centre: C
     page.goto("/sign-in")
     page.get_by_role("link", name="Register").click()
     page.get_by_label("Name").fill("Ann Other")
-    page.get_by_label("Email address").fill("ann@new.example")
+    page.get_by_label("E-mail address").fill("ann@new.example")
     page.get_by_role("button", name="Send me a link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Check your mail")
     page.goto(box.link("ann@new.example"))
@@ -131,7 +131,7 @@ def test_everything_works_with_cookies_refused(page_without_cookies: Page, centr
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"/m/{centre.monitor('Home page')}?range=1h")
-    page.get_by_label("Email address").fill("demo@example.com")
+    page.get_by_label("E-mail address").fill("demo@example.com")
     page.get_by_label("Password").fill("correct horse battery staple")
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile(r"/~[\w-]{43}/m/\d+\?range=1h$"))

@@ -345,6 +345,11 @@ def test_operators_see_every_agent_and_others_none(visitor: Visitor, centre: Cen
     other.sign_in(seed.OTHER_EMAIL)
     assert "/locations" not in other.ask("/").text
     assert other.ask("/locations").status == 404
+    path = re.search(r'/m/1/r/[^"]+/fra', visitor.ask("/m/1").text)
+    assert path
+    ((agent_id,),) = centre.execute("SELECT id::text FROM vantage.agents WHERE location = 'fra'")
+    told = f'<a href="/locations#agent-{agent_id}">fra-1</a> at Frankfurt'
+    assert told in visitor.ask(path[0]).text
     centre.execute(
         "INSERT INTO vantage.gaps (from_slot_at, to_slot_at, monitor_id, slots, agent_id, location,"
         " reason) SELECT now() - INTERVAL '1 hour', now(), 1, 1234, id, location, 'overloaded'"
@@ -370,6 +375,7 @@ def test_operators_see_every_agent_and_others_none(visitor: Visitor, centre: Cen
         assert ", 12 min" in text
         assert "here only, 9 days" not in text
         assert "4 of 5 agents are online" in text
+        assert f'id="agent-{agent_id}"' in text
         rows = {row.split("<span")[0]: row for row in text.split('scope="rowgroup"')[1:]}
         (sydney,) = (row for name, row in rows.items() if "Sydney" in name)
         assert "Silent" in sydney

@@ -167,7 +167,13 @@ def test_members_and_what_their_roles_allow(centre: Centre, box: Mailbox) -> Non
     assert "invites you as viewer" in viewer.ask(link).text
     assert "1 to 100" in send(viewer, link, password=PASSWORD, name="").text
     finish(viewer, link, name="Vera")
-    assert "Vera" in owner.ask(page).text
+    members = owner.ask(page).text
+    # What no click undoes is behind one that says what it does.
+    assert re.findall(r'<summary>(\w+)<span class="visually-hidden"> (.+?)</span>', members) == [
+        ("Leave", "owner@team.example"),
+        ("Remove", "Vera"),
+    ]
+    assert members.count(f'action="{page}/remove"') == members.count('<details class="twice">') == 2
     # What a viewer may not do is refused by the database, not only hidden by the page.
     assert "Invite somebody" not in viewer.ask(page).text
     token = viewer.form_token("/settings")

@@ -18,6 +18,8 @@ def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(stranger: V
         stranger.sign_in(seed.OTHER_EMAIL, "wrong"),
     ]
     assert [answer.status for answer in answers] == [401, 401]
+    # Nobody can register here, so nothing leads there.
+    assert "/register" not in answers[0].text
     bodies = [re.sub(r'value="[^"]*"', "", answer.text) for answer in answers]
     assert bodies[0] == bodies[1]
 
