@@ -48,9 +48,7 @@ async def list_incidents(
         int | None, Query(ge=1, lt=2**31, description="Only of this monitor.")
     ] = None,
     limit: Limit = 100,
-    after: Annotated[
-        int | None, Query(ge=1, lt=2**63, description="The `next` of a page.")
-    ] = None,
+    after: Annotated[int | None, Query(ge=1, lt=2**63, description="The `next` of a page.")] = None,
 ) -> Page[Incident]:
     """The account's incidents, the newest first; one that is recovering is open still."""
     asked = {
