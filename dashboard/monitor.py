@@ -84,7 +84,7 @@ async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
         scene = await read(request, reader)
         stats = await reader.all(
             SpanStats,
-            "monitor_stats_1h" if scene.view.span.is_long else "monitor_stats",
+            f"monitor_stats{scene.view.span.grain}",
             settled_at=scene.settled_at,
             **scene.parameters,
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from dashboard.looks import Looks
 from dashboard.queries import by_width
 from dashboard.rendering import fragment, zone_of
 from dashboard.rows.figures import BandRow, HeatRow, SeriesColumns, SeriesRow
-from dashboard.scene import Scene
+from dashboard.scene import HOUR, Scene
 from dashboard.session import Visitor, enter, who
 
 MOST_POINTS = 1_500
@@ -67,19 +67,23 @@ async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> tuple[Body,
 
 async def _made(request: Request, visitor: Visitor, zone: tzinfo) -> Data:
     name, form = request.path_params["name"], request.path_params["form"]
+    is_drawn = name == "series" and form in ("json", "svg")
+    shape: type[Any] = SeriesColumns if is_drawn else SHAPES[name]
     async with enter(request, visitor) as reader:
         seen = await scene.read(request, reader)
-        width = seen.width(name, _points(request))
-        statement, parameters = by_width(name, width), seen.bucketed(width)
+        for width in _widths(seen, name, _points(request)):
+            statement, parameters = by_width(name, width), seen.bucketed(width)
+            asked = f"{statement}_columns" if is_drawn else statement
+            rows: list[Any] = await reader.all(shape, asked, **parameters)
+            if rows:
+                break
         if form == "sql":
             return Data(_for_readers(reader.text(statement, **parameters)), "text/plain")
-        if name == "series" and form in ("json", "svg"):
-            columns = await reader.all(SeriesColumns, f"{statement}_columns", **parameters)
-            drawn = series.build(columns, seen.shown, seen.view.span, width, seen.settled_at)
-            if form == "json":
-                return Data(msgspec.json.encode(drawn), "application/json")
-            return _picture(seen, drawn, zone)
-        rows: list[Any] = await reader.all(SHAPES[name], statement, **parameters)
+    if is_drawn:
+        drawn = series.build(rows, seen.shown, seen.view.span, width, seen.settled_at)
+        if form == "json":
+            return Data(msgspec.json.encode(drawn), "application/json")
+        return _picture(seen, drawn, zone)
     if form == "json":
         return Data(msgspec.json.encode(rows), "application/json")
     attached = f'attachment; filename="monitor-{seen.monitor.id}-{name}.{form}"'
@@ -87,6 +91,13 @@ async def _made(request: Request, visitor: Visitor, zone: tzinfo) -> Data:
         content = parquet.encode(SHAPES[name], rows)
         return Data(content, "application/vnd.apache.parquet", attached)
     return Data(_csv(SHAPES[name], rows), "text/csv", attached)
+
+
+def _widths(seen: Scene, name: str, points: int | None) -> list[timedelta]:
+    """How wide buckets are, and how wide where there is nothing: of what is so long ago that its
+    results are not kept any more, hours are."""
+    width = seen.width(name, points)
+    return [width, HOUR] if seen.view.span.is_long and width < HOUR else [width]
 
 
 def _picture(seen: Scene, drawn: series.Series, zone: tzinfo) -> Data:

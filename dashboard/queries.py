@@ -10,6 +10,9 @@ from importlib.resources import files
 SERIES = ("series", "series_10m", "series_1h")
 """Statements whose rows are asked for as columns too, as ``series_columns`` and so on."""
 
+OF_DAYS = ("series_1d", "series_1d_columns", "heat_1d", "bands_1d")
+"""Statements that read days as others read hours."""
+
 
 @cache
 def statements() -> dict[str, str]:
@@ -24,10 +27,17 @@ def statements() -> dict[str, str]:
     for name in SERIES:
         found[f"{name}_columns"] = found["columns"].replace("%(rows)s", found[name])
     del found["columns"]
+    for name in OF_DAYS:
+        hours = found[name.replace("_1d", "_1h")]
+        found[name] = hours.replace("report.results_1h", "report.results_1d")
     return found
 
 
-GRAINS = (("_1h", timedelta(hours=1)), ("_10m", timedelta(minutes=10)))
+GRAINS = (
+    ("_1d", timedelta(days=1)),
+    ("_1h", timedelta(hours=1)),
+    ("_10m", timedelta(minutes=10)),
+)
 """How statements are named that read what is summed up, and the widths they take multiples of."""
 
 

@@ -15,15 +15,19 @@ PRESETS = {
     "24h": timedelta(hours=24),
     "7d": timedelta(days=7),
     "30d": timedelta(days=30),
+    "90d": timedelta(days=90),
+    "365d": timedelta(days=365),
 }
 DEFAULT = "24h"
-LONGEST = timedelta(days=31)
+MONTH = timedelta(days=31)
+LONGEST = timedelta(days=366)
 SHORTEST = timedelta(minutes=1)
 
 # Widths that divide a day (or an hour, a minute) evenly, so that buckets begin at round times; from
 # ten minutes on they are made of what is summed up.
 WIDTHS_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 10_800, 21_600)
 DAY_S = 86_400
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,19 @@ class Timespan:
     @property
     def is_long(self) -> bool:
         """Whether it is a day or longer: most of it is in whole hours, which are kept summed up."""
-        return self.length >= timedelta(days=1)
+        return self.length >= DAY
+
+    @property
+    def grain(self) -> str:
+        """What the names of statements end in that read it by the day, by the hour, or at all."""
+        if self.length > MONTH:
+            return "_1d"
+        return "_1h" if self.is_long else ""
+
+    @property
+    def edge(self) -> str:
+        """The style, of rendering's formats, in which its ends are told apart."""
+        return "day" if self.length > MONTH else "short"
 
     @property
     def title(self) -> str:
@@ -59,6 +75,8 @@ class Timespan:
     def bucket(self, interval_s: int, points: int) -> timedelta:
         """The width that cuts it into at most about ``points``, at least one slot in each."""
         wanted = max(self.length.total_seconds() / points, interval_s)
+        if self.length > MONTH:
+            wanted = max(wanted, DAY_S)
         for width in WIDTHS_S:
             if width >= wanted:
                 return timedelta(seconds=width)
@@ -67,7 +85,8 @@ class Timespan:
 
 def parse(query: Mapping[str, str], now: datetime, since: datetime | None = None) -> Timespan:
     """Read ``range``, or ``from`` and ``to``. Where there is none: 24 hours, or the shortest preset
-    that holds everything since ``since``.
+    that holds everything since ``since``. Longer than a month it begins with a day (UTC) and, where
+    its end is given, ends with an hour: what it was made of may not be kept any more.
 
     Raises: BadRequest where they cannot be read or span too little or too much.
     """
@@ -76,7 +95,8 @@ def parse(query: Mapping[str, str], now: datetime, since: datetime | None = None
     preset = query.get("range") or _default(now, since)
     if preset not in PRESETS:
         raise BadRequest(f"“{preset}” is no range. Use one of {', '.join(PRESETS)}.")
-    return Timespan(now - PRESETS[preset], now, preset)
+    from_at = now - PRESETS[preset]
+    return Timespan(floor(from_at, DAY) if now - from_at > MONTH else from_at, now, preset)
 
 
 def _default(now: datetime, since: datetime | None) -> str:
@@ -93,6 +113,8 @@ def _between(from_text: str, to_text: str, now: datetime) -> Timespan:
         raise BadRequest("The range must begin at least a minute before it ends.")
     if to_at - from_at > LONGEST:
         raise BadRequest(f"A range may be up to {LONGEST.days} days long.")
+    if to_at - from_at > MONTH:
+        return Timespan(floor(from_at, DAY), floor(to_at, HOUR))
     return Timespan(from_at, to_at)
 
 

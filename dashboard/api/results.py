@@ -49,6 +49,8 @@ async def list_results(
 ) -> Page[Result]:
     """The results of a span of time of up to 31 days, newest first."""
     span = _span(from_text, to_text)
+    if span.length > timespan.MONTH:
+        raise BadRequest(f"A list of results may span up to {timespan.MONTH.days} days.")
     before_at, before_location = _cursor(after) if after else (span.to_at, "")
     async with using(request, "read") as reader:
         monitor = await monitors.find(reader, monitor_id)
@@ -86,7 +88,7 @@ async def read_series(
     """The median result of every bucket and location; where none passed, the first failed one.
     Of half an hour: the median of its ten minutes' medians. Buckets of an hour and longer have the
     median total (within 4.8 %), divided in the proportion of the phases' sums, and no result of
-    their own."""
+    their own. Longer than 31 days, buckets are whole days (UTC)."""
     span = _span(from_text, to_text)
     async with using(request, "read") as reader:
         monitor = await monitors.find(reader, monitor_id)
@@ -117,7 +119,7 @@ async def read_availability(
         wanted = locations or monitor.locations
         rows = await reader.all(
             SpanStats,
-            "monitor_stats_1h" if span.is_long else "monitor_stats",
+            f"monitor_stats{span.grain}",
             monitor_id=monitor_id,
             locations=wanted,
             from_at=span.from_at,

@@ -111,6 +111,44 @@ SELECT
 FROM parts
 GROUP BY GROUPING SETS ((location), (is_shown))
 
+-- monitor_stats_1d --
+-- The same of a span that begins with a day: its whole days, then the whole hours after them.
+WITH parts AS (
+    SELECT location, run AS checks, run - down AS passed, run AS settled, total_histogram
+    FROM report.results_1d
+    WHERE monitor_id = %(monitor_id)s
+        AND bucket_at >= %(from_at)s
+        AND bucket_at < date_bin('1 day', %(settled_at)s, 'epoch')
+    UNION ALL
+    SELECT location, run, run - down, run, total_histogram
+    FROM report.results_1h
+    WHERE monitor_id = %(monitor_id)s
+        AND bucket_at >= date_bin('1 day', %(settled_at)s, 'epoch')
+        AND bucket_at < date_bin('1 hour', %(settled_at)s, 'epoch')
+    UNION ALL
+    SELECT
+        location,
+        1,
+        (outcome <> 'down')::integer,
+        (slot_at < %(settled_at)s)::integer,
+        CASE WHEN outcome <> 'down' AND NOT suspect THEN vantage.histogram(total_us) END
+    FROM report.results
+    WHERE monitor_id = %(monitor_id)s
+        AND slot_at >= date_bin('1 hour', %(settled_at)s, 'epoch')
+        AND slot_at < %(to_at)s
+        AND NOT is_extra
+)
+SELECT
+    location,
+    location = ANY(%(locations)s) AS is_shown,
+    sum(checks) AS checks,
+    sum(passed) AS passed,
+    sum(settled) AS settled,
+    vantage.percentile(vantage.merge(total_histogram), 0.5)::integer AS median_us,
+    vantage.percentile(vantage.merge(total_histogram), 0.95)::integer AS p95_us
+FROM parts
+GROUP BY GROUPING SETS ((location), (is_shown))
+
 -- series --
 -- One row per location and bucket: its median result by total_us, among those that passed and are
 -- not suspect.

@@ -36,6 +36,36 @@ def test_the_charts_as_a_picture(visitor: Visitor, centre: Centre, asked: str, c
     assert "--wait: #0584cf" in picture.text
 
 
+def test_of_what_is_long_ago_hours_are_left(visitor: Visitor, centre: Centre) -> None:
+    """A day of which only the sums are kept: its chart and all that it can be had as."""
+    monitor_id = centre.monitor("Checkout · cart page")
+    day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=70)
+    span = f"?from={day:%Y-%m-%dT%H:%MZ}&to={day + timedelta(days=1):%Y-%m-%dT%H:%MZ}"
+    (column_list,) = centre.execute(
+        "SELECT string_agg(attname, ', ') FROM pg_attribute WHERE attnum > 1 AND NOT attisdropped"
+        " AND attrelid = 'vantage.rollups_1h'::regclass"
+    )[0]
+    centre.execute(
+        f"INSERT INTO vantage.rollups_1h (bucket_at, {column_list})"
+        f" SELECT %(day)s + INTERVAL '5 hours', {column_list} FROM vantage.rollups_1h"
+        " WHERE monitor_id = %(id)s AND location = 'fra' AND timed > 0"
+        " ORDER BY bucket_at DESC LIMIT 1",
+        day=day,
+        id=monitor_id,
+    )
+    try:
+        series = json.loads(visitor.ask(f"/m/{monitor_id}/series.json{span}&loc=fra").text)
+        assert (series["bucket_s"], len(series["times"])) == (3600, 24)
+        assert [at for at, total in enumerate(series["locations"][0]["total_us"]) if total] == [5]
+        (row,) = csv.DictReader(io.StringIO(visitor.ask(f"/m/{monitor_id}/series.csv{span}").text))
+        assert row["bucket_at"] == str(day + timedelta(hours=5))
+        assert "results_1h" in visitor.ask(f"/m/{monitor_id}/series.sql{span}").text
+    finally:
+        centre.execute(
+            "DELETE FROM vantage.rollups_1h WHERE bucket_at < %(day)s + '1 day'", day=day
+        )
+
+
 def test_a_series_sums_up(visitor: Visitor, centre: Centre) -> None:
     monitor_id = centre.monitor("Old shop, redirected")
     series = json.loads(visitor.ask(f"/m/{monitor_id}/series.json?range=1h&points=60").body)

@@ -39,12 +39,26 @@ def test_no_instant(text: str) -> None:
         (timedelta(days=7), 60, 240, 3_600),
         (timedelta(hours=1), 86_400, 240, 86_400),
         (timedelta(days=31), 60, 10, 345_600),
+        (timedelta(days=90), 60, 240, 86_400),
+        (timedelta(days=365), 60, 240, 172_800),
     ],
 )
 def test_buckets_are_round_and_hold_a_slot(
     length: timedelta, interval_s: int, points: int, width_s: int
 ) -> None:
     assert Timespan(NOW - length, NOW).bucket(interval_s, points) == timedelta(seconds=width_s)
+
+
+def test_longer_than_a_month_it_begins_with_a_day() -> None:
+    """What its first hours were made of may not be kept any more, so no part of a day is left."""
+    for preset in ("90d", "365d"):
+        span = timespan.parse({"range": preset}, NOW)
+        assert span.from_at == timespan.floor(NOW - timespan.PRESETS[preset], timedelta(days=1))
+        assert (span.to_at, span.grain, span.edge) == (NOW, "_1d", "day")
+    span = timespan.parse({"from": "2026-01-02T03:04", "to": "2026-03-04T05:06"}, NOW)
+    assert span.query == {"from": "2026-01-02T00:00:00Z", "to": "2026-03-04T05:00:00Z"}
+    month = timespan.parse({"range": "30d"}, NOW)
+    assert (month.to_at - month.from_at, month.grain) == (timedelta(days=30), "_1h")
 
 
 def test_buckets_cover_the_span() -> None:
