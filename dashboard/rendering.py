@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse
 
 from dashboard import csrf, path_session, session, static, words
 from dashboard.forms import Form
-from vantage.failure import cause
+from vantage.failure import cause, is_of_whole
 
 if TYPE_CHECKING:
     from dashboard.session import Visitor
@@ -69,6 +69,7 @@ def _environment() -> jinja2.Environment:
         amount=words.amount,
         slot_name=words.slot_name,
         cause=cause,
+        is_of_whole=is_of_whole,
         span=words.span,
         lasted=words.lasted,
         common_name=words.common_name,

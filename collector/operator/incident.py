@@ -44,8 +44,8 @@ def list_(only_open: bool, monitor_id: int | None, count: int, as_json: bool, ur
             db.queries("incident")["list"],
             {"only_open": only_open, "monitor_id": monitor_id, "count": count},
         ).fetchall()
-    columns = ["id", "state", "monitor", "severity", "began_at", "recovered_at", "acknowledged_by",
-               "summary"]  # fmt: skip
+    columns = ["id", "state", "monitor", "severity", "began_at", "recovered_at", "silenced_by",
+               "acknowledged_by", "summary"]  # fmt: skip
     show(rows, columns, as_json=as_json)
 
 
@@ -63,7 +63,12 @@ def show_(incident_id: int, as_json: bool, url: str) -> None:
     if as_json:
         show([{**found, "evidence": evidence, "events": events}], [], as_json=True)
         return
-    click.echo(f"{found['monitor']}: {found['state']}. {found['summary']}\n")
+    click.echo(f"{found['monitor']}: {found['state']}. {found['summary']}")
+    if found["silenced_by"]:
+        click.echo(
+            f"Nobody is told: something it depends on is down, incident {found['silenced_by']}."
+        )
+    click.echo()
     columns = ["location", "which", "slot_at", "failure", "failed_phase", "target_ip", "detail"]
     show(evidence, columns, as_json=False)
     click.echo()

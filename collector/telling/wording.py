@@ -93,13 +93,14 @@ def incident(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
         severity = "up"
     elif kind == "acknowledged":
         headline = f"Acknowledged: {monitor} is {state}"
-        lines.append(f"{facts['acknowledged_by']} takes care of it.")
     elif kind == "reminder":
         headline = f"Still {state}: {monitor}"
     elif kind == "worsened":
         headline = f"Now {state}: {monitor}"
     else:
         headline = f"{STATES[severity]}{again}: {monitor}"
+    if kind != "closed" and facts["acknowledged_by"]:
+        lines.append(f"{facts['acknowledged_by']} takes care of it.")
     lines.append(facts["url"])
     link = f"{public_url}/incidents/{facts['incident_id']}" if public_url else ""
     return Item(headline, severity, tuple(lines), link)

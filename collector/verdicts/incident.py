@@ -84,7 +84,7 @@ def advance(
             locations=incident.locations | failing,
         )
         return again, ("reopened",)
-    began_at_us = verdict.failing_since_us or now_us
+    began_at_us = (verdict.failing_since_us if bad == "down" else None) or now_us
     if bad == "degraded" and verdict.slower:
         began_at_us = min(began_at_us, now_us - (rule.slower_for_us or 0))
     return Incident(bad, began_at_us, now_us, failing), ("opened",)

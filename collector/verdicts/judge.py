@@ -245,6 +245,7 @@ class Judge:
             watched.places,
             self.standings[watched.id],
             fresh_after_us=now_us - watched.fresh_us,
+            together_us=watched.fresh_us,
             unheard=unheard,
             slower=self.slower.get(watched.id, ()) if watched.rule.slower_for_us else (),
         )

@@ -106,7 +106,9 @@ def take(standing: Standing | None, slot_at_us: int, outcome: Outcome) -> Standi
 class Verdict:
     """What the locations say together: vantage.verdicts.
 
-    ``slower``: those from which it is slower than usual, where they are enough; else none.
+    ``failing_since_us``: the first failing result; of an outage, from the locations that it
+    reached together. ``slower``: those from which it is slower than usual, where they are enough;
+    else none.
     """
 
     state: State
@@ -124,21 +126,22 @@ def decide(
     standings: Mapping[str, Standing],
     *,
     fresh_after_us: int,
+    together_us: int,
     unheard: Collection[str] = (),
     slower: Collection[str] = (),
 ) -> Verdict:
     """Weigh the standings of the assigned locations.
 
     A vote counts while its slot is after ``fresh_after_us``; locations that are ``unheard``, in
-    trouble themselves, have none. ``slower``: locations from which it is slower than usual.
+    trouble themselves, have none. ``slower``: locations from which it is slower than usual. What
+    failed for longer than ``together_us`` before enough did is no beginning of their outage.
     """
     voting: set[str] = set()
     failing: list[str] = []
     slow: list[str] = []
-    failing_keys: set[str] = set()
     below_keys: set[str] = set()
     slower_keys: dict[str, str] = {}
-    since_us: list[int] = []
+    since_us: dict[str, int] = {}  # of each key that fails
     for place in assigned:
         standing = standings.get(place.name)
         if standing is None or standing.slot_at_us <= fresh_after_us or place.name in unheard:
@@ -149,10 +152,11 @@ def decide(
             slower_keys[place.name] = key
         if standing.failed >= rule.consecutive:
             failing.append(place.name)
-            failing_keys.add(key)
             below_keys.add(key)
             assert standing.failing_since_us is not None  # noqa: S101 - it has failed
-            since_us.append(standing.failing_since_us)
+            since_us[key] = min(
+                standing.failing_since_us, since_us.get(key, standing.failing_since_us)
+            )
         elif standing.below >= rule.consecutive:
             slow.append(place.name)
             below_keys.add(key)
@@ -163,20 +167,23 @@ def decide(
     state: State
     if not voting:
         state = "unknown"
-    elif len(failing_keys) >= needed:
+    elif len(since_us) >= needed:
         state = "down"
     elif len(below_keys) >= needed or slower_keys:
         state = "degraded"
-    elif failing_keys == voting:
+    elif since_us.keys() == voting:
         state = "unknown"
     else:
         state = "up"
+    begins = sorted(since_us.values())
+    if state == "down":
+        begins = [each for each in begins if each >= begins[needed - 1] - together_us]
     return Verdict(
         state,
         len(voting),
         needed,
         tuple(sorted(failing)),
         tuple(sorted(slow)),
-        min(since_us, default=None),
+        min(begins, default=None),
         tuple(sorted(slower_keys)),
     )

@@ -39,7 +39,7 @@ DELAYS = {
 REMINDERS = {0: "Never", 900: "15 minutes", 3_600: "1 hour", 14_400: "4 hours", 86_400: "1 day"}
 SEVERITIES = {"degraded": "Down and slow", "down": "Down only"}
 KINDS = {
-    "opened": "Down or slow",
+    "opened": "Down",
     "reminder": "Reminder",
     "worsened": "Now down",
     "acknowledged": "Acknowledged",

@@ -135,7 +135,9 @@ class Incident(BaseModel):
     closed_at: datetime | None
     reopened: int = Field(description="How often it failed again soon after closing.")
     cause: str = Field(description="The most frequent code of docs/failures.md.")
+    summary: str = Field(description="In a sentence: what, from where, since when (UTC).")
     locations: list[str] = Field(description="Every location that failed in it.")
+    assigned: int = Field(description="Of how many locations.")
     silenced_by: int | None = Field(description="Incident of a monitor that this one depends on.")
     acknowledged_at: datetime | None
     acknowledged_by: str | None

@@ -74,6 +74,11 @@ class Told:
     given_up_at: datetime | None
     last_error: str | None
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether it is of an incident that was slow and not down."""
+        return self.content.get("severity") == "degraded"
+
 
 @dataclass(frozen=True, slots=True)
 class Field:

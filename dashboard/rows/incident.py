@@ -43,6 +43,7 @@ class Incident:
     closed_at: datetime | None
     reopened: int
     cause: str
+    summary: str
     silenced_by: int | None
     acknowledged_at: datetime | None
     acknowledged_by: str | None

@@ -33,6 +33,7 @@ SELECT
     closed_at,
     reopened,
     cause,
+    summary,
     silenced_by,
     acknowledged_at,
     acknowledged_by,

@@ -72,6 +72,15 @@ CAUSES = {
 }
 
 
+# Of a response that came whole: no phase is to blame.
+WHOLE = ("assertion_", "http_status", "page_too_large", "resource_failed", "too_slow")
+
+
+def is_of_whole(failure: str) -> bool:
+    """Whether a code judges a response that came whole, and not where a probe broke off."""
+    return failure.startswith(WHOLE)
+
+
 def cause(failure: str, http_status: int | None = None) -> str:
     """Say a code; one that is newer than this stays readable."""
     if failure == "http_status" and http_status is not None:

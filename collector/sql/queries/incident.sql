@@ -46,6 +46,7 @@ SELECT
     incidents.closed_at,
     incidents.cause,
     incidents.summary,
+    incidents.silenced_by,
     incidents.acknowledged_by,
     incidents.post_mortem
 FROM vantage.incidents

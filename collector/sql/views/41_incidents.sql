@@ -124,6 +124,9 @@ SELECT verdicts.*
 FROM vantage.verdicts
 JOIN vantage.monitors ON monitors.id = verdicts.monitor_id
 WHERE monitors.account_id = vantage.current_account() AND monitors.removed_at IS NULL;
+COMMENT ON COLUMN vantage.verdicts.failing_since_at IS
+    'First failing slot of all that fail; where it is down, of those that began to fail together. '
+    'NULL: none fails.';
 COMMENT ON VIEW report.verdicts IS
     'vantage.verdicts of the account''s monitors; its columns are explained there.';
 

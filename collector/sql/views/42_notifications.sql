@@ -71,7 +71,8 @@ BEGIN
                 'closed_at', incidents.closed_at,
                 'acknowledged_by', incidents.acknowledged_by,
                 'reopened', incidents.reopened) AS content,
-            told.content ->> 'severity' AS told_severity
+            told.content ->> 'severity' AS told_severity,
+            told.created_at AS told_at
         FROM vantage.incidents
         JOIN vantage.monitors ON monitors.id = incidents.monitor_id
         JOIN vantage.accounts ON accounts.id = incidents.account_id AND accounts.deleted_at IS NULL
@@ -129,6 +130,8 @@ BEGIN
         THEN
             what := 'worsened';
         ELSIF (found.incident).acknowledged_at IS NOT NULL THEN
+            -- What was acknowledged before it was reopened was told as such.
+            CONTINUE WHEN (found.incident).acknowledged_at < found.told_at;
             what := 'acknowledged';
         ELSIF (found.channel).remind_s IS NOT NULL
             AND (found.incident).recovered_at IS NULL

@@ -43,3 +43,9 @@ def test_incidents_are_listed_taken_on_and_noted(database: Database) -> None:
     code, said = vantage("show", "4711")
     assert code == 0
     assert "xyzzy is down" in said
+    assert "Nobody is told" not in said
+    fetch(database.url(), "UPDATE vantage.incidents SET silenced_by = id RETURNING id")
+    assert (
+        "Nobody is told: something it depends on is down, incident 4711."
+        in vantage("show", "4711")[1]
+    )

@@ -51,11 +51,24 @@ def test_an_incident_is_shown_with_what_each_location_saw(
     assert "from 2 of 5 locations" in page
     assert "Frankfurt" in page
     assert "203.0.113.7" in page
+    assert "Connection refused · TCP connect" in page
     assert "not yet" in page
     assert "not yet" not in words(visitor.ask(f"/incidents/{closed}"))
     assert f"/incidents/{open_incident}" in visitor.ask(f"/m/{centre.monitor('Home page')}").text
     only = words(visitor.ask(f"/incidents?monitor={centre.monitor('Product pictures')}"))
     assert "Home page" not in only
+
+
+def test_no_phase_is_to_blame_where_the_response_came_whole(
+    visitor: Visitor, centre: Centre, open_incident: int
+) -> None:
+    centre.execute(
+        "UPDATE vantage.incident_evidence"
+        " SET failure = 'http_status', http_status = 500, failed_phase = 'receive'"
+    )
+    page = words(visitor.ask(f"/incidents/{open_incident}"))
+    assert "HTTP status 500" in page
+    assert "Content transfer" not in page
 
 
 def test_people_take_incidents_on_and_write_down_what_they_found(
@@ -189,6 +202,8 @@ def test_programs_read_incidents_and_take_them_on(
     learned = visitor.ask(f"{path}/post-mortem", "PUT", json=asked, **bearer)
     assert loads(learned.body)["post_mortem"] == asked["text"]
     assert {each["target_ip"] for each in details["evidence"]} == {"203.0.113.7"}
+    assert (len(details["locations"]), details["assigned"]) == (2, 5)
+    assert "Connection refused" in details["summary"]
 
 
 def test_what_is_slower_than_usual_is_said_in_words(visitor: Visitor, centre: Centre) -> None:

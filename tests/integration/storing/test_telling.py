@@ -97,7 +97,10 @@ def test_each_step_is_told_once_to_the_accounts_own_channels(telling: Telling) -
     telling.change(incident, "recovered_at = now(), closed_at = now()")
     assert telling.decide() == [(channel, "closed")]
     telling.change(incident, "recovered_at = NULL, closed_at = NULL, reopened = 1")
+    telling.change(incident, "acknowledged_at = now() - INTERVAL '1 min'")
     assert telling.decide() == [(channel, "opened")]
+    assert telling.decide() == []  # who takes care of it was in that
+    telling.change(incident, "acknowledged_at = now(), acknowledged_by = 'bob'")
     assert telling.decide() == [(channel, "acknowledged")]
     assert telling.decide() == []
 

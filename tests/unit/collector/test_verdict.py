@@ -26,7 +26,7 @@ def standing(votes: str) -> Standing:
 
 def verdict(rule: Rule, unheard: tuple[str, ...] = (), **votes: str) -> Verdict:
     standings = {name: standing(each) for name, each in votes.items()}
-    return decide(rule, PLACES, standings, fresh_after_us=0, unheard=unheard)
+    return decide(rule, PLACES, standings, together_us=2, fresh_after_us=0, unheard=unheard)
 
 
 ONCE = Rule(consecutive=1)
@@ -82,6 +82,16 @@ def test_a_verdict_says_who_fails_and_since_when() -> None:
     )
 
 
+def test_what_failed_long_before_enough_did_is_no_beginning_of_their_outage() -> None:
+    assert verdict(ONCE, fra="uddddd", ber="uuuddd").failing_since_us == 2
+    assert verdict(ONCE, fra="dddddd", ber="uuuddd").failing_since_us == 4
+    # Two in one country, of which one has failed for long.
+    countries = Rule(consecutive=1, distinct_by="country")
+    assert verdict(countries, fra="ddddddd", ber="uuuuddd", iad="uuuuudd").failing_since_us == 6
+    # Below the rule it is since then that it fails.
+    assert verdict(ONCE, fra="dddddd", ber="uuuuuu").failing_since_us == 1
+
+
 def test_locations_in_trouble_have_no_vote() -> None:
     votes = {"fra": "d", "ber": "d", "iad": "u", "sin": "u"}
     assert verdict(ONCE, ("ber",), **votes) == Verdict("up", 3, 2, ("fra",), (), 1)
@@ -90,9 +100,11 @@ def test_locations_in_trouble_have_no_vote() -> None:
 
 def test_old_votes_do_not_count() -> None:
     standings = {"fra": standing("ddd"), "ber": standing("dddd"), "iad": standing("uuuu")}
-    assert decide(ONCE, PLACES, standings, fresh_after_us=2).state == "down"
-    assert decide(ONCE, PLACES, standings, fresh_after_us=3) == Verdict("up", 2, 2, ("ber",), (), 1)
-    assert decide(ONCE, PLACES, standings, fresh_after_us=4).state == "unknown"
+    assert decide(ONCE, PLACES, standings, together_us=2, fresh_after_us=2).state == "down"
+    assert decide(ONCE, PLACES, standings, together_us=2, fresh_after_us=3) == Verdict(
+        "up", 2, 2, ("ber",), (), 1
+    )
+    assert decide(ONCE, PLACES, standings, together_us=2, fresh_after_us=4).state == "unknown"
 
 
 def test_a_vote_that_is_no_newer_changes_nothing() -> None:
@@ -125,7 +137,7 @@ def test_enough_locations_that_are_slower_than_usual_degrade(
     rule: Rule, slower: tuple[str, ...], state: str, told: tuple[str, ...] | None
 ) -> None:
     standings = {place.name: standing("uuu") for place in PLACES}
-    found = decide(rule, PLACES, standings, fresh_after_us=0, slower=slower)
+    found = decide(rule, PLACES, standings, together_us=2, fresh_after_us=0, slower=slower)
     assert found.state == state
     assert found.slower == (tuple(sorted(slower)) if told is None else told)
 
@@ -133,14 +145,28 @@ def test_enough_locations_that_are_slower_than_usual_degrade(
 def test_who_has_no_vote_is_not_slower_either() -> None:
     standings = {place.name: standing("uuu") for place in PLACES}
     found = decide(
-        Rule(), PLACES, standings, fresh_after_us=0, unheard=["iad"], slower=["fra", "iad"]
+        Rule(),
+        PLACES,
+        standings,
+        together_us=2,
+        fresh_after_us=0,
+        unheard=["iad"],
+        slower=["fra", "iad"],
     )
     assert found.state == "up"
-    assert decide(Rule(), PLACES, standings, fresh_after_us=9, slower=["fra", "iad"]).slower == ()
+    assert (
+        decide(
+            Rule(), PLACES, standings, together_us=2, fresh_after_us=9, slower=["fra", "iad"]
+        ).slower
+        == ()
+    )
 
 
 def test_down_is_worse_than_slower_than_usual() -> None:
     standings = {place.name: standing("ddd") for place in PLACES}
     assert (
-        decide(Rule(), PLACES, standings, fresh_after_us=0, slower=["fra", "iad"]).state == "down"
+        decide(
+            Rule(), PLACES, standings, together_us=2, fresh_after_us=0, slower=["fra", "iad"]
+        ).state
+        == "down"
     )

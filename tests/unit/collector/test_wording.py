@@ -91,7 +91,7 @@ def told(
             "https://v.example/incidents/12",
         ),
         ("worsened", INCIDENT, "Now down: Shop <b>", "TCP connect timed out"),
-        ("reminder", INCIDENT, "Still down: Shop <b>", "Began"),
+        ("reminder", INCIDENT, "Still down: Shop <b>", "ann@acme.example takes care of it."),
         ("acknowledged", INCIDENT, "Acknowledged: Shop <b> is down", "ann@acme.example takes care"),
         ("closed", INCIDENT, "Up again: Shop <b>", "15:02 CET: 30 min."),
         (
