@@ -228,7 +228,7 @@ class World:
                 for step in ("roll_up", "sum_up_medians", "sum_up_day"):
                     while run(connection, step)[0][0]:
                         pass
-            for relation in ("rollups_1h", "standings"):
+            for relation in ("rollups_1h", "rollups_1d", "standings"):
                 connection.execute(f"VACUUM (ANALYZE) vantage.{relation}".encode())
 
     def last_hour(self) -> datetime:

@@ -11,7 +11,8 @@ import msgspec
 class DayRow(msgspec.Struct, frozen=True):
     """What happened to a monitor in a day at a location; None: at all of them together.
 
-    ``bucket_at``: in this hour alone; the median and p95 are of the whole day only.
+    ``bucket_at``: in this hour alone. The median is of the whole day only, p95 of all locations
+    together only.
     """
 
     monitor_id: int

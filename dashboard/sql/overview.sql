@@ -50,7 +50,7 @@ FROM report.latest
 WHERE monitor_id = ANY(%(monitor_ids)s)
 
 -- day --
--- Of each monitor: a row for each location, one for all of them, one for each hour. The hours are read once.
+-- Of each monitor: a row for each location, one for all of them, one for each hour.
 WITH hours AS MATERIALIZED (
     SELECT monitor_id, location, bucket_at, run, down, degraded, total_histogram
     FROM report.results_1h
@@ -77,7 +77,7 @@ SELECT
     failed,
     slow,
     vantage.percentile(histogram, 0.5)::integer AS median_us,
-    vantage.percentile(histogram, 0.95)::integer AS p95_us
+    NULL::integer AS p95_us
 FROM pairs
 UNION ALL
 SELECT

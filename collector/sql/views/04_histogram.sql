@@ -45,41 +45,54 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN mod(histogram, 999999999999)::bigint;
 COMMENT ON FUNCTION vantage.histogram_count IS 'How many values a histogram holds.';
 
-CREATE OR REPLACE FUNCTION vantage.percentile(histogram numeric, fraction double precision)
-RETURNS double precision
-LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-AS $$
+-- A bucket stands for the value that is as far from its lower end as from its upper one, in proportion.
+DO $$
 DECLARE
-    -- PostgreSQL keeps a numeric as digits to the base 10,000, three of them a bucket: how many, and
-    -- the exponent of the first one. The zeros below the lowest filled bucket are cut off.
-    sent bytea := numeric_send(histogram);
-    exponent integer := (get_byte(sent, 2) << 8) + get_byte(sent, 3);
-    lowest integer := (exponent - (get_byte(sent, 0) << 8) - get_byte(sent, 1) + 1) / 3;
-    filled numeric := div(histogram, ('1e' || 12 * lowest)::numeric);
-    total bigint := mod(filled, 999999999999);
-    above bigint;
-    low integer := 0;
-    high integer := exponent / 3 - lowest;
-    middle integer;
-    bounds integer[];
+    middles double precision[] := (
+        SELECT array_agg(
+            CASE low WHEN 0 THEN 0 ELSE 2.0 * low * (next_low - 1) / (low + next_low - 1) END
+            ORDER BY number)
+        FROM (
+            SELECT number, low, lead(low::bigint, 1, 2147483648) OVER (ORDER BY number) AS next_low
+            FROM unnest(vantage.histogram_bounds()) WITH ORDINALITY AS bounds (low, number)
+        ) AS buckets);
 BEGIN
-    IF total = 0 OR fraction NOT BETWEEN 0 AND 1 THEN
-        RETURN NULL;
-    END IF;
-    -- The bucket is the highest one that more values than these lie in or above.
-    above := total - GREATEST(1, ceil(fraction * total));
-    WHILE low < high LOOP
-        middle := (low + high + 1) / 2;
-        IF mod(div(filled, ('1e' || 12 * middle)::numeric), 999999999999) > above THEN
-            low := middle;
-        ELSE
-            high := middle - 1;
-        END IF;
-    END LOOP;
-    bounds := (vantage.histogram_bounds())[lowest + low + 1:lowest + low + 2];
-    -- As far from the lower end as from the upper one, in proportion.
-    RETURN CASE bounds[1] WHEN 0 THEN 0 ELSE 2.0 * bounds[1] * (COALESCE(bounds[2], 2147483648) - 1)
-        / (bounds[1] + COALESCE(bounds[2], 2147483648) - 1) END;
+    EXECUTE format($function$
+        CREATE OR REPLACE FUNCTION vantage.percentile(histogram numeric, fraction double precision)
+        RETURNS double precision
+        LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+        AS $body$
+        DECLARE
+            -- PostgreSQL keeps a numeric as digits to the base 10,000, three of them a bucket: how
+            -- many, and the exponent of the first one. The zeros below the lowest filled bucket are
+            -- cut off.
+            sent bytea := numeric_send(histogram);
+            exponent integer := (get_byte(sent, 2) << 8) + get_byte(sent, 3);
+            lowest integer := (exponent - (get_byte(sent, 0) << 8) - get_byte(sent, 1) + 1) / 3;
+            filled numeric := div(histogram, ('1e' || 12 * lowest)::numeric);
+            total bigint := mod(filled, 999999999999);
+            above bigint;
+            low integer := 0;
+            high integer := exponent / 3 - lowest;
+            middle integer;
+        BEGIN
+            IF total = 0 OR fraction NOT BETWEEN 0 AND 1 THEN
+                RETURN NULL;
+            END IF;
+            -- The bucket is the highest one that more values than these lie in or above.
+            above := total - GREATEST(1, ceil(fraction * total));
+            WHILE low < high LOOP
+                middle := (low + high + 1) / 2;
+                IF mod(div(filled, ('1e' || 12 * middle)::numeric), 999999999999) > above THEN
+                    low := middle;
+                ELSE
+                    high := middle - 1;
+                END IF;
+            END LOOP;
+            RETURN (%L::double precision[])[lowest + low + 1];
+        END
+        $body$
+        $function$, middles);
 END
 $$;
 COMMENT ON FUNCTION vantage.percentile IS

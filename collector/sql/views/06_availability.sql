@@ -1,6 +1,7 @@
 CREATE OR REPLACE FUNCTION vantage.percent(part numeric, whole numeric)
 RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+-- NULL for NULL as it is; declared STRICT, it would be called for each row instead of being a part of the query.
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN floor(part * 100000 / NULLIF(whole, 0)) / 1000;
 COMMENT ON FUNCTION vantage.percent IS
     'part of whole in percent, rounded down to three decimals: 99.999 is never called 100. NULL: of '
@@ -56,174 +57,180 @@ RETURNS TABLE (
     availability numeric,
     coverage numeric,
     updated_at timestamptz)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
-    WITH defined AS (
+#variable_conflict use_column
+DECLARE
+    has_parts_of_hours CONSTANT boolean := EXISTS (
         SELECT
-            definition.monitor_id,
-            definition.interval_s,
-            place.location,
-            GREATEST(definition.valid_from_at, availability.from_at) AS from_at,
-            LEAST(definition.valid_to_at, availability.to_at, now()) AS to_at
-        FROM vantage.monitor_definitions AS definition
-        CROSS JOIN LATERAL unnest(definition.locations) AS place (location)
-        WHERE (monitor_ids IS NULL OR definition.monitor_id = ANY(monitor_ids))
-            AND definition.valid_from_at < availability.to_at
-            AND (definition.valid_to_at > availability.from_at OR definition.valid_to_at IS NULL)
-    ),
-    -- What is left of the span for each monitor without its maintenance.
-    spans AS (
-        SELECT
-            wanted.monitor_id,
-            lower(span) AS from_at,
-            upper(span) AS to_at
-        FROM (SELECT DISTINCT defined.monitor_id FROM defined) AS wanted
-        CROSS JOIN LATERAL (
-            SELECT range_agg(tstzrange(maintenance.from_at, maintenance.to_at)) AS times
+        FROM (
+            SELECT from_at, to_at
+            UNION ALL
+            SELECT maintenance.from_at, maintenance.to_at
+            FROM vantage.maintenance
+            WHERE maintenance.from_at < availability.to_at AND maintenance.to_at > availability.from_at
+        ) AS edge (first_at, last_at)
+        WHERE date_bin('1 hour', first_at, 'epoch') <> first_at
+            OR date_bin('1 hour', last_at, 'epoch') <> last_at);
+BEGIN
+    -- Literal bounds let the planner leave out the chunks that have nothing of the span.
+    RETURN QUERY EXECUTE format($statement$
+        WITH definitions AS MATERIALIZED (
+            SELECT
+                definition.monitor_id,
+                definition.interval_s,
+                definition.locations,
+                GREATEST(definition.valid_from_at, %1$L) AS from_at,
+                LEAST(definition.valid_to_at, %2$L, now()) AS to_at
+            FROM vantage.monitor_definitions AS definition
+            WHERE ($1 IS NULL OR definition.monitor_id = ANY($1))
+                AND definition.valid_from_at < %2$L
+                AND (definition.valid_to_at > %1$L OR definition.valid_to_at IS NULL)
+        ),
+        excluded AS (
+            SELECT
+                monitors.id AS monitor_id,
+                range_agg(tstzrange(maintenance.from_at, maintenance.to_at)) AS times
             FROM vantage.maintenance
             JOIN vantage.monitors ON monitors.account_id = maintenance.account_id
-            WHERE monitors.id = wanted.monitor_id
                 AND (maintenance.monitor_id IS NULL OR maintenance.monitor_id = monitors.id)
-                AND maintenance.from_at < availability.to_at
-                AND maintenance.to_at > availability.from_at
-        ) AS excluded
-        CROSS JOIN LATERAL unnest(
-            tstzmultirange(tstzrange(availability.from_at, availability.to_at))
-            - COALESCE(excluded.times, '{}')) AS span
-    ),
-    counted_due AS (
+            WHERE maintenance.from_at < %2$L AND maintenance.to_at > %1$L
+            GROUP BY monitors.id
+        ),
+        -- What is left of the span for each monitor without its maintenance.
+        spans AS MATERIALIZED (
+            SELECT
+                wanted.monitor_id,
+                lower(span) AS from_at,
+                upper(span) AS to_at
+            FROM (SELECT DISTINCT definitions.monitor_id FROM definitions) AS wanted
+            LEFT JOIN excluded USING (monitor_id)
+            CROSS JOIN LATERAL unnest(
+                tstzmultirange(tstzrange(%1$L, %2$L)) - COALESCE(excluded.times, '{}')) AS span
+        ),
+        counted_due AS (
+            SELECT
+                definitions.monitor_id,
+                place.location,
+                sum(vantage.slots_between(
+                    definitions.monitor_id, place.location, definitions.interval_s,
+                    GREATEST(definitions.from_at, spans.from_at),
+                    LEAST(definitions.to_at, spans.to_at))) AS due
+            FROM definitions
+            JOIN spans USING (monitor_id)
+            CROSS JOIN LATERAL unnest(definitions.locations) AS place (location)
+            GROUP BY 1, 2
+        ),
+        -- Monitors whose time is cut alike are counted together.
+        pieces AS MATERIALIZED (
+            SELECT
+                piece.grain,
+                piece.piece_from_at AS from_at,
+                piece.piece_to_at AS to_at,
+                array_agg(spans.monitor_id) AS monitor_ids
+            FROM spans
+            CROSS JOIN LATERAL vantage.pieces(
+                spans.from_at, spans.to_at, (SELECT days_to_at FROM vantage.rollup_progress)) AS piece
+            GROUP BY 1, 2, 3
+        ),
+        parts AS (
+            SELECT
+                rollup.monitor_id, rollup.location, rollup.run, rollup.up, rollup.degraded, rollup.down,
+                rollup.suspect_down, rollup.updated_at
+            FROM pieces
+            CROSS JOIN LATERAL (
+                SELECT *
+                FROM vantage.rollups_1d
+                WHERE monitor_id = ANY(pieces.monitor_ids)
+                    AND bucket_at >= pieces.from_at AND bucket_at < pieces.to_at
+                    AND bucket_at >= %1$L AND bucket_at < %2$L
+            ) AS rollup
+            WHERE pieces.grain = '1d'
+            UNION ALL
+            SELECT
+                rollup.monitor_id, rollup.location, rollup.run, rollup.up, rollup.degraded, rollup.down,
+                rollup.suspect_down, rollup.updated_at
+            FROM pieces
+            CROSS JOIN LATERAL (
+                SELECT *
+                FROM vantage.rollups_1h
+                WHERE monitor_id = ANY(pieces.monitor_ids)
+                    AND bucket_at >= pieces.from_at AND bucket_at < pieces.to_at
+                    AND bucket_at >= %1$L AND bucket_at < %2$L
+            ) AS rollup
+            WHERE pieces.grain = '1h'
+            %3$s
+        ),
+        sums AS (
+            SELECT
+                parts.monitor_id,
+                parts.location,
+                sum(parts.run) AS run,
+                sum(parts.up) AS up,
+                sum(parts.degraded) AS degraded,
+                sum(parts.down) AS down,
+                sum(parts.suspect_down) AS suspect_down,
+                max(parts.updated_at) AS updated_at
+            FROM parts
+            GROUP BY 1, 2
+        ),
+        complete AS (
+            SELECT
+                counted_due.monitor_id,
+                counted_due.location,
+                counted_due.due::bigint AS due,
+                COALESCE(sums.run, 0) AS run,
+                COALESCE(sums.up, 0) AS up,
+                COALESCE(sums.degraded, 0) AS degraded,
+                COALESCE(sums.down, 0) AS down,
+                COALESCE(sums.suspect_down, 0) AS suspect_down,
+                sums.updated_at
+            FROM counted_due
+            LEFT JOIN sums USING (monitor_id, location)
+        )
         SELECT
-            defined.monitor_id,
-            defined.location,
-            sum(vantage.slots_between(
-                defined.monitor_id, defined.location, defined.interval_s,
-                GREATEST(defined.from_at, spans.from_at), LEAST(defined.to_at, spans.to_at))) AS due
-        FROM defined
-        JOIN spans USING (monitor_id)
-        GROUP BY 1, 2
-    ),
-    pieces AS MATERIALIZED (
-        SELECT
-            spans.monitor_id,
-            piece.*,
-            date_bin('1 day', piece.piece_from_at, 'epoch') AS day_at
-        FROM spans
-        CROSS JOIN LATERAL vantage.pieces(
-            spans.from_at, spans.to_at, (SELECT days_to_at FROM vantage.rollup_progress)) AS piece
-    ),
-    -- Few days have hours or results that are asked for: the first, the last, and those with
-    -- maintenance. These are read a day at a time (OFFSET 0).
-    parts_of_days AS MATERIALIZED (
-        SELECT
-            pieces.grain,
-            pieces.day_at,
-            min(pieces.piece_from_at) AS from_at,
-            max(pieces.piece_to_at) AS to_at
-        FROM pieces
-        WHERE pieces.grain <> '1d'
-        GROUP BY
-            pieces.grain,
-            pieces.day_at
-    ),
-    parts AS (
-        SELECT
-            rollup.monitor_id, rollup.location, rollup.run, rollup.up, rollup.degraded, rollup.down,
-            rollup.suspect_down, rollup.updated_at
-        FROM pieces
-        JOIN vantage.rollups_1d AS rollup ON rollup.monitor_id = pieces.monitor_id
-            AND rollup.bucket_at >= pieces.piece_from_at
-            AND rollup.bucket_at < pieces.piece_to_at
-        WHERE pieces.grain = '1d'
-            AND rollup.monitor_id = ANY(ARRAY(SELECT spans.monitor_id FROM spans))
-            AND rollup.bucket_at >= availability.from_at
-            AND rollup.bucket_at < availability.to_at
-        UNION ALL
-        SELECT
-            rollup.monitor_id, rollup.location, rollup.run, rollup.up, rollup.degraded, rollup.down,
-            rollup.suspect_down, rollup.updated_at
-        FROM parts_of_days AS part
-        CROSS JOIN LATERAL (
-            SELECT *
-            FROM vantage.rollups_1h
-            WHERE rollups_1h.bucket_at >= part.from_at
-                AND rollups_1h.bucket_at < part.to_at
-                AND rollups_1h.monitor_id = ANY(ARRAY(SELECT spans.monitor_id FROM spans))
-            OFFSET 0
-        ) AS rollup
-        JOIN pieces ON pieces.monitor_id = rollup.monitor_id
-            AND pieces.day_at = part.day_at
-            AND rollup.bucket_at >= pieces.piece_from_at
-            AND rollup.bucket_at < pieces.piece_to_at
-        WHERE part.grain = '1h' AND pieces.grain = '1h'
-        UNION ALL
-        SELECT
-            result.monitor_id,
-            result.location,
-            1,
-            (result.outcome = 'up')::integer,
-            (result.outcome = 'degraded')::integer,
-            (result.outcome = 'down')::integer,
-            (result.outcome = 'down' AND result.suspect)::integer,
-            result.received_at
-        FROM parts_of_days AS part
-        CROSS JOIN LATERAL (
-            SELECT *
-            FROM vantage.results
-            WHERE results.slot_at >= part.from_at
-                AND results.slot_at < part.to_at
-                AND results.monitor_id = ANY(ARRAY(SELECT spans.monitor_id FROM spans))
-                AND NOT results.is_extra
-            OFFSET 0
-        ) AS result
-        JOIN pieces ON pieces.monitor_id = result.monitor_id
-            AND pieces.day_at = part.day_at
-            AND result.slot_at >= pieces.piece_from_at
-            AND result.slot_at < pieces.piece_to_at
-        WHERE part.grain = 'result' AND pieces.grain = 'result'
-    ),
-    sums AS (
-        SELECT
-            parts.monitor_id,
-            parts.location,
-            sum(parts.run) AS run,
-            sum(parts.up) AS up,
-            sum(parts.degraded) AS degraded,
-            sum(parts.down) AS down,
-            sum(parts.suspect_down) AS suspect_down,
-            max(parts.updated_at) AS updated_at
-        FROM parts
-        GROUP BY 1, 2
-    ),
-    complete AS (
-        SELECT
-            counted_due.monitor_id,
-            counted_due.location,
-            counted_due.due::bigint AS due,
-            COALESCE(sums.run, 0) AS run,
-            COALESCE(sums.up, 0) AS up,
-            COALESCE(sums.degraded, 0) AS degraded,
-            COALESCE(sums.down, 0) AS down,
-            COALESCE(sums.suspect_down, 0) AS suspect_down,
-            sums.updated_at
-        FROM counted_due
-        LEFT JOIN sums USING (monitor_id, location)
-    )
-    SELECT
-        complete.monitor_id,
-        complete.location,
-        complete.due,
-        complete.run,
-        GREATEST(0, complete.due - complete.run),
-        complete.up,
-        complete.degraded,
-        complete.down,
-        complete.suspect_down,
-        complete.up + complete.degraded,
-        complete.run - complete.suspect_down,
-        vantage.percent(complete.up + complete.degraded, complete.run - complete.suspect_down),
-        LEAST(100, vantage.percent(complete.run, complete.due)),
-        complete.updated_at
-    FROM complete
+            complete.monitor_id,
+            complete.location,
+            complete.due,
+            complete.run,
+            GREATEST(0, complete.due - complete.run),
+            complete.up,
+            complete.degraded,
+            complete.down,
+            complete.suspect_down,
+            complete.up + complete.degraded,
+            complete.run - complete.suspect_down,
+            vantage.percent(complete.up + complete.degraded, complete.run - complete.suspect_down),
+            LEAST(100, vantage.percent(complete.run, complete.due)),
+            complete.updated_at
+        FROM complete
+        $statement$, from_at, to_at, CASE WHEN has_parts_of_hours THEN format($results$
+            UNION ALL
+            SELECT
+                result.monitor_id,
+                result.location,
+                1,
+                (result.outcome = 'up')::integer,
+                (result.outcome = 'degraded')::integer,
+                (result.outcome = 'down')::integer,
+                (result.outcome = 'down' AND result.suspect)::integer,
+                result.received_at
+            FROM pieces
+            -- By itself (OFFSET 0), so that only the piece's own chunk is looked into.
+            CROSS JOIN LATERAL (
+                SELECT *
+                FROM vantage.results
+                WHERE monitor_id = ANY(pieces.monitor_ids)
+                    AND location = ANY(ARRAY(SELECT DISTINCT unnest(locations) FROM definitions))
+                    AND slot_at >= pieces.from_at AND slot_at < pieces.to_at
+                    AND slot_at >= %1$L AND slot_at < %2$L
+                    AND NOT is_extra
+                OFFSET 0
+            ) AS result
+            WHERE pieces.grain = 'result'
+            $results$, from_at, to_at) END)
+    USING monitor_ids;
+END
 $$;
 COMMENT ON FUNCTION vantage.availability IS
     'How the monitors (all, or those given) fared at each location from from_at up to, not including, '
