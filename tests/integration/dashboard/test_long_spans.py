@@ -121,7 +121,8 @@ def test_tens_of_minutes(connection: psycopg.Connection[dict[str, Any]], minutes
     names = [by_width(name, width) for name in ("series", "heat", "bands")]
     assert names == ["series_10m", "heat_10m", "bands"]
     exact, summed = read(connection, "series", **span), read(connection, "series_10m", **span)
-    assert len(exact) > 3 * 20 * 60 / minutes
+    # None of this hour yet, in its first minute.
+    assert len(exact) >= 3 * 20 * 60 / minutes
     if minutes == 10:
         assert summed == exact
     for key, row in exact.items():
