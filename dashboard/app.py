@@ -209,7 +209,7 @@ async def _bad_request(request: Request, error: Exception) -> Response:
 
 async def _forbidden(request: Request, error: Exception) -> Response:
     LOG.info("request_refused", route=route_of(request.scope), method=request.method)
-    return await _error(request, 403, "That was not accepted", str(error))
+    return await _error(request, 403, "Not allowed", str(error))
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

@@ -53,8 +53,7 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
         windows = await reader.all(Maintenance, "maintenance")
         rules = await reader.all(MaintenanceRule, "maintenance_rules")
         monitors = await reader.all(Monitor, "monitors")
-    zone = visitor.time_zone or "UTC"
-    soon = datetime.now(ZoneInfo(zone)).replace(minute=0) + timedelta(hours=1)
+    now = datetime.now(ZoneInfo(visitor.time_zone or "UTC"))
     return settings_page(
         request,
         "maintenance",
@@ -66,8 +65,7 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
         monitors=monitors,
         names={monitor.id: monitor.name for monitor in monitors},
         zones=zones(),
-        zone=zone,
-        soon=soon.strftime("%Y-%m-%dT%H:%M"),
+        soon=now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1),
         repeats=REPEATS,
         lengths=LENGTHS,
         **values,

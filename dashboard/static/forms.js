@@ -7,6 +7,8 @@ import { refresh } from "./refresh.js";
 export function prepareForms() {
   const filter = document.getElementById("q");
   if (filter instanceof HTMLInputElement) filterWhileTyping(filter);
+  const choice = document.querySelector("select[data-zone-choice]");
+  if (choice instanceof HTMLSelectElement) chooseZone(choice);
   document.addEventListener("toggle", (event) => {
     const details = event.target;
     const form = details instanceof HTMLDetailsElement && details.open ? details.querySelector("form") : null;
@@ -55,6 +57,14 @@ function filterWhileTyping(input) {
       refresh();
     }, 150);
   });
+}
+
+/** Choose the zone of the page's times, and say in it what the form proposes. @param {HTMLSelectElement} choice */
+function chooseZone(choice) {
+  const own = zone();
+  if (![...choice.options].some((option) => option.value === own)) return;
+  choice.value = own;
+  if (choice.form) showLocal(choice.form);
 }
 
 /** The inputs hold UTC when they come from the server. @param {HTMLFormElement} form */

@@ -33,8 +33,9 @@ AS $$
     ),
     timed AS (
         SELECT kept.monitor_id, vantage.merge(kept.total_histogram) AS histogram
-        FROM vantage.rollups_1d AS kept
-        WHERE kept.monitor_id IN (SELECT chosen.id FROM chosen)
+        FROM vantage.results_1d AS kept
+        -- As an array they reach the hours of days that are not over before these are summed up.
+        WHERE kept.monitor_id = ANY(ARRAY(SELECT chosen.id FROM chosen))
             AND kept.bucket_at >= report_figures.from_at
             AND kept.bucket_at < report_figures.to_at
         GROUP BY kept.monitor_id

@@ -43,6 +43,8 @@ def test_it_comes_as_csv_json_and_pdf(visitor: Visitor) -> None:
     assert pdf.headers["content-type"] == "application/pdf"
     assert pdf.body.startswith(b"%PDF-1.")
     assert len(pdf.body) > 10_000
+    # Of today as well, whose hours are not summed up to a day yet.
+    assert all(entry["timed"] > 0 and entry["median_us"] > 0 for entry in content)
     assert visitor.ask("/reports/month.docx").status == 404
 
 
