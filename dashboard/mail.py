@@ -7,25 +7,23 @@ queued in the database is `outbox`'s.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import formatdate, make_msgid, parseaddr
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 import structlog
 
 from dashboard.errors import DashboardError
 from dashboard.rendering import ENVIRONMENT
+from vantage import mail_server
 
 LOG = structlog.get_logger()
 TRIES = 4
 PAUSE_S = 5.0
-PATIENCE_S = 20.0
 LAST_WORDS_S = 3.0
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class WholeLinks(EmailPolicy):
@@ -42,25 +40,8 @@ WHOLE_LINKS = WholeLinks(linesep="\r\n")
 
 
 @dataclass(frozen=True, slots=True)
-class MailServer:
-    """Where mail is handed in. ``user`` empty: without signing in."""
-
-    host: str
-    port: int
-    is_tls: bool
-    user: str
-    password: str = field(repr=False)
-    sender: str
-
-    @property
-    def must_encrypt(self) -> bool:
-        """A password goes over no line that others may read."""
-        return bool(self.user) and self.host not in LOOPBACK
-
-    @property
-    def domain(self) -> str:
-        """Whose names of mails are ours."""
-        return self.sender.rpartition("@")[2].strip("> ")
+class MailServer(mail_server.MailServer):
+    """Where mail is handed in."""
 
     def message(self, to: str, subject: str, text: str, identity: str) -> EmailMessage:
         """A mail with the headers that all of ours have. ``identity``: its Message-ID."""
@@ -80,42 +61,16 @@ class MailServer:
             message.as_bytes(policy=WHOLE_LINKS),
             sender=parseaddr(self.sender)[1],
             recipients=[str(message["To"])],
-            hostname=self.host,
-            port=self.port,
-            use_tls=self.is_tls,
-            start_tls=True if self.must_encrypt and not self.is_tls else None,
-            username=self.user or None,
-            password=self.password if self.user else None,
-            timeout=PATIENCE_S,
+            **self.connection,
         )
 
 
 def parse(url: str, password: str, sender: str) -> MailServer:
-    """Read ``smtp://[user@]host[:port]`` (STARTTLS where offered) or ``smtps://…``.
-
-    Raises: DashboardError.
-    """
+    """Read what was given for --smtp. Raises: DashboardError."""
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-        raise DashboardError(
-            f"“{url}” is no mail server. Write --smtp smtp://user@host:587 or smtps://user@host."
-        )
-    if parts.password is not None:
-        raise DashboardError(
-            "A password in --smtp would be seen by others. Put it into a file and name that with "
-            "--smtp-password-file."
-        )
-    if not sender:
-        raise DashboardError("Say whom mail comes from: --mail-from reports@example.com.")
-    is_tls = parts.scheme == "smtps"
-    user = unquote(parts.username or "")
-    return MailServer(
-        parts.hostname, port or (465 if is_tls else 587), is_tls, user, password, sender
-    )
+        return MailServer.read(url, password, sender)
+    except ValueError as error:
+        raise DashboardError(str(error)) from error
 
 
 class Mailer:

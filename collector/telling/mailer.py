@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
-from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
 from collector.errors import CollectorError, TransientError
-
-PATIENCE_S = 20.0
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+from vantage import mail_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +24,14 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class MailServer:
-    """Where mail is handed in. ``user`` empty: without signing in."""
-
-    host: str
-    port: int
-    is_tls: bool
-    user: str
-    password: str = field(repr=False)
-    sender: str
+class MailServer(mail_server.MailServer):
+    """Where mail is handed in."""
 
     async def send(self, mail: Mail) -> None:
         """Hand a mail in. Raises: TransientError, without the server's own words."""
         message = self.message(mail)
-        # A password goes over no line that others may read.
-        must_encrypt = bool(self.user) and self.host not in LOOPBACK and not self.is_tls
         try:
-            await aiosmtplib.send(
-                message,
-                hostname=self.host,
-                port=self.port,
-                use_tls=self.is_tls,
-                start_tls=True if must_encrypt else None,
-                username=self.user or None,
-                password=self.password if self.user else None,
-                timeout=PATIENCE_S,
-            )
+            await aiosmtplib.send(message, **self.connection)
         except aiosmtplib.SMTPResponseException as error:
             raise TransientError(f"The mail server refused it with code {error.code}.") from error
         except aiosmtplib.SMTPRecipientsRefused as error:
@@ -72,8 +51,7 @@ class MailServer:
         message["To"] = mail.to
         message["Subject"] = " ".join(mail.subject.split())
         message["Date"] = formatdate(usegmt=True)
-        domain = self.sender.rpartition("@")[2].strip("> ")
-        message["Message-ID"] = f"<{mail.identity}@{domain}>"
+        message["Message-ID"] = f"<{mail.identity}@{self.domain}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(mail.text)
         if mail.html is not None:
@@ -82,28 +60,8 @@ class MailServer:
 
 
 def parse(url: str, password: str, sender: str) -> MailServer:
-    """Read ``smtp://[user@]host[:port]`` (STARTTLS where offered) or ``smtps://…``.
-
-    Raises: CollectorError.
-    """
+    """Read what was given for --smtp. Raises: CollectorError."""
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-        raise CollectorError(
-            f"{url!r} is no mail server. Write --smtp smtp://user@host:587 or smtps://user@host."
-        )
-    if parts.password is not None:
-        raise CollectorError(
-            "A password in --smtp would be seen by others. Put it into a file and name that with "
-            "--smtp-password-file."
-        )
-    if not sender:
-        raise CollectorError("Say whom mail comes from: --mail-from alerts@example.com.")
-    is_tls = parts.scheme == "smtps"
-    user = unquote(parts.username or "")
-    return MailServer(
-        parts.hostname, port or (465 if is_tls else 587), is_tls, user, password, sender
-    )
+        return MailServer.read(url, password, sender)
+    except ValueError as error:
+        raise CollectorError(str(error)) from error
