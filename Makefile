@@ -4,6 +4,7 @@
 # make proto     regenerate proto/vantage/v1/*_pb2*
 # make lock      resolve requirements.lock anew
 # make bundle    the agent for machines in a region, as one file (docs/operations.md)
+# make region    walk the way of a region's new machine, on a bare Debian (docs/operations.md)
 # make images    build and prove both container images (docs/operations.md)
 
 SHELL := /bin/bash
@@ -19,7 +20,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # told of, pip does it, and says what is wrong.
 INSTALL := install() { $(BIN)/uv pip install --quiet --python $(BIN)/python "$$@" 2>/dev/null || $(PIP) "$$@"; }; install
 
-.PHONY: up test check quick lint typecheck proto lock bundle images clean prepared browser database
+.PHONY: up test check quick lint typecheck proto lock bundle region images clean prepared browser database
 
 # The environment is made anew when what it was made from has changed.
 $(STAMP): requirements.lock requirements/uv.lock pyproject.toml package.json package-lock.json hatch_build.py dashboard/world.py
@@ -100,6 +101,9 @@ lock: $(STAMP)
 
 bundle: $(STAMP)
 	@deploy/bundle.sh
+
+region: $(STAMP)
+	@$(BIN)/python -m deploy.region
 
 images: $(STAMP)
 	@$(BIN)/python -m deploy.images

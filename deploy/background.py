@@ -13,7 +13,7 @@ from pathlib import Path
 from deploy.command import LAST_LINES, CommandError
 
 STOP_S = 20.0
-WAIT_S = 60.0
+WAIT_S = 180.0
 POLL_S = 0.1
 
 

@@ -1,6 +1,6 @@
-"""A base image like Debian's slim one, made from this machine's own mirror.
+"""Debian from this machine's own mirror: for a bare machine, and as a base image like the slim one.
 
-Only Buildah needs it, on a machine that may not reach an image registry.
+Only Buildah needs the image, on a machine that may not reach an image registry.
 """
 
 from __future__ import annotations
@@ -30,16 +30,20 @@ def base_image() -> str:
     if not works(["buildah", "inspect", "--type=image", IMAGE]):
         with tempfile.TemporaryDirectory(prefix="vantage-base-") as folder:
             tar = Path(folder, "base.tar")
-            _bootstrap(tar)
+            slim = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in LEFT_OUT]
+            bootstrap(CODENAME, tar, *slim)
             _import(tar)
     return IMAGE
 
 
-def _bootstrap(tar: Path) -> None:
+def bootstrap(codename: str, to: Path, *options: str) -> None:
+    """Put the least that is a Debian into a tar file or a directory; options are mmdebstrap's.
+
+    Raises: CommandError.
+    """
     mirror = os.environ.get("VANTAGE_MIRROR") or next(iter(machine_mirrors()), None)
-    options = [f"--keyring={keyring}" for keyring in archive_keyrings()]
-    options += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in LEFT_OUT]
-    words = ["mmdebstrap", "--variant=minbase", *options, CODENAME, str(tar)]
+    keyrings = [f"--keyring={keyring}" for keyring in archive_keyrings()]
+    words = ["mmdebstrap", "--variant=minbase", *keyrings, *options, codename, str(to)]
     output([*words, mirror] if mirror else words, timeout_s=MAKE_S)
 
 
