@@ -30,9 +30,12 @@ AS $$
 DECLARE
     made integer;
 BEGIN
+    -- It is asked every second: what was decided shall take no number of the sequence.
     INSERT INTO vantage.notifications (channel_id, step, kind, incident_id, content, due_at)
-    VALUES (channel.id, given_step, given_kind, given_incident_id, given_content,
-        vantage.after_quiet(channel, now()))
+    SELECT channel.id, given_step, given_kind, given_incident_id, given_content,
+        vantage.after_quiet(channel, now())
+    WHERE NOT EXISTS (
+        SELECT FROM vantage.notifications WHERE channel_id = channel.id AND step = given_step)
     ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS made = ROW_COUNT;
     RETURN made;
@@ -81,6 +84,20 @@ BEGIN
             AND told.step = format('incident %s opened %s', incidents.id, incidents.reopened)
         -- What closed is looked at for a day more, so that it is told also after a pause.
         WHERE (incidents.closed_at IS NULL OR incidents.closed_at > now() - INTERVAL '1 day')
+            -- Where there may be something to say: thousands may be open, and it is asked every second.
+            AND CASE
+                WHEN told.id IS NULL
+                    THEN incidents.closed_at IS NULL OR incidents.closed_at > looked_at
+                WHEN incidents.closed_at IS NULL
+                    THEN incidents.severity <> told.content ->> 'severity'
+                        OR incidents.acknowledged_at >= told.created_at
+                        OR channels.remind_s IS NOT NULL
+                ELSE NOT EXISTS (
+                    SELECT FROM vantage.notifications AS ending
+                    WHERE ending.channel_id = channels.id
+                        AND ending.step = format('incident %s closed %s', incidents.id,
+                            incidents.reopened))
+                END
             AND incidents.opened_at > channels.created_at
             AND channels.muted_at IS NULL
             AND (channels.monitor_ids IS NULL OR incidents.monitor_id = ANY (channels.monitor_ids))

@@ -39,6 +39,22 @@ def test_one_location_below_the_rule_is_said_in_words(visitor: Visitor, centre: 
     assert "Below your 2-location rule, so no incident." in page
 
 
+def test_maintenance_is_said_to_be_why_no_incident_opens(visitor: Visitor, centre: Centre) -> None:
+    monitor = centre.monitor(CHECKOUT)
+    centre.execute(
+        "INSERT INTO vantage.maintenance (account_id, monitor_id, from_at, to_at)"
+        " SELECT account_id, id, now() - INTERVAL '1 h', now() + INTERVAL '1 h'"
+        " FROM vantage.monitors WHERE id = %(id)s",
+        id=monitor,
+    )
+    try:
+        page = words(visitor.ask(f"/m/{monitor}"))
+    finally:
+        centre.execute("DELETE FROM vantage.maintenance")
+    assert "No incident opens during maintenance." in page
+    assert "Below your" not in page
+
+
 def test_an_incident_is_shown_with_what_each_location_saw(
     visitor: Visitor, centre: Centre, open_incident: int
 ) -> None:

@@ -96,6 +96,10 @@ def test_each_step_is_told_once_to_the_accounts_own_channels(telling: Telling) -
     assert telling.decide() == [(channel, "acknowledged")]
     telling.change(incident, "recovered_at = now(), closed_at = now()")
     assert telling.decide() == [(channel, "closed")]
+    # It is asked every second for a day, which takes no numbers.
+    last = telling.run("SELECT last_value FROM vantage.notifications_id_seq")
+    assert telling.decide() == []
+    assert telling.run("SELECT last_value FROM vantage.notifications_id_seq") == last
     telling.change(incident, "recovered_at = NULL, closed_at = NULL, reopened = 1")
     telling.change(incident, "acknowledged_at = now() - INTERVAL '1 min'")
     assert telling.decide() == [(channel, "opened")]
