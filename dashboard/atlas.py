@@ -114,17 +114,18 @@ def _height(width: float) -> float:
 
 def _meet(one: Span, other: Span) -> bool:
     """Whether they overlap on a map of any width: on all four sides at once."""
+    (narrow, wide), (other_narrow, other_wide) = one, other
     first, last = 0.0, 1.0
-    for narrow, wide in zip(*map(_distances, one, other), strict=True):
-        if narrow >= 0 and wide >= 0:
-            return False
-        if narrow >= 0:
-            first = max(first, narrow / (narrow - wide))
-        elif wide >= 0:
-            last = min(last, narrow / (narrow - wide))
+    # One side after the other, since most lie far apart already on the first.
+    for begin, end in ((0, 2), (2, 0), (1, 3), (3, 1)):
+        sign = 1 if begin < end else -1
+        # How far apart they lie on this side, on either map; below 0: not at all.
+        apart = sign * (narrow[begin] - other_narrow[end])
+        apart_wide = sign * (wide[begin] - other_wide[end])
+        if apart >= 0:
+            if apart_wide >= 0:
+                return False
+            first = max(first, apart / (apart - apart_wide))
+        elif apart_wide >= 0:
+            last = min(last, apart / (apart - apart_wide))
     return first < last
-
-
-def _distances(one: Box, other: Box) -> Box:
-    """How far apart two boxes lie, on each of the four sides; below 0: not at all."""
-    return one[0] - other[2], other[0] - one[2], one[1] - other[3], other[1] - one[3]

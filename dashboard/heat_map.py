@@ -1,6 +1,7 @@
 """Rows of cells over time: a monitor's heat map, and the day strip of the overview. Pure.
 
-The templates draw them; a cell's ``kind`` is its class in app.css.
+A cell's ``kind`` is its class in app.css. The templates draw strips; a heat map has cells by the
+hundred, which take a template several times as long as all that they say.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from markupsafe import Markup, escape
+
 from dashboard import words
-from dashboard.rows.figures import DayRow, HeatRow
+from dashboard.rows.figures import DayRow, HeatColumns
 from dashboard.rows.monitor import LocationStanding
 from dashboard.timespan import Timespan
 from dashboard.view import View
@@ -23,7 +26,8 @@ BOUNDS_US = (50_000, 100_000, 200_000, 400_000, 800_000)
 
 
 class Cell(NamedTuple):
-    """One bucket; ``title`` says what was in it, in our own words, which need no escaping."""
+    """One bucket of a strip; ``title`` says what was in it, in our own words, which need no
+    escaping."""
 
     kind: str
     title: str
@@ -43,17 +47,14 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A location's cells, each with the place of its column; none where nothing was due.
-
-    ``label`` says them in short to those who do not see them. ``query``: the rest of what a cell
-    opens.
-    """
+    """A location's cells as the inside of an SVG, each a link to what it is of; none where nothing
+    was due. ``label`` says them in short to those who do not see them."""
 
     location: str
     title: str
     label: str
-    query: str
-    cells: list[tuple[int, Cell]]
+    cells: Markup
+    count: int
 
 
 def step(micros: int) -> int:
@@ -83,37 +84,56 @@ def columns(begins: Sequence[datetime], width: timedelta) -> list[Column]:
 
 def row(
     standing: LocationStanding,
-    begins: Sequence[datetime],
-    found: Mapping[datetime, HeatRow],
+    columns: Sequence[Column],
+    found: HeatColumns | None,
     due: Sequence[bool],
     seen: View,
 ) -> Row:
     """One location of the heat map."""
-    checks = sum(bucket.checks for bucket in found.values())
-    failed = sum(bucket.failed for bucket in found.values())
+    buckets: dict[int, tuple[int, int, int | None]] = {}
+    if found is not None:
+        values = zip(found.checks, found.failed, found.median_us, strict=True)
+        buckets = dict(zip(found.places, values, strict=True))
+    checks, failed = (sum(found.checks), sum(found.failed)) if found else (0, 0)
+    query = str(escape(urlencode(seen.choices(locations=(standing.location,)), safe=",")))
+    width = round(90 / (len(columns) or 1), 3)
+    cells = [
+        _cell(column, query, width, buckets.get(at))
+        for at, (column, is_due) in enumerate(zip(columns, due, strict=True))
+        if is_due or at in buckets
+    ]
     return Row(
         standing.location,
         standing.title,
         f"{standing.title}: {failed:,} of {words.count(checks, 'check')} failed",
-        urlencode(seen.choices(locations=(standing.location,)), safe=","),
-        [
-            (at, _heat(begin, bucket))
-            for at, (begin, is_due) in enumerate(zip(begins, due, strict=True))
-            for bucket in [found.get(begin)]
-            if bucket is not None or is_due
-        ],
+        # Our own words and numbers, and an address that was escaped.
+        Markup("".join(cells)),  # noqa: S704
+        len(cells),
     )
 
 
-def _heat(begin: datetime, bucket: HeatRow | None) -> Cell:
-    if bucket is None:
-        return Cell("none", "No result", begin)
-    kind = "heat-none" if bucket.median_us is None else f"heat-{step(bucket.median_us)}"
-    checks = words.count(bucket.checks, "check")
-    title = f"median {words.duration(bucket.median_us)}, {checks}"
-    if bucket.failed:
-        title += f", {bucket.failed:,} failed"
-    return Cell(kind, title, begin, is_failed=bucket.failed > 0)
+def _cell(
+    column: Column, query: str, width: float, bucket: tuple[int, int, int | None] | None
+) -> str:
+    """Lies at percentages, not in a stretched box: hatching and crosses keep their proportions."""
+    begin_s, begin, x, span = column
+    kind, title, cross = "none", "No result", ""
+    if bucket is not None:
+        checks, failed, median_us = bucket
+        kind = "heat-none" if median_us is None else f"heat-{step(median_us)}"
+        title = f"median {words.duration(median_us)}, {words.count(checks, 'check')}"
+        if failed:
+            kind += " failed"
+            title += f", {failed:,} failed"
+            cross = (
+                f'<svg x="{x}%" y="1" width="{width}%" height="26" viewBox="0 0 10 10">'
+                '<path class="cross" d="M2.6 2.6l4.8 4.8m0-4.8l-4.8 4.8"/></svg>'
+            )
+    return (
+        f'<a href="?{span}&amp;{query}" tabindex="-1" data-cell>'
+        f'<rect class="{kind}" x="{x}%" y="1" width="{width}%" height="26"/>{cross}'
+        f'<title data-begin="{begin_s}">{begin}: {title}</title></a>'
+    )
 
 
 def strip(

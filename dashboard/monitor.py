@@ -5,7 +5,6 @@ What an account's people see of it at the same time is made once for all of them
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -35,7 +34,7 @@ from dashboard.errors import NotFound
 from dashboard.looks import Looks
 from dashboard.queries import by_width
 from dashboard.rendering import fragment, page, zone_of
-from dashboard.rows.figures import BandRow, HeatRow, SpanStats
+from dashboard.rows.figures import BandRow, HeatColumns, SpanStats
 from dashboard.rows.incident import Verdict
 from dashboard.rows.maintenance import Maintenance
 from dashboard.rows.monitor import Asked, LocationStanding
@@ -89,7 +88,7 @@ async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
             **scene.parameters,
         )
         recent = await _recent(reader, scene)
-        columns, heat = await _heat(reader, scene)
+        heat = await _heat(reader, scene)
         spread = await _bands(reader, scene)
         seen_certificates = await certificates.shown(reader, scene.monitor.id)
         maintenance = await reader.one(Maintenance, "maintenance_of", monitor_id=scene.monitor.id)
@@ -130,7 +129,6 @@ async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
         numbers=scene.numbers,
         measures=words.phases(scene.monitor.scheme, series.MEASURES),
         heat=heat,
-        heat_columns=columns,
         spread=spread,
         band_width=scene.width("bands"),
         band_names=bands.NAMES,
@@ -228,17 +226,18 @@ def _around(at: datetime) -> timespan.Timespan:
     return timespan.Timespan(at - timedelta(hours=23), at + timedelta(hours=1))
 
 
-async def _heat(reader: Reader, scene: Scene) -> tuple[list[heat_map.Column], list[heat_map.Row]]:
+async def _heat(reader: Reader, scene: Scene) -> list[heat_map.Row]:
     width = scene.width("heat")
-    found: defaultdict[str, dict[datetime, HeatRow]] = defaultdict(dict)
-    for row in await reader.all(HeatRow, by_width("heat", width), **scene.bucketed(width)):
-        found[row.location][row.bucket_at] = row
+    statement = f"{by_width('heat', width)}_columns"
+    rows = await reader.all(HeatColumns, statement, **scene.bucketed(width))
+    found = {row.location: row for row in rows}
     begins = timespan.buckets(scene.view.span, width)
-    return heat_map.columns(begins, width), [
+    columns = heat_map.columns(begins, width)
+    return [
         heat_map.row(
             standing,
-            begins,
-            found[standing.location],
+            columns,
+            found.get(standing.location),
             series.due(begins, width, standing.first_slot_at, scene.settled_at),
             scene.view,
         )

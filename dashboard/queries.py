@@ -7,10 +7,13 @@ from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 
-SERIES = ("series", "series_10m", "series_1h")
-"""Statements whose rows are asked for as columns too, as ``series_columns`` and so on."""
+COLUMNS = {
+    "series_columns": ("series", "series_10m", "series_1h"),
+    "heat_columns": ("heat", "heat_10m", "heat_1h"),
+}
+"""Statements whose rows are asked for as columns too, and by which: as ``heat_1h_columns``."""
 
-OF_DAYS = ("series_1d", "series_1d_columns", "heat_1d", "bands_1d")
+OF_DAYS = ("series_1d", "series_1d_columns", "heat_1d", "heat_1d_columns", "bands_1d")
 """Statements that read days as others read hours."""
 
 
@@ -24,9 +27,10 @@ def statements() -> dict[str, str]:
             if name in found:
                 raise ValueError(f"two statements of sql/*.sql are named {name}")
             found[name] = statement.strip()
-    for name in SERIES:
-        found[f"{name}_columns"] = found["columns"].replace("%(rows)s", found[name])
-    del found["columns"]
+    for columns, names in COLUMNS.items():
+        statement = found.pop(columns)
+        for name in names:
+            found[f"{name}_columns"] = statement.replace("%(rows)s", found[name])
     for name in OF_DAYS:
         hours = found[name.replace("_1d", "_1h")]
         found[name] = hours.replace("report.results_1h", "report.results_1d")

@@ -1,6 +1,7 @@
 """Scripts, styles and pictures under an address that changes with their content.
 
-The digest stands in the path, so that a script's relative imports carry it as well.
+The digest stands in the path, so that a script's relative imports carry it as well. Nothing is
+painted before all styles are there, so pages ask for them as one file.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -22,25 +23,28 @@ TYPES = {
     ".svg": "image/svg+xml",
 }
 IMPORTED = re.compile(r'^import .*? from "\./(?P<name>[^"]+)";$', re.MULTILINE)
+STYLES, PARTS = "pages.css", ("colours.css", "app.css", "vendor/uPlot.min.css")
 FOREVER = "public, max-age=31536000, immutable"
 
 
 @cache
-def _served() -> dict[str, Path]:
-    """Every file that may be served, by its path below static/."""
+def _served() -> dict[str, bytes]:
+    """Everything that may be served, by its path below static/."""
     root = Path(str(files("dashboard").joinpath("static")))
-    return {
-        path.relative_to(root).as_posix(): path
+    found = {
+        path.relative_to(root).as_posix(): path.read_bytes()
         for path in sorted(root.rglob("*"))
         if path.suffix in TYPES
     }
+    found[STYLES] = b"\n".join(found[name] for name in PARTS)
+    return found
 
 
 @cache
 def _digest() -> str:
     digest = hashlib.sha256()
-    for name, path in _served().items():
-        digest.update(f"{name}\0".encode() + path.read_bytes())
+    for name, content in _served().items():
+        digest.update(f"{name}\0".encode() + content)
     return digest.hexdigest()[:12]
 
 
@@ -65,23 +69,23 @@ def scripts(name: str) -> list[str]:
 @cache
 def text(name: str) -> str:
     """What a file says."""
-    return _served()[name].read_text(encoding="utf-8")
+    return _served()[name].decode()
 
 
 @cache
 def _compressed(name: str) -> bytes:
-    return gzip.compress(_served()[name].read_bytes(), mtime=0)
+    return gzip.compress(_served()[name], mtime=0)
 
 
 async def serve(request: Request) -> Response:
     """Answer with a file; an older page's digest gets today's file, uncached."""
     name = request.path_params["name"]
-    path = _served().get(name)
-    if path is None:
+    content = _served().get(name)
+    if content is None:
         raise HTTPException(404)
     is_current = request.path_params["digest"] == _digest()
     headers = {"Cache-Control": FOREVER if is_current else "no-cache", "Vary": "Accept-Encoding"}
-    if "gzip" not in request.headers.get("accept-encoding", ""):
-        return FileResponse(path, media_type=TYPES[path.suffix], headers=headers)
-    headers["Content-Encoding"] = "gzip"
-    return Response(_compressed(name), media_type=TYPES[path.suffix], headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        content = _compressed(name)
+    return Response(content, media_type=TYPES[Path(name).suffix], headers=headers)

@@ -100,6 +100,17 @@ class HeatRow:
     median_us: int | None
 
 
+@dataclass(slots=True)
+class HeatColumns:
+    """A location's `HeatRow`s as columns; ``places``: which bucket of the span each value is of."""
+
+    location: str
+    places: list[int]
+    checks: list[int]
+    failed: list[int]
+    median_us: list[int | None]
+
+
 @dataclass(frozen=True, slots=True)
 class BandRow:
     """A bucket of all shown locations; its percentiles are None where nothing passed."""

@@ -61,6 +61,12 @@ CROSS JOIN LATERAL (SELECT EXISTS (
         AND results.slot_at >= maintenance.from_at
         AND results.slot_at < maintenance.to_at)) AS place (is_maintained)
 WHERE monitor_id = %(monitor_id)s
+    AND location = ANY(ARRAY(
+        SELECT monitor_locations.location
+        FROM report.monitor_locations
+        WHERE monitor_locations.monitor_id = %(monitor_id)s
+        UNION
+        SELECT unnest(%(locations)s::text[])))
     AND slot_at >= %(from_at)s
     AND slot_at < %(to_at)s
     AND NOT is_extra
@@ -68,11 +74,20 @@ GROUP BY GROUPING SETS ((location), (is_shown))
 
 -- monitor_stats_1h --
 -- The same, its whole hours from what is summed up. Which they are is written out each time: from a
--- common table expression the plan would not know how little is left beside them.
-WITH parts AS (
+-- common table expression the plan would not know how little is left beside them. Locations are named,
+-- since the indexes have them before the time.
+WITH wanted AS (
+    SELECT ARRAY(
+        SELECT location FROM report.monitor_locations WHERE monitor_id = %(monitor_id)s
+        UNION
+        SELECT unnest(%(locations)s::text[])
+    ) AS names
+),
+parts AS (
     SELECT location, run AS checks, run - down AS passed, run AS settled, total_histogram
     FROM report.results_1h
     WHERE monitor_id = %(monitor_id)s
+        AND location = ANY((SELECT names FROM wanted)::text[])
         AND bucket_at >= date_bin(
             '1 hour', %(from_at)s + INTERVAL '1 hour' - INTERVAL '1 us', 'epoch')
         AND bucket_at < date_bin('1 hour', %(settled_at)s, 'epoch')
@@ -86,6 +101,7 @@ WITH parts AS (
     FROM (
         SELECT * FROM report.results
         WHERE monitor_id = %(monitor_id)s
+            AND location = ANY((SELECT names FROM wanted)::text[])
             AND slot_at >= %(from_at)s
             AND slot_at < date_bin(
                 '1 hour', %(from_at)s + INTERVAL '1 hour' - INTERVAL '1 us', 'epoch')
@@ -93,22 +109,33 @@ WITH parts AS (
         UNION ALL
         SELECT * FROM report.results
         WHERE monitor_id = %(monitor_id)s
+            AND location = ANY((SELECT names FROM wanted)::text[])
             AND slot_at >= date_bin(
                 '1 hour', %(from_at)s + INTERVAL '1 hour' - INTERVAL '1 us', 'epoch')
             AND slot_at >= date_bin('1 hour', %(settled_at)s, 'epoch')
             AND slot_at < %(to_at)s
     ) AS rest
     WHERE NOT is_extra
+),
+places AS (
+    SELECT
+        location,
+        sum(checks) AS checks,
+        sum(passed) AS passed,
+        sum(settled) AS settled,
+        vantage.merge(total_histogram) AS total_histogram
+    FROM parts
+    GROUP BY location
 )
 SELECT
     location,
     location = ANY(%(locations)s) AS is_shown,
-    sum(checks) AS checks,
-    sum(passed) AS passed,
-    sum(settled) AS settled,
+    sum(checks)::bigint AS checks,
+    sum(passed)::bigint AS passed,
+    sum(settled)::bigint AS settled,
     vantage.percentile(vantage.merge(total_histogram), 0.5)::integer AS median_us,
     vantage.percentile(vantage.merge(total_histogram), 0.95)::integer AS p95_us
-FROM parts
+FROM places
 GROUP BY GROUPING SETS ((location), (is_shown))
 
 -- monitor_stats_1d --
@@ -252,26 +279,27 @@ FROM (
         percentile.total_us,
         percentile.total_us / NULLIF(total_sum_us, 0)::double precision AS share
     FROM (
+        -- Not as they are: to make such a sum a floating number takes PostgreSQL as long as to write it out.
         SELECT
             hours.location,
             date_bin(%(bucket)s, hours.bucket_at, 'epoch') AS bucket_at,
             sum(run) AS checks,
             sum(down) AS failed,
             vantage.merge(total_histogram) AS total_histogram,
-            sum(total_sum_us) AS total_sum_us,
-            sum(redirect_sum_us) AS redirect_sum_us,
-            sum(dns_sum_us) AS dns_sum_us,
+            sum(total_sum_us)::bigint AS total_sum_us,
+            sum(redirect_sum_us)::bigint AS redirect_sum_us,
+            sum(dns_sum_us)::bigint AS dns_sum_us,
             sum(dns_count) AS dns_count,
-            sum(connect_sum_us) AS connect_sum_us,
+            sum(connect_sum_us)::bigint AS connect_sum_us,
             sum(connect_count) AS connect_count,
-            sum(tls_sum_us) AS tls_sum_us,
+            sum(tls_sum_us)::bigint AS tls_sum_us,
             sum(tls_count) AS tls_count,
-            sum(send_sum_us) AS send_sum_us,
-            sum(wait_sum_us) AS wait_sum_us,
+            sum(send_sum_us)::bigint AS send_sum_us,
+            sum(wait_sum_us)::bigint AS wait_sum_us,
             sum(wait_count) AS wait_count,
-            sum(receive_sum_us) AS receive_sum_us,
+            sum(receive_sum_us)::bigint AS receive_sum_us,
             sum(receive_count) AS receive_count,
-            sum(resources_sum_us) AS resources_sum_us,
+            sum(resources_sum_us)::bigint AS resources_sum_us,
             sum(resources_count) AS resources_count
         FROM report.results_1h AS hours
         WHERE hours.monitor_id = %(monitor_id)s
@@ -287,7 +315,7 @@ FROM (
 ) AS divided
 ORDER BY location, bucket_at
 
--- columns --
+-- series_columns --
 -- The rows of a series, its buckets in order, as one row for each location.
 SELECT
     location,
@@ -307,6 +335,19 @@ SELECT
     array_agg(to_char(
         COALESCE(failed_slot_at, slot_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
         AS slot
+FROM (%(rows)s) AS buckets
+GROUP BY location
+
+-- heat_columns --
+-- The rows of a heat map as one row for each location.
+SELECT
+    location,
+    array_agg(
+        (date_part('epoch', bucket_at - %(from_at)s)
+            / date_part('epoch', %(bucket)s::interval))::integer) AS places,
+    array_agg(checks::integer) AS checks,
+    array_agg(failed::integer) AS failed,
+    array_agg(median_us) AS median_us
 FROM (%(rows)s) AS buckets
 GROUP BY location
 

@@ -37,12 +37,13 @@ CROSS JOIN LATERAL report.enter(found.user_id) AS entered
 
 -- enter_again --
 -- A person who was just seen. Plans are kept, since to plan for each span what reads several
--- hypertables takes longer than to run it.
+-- hypertables takes longer than to run it. No helpers: to start them does, too.
 SELECT
     entered.account_id,
     entered.account
 FROM report.enter(%(user_id)s) AS entered
-CROSS JOIN set_config('plan_cache_mode', 'force_generic_plan', true)
+CROSS JOIN set_config('plan_cache_mode', 'force_generic_plan', true) AS kept
+CROSS JOIN set_config('max_parallel_workers_per_gather', '0', true) AS alone
 
 -- visitor_by_token --
 SELECT

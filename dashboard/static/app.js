@@ -1,6 +1,6 @@
 // What every page runs. Each piece keeps to itself; a page without it stays readable.
 
-import { rewriteTimes } from "./times.js";
+import { rewriteTimes, rewriteTitles } from "./times.js";
 import { follow } from "./live.js";
 import { refresh } from "./refresh.js";
 import { prepareForms } from "./forms.js";
@@ -11,12 +11,7 @@ rewriteTimes(document);
 prepareForms();
 prepareReading();
 
-const charts = document.querySelector("[data-charts]");
-if (charts instanceof HTMLElement) {
-  const { Charts } = await import("./charts.js");
-  const drawn = new Charts(charts);
-  window.addEventListener("vantage:refreshed", () => drawn.load());
-}
-
 window.addEventListener("popstate", () => refresh());
 follow();
+// Where the browser knows nothing of idleness, after what it has to do now.
+("requestIdleCallback" in window ? requestIdleCallback : setTimeout)(() => rewriteTitles(document));

@@ -22,6 +22,7 @@ import { format, zone } from "./times.js";
  * @property {(number | null)[][]} values what its scale must hold, microseconds
  * @property {(series: Series) => uPlot.AlignedData} data
  * @property {uPlot.Series[]} series
+ * @property {(plot: uPlot) => void} [paint] draws what is in the frame, where no series of uPlot's does
  * @property {Columns[]} marked the locations whose failures are marked
  * @property {boolean} isStack one location's phases, hatched where results are missing; else lines
  * @property {(at: number) => string} describe a bucket in words
@@ -121,7 +122,7 @@ export function options(panel, series, size, top, on) {
     series: [{}, ...panel.series],
     hooks: {
       drawClear: [(plot) => panel.isStack && panel.marked.forEach((place) => drawBehind(plot, place, series))],
-      draw: [(plot) => panel.marked.forEach((place) => drawFailures(plot, place, series))],
+      draw: [(plot) => panel.paint?.(plot), (plot) => panel.marked.forEach((place) => drawFailures(plot, place, series))],
       setCursor: [on.setCursor],
       setSelect: [on.setSelect],
       setSeries: [(_, index) => panel.focus(index)],
@@ -155,10 +156,19 @@ function drawFailures(plot, place, series) {
 /** Left edge and width of a bucket, in the canvas's pixels.
  * @param {uPlot} plot @param {Series} series @param {number} at @returns {[number, number]} */
 function column(plot, series, at) {
+  const from = edge(plot, series.times[at]);
+  return [from, edge(plot, series.times[at] + series.bucket_s) - from];
+}
+
+/** Where each bucket begins, and where the last one ends. @param {uPlot} plot @param {Series} series */
+export function edges(plot, series) {
+  return [...series.times, (series.times.at(-1) ?? 0) + series.bucket_s].map((time) => edge(plot, time));
+}
+
+/** @param {uPlot} plot @param {number} time */
+function edge(plot, time) {
   const { left, width } = plot.bbox;
-  const from = Math.max(left, plot.valToPos(series.times[at], "x", true));
-  const to = Math.min(left + width, plot.valToPos(series.times[at] + series.bucket_s, "x", true));
-  return [Math.round(from), Math.max(0, Math.round(to) - Math.round(from))];
+  return Math.round(Math.min(left + width, Math.max(left, plot.valToPos(time, "x", true))));
 }
 
 /** @type {CanvasPattern | null} */

@@ -1,7 +1,7 @@
 // Brings the page up to date without a reload: the server draws it anew, and the regions that
 // differ are put in place. Focus stays where it was.
 
-import { rewriteTimes } from "./times.js";
+import { rewriteTimes, rewriteTitles } from "./times.js";
 
 // At most one look in a while: a page that is costly to draw is drawn less often.
 const REST_MS = 500;
@@ -67,6 +67,7 @@ function replaceRegions(text) {
   const fresh = new DOMParser().parseFromString(text, "text/html");
   document.title = fresh.title;
   rewriteTimes(fresh);
+  rewriteTitles(fresh);
   for (const region of document.querySelectorAll("[data-region]")) {
     const next = fresh.getElementById(region.id);
     if (!next || next.innerHTML === region.innerHTML) continue;

@@ -1,7 +1,6 @@
-// One location's phases over time, drawn over each other from the tallest to the shortest.
+// One location's phases over time, one upon the other.
 
-import uPlot from "./vendor/uPlot.esm.js";
-import { NUMBER, PHASES, WORDS, colour, failures, ms, when } from "./plot.js";
+import { NUMBER, PHASES, WORDS, colour, edges, failures, ms, when } from "./plot.js";
 
 /**
  * @typedef {import("./plot.js").Columns} Columns
@@ -11,14 +10,14 @@ import { NUMBER, PHASES, WORDS, colour, failures, ms, when } from "./plot.js";
 
 /** @param {Series} series @param {Columns} place @returns {Panel} */
 export function stack(series, place) {
-  const bars = /** @type {uPlot.Series.BarsPathBuilderFactory} */ (uPlot.paths.bars)({ size: [1], align: 1, gap: 0 });
   return {
     name: place.location,
     title: place.title,
     values: [place.total_us],
-    data: () => levels(series, place),
-    series: PHASES.slice().reverse()
-      .map((name) => ({ fill: colour(name), width: 0, paths: bars, points: { show: false } })),
+    data: () => [series.times, place.total_us],
+    // uPlot draws no line of it.
+    series: [{ paths: () => null, points: { show: false } }],
+    paint: (plot) => paint(plot, series, place),
     marked: [place],
     isStack: true,
     describe: (at) => describe(series, place, at),
@@ -28,17 +27,25 @@ export function stack(series, place) {
   };
 }
 
-/** Columns that, drawn over each other, make the stack.
- * @param {Series} series @param {Columns} place @returns {uPlot.AlignedData} */
-function levels(series, place) {
-  /** @type {(number | null)[]} */
-  let below = place.total_us.map((total) => (total == null ? null : 0));
-  const tops = PHASES.map((name) => {
+/** Rectangles of whole pixels, which a canvas fills in a tenth of the time that it takes for paths.
+ * @param {import("./vendor/uPlot.esm.js")} plot @param {Series} series @param {Columns} place */
+function paint(plot, series, place) {
+  const { top, height } = plot.bbox;
+  const bottom = top + height;
+  const perMicro = height / ((plot.scales.y.max ?? 1) * 1000);
+  const lefts = edges(plot, series);
+  const below = place.total_us.map(() => 0);
+  for (const name of PHASES) {
     const phase = place[`${name}_us`];
-    below = below.map((sum, at) => (sum == null ? null : sum + (phase[at] ?? 0) / 1000));
-    return below;
-  });
-  return /** @type {uPlot.AlignedData} */ ([series.times, ...tops.reverse()]);
+    plot.ctx.fillStyle = colour(name);
+    for (const [at, micros] of phase.entries()) {
+      if (!micros || place.total_us[at] == null) continue;
+      const from = Math.round(bottom - below[at] * perMicro);
+      below[at] += micros;
+      const to = Math.round(bottom - below[at] * perMicro);
+      plot.ctx.fillRect(lefts[at], to, lefts[at + 1] - lefts[at], from - to);
+    }
+  }
 }
 
 /** @param {Series} series @param {Columns} place @param {number} at */

@@ -63,11 +63,7 @@ function isToday(at) {
 
 /** @param {ParentNode} root */
 export function rewriteTimes(root) {
-  // A heat map says the same begin once in every row.
-  /** @type {Map<string, string>} */
-  const begins = new Map();
-  for (const element of root.querySelectorAll("time[data-time]")) {
-    if (!(element instanceof HTMLTimeElement)) continue;
+  for (const element of times(root)) {
     const at = new Date(element.dateTime);
     const style = element.dataset.time ?? "minute";
     const withZone = element.dataset.zone === "yes";
@@ -76,13 +72,6 @@ export function rewriteTimes(root) {
       : style === "since" ? format(at, isToday(at) ? "clock" : "short", withZone)
       : format(at, style, withZone);
     if (element.textContent !== text) element.textContent = text;
-    element.title = format(at, "moment", true);
-  }
-  for (const title of root.querySelectorAll("title[data-begin]")) {
-    const begin = title.getAttribute("data-begin") ?? "";
-    let words = begins.get(begin);
-    if (!words) begins.set(begin, words = `${format(new Date(Number(begin) * 1000), "short", true)}:`);
-    title.textContent = (title.textContent ?? "").replace(/^[^:]+:\d\d [^:]+:/, words);
   }
   for (const element of root.querySelectorAll("[data-zone-name]")) {
     element.textContent = zone().replaceAll("_", " ");
@@ -91,6 +80,26 @@ export function rewriteTimes(root) {
   for (const element of root.querySelectorAll("[data-utc-link]")) {
     if (element instanceof HTMLElement) element.hidden = zone() === "UTC";
   }
+}
+
+/** What is seen only where one points: hundreds, which can wait until the page is there.
+ * @param {ParentNode} root */
+export function rewriteTitles(root) {
+  for (const element of times(root)) element.title = format(new Date(element.dateTime), "moment", true);
+  // A heat map says the same begin once in every row.
+  /** @type {Map<string, string>} */
+  const begins = new Map();
+  for (const title of root.querySelectorAll("title[data-begin]")) {
+    const begin = title.getAttribute("data-begin") ?? "";
+    let words = begins.get(begin);
+    if (!words) begins.set(begin, words = `${format(new Date(Number(begin) * 1000), "short", true)}:`);
+    title.textContent = (title.textContent ?? "").replace(/^[^:]+:\d\d [^:]+:/, words);
+  }
+}
+
+/** @param {ParentNode} root @returns {NodeListOf<HTMLTimeElement>} */
+function times(root) {
+  return root.querySelectorAll("time[data-time]");
 }
 
 setInterval(() => {

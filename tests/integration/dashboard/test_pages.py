@@ -75,6 +75,9 @@ def test_a_page_asks_at_once_for_all_that_it_needs(visitor: Visitor, centre: Cen
     for path in scripts:
         imported = re.findall(r'from "\./([^"]+)"', visitor.ask(path).text)
         assert all(any(other.endswith(f"/{name}") for other in scripts) for name in imported), path
+    (styles,) = re.findall(r'rel="stylesheet" href="([^"]+)"', text)
+    parts = visitor.ask(styles).text
+    assert all(part in parts for part in ("--ground:", ".verdicts {", ".u-select {"))
     series = re.search(r'rel="preload" as="fetch" crossorigin href="([^"]+)"', text)
     assert series
     assert series[1].endswith("/series.json?range=1h&amp;loc=fra"), "what charts.js asks for"

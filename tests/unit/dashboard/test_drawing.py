@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
 
 from dashboard import bands, chart, heat_map, series
-from dashboard.rows.figures import BandRow, DayRow, SeriesColumns
+from dashboard.rows.figures import BandRow, DayRow, HeatColumns, SeriesColumns
 from dashboard.rows.monitor import LocationStanding
 from dashboard.timespan import Timespan
+from dashboard.view import View
 
 BEGIN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -86,6 +88,32 @@ def test_six_steps() -> None:
     steps = [heat_map.step(us) for us in (0, 50_000, 199_999, 200_000, 799_999, 800_000)]
     assert steps == [0, 1, 2, 3, 4, 5]
     assert len(heat_map.legend()) == 6
+
+
+def test_a_heat_map_links_each_cell_that_was_due() -> None:
+    """Nothing was due yet, passed, missing, failed now and then, failed throughout."""
+    begins = [BEGIN + minute * MINUTE for minute in range(5)]
+    found = HeatColumns("fra", [4, 1, 3], [1, 5, 5], [1, 0, 2], [None, 49_999, 800_000])
+    view = View(Timespan(BEGIN, BEGIN + 5 * MINUTE), scale="own", compare='"><b>')
+    row = heat_map.row(
+        standing(BEGIN + MINUTE),
+        heat_map.columns(begins, MINUTE),
+        found,
+        series.due(begins, MINUTE, BEGIN + MINUTE, BEGIN + 5 * MINUTE),
+        view,
+    )
+    assert (row.label, row.count) == ("Frankfurt: 3 of 11 checks failed", 4)
+    cells = row.cells.split("</a>")[:-1]
+    assert [re.findall('class="([^"]+)"', cell) for cell in cells] == [
+        ["heat-0"],
+        ["none"],
+        ["heat-5 failed", "cross"],
+        ["heat-none failed", "cross"],
+    ]
+    span = "?from=2026-11-23T12:03:00Z&amp;to=2026-11-23T12:04:00Z&amp;loc=fra&amp;scale=own"
+    assert f'href="{span}&amp;compare=%22%3E%3Cb%3E" ' in cells[2]
+    assert "23 Nov, 12:03 UTC: median 800 ms, 5 checks, 2 failed</title>" in cells[2]
+    assert all(f'x="{20 * at}.0%"' in cell for at, cell in enumerate(cells, 1))
 
 
 def test_a_strip_hatches_only_what_was_due() -> None:
