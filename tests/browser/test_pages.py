@@ -108,17 +108,18 @@ _STACKS = """() => {
   const style = getComputedStyle(document.documentElement);
   const phases = new Map(["dns", "connect", "tls", "wait", "receive"].map((name) => {
     const hex = style.getPropertyValue(`--${name}`).trim();
-    return [[1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)).join(), name];
+    const [red, green, blue] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+    return [new Uint32Array(new Uint8Array([red, green, blue, 255]).buffer)[0], name];
   }));
   return [...document.querySelectorAll("canvas")].map((canvas) => {
     const { width, height } = canvas;
     const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+    const pixels = new Uint32Array(data.buffer);
     let most = [];
     for (let x = 0; x < width; x += 1) {
       const found = [];
       for (let y = height - 1; y >= 0; y -= 1) {
-        const at = 4 * (y * width + x);
-        const name = phases.get(data.slice(at, at + 3).join());
+        const name = phases.get(pixels[y * width + x]);
         if (name && name !== found.at(-1)) found.push(name);
       }
       if (found.length > most.length) most = found;
