@@ -13,5 +13,11 @@ prepareReading();
 
 window.addEventListener("popstate", () => refresh());
 follow();
-// Where the browser knows nothing of idleness, after what it has to do now.
-("requestIdleCallback" in window ? requestIdleCallback : setTimeout)(() => rewriteTitles(document));
+later(() => rewriteTitles(document));
+
+/** Do what can wait until the page is there. @param {() => void} work */
+export function later(work) {
+  // Where the browser knows nothing of idleness, after what it has to do now.
+  if ("requestIdleCallback" in window) requestIdleCallback(work);
+  else setTimeout(work);
+}

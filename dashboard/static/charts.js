@@ -29,7 +29,6 @@ export class Charts {
   constructor(root) {
     this.root = root;
     this.readout = document.getElementById("readout");
-    this.load();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
     new ResizeObserver(() => this.#resize()).observe(root);
   }
