@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -62,5 +63,12 @@ def reason(error: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, Refused):
             return f"{cause}; an operator may permit it with --allow-network"
+        if isinstance(cause, requests.Timeout | TimeoutError):
+            return "it does not answer in time"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return "its certificate is not accepted"
+        # The libraries' own errors, whose words are not for people, have no number.
+        if isinstance(cause, OSError) and cause.errno and cause.strerror:
+            return cause.strerror
         cause = cause.__cause__ or cause.__context__
     return type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 import zipfile
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -96,7 +97,11 @@ async def _archive(request: Request) -> AsyncIterator[bytes]:
                 yield pipe.take()
             for monitor in tables.get("monitors", []):
                 for name in MEASURED:
-                    file = f"{name}/monitor-{monitor['id']}.csv"
+                    # By its name alone it would be of 1980.
+                    file = zipfile.ZipInfo(
+                        f"{name}/monitor-{monitor['id']}.csv", time.localtime()[:6]
+                    )
+                    file.compress_type = zipfile.ZIP_DEFLATED
                     with archive.open(file, "w", force_zip64=True) as out:
                         async for part in _csv(reader, f"every_{name}", monitor["id"]):
                             out.write(part)

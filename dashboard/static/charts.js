@@ -35,6 +35,8 @@ export class Charts {
 
   /** Fetch the series for the current address and draw it. */
   async load() {
+    // What a refresh brought is as the server knows it: without what only the series tells.
+    if (this.#series) this.#updateLinks();
     const address = new URL(this.root.dataset.charts ?? "", location.href);
     address.search = location.search;
     this.#loading = address.href;

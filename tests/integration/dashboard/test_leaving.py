@@ -66,6 +66,7 @@ def test_everything_is_in_the_archive_and_then_nowhere(owner: Visitor, centre: C
         assert answer.headers["content-type"] == "application/zip"
         archive = zipfile.ZipFile(io.BytesIO(answer.body))
         assert archive.testzip() is None
+        assert min(file.date_time for file in archive.infolist()) > (2026,)
         files = {name: archive.read(name).decode() for name in archive.namelist()}
         for table in set(planted.tables) - PASSING - NOT_THEIRS - AGAIN:
             file = ELSEWHERE.get(table, f"{table.removeprefix('vantage.')}.json")
