@@ -92,5 +92,13 @@ WHERE monitors.id > %(whole)s
 -- The hour that their own last minutes are in stays theirs.
 ON CONFLICT DO NOTHING;
 
+-- totals --
+DO $$
+BEGIN
+    WHILE vantage.sum_up_hour() IS NOT NULL LOOP
+    END LOOP;
+END
+$$;
+
 -- statistics --
-ANALYZE vantage.results, vantage.medians, vantage.rollups_1h, vantage.rollups_1d, vantage.monitor_locations;
+ANALYZE vantage.results, vantage.medians, vantage.totals_1h, vantage.rollups_1h, vantage.rollups_1d, vantage.monitor_locations;

@@ -47,11 +47,12 @@ INSTANTS = ("slot_at", "started_at")  # COPY takes them as numbers
 AGENT = bytes(16)
 RATE = 5_000  # results a second, at which upkeep is measured
 PARTS = ("size", "questions", "storing", "upkeep")
-SIZED = ("results", "rollups_1h", "medians")
+SIZED = ("results", "rollups_1h", "totals_1h", "medians")
 # Where what is stored for measuring ends up, and the column that says when.
 FORGOTTEN = {
     "results": "slot_at",
     "rollups_1h": "bucket_at",
+    "totals_1h": "bucket_at",
     "medians": "bucket_at",
     "standings": None,
 }

@@ -168,12 +168,17 @@ class World:
                 copying = [pool.submit(self._copy_day, day) for day in missing]
                 for each in bar(as_completed(copying), "Copying days", len(copying)):
                     each.result()
-            run(connection, "progress", medians_at=self._medians_at(), to_at=self.today)
+            self._progress(connection, self._medians_at(), self.today)
             for relation in ("rollups_1h", "rollups_1d", "medians", "standings"):
                 connection.execute(f"VACUUM (ANALYZE) vantage.{relation}".encode())
             connection.execute("ANALYZE vantage.results")
             connection.execute("UPDATE public.bench_world SET is_filled = true")
         self.is_filled = True
+
+    def _progress(self, connection: Connection, medians_at: datetime, to_at: datetime) -> None:
+        """Say what was summed up; the hours' totals are made when it is brought up to the present."""
+        hours_at = self.today - self.shape.days * DAY
+        run(connection, "progress", hours_at=hours_at, medians_at=medians_at, to_at=to_at)
 
     def _medians_at(self) -> datetime:
         kept_at: datetime = self.today - MEDIANS * DAY
@@ -187,7 +192,7 @@ class World:
         connection.execute("VACUUM (ANALYZE) vantage.results")
         run(connection, "standings")
         to_at = self.first_day + DAY
-        run(connection, "progress", medians_at=self.first_day, to_at=to_at)
+        self._progress(connection, self.first_day, to_at)
         with connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             connection.execute("SELECT vantage.rebuild_rollups(%s, %s)", [self.first_day, to_at])
@@ -225,10 +230,10 @@ class World:
                         connection, "results", day, from_at=begin - shift, to_at=until - shift
                     )
                     run(connection, "ingested", begin=begin, until=until)
-                for step in ("roll_up", "sum_up_medians", "sum_up_day"):
+                for step in ("roll_up", "sum_up_medians", "sum_up_hour", "sum_up_day"):
                     while run(connection, step)[0][0]:
                         pass
-            for relation in ("rollups_1h", "rollups_1d", "standings"):
+            for relation in ("rollups_1h", "totals_1h", "rollups_1d", "standings"):
                 connection.execute(f"VACUUM (ANALYZE) vantage.{relation}".encode())
 
     def last_hour(self) -> datetime:

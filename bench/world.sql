@@ -39,6 +39,8 @@ UPDATE vantage.monitor_definitions SET valid_from_at = %(since)s;
 -- The leader would drop what a bench keeps for longer than others.
 UPDATE vantage.retention SET keep = NULL;
 UPDATE vantage.rollup_progress SET
+    hours_from_at = %(hours_at)s,
+    hours_to_at = %(hours_at)s,
     days_to_at = %(to_at)s,
     medians_from_at = %(medians_at)s,
     medians_to_at = %(to_at)s,
@@ -150,6 +152,9 @@ SELECT results FROM vantage.roll_up()
 
 -- sum_up_medians --
 SELECT vantage.sum_up_medians()
+
+-- sum_up_hour --
+SELECT vantage.sum_up_hour()
 
 -- sum_up_day --
 SELECT vantage.sum_up_day()

@@ -71,6 +71,7 @@ class Upkeep:
             if is_leader:
                 await self.roll_up(connection)
                 await self.sum_up_medians(connection)
+                await self.sum_up_hours(connection)
                 await maintenance.plan(connection)
                 await self.sum_up_days(connection)
                 await self.count_notifications(connection)
@@ -113,6 +114,16 @@ class Upkeep:
             if row is None or row["made"] is None:
                 return
             log.debug("medians_made", medians=row["made"])
+
+    async def sum_up_hours(self, connection: db.AsyncConnection) -> None:
+        """Copy what is asked for of the hours that are over, as far as nothing waits for that."""
+        began = time.monotonic()
+        while time.monotonic() - began < SUMMING_UP_S:
+            cursor = await connection.execute(db.queries("upkeep")["sum_up_hour"])
+            row = await cursor.fetchone()
+            if row is None or row["hour_at"] is None:
+                return
+            log.debug("hour_summed_up", hour=row["hour_at"].isoformat())
 
     async def sum_up_days(self, connection: db.AsyncConnection) -> None:
         """Sum up the days that are over."""

@@ -13,7 +13,7 @@ from collector.operator.table import json_option, show
 from collector.operator.target import on_database
 from collector.options import database_option, password_file_option, speaks_plainly
 
-RELATIONS = ("results", "exchanges", "gaps", "medians", "rollups_1h", "rollups_1d")
+RELATIONS = ("results", "exchanges", "gaps", "medians", "totals_1h", "rollups_1h", "rollups_1d")
 
 
 @click.group("db")

@@ -51,58 +51,32 @@ WHERE monitor_id = ANY(%(monitor_ids)s)
 
 -- day --
 -- Of each monitor: a row for each location, one for all of them, one for each hour.
-WITH hours AS MATERIALIZED (
-    SELECT monitor_id, location, bucket_at, run, down, degraded, total_histogram
-    FROM report.results_1h
-    WHERE monitor_id = ANY(%(monitor_ids)s)
-        AND bucket_at >= %(from_at)s
-        AND bucket_at < %(to_at)s
-),
-pairs AS (
-    SELECT
-        monitor_id,
-        location,
-        sum(run) AS checks,
-        sum(down) AS failed,
-        sum(degraded) AS slow,
-        vantage.merge(total_histogram) AS histogram
-    FROM hours
-    GROUP BY monitor_id, location
+WITH summed AS MATERIALIZED (
+    SELECT * FROM report.summed_hours(%(monitor_ids)s, %(from_at)s, %(to_at)s)
 )
 SELECT
     monitor_id,
     location,
-    NULL::timestamptz AS bucket_at,
-    checks,
-    failed,
-    slow,
-    vantage.percentile(histogram, 0.5)::integer AS median_us,
-    NULL::integer AS p95_us
-FROM pairs
-UNION ALL
-SELECT
-    monitor_id,
-    NULL,
-    NULL,
-    sum(checks)::bigint,
-    sum(failed)::bigint,
-    sum(slow)::bigint,
-    vantage.percentile(vantage.merge(histogram), 0.5)::integer,
-    vantage.percentile(vantage.merge(histogram), 0.95)::integer
-FROM pairs
-GROUP BY monitor_id
-UNION ALL
-SELECT
-    monitor_id,
-    NULL,
     bucket_at,
-    sum(run),
-    sum(down),
-    sum(degraded),
+    run AS checks,
+    down AS failed,
+    degraded AS slow,
+    vantage.percentile(total_histogram, 0.5)::integer AS median_us,
+    NULL::integer AS p95_us
+FROM summed
+UNION ALL
+SELECT
+    monitor_id,
     NULL,
-    NULL
-FROM hours
-GROUP BY monitor_id, bucket_at
+    NULL,
+    sum(run)::bigint,
+    sum(down)::bigint,
+    sum(degraded)::bigint,
+    vantage.percentile(vantage.merge(total_histogram), 0.5)::integer,
+    vantage.percentile(vantage.merge(total_histogram), 0.95)::integer
+FROM summed
+WHERE bucket_at IS NULL
+GROUP BY monitor_id
 
 -- places --
 SELECT

@@ -12,6 +12,9 @@ FROM vantage.roll_up()
 -- sum_up_medians --
 SELECT vantage.sum_up_medians() AS made
 
+-- sum_up_hour --
+SELECT vantage.sum_up_hour() AS hour_at
+
 -- sum_up_day --
 SELECT vantage.sum_up_day() AS day_at
 

@@ -1,6 +1,7 @@
 -- Results by the minute, the hour and the day. Hours are kept by the collector (every number of them
 -- is a sum, so what arrives is added, late or not); a day is made of its hours when it is over, and
--- until then when it is asked for; so are minutes, since most monitors have one result in each.
+-- until then when it is asked for; so are minutes, since most monitors have one result in each. What many
+-- monitors are asked for at a time is copied from an hour that is over to vantage.totals_1h.
 --
 -- The statements differ in little but names, so they are made here from the columns of
 -- vantage.rollups_1h.
@@ -32,21 +33,30 @@ DECLARE
     columns text;  -- all of them
     totals text;   -- the same, summed up over rows of rollups_1h
     added text;    -- the same, added to a row that is there
+    outcomes text;       -- those of vantage.totals_1h
+    outcomes_added text; -- the same, added to a row that is there
     standing text; -- the columns of vantage.standings
     newer text;    -- the same, of the newer of two rows
     open_days CONSTANT text := '(SELECT days_to_at FROM vantage.rollup_progress)';
 BEGIN
     SELECT
         string_agg(attname, ', ' ORDER BY attnum),
-        string_agg(CASE
+        string_agg(total, ', ' ORDER BY attnum),
+        string_agg(addition, ', ' ORDER BY attnum),
+        string_agg(attname, ', ' ORDER BY attnum) FILTER (WHERE is_outcome),
+        string_agg(addition, ', ' ORDER BY attnum) FILTER (WHERE is_outcome)
+    INTO columns, totals, added, outcomes, outcomes_added
+    FROM pg_attribute
+    CROSS JOIN LATERAL (SELECT
+        CASE
             WHEN attname = 'bucket_at' THEN 'date_bin(''1 day'', bucket_at, ''epoch'')'
             WHEN attname IN ('monitor_id', 'location') THEN attname
             WHEN attname = 'updated_at' THEN 'max(updated_at)'
             WHEN atttypid = 'jsonb'::regtype THEN format('vantage.merge_counts(%I)', attname)
             WHEN atttypid = 'numeric'::regtype THEN format('vantage.merge(%I)', attname)
             ELSE format('sum(%I)::%s', attname, atttypid::regtype)
-        END, ', ' ORDER BY attnum),
-        string_agg(CASE
+        END AS total,
+        CASE
             WHEN attname IN ('bucket_at', 'monitor_id', 'location') THEN NULL
             WHEN attname = 'updated_at' THEN 'updated_at = excluded.updated_at'
             WHEN atttypid = 'jsonb'::regtype
@@ -55,9 +65,13 @@ BEGIN
                 THEN format('%1$I = COALESCE(kept.%1$I + excluded.%1$I, kept.%1$I, excluded.%1$I)',
                     attname)
             ELSE format('%1$I = kept.%1$I + excluded.%1$I', attname)
-        END, ', ' ORDER BY attnum)
-    INTO columns, totals, added
-    FROM pg_attribute
+        END AS addition,
+        EXISTS (
+            SELECT FROM pg_attribute AS narrow
+            WHERE narrow.attrelid = 'vantage.totals_1h'::regclass
+                AND narrow.attname = pg_attribute.attname
+        ) AS is_outcome
+    ) AS made
     WHERE attrelid = 'vantage.rollups_1h'::regclass AND attnum > 0 AND NOT attisdropped;
     SELECT
         string_agg(attname, ', ' ORDER BY attnum),
@@ -217,12 +231,22 @@ BEGIN
                         GROUP BY 1, 2, 3
                     )
                     $statement$
-                    || CASE WHEN chosen.from_at < %6$s THEN $late$,
+                    || CASE WHEN chosen.from_at < (
+                        SELECT GREATEST(days_to_at, hours_to_at) FROM vantage.rollup_progress
+                    ) THEN $late$,
                     kept_hours AS (
                         INSERT INTO vantage.rollups_1h AS kept (%3$s)
                         SELECT %3$s FROM hours
                         ORDER BY monitor_id, location
                         ON CONFLICT (monitor_id, location, bucket_at) DO UPDATE SET %5$s
+                    ),
+                    kept_totals AS (
+                        INSERT INTO vantage.totals_1h AS kept (%10$s)
+                        SELECT %10$s FROM hours
+                        WHERE bucket_at >= (SELECT hours_from_at FROM vantage.rollup_progress)
+                            AND bucket_at < (SELECT hours_to_at FROM vantage.rollup_progress)
+                        ORDER BY monitor_id, location
+                        ON CONFLICT (monitor_id, location, bucket_at) DO UPDATE SET %11$s
                     )
                     INSERT INTO vantage.rollups_1d AS kept (%3$s)
                     SELECT %4$s FROM hours
@@ -242,7 +266,8 @@ BEGIN
             RETURN QUERY SELECT chosen.batches, COALESCE(chosen.results, 0);
         END
         $body$
-        $function$, measures, timed, columns, totals, added, open_days, standing, newer, taken);
+        $function$, measures, timed, columns, totals, added, open_days, standing, newer, taken,
+        outcomes, outcomes_added);
 
     EXECUTE format($function$
         CREATE OR REPLACE FUNCTION vantage.sum_up_day()
@@ -273,6 +298,32 @@ BEGIN
         $function$, columns, totals);
 
     EXECUTE format($function$
+        CREATE OR REPLACE FUNCTION vantage.sum_up_hour()
+        RETURNS timestamptz
+        LANGUAGE plpgsql
+        AS $body$
+        DECLARE
+            first_at timestamptz;
+        BEGIN
+            PERFORM pg_advisory_xact_lock(hashtext('vantage.rollups'));
+            SELECT hours_to_at INTO first_at FROM vantage.rollup_progress;
+            IF now() < first_at + INTERVAL '1 hour 2 minutes' THEN
+                RETURN NULL;
+            END IF;
+            EXECUTE format($statement$
+                INSERT INTO vantage.totals_1h (%1$s)
+                SELECT %1$s
+                FROM vantage.rollups_1h
+                WHERE bucket_at = %%L
+                ORDER BY monitor_id, location
+                $statement$, first_at);
+            UPDATE vantage.rollup_progress SET hours_to_at = first_at + INTERVAL '1 hour';
+            RETURN first_at;
+        END
+        $body$
+        $function$, outcomes);
+
+    EXECUTE format($function$
         CREATE OR REPLACE FUNCTION vantage.rebuild_rollups(from_at timestamptz, to_at timestamptz)
         RETURNS void
         LANGUAGE plpgsql
@@ -293,6 +344,7 @@ BEGIN
             END LOOP;
             -- Fails, to be repeated, where a day was summed up since.
             PERFORM FROM vantage.rollup_progress FOR UPDATE;
+            DELETE FROM vantage.totals_1h WHERE bucket_at >= first_at AND bucket_at < last_at;
             DELETE FROM vantage.rollups_1h WHERE bucket_at >= first_at AND bucket_at < last_at;
             DELETE FROM vantage.rollups_1d WHERE bucket_at >= first_at AND bucket_at < last_at;
             PERFORM vantage.rebuild_medians(first_at, last_at);
@@ -309,6 +361,12 @@ BEGIN
                 WHERE slot_at >= first_at AND slot_at < last_at AND NOT is_extra
                 GROUP BY 1, 2, 3
             ) AS hours;
+            INSERT INTO vantage.totals_1h (%6$s)
+            SELECT %6$s
+            FROM vantage.rollups_1h
+            WHERE bucket_at >= first_at AND bucket_at < last_at
+                AND bucket_at >= (SELECT hours_from_at FROM vantage.rollup_progress)
+                AND bucket_at < (SELECT hours_to_at FROM vantage.rollup_progress);
             INSERT INTO vantage.rollups_1d (%3$s)
             SELECT %4$s
             FROM vantage.rollups_1h
@@ -334,7 +392,7 @@ BEGIN
                 AND kept.slot_at >= first_at AND kept.slot_at < last_at;
         END
         $body$
-        $function$, measures, timed, columns, totals, open_days);
+        $function$, measures, timed, columns, totals, open_days, outcomes);
 END
 $$;
 
@@ -352,6 +410,9 @@ COMMENT ON COLUMN vantage.rollup_backlog.lag IS 'Age of the oldest of them; 0: t
 COMMENT ON FUNCTION vantage.roll_up IS
     'Adds what vantage.ingested names, oldest first, about results_max results of it, to the '
     'rollups and to vantage.standings; returns how many batches and results. The collector calls it again and again.';
+COMMENT ON FUNCTION vantage.sum_up_hour IS
+    'Makes vantage.totals_1h of the next hour, two minutes after it is over, and returns when it began. '
+    'NULL: it is not over. The collector calls it again and again.';
 COMMENT ON FUNCTION vantage.sum_up_day IS
     'Makes the rollups of the next day from those of its hours, once it is over, and returns when it '
     'began. NULL: it is not over. The collector calls it again and again.';

@@ -153,10 +153,9 @@ BEGIN
             FROM pieces
             CROSS JOIN LATERAL (
                 SELECT *
-                FROM vantage.rollups_1h
+                FROM (%4$s) AS hours
                 WHERE monitor_id = ANY(pieces.monitor_ids)
                     AND bucket_at >= pieces.from_at AND bucket_at < pieces.to_at
-                    AND bucket_at >= %1$L AND bucket_at < %2$L
             ) AS rollup
             WHERE pieces.grain = '1h'
             %3$s
@@ -228,7 +227,7 @@ BEGIN
                 OFFSET 0
             ) AS result
             WHERE pieces.grain = 'result'
-            $results$, from_at, to_at) END)
+            $results$, from_at, to_at) END, vantage.hours_between(from_at, to_at))
     USING monitor_ids;
 END
 $$;

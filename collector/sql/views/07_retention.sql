@@ -11,11 +11,12 @@ BEGIN
         SELECT
             retention.relation,
             -- A result that is not in the rollups yet waits for them, and an hour for its day. No
-            -- median stays for longer than its result.
+            -- median stays for longer than its result, nor totals for longer than their hour.
             LEAST(
                 now() - LEAST(retention.keep, (
-                    SELECT results.keep FROM vantage.retention AS results
-                    WHERE results.relation = 'results' AND retention.relation = 'medians')),
+                    SELECT source.keep FROM vantage.retention AS source
+                    WHERE (source.relation, retention.relation) IN (
+                        ('results', 'medians'), ('rollups_1h', 'totals_1h')))),
                 (SELECT min(from_slot_at) FROM vantage.ingested),
                 (SELECT days_to_at FROM vantage.rollup_progress
                  WHERE retention.relation = 'rollups_1h')) AS before_at
@@ -34,6 +35,9 @@ BEGIN
         IF kept.relation = 'medians' THEN
             UPDATE vantage.rollup_progress SET medians_from_at = date_bin(
                 '10 minutes', GREATEST(medians_from_at, kept.before_at), 'epoch');
+        ELSIF kept.relation = 'totals_1h' THEN
+            UPDATE vantage.rollup_progress SET hours_from_at = date_bin(
+                '1 hour', GREATEST(hours_from_at, kept.before_at), 'epoch');
         END IF;
     END LOOP;
 END

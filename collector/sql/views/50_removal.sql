@@ -54,6 +54,7 @@ BEGIN
     -- What was kept for longer than the results.
     DELETE FROM vantage.exchanges WHERE monitor_id = monitor;
     DELETE FROM vantage.medians WHERE monitor_id = monitor;
+    DELETE FROM vantage.totals_1h WHERE monitor_id = monitor;
     DELETE FROM vantage.rollups_1h WHERE monitor_id = monitor;
     DELETE FROM vantage.rollups_1d WHERE monitor_id = monitor;
     DELETE FROM vantage.standings WHERE monitor_id = monitor;

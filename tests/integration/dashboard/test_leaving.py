@@ -45,8 +45,8 @@ ELSEWHERE = {
 }
 # Not a customer's: what an agent sent that is no result, and when agents were away.
 NOT_THEIRS = {"vantage.quarantine", "vantage.absences"}
-# Some of the results, all of which are there.
-AGAIN = {"vantage.medians"}
+# Of results and hours all of which are there.
+AGAIN = {"vantage.medians", "vantage.totals_1h"}
 
 
 @pytest.fixture

@@ -45,9 +45,15 @@ def connection(database: Database) -> Iterator[psycopg.Connection[Any]]:
             "INSERT INTO vantage.monitor_definitions VALUES (1, %s, NULL, 60, '{fra}', '{}')",
             [CHANGED_AT],
         )
-        # The first day is summed up, the others are not.
+        # The first day is summed up, the others are not; of some hours the totals are.
         connection.execute(
-            "UPDATE vantage.rollup_progress SET days_to_at = %s", [BEGAN + timedelta(days=1)]
+            "UPDATE vantage.rollup_progress SET days_to_at = %(day)s, hours_from_at = %(from)s,"
+            " hours_to_at = %(to)s",
+            {
+                "day": BEGAN + timedelta(days=1),
+                "from": BEGAN + timedelta(hours=7),
+                "to": BEGAN + timedelta(hours=40),
+            },
         )
         yield connection
 

@@ -60,6 +60,33 @@ def test_retention_is_shown_and_set(database: Database) -> None:
     assert (shown["results"], shown["rollups_1d"], shown["exchanges"]) == ("-", "900", "35")
 
 
+def test_totals_stay_no_longer_than_their_hours(database: Database) -> None:
+    """And from when on they are kept is known, so that hours before are read from where they are."""
+    luck = random.Random(3)
+    now = datetime.now(UTC)
+    with psycopg.connect(database.url(role="vantage_collector"), autocommit=True) as connection:
+        connection.execute(
+            "UPDATE vantage.rollup_progress SET hours_from_at = now() - INTERVAL '90 days',"
+            " hours_to_at = now(), days_to_at = now()"
+        )
+        for age in (60, 20):
+            row = replace(random_row(luck), slot_at=now - timedelta(days=age), is_extra=False)
+            ingest(connection, [row])
+        while connection.execute("SELECT batches FROM vantage.roll_up()").fetchone() != (0,):
+            pass
+        asked = (
+            "SELECT (SELECT count(*) FROM vantage.totals_1h), (SELECT count(*) FROM"
+            " vantage.rollups_1h), (SELECT sum(run)::integer FROM vantage.summed_hours("
+            "'{1,2,3}', now() - INTERVAL '90 days', now()) WHERE bucket_at IS NULL)"
+        )
+        found = [connection.execute(asked).fetchone()]
+        for relation, kept in (("totals_1h", "40"), ("rollups_1h", "10")):
+            run(database, "keep", relation, kept)
+            connection.execute("SELECT vantage.drop_expired()")
+            found.append(connection.execute(asked).fetchone())
+        assert found == [(2, 2, 2), (1, 2, 2), (0, 0, None)]
+
+
 def test_nobody_else_drops_anything(database: Database) -> None:
     for role in ("vantage_reader", "vantage_dashboard"):
         with (

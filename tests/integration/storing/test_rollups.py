@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -43,17 +43,28 @@ def connection(database: Database) -> Iterator[psycopg.Connection[Any]]:
             " 'http://a.example/', %s FROM generate_series(1, 3)",
             [BEGAN],
         )
-        # Of the histories' three days the first is over and summed up.
-        connection.execute("UPDATE vantage.rollup_progress SET days_to_at = %s", [BEGAN + DAY])
+        # Of the histories' three days the first is over and summed up; totals are kept from its third
+        # hour on, and made up to the second day.
+        connection.execute(
+            "UPDATE vantage.rollup_progress SET days_to_at = %(day)s, hours_from_at = %(from)s,"
+            " hours_to_at = %(to)s",
+            {"day": BEGAN + DAY, "from": BEGAN + 3 * HOUR, "to": BEGAN + 30 * HOUR},
+        )
         yield connection
 
 
 def read(connection: psycopg.Connection[Any], view: str) -> dict[tuple[Any, ...], dict[str, Any]]:
     """Read a rollup; every histogram as the buckets that are filled in it."""
+    return rows_of(connection, f"SELECT * FROM vantage.{view}")
+
+
+def rows_of(
+    connection: psycopg.Connection[Any], asked: str
+) -> dict[tuple[Any, ...], dict[str, Any]]:
     bounds = connection.execute("SELECT vantage.histogram_bounds()").fetchone()
     assert bounds is not None
     with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(f"SELECT * FROM vantage.{view}".encode()).fetchall()
+        rows = cursor.execute(asked.encode()).fetchall()
     return {
         (row.pop("bucket_at"), row.pop("monitor_id"), row.pop("location")): {
             name: buckets(value) if name.endswith("_histogram") else value
@@ -94,6 +105,7 @@ def roll_up_all(connection: psycopg.Connection[Any]) -> None:
 def matches(connection: psycopg.Connection[Any], rows: list[Row]) -> None:
     for view, width in WIDTHS.items():
         assert read(connection, view) == expected(connection, rows, width), view
+    totals_match(connection, expected(connection, rows, HOUR))
     newest: dict[tuple[int, str], datetime] = {}
     for row in rows:
         pair = row.monitor_id, row.location
@@ -104,6 +116,36 @@ def matches(connection: psycopg.Connection[Any], rows: list[Row]) -> None:
     assert {(each[0], each[1]): each[2] for each in standings} == newest
     known = {(row.monitor_id, row.location, row.slot_at, row.outcome, row.total_us) for row in rows}
     assert known.issuperset(standings)
+
+
+def totals_match(
+    connection: psycopg.Connection[Any], hours: dict[tuple[Any, ...], dict[str, Any]]
+) -> None:
+    """Spans that begin and end in the hours that totals are kept of, and before and after."""
+    names = ("run", "up", "degraded", "down", "suspect_down", "total_histogram")
+    for begin, end in ((0, 72), (2, 29), (4, 20), (40, 60), (0, 2), (5, 5)):
+        from_at, to_at = BEGAN + begin * HOUR, BEGAN + end * HOUR
+        within = {key: sums for key, sums in hours.items() if from_at <= key[0] < to_at}
+        asked = "SELECT vantage.hours_between(%s, %s)"
+        found = connection.execute(asked, [from_at, to_at]).fetchone()
+        assert found is not None
+        assert rows_of(connection, found[0]) == {
+            key: {name: sums[name] for name in names} for key, sums in within.items()
+        }
+        pairs, by_hour = defaultdict(Counter[str]), defaultdict(Counter[str])
+        for (bucket_at, monitor_id, location), sums in within.items():
+            counts = {name: sums[name] for name in ("run", "degraded", "down")}
+            buckets_of = {f"bucket {at}": n for at, n in (sums["total_histogram"] or {}).items()}
+            pairs[None, monitor_id, location].update({**counts, **buckets_of})
+            by_hour[bucket_at, monitor_id, None].update(counts)
+        summed_hours = f"SELECT * FROM vantage.summed_hours('{{1,2,3}}', '{from_at}', '{to_at}')"
+        assert {
+            key: +Counter(
+                {name: sums[name] for name in ("run", "degraded", "down")}
+                | {f"bucket {at}": n for at, n in (sums["total_histogram"] or {}).items()}
+            )
+            for key, sums in rows_of(connection, summed_hours).items()
+        } == {key: +counts for key, counts in (pairs | by_hour).items()}
 
 
 def days_to_at(connection: psycopg.Connection[Any]) -> datetime:
@@ -130,6 +172,8 @@ def test_any_history_adds_up(connection: psycopg.Connection[Any], seed: int) -> 
             roll_up(connection, luck.choice([1, 100, 50_000]))
         if luck.random() < 0.1:
             connection.execute("SELECT vantage.sum_up_day()")
+        if luck.random() < 0.3:
+            connection.execute("SELECT vantage.sum_up_hour()")
     roll_up_all(connection)
     matches(connection, stored)
     for day in (1, 2):
@@ -202,6 +246,15 @@ def test_a_day_is_summed_up_when_it_is_over(connection: psycopg.Connection[Any])
     connection.execute("UPDATE vantage.rollup_progress SET days_to_at = %s", [today - 2 * DAY])
     first = connection.execute("SELECT vantage.sum_up_day()").fetchone()
     assert (first, days_to_at(connection)) == ((today - 2 * DAY,), today - DAY)
+
+
+def test_an_hour_is_summed_up_when_it_is_over(connection: psycopg.Connection[Any]) -> None:
+    asked = "UPDATE vantage.rollup_progress SET hours_to_at = now() - %s::interval"
+    connection.execute(asked, ["1 hour 1 minute"])
+    assert connection.execute("SELECT vantage.sum_up_hour()").fetchone() == (None,)
+    connection.execute(asked, ["1 hour 3 minutes"])
+    assert connection.execute("SELECT vantage.sum_up_hour()").fetchone() != (None,)
+    assert connection.execute("SELECT vantage.sum_up_hour()").fetchone() == (None,)
 
 
 def test_due_slots_stand_beside_those_that_were_run(

@@ -10,7 +10,7 @@ from bench.world import DAY, Shape, World
 from tests.support.database import Database
 
 SHAPE = Shape(monitors=10, locations=1, days=3, full_days=2)
-ROWS = {"rollups_1h": 24, "rollups_1d": 1, "medians": 144}  # a pair and day
+ROWS = {"rollups_1h": 24, "totals_1h": 24, "rollups_1d": 1, "medians": 144}  # a pair and day
 OF_DAY = "SELECT {} FROM vantage.{} WHERE bucket_at >= %(from_at)s AND bucket_at < %(to_at)s"
 
 
