@@ -176,7 +176,7 @@ class World:
         self.is_filled = True
 
     def _progress(self, connection: Connection, medians_at: datetime, to_at: datetime) -> None:
-        """Say what was summed up; the hours' totals are made when it is brought up to the present."""
+        """Say what was summed up; hours' totals are made as it is brought up to the present."""
         hours_at = self.today - self.shape.days * DAY
         run(connection, "progress", hours_at=hours_at, medians_at=medians_at, to_at=to_at)
 

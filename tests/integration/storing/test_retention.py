@@ -61,7 +61,7 @@ def test_retention_is_shown_and_set(database: Database) -> None:
 
 
 def test_totals_stay_no_longer_than_their_hours(database: Database) -> None:
-    """And from when on they are kept is known, so that hours before are read from where they are."""
+    """Hours before are read from where they are."""
     luck = random.Random(3)
     now = datetime.now(UTC)
     with psycopg.connect(database.url(role="vantage_collector"), autocommit=True) as connection:

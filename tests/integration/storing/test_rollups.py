@@ -43,8 +43,8 @@ def connection(database: Database) -> Iterator[psycopg.Connection[Any]]:
             " 'http://a.example/', %s FROM generate_series(1, 3)",
             [BEGAN],
         )
-        # Of the histories' three days the first is over and summed up; totals are kept from its third
-        # hour on, and made up to the second day.
+        # Of the histories' three days the first is over and summed up; totals are kept from its
+        # fourth hour on, and made up to the second day.
         connection.execute(
             "UPDATE vantage.rollup_progress SET days_to_at = %(day)s, hours_from_at = %(from)s,"
             " hours_to_at = %(to)s",
