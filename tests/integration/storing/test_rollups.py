@@ -132,7 +132,8 @@ def totals_match(
         assert rows_of(connection, found[0]) == {
             key: {name: sums[name] for name in names} for key, sums in within.items()
         }
-        pairs, by_hour = defaultdict(Counter[str]), defaultdict(Counter[str])
+        pairs: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+        by_hour: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
         for (bucket_at, monitor_id, location), sums in within.items():
             counts = {name: sums[name] for name in ("run", "degraded", "down")}
             buckets_of = {f"bucket {at}": n for at, n in (sums["total_histogram"] or {}).items()}
