@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 
 COLUMNS = {
-    "series_columns": ("series", "series_10m", "series_1h"),
+    "series_columns": ("series", "series_10m", "series_30m", "series_1h"),
     "heat_columns": ("heat", "heat_10m", "heat_1h"),
 }
 """Statements whose rows are asked for as columns too, and by which: as ``heat_1h_columns``."""
@@ -40,6 +40,7 @@ def statements() -> dict[str, str]:
 GRAINS = (
     ("_1d", timedelta(days=1)),
     ("_1h", timedelta(hours=1)),
+    ("_30m", timedelta(minutes=30)),
     ("_10m", timedelta(minutes=10)),
 )
 """How statements are named that read what is summed up, and the widths they take multiples of."""

@@ -224,7 +224,27 @@ WHERE place = GREATEST(1, (timed + 1) / 2)
 ORDER BY location, bucket_at
 
 -- series_10m --
--- From the medians of ten minutes: of a wider bucket the one in their middle.
+-- The medians of ten minutes as they are.
+SELECT
+    location,
+    bucket_at,
+    run AS checks,
+    down AS failed,
+    failed_slot_at,
+    slot_at,
+    total_us,
+    redirect_us,
+    dns_us,
+    connect_us,
+    tls_us,
+    COALESCE(send_us, 0) + wait_us AS wait_us,
+    receive_us,
+    resources_us
+FROM report.course(%(monitor_id)s, %(locations)s, %(from_at)s, %(to_at)s)
+ORDER BY location, bucket_at
+
+-- series_30m --
+-- Of the medians of ten minutes the one in their middle.
 WITH placed AS (
     SELECT
         tens.*,

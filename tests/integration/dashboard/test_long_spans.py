@@ -119,8 +119,8 @@ def test_tens_of_minutes(connection: psycopg.Connection[dict[str, Any]], minutes
     begin = NOW.replace(minute=0, second=0, microsecond=0) - 20 * HOUR
     span = {"bucket": width, "from_at": begin}
     names = [by_width(name, width) for name in ("series", "heat", "bands")]
-    assert names == ["series_10m", "heat_10m", "bands"]
-    exact, summed = read(connection, "series", **span), read(connection, "series_10m", **span)
+    assert names == [f"series_{minutes}m", "heat_10m", "bands"]
+    exact, summed = read(connection, "series", **span), read(connection, names[0], **span)
     # None of this hour yet, in its first minute.
     assert len(exact) >= 3 * 20 * 60 / minutes
     if minutes == 10:
