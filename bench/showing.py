@@ -66,10 +66,11 @@ PAGES = {
 OPENED = ("overview", "monitor, 24 h", "monitor, 7 days")
 PAINT_MS, DRAWN_MS, WEIGHT_KB = 400, 800, 150
 
-# When the first chart was put in the page, and when the browser first painted.
+# When the last of the charts was put in the page, far below the first screen too.
 WATCH = """
 new MutationObserver((_, observer) => {
-  if (!document.querySelector("canvas")) return;
+  const frames = [...document.querySelectorAll("figure.chart .frame")];
+  if (!frames.length || !frames.every((frame) => frame.querySelector("canvas"))) return;
   requestAnimationFrame(() => { window.drawnAt = performance.now(); });
   observer.disconnect();
 }).observe(document, { childList: true, subtree: true });

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-LEVEL = 5
+LEVEL = 4
 LEAST_BYTES = 1_000
 """Shorter answers are hardly shorter when compressed."""
 
