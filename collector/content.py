@@ -48,15 +48,15 @@ class Results:
     def votes(self) -> tuple[str, str, str] | None:
         """Tell what the results say about their monitors, for verdicts.
 
-        Three arrays, as PostgreSQL writes them: monitors, slots, outcomes. None: no result has a
-        vote.
+        Monitors, slots, outcomes, each with ``;`` between, which needs no escaping within an array.
+        None: no result has a vote.
         """
         votes = zip(self.monitor_ids, self.slots_at_us, self.outcomes, strict=True)
         columns = list(zip(*(vote for vote in votes if vote[2] is not None), strict=True))
         if not columns:
             return None
-        monitor_ids, slots_at_us, outcomes = (",".join(map(str, column)) for column in columns)
-        return f"{{{monitor_ids}}}", f"{{{slots_at_us}}}", f"{{{outcomes}}}"
+        monitor_ids, slots_at_us, outcomes = (";".join(map(str, column)) for column in columns)
+        return monitor_ids, slots_at_us, outcomes
 
 
 @dataclass(slots=True)

@@ -256,22 +256,13 @@ ORDER BY
 FOR UPDATE OF incarnations
 
 -- move_high_waters --
-UPDATE vantage.incarnations
-SET
-    high_water = moved.new,
-    payload_crc32 = moved.crc32
-FROM unnest(
+SELECT vantage.move_high_waters(
     %(agent_ids)s::uuid[],
     %(incarnations)s::bytea[],
     %(connections)s::bigint[],
     %(olds)s::bigint[],
     %(news)s::bigint[],
-    %(crc32s)s::bigint[]
-) AS moved (agent_id, incarnation, connection, old, new, crc32)
-WHERE incarnations.agent_id = moved.agent_id
-    AND incarnations.incarnation = moved.incarnation
-    AND incarnations.high_water = moved.old
-    AND incarnations.connection = moved.connection
+    %(crc32s)s::bigint[])
 
 -- ingested --
 INSERT INTO vantage.ingested (agent_id, location, from_slot_at, to_slot_at, results)
@@ -294,9 +285,9 @@ INSERT INTO vantage.arrivals (agent_id, location, monitor_ids, slots_at_us, outc
 SELECT
     agent_id,
     location,
-    monitor_ids::integer[],
-    slots_at_us::bigint[],
-    outcomes::text[]
+    string_to_array(monitor_ids, ';')::integer[],
+    string_to_array(slots_at_us, ';')::bigint[],
+    string_to_array(outcomes, ';')
 FROM unnest(
     %(agent_ids)s::uuid[],
     %(locations)s::text[],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psycopg
 import pytest
 
 from collector.assignments import LOOK_EVERY_S
@@ -113,6 +114,27 @@ async def test_a_batch_past_the_high_water_is_a_gap(collector: Collector) -> Non
         await delivery.batch(1, [result(1, 6), result(1, 5)])
         assert (await delivery.read("ack")).high_water == 2
     assert fetch(collector.url, SLOTS, [agent.agent_id]) == [{"n": 2, "slots": 2}]
+
+
+async def test_what_was_moved_already_is_not_moved_again(collector: Collector) -> None:
+    """Though its row was locked: whatever is stored in that transaction goes with it."""
+    agent = await enrol(collector, "a")
+    incarnation = new_incarnation()
+    async with stream(collector, agent) as delivery:
+        await delivery.hello(incarnation)
+        await delivery.batch(1, [result(1, 5)])
+        await delivery.read("ack")
+    move = (
+        "SELECT vantage.move_high_waters("
+        "%s::uuid[], %s::bytea[], %s::bigint[], %s::bigint[], '{9}', '{NULL}')"
+    )
+    with psycopg.connect(collector.url, autocommit=True) as database:
+        for connection, old in ((1, 0), (2, 1)):
+            with pytest.raises(psycopg.errors.SerializationFailure, match="1 high waters 1 were"):
+                database.execute(move, [[agent.agent_id], [incarnation], [connection], [old]])
+        database.execute(move, [[agent.agent_id], [incarnation], [1], [1]])
+    async with stream(collector, agent) as delivery:
+        assert await delivery.hello(incarnation) == 9
 
 
 async def test_the_older_of_two_connections_is_fenced(collector: Collector) -> None:

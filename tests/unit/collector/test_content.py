@@ -75,6 +75,6 @@ async def test_a_batch_is_as_large_as_what_is_made_of_it() -> None:
 
 def test_what_is_suspect_has_no_vote() -> None:
     content = read([result(1, 5), result(2, 6, suspect=True), result(1, 7)], {1, 2})
-    slots_at_us = ",".join(str(each) for each in content.results.slots_at_us[::2])
-    assert content.results.votes() == ("{1,1}", f"{{{slots_at_us}}}", "{up,up}")
+    slots_at_us = ";".join(str(each) for each in content.results.slots_at_us[::2])
+    assert content.results.votes() == ("1;1", slots_at_us, "up;up")
     assert read([result(1, 5, suspect=True)], {1}).results.votes() is None
