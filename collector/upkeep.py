@@ -23,6 +23,7 @@ log = structlog.get_logger()
 LOOK_EVERY_S = 1.0
 LOOK_EVERY_MAX_S = 6.0
 SHARE = 0.1  # of the time, to be spent at it
+BREATH_MAX_S = 0.25  # between two steps of it
 SUMMING_UP_S = 0.5  # at a time; what arrives meanwhile waits
 CANDIDATE_EVERY_S = 5.0
 DROP_EVERY_S = 3600.0
@@ -69,7 +70,7 @@ class Upkeep:
                     log.info("upkeep_begun")
             began = time.monotonic()
             if is_leader:
-                await self.roll_up(connection)
+                began += await self.roll_up(connection)
                 await self.sum_up_medians(connection)
                 await self.sum_up_hours(connection)
                 await maintenance.plan(connection)
@@ -91,19 +92,25 @@ class Upkeep:
         row = await cursor.fetchone()
         return row is not None and bool(row["is_leader"])
 
-    async def roll_up(self, connection: db.AsyncConnection) -> None:
-        """Add everything that has arrived to the rollups."""
+    async def roll_up(self, connection: db.AsyncConnection) -> float:
+        """Add everything that has arrived to the rollups; return how long it rested in between."""
         statements = db.queries("upkeep")
+        rested_s = 0.0
         while True:
             cursor = await connection.execute(statements["rollup_lag"])
             if row := await cursor.fetchone():
                 metrics.ROLLUP_LAG_SECONDS.set(row["lag_s"])
+            began = time.monotonic()
             cursor = await connection.execute(statements["roll_up"])
             row = await cursor.fetchone()
             if row is None or not row["batches"]:
-                return
+                return rested_s
             metrics.RESULTS_ROLLED_UP.inc(row["results"])
             log.debug("rolled_up", batches=row["batches"], results=row["results"])
+            # What agents send meanwhile wants the same processors.
+            breath_s = min(time.monotonic() - began, BREATH_MAX_S)
+            await asyncio.sleep(breath_s)
+            rested_s += breath_s
 
     async def sum_up_medians(self, connection: db.AsyncConnection) -> None:
         """Sum up the minutes that are over, as far as that does not keep what arrives waiting."""

@@ -124,7 +124,7 @@ BEGIN
         $view$, columns, totals, open_days);
 
     EXECUTE format($function$
-        CREATE OR REPLACE FUNCTION vantage.roll_up(results_max integer DEFAULT 50000)
+        CREATE OR REPLACE FUNCTION vantage.roll_up(results_max integer DEFAULT 20000)
         RETURNS TABLE (batches integer, results bigint)
         LANGUAGE plpgsql
         -- No statistics know yet what has just arrived.
@@ -145,10 +145,16 @@ BEGIN
                 sum(waiting.results)::bigint AS results
             INTO chosen
             FROM (
+                -- Agent by agent: most of what it costs is one changed row for each monitor and
+                -- location, however many results of it are added.
                 SELECT
                     ingested.*,
-                    sum(ingested.results) OVER (ORDER BY ingested.id) - ingested.results AS before
-                FROM (SELECT * FROM vantage.ingested ORDER BY id LIMIT 5000) AS ingested
+                    sum(ingested.results) OVER (ORDER BY ingested.first_id, ingested.id)
+                        - ingested.results AS before
+                FROM (
+                    SELECT *, min(id) OVER (PARTITION BY agent_id) AS first_id
+                    FROM (SELECT * FROM vantage.ingested ORDER BY id LIMIT 5000) AS waiting
+                ) AS ingested
                 -- What an agent had kept for long waits for a call of its own.
                 JOIN (SELECT * FROM vantage.ingested ORDER BY id LIMIT 1) AS oldest
                     ON ingested.from_slot_at > oldest.from_slot_at - INTERVAL '1 day'
@@ -408,8 +414,8 @@ COMMENT ON COLUMN vantage.rollup_backlog.results IS 'Results that are not in the
 COMMENT ON COLUMN vantage.rollup_backlog.lag IS 'Age of the oldest of them; 0: there is none.';
 
 COMMENT ON FUNCTION vantage.roll_up IS
-    'Adds what vantage.ingested names, oldest first, about results_max results of it, to the '
-    'rollups and to vantage.standings; returns how many batches and results. The collector calls it again and again.';
+    'Adds what vantage.ingested names, the agents that wait longest first, about results_max results '
+    'of it, to the rollups and to vantage.standings; returns how many batches and results. The collector calls it again and again.';
 COMMENT ON FUNCTION vantage.sum_up_hour IS
     'Makes vantage.totals_1h of the next hour, two minutes after it is over, and returns when it began. '
     'NULL: it is not over. The collector calls it again and again.';

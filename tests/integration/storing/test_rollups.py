@@ -6,8 +6,10 @@ import random
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -218,6 +220,25 @@ def test_the_rollups_outlive_the_results(
     with pytest.raises(errors.RaiseException, match="not kept any more"):
         rebuild(connection, BEGAN)
     connection.execute("ROLLBACK")
+
+
+def test_agents_are_summed_up_one_after_the_other(connection: psycopg.Connection[Any]) -> None:
+    """All that waits of one costs little more than its last; whoever waits longest is first."""
+    luck = random.Random(8)
+    for minute in range(40):
+        ingest(connection, [replace(random_row(luck), slot_at=BEGAN + timedelta(minutes=minute))])
+
+    def waiting() -> list[UUID]:
+        found = connection.execute("SELECT agent_id FROM vantage.ingested ORDER BY id").fetchall()
+        return [agent_id for (agent_id,) in found]
+
+    before = waiting()
+    roll_up(connection, before.count(before[0]))
+    rest = [agent_id for agent_id in before if agent_id != before[0]]
+    assert waiting() == rest
+    assert before.index(rest[0]) < before.count(before[0])
+    roll_up(connection, 1)
+    assert len(waiting()) == len(rest) - 1
 
 
 def rebuild(connection: psycopg.Connection[Any], from_at: Any) -> None:
