@@ -83,7 +83,7 @@ class Campaign:
     ) -> Report:
         report = Report()
         with running_system(server, directory, self.shape) as system:
-            with supervised(system.members, system.look):
+            with supervised(system.members):
                 wait_until(lambda: _flows(system), what="results of every agent")
                 self._attack(system, report, progress)
                 report.drain_s = _drain(system, self.drain_limit_s)

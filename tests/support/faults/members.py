@@ -97,19 +97,19 @@ class DatabaseServer:
 
 
 @contextmanager
-def supervised(members: Sequence[Member], look: Callable[[], None]) -> Iterator[None]:
-    """Call ``look`` many times a second, and beside it restart what dies by itself."""
+def supervised(members: Sequence[Member]) -> Iterator[None]:
+    """Restart what dies by itself."""
 
     def restart() -> None:
         for member in members:
             member.look()
 
-    with _repeated("witness", look), _repeated("supervisor", restart):
+    with repeated("supervisor", restart):
         yield
 
 
 @contextmanager
-def _repeated(name: str, work: Callable[[], None]) -> Iterator[None]:
+def repeated(name: str, work: Callable[[], None]) -> Iterator[None]:
     """Do ``work`` every LOOK_EVERY_S in a thread; raise at the end what ended it before."""
     stopping = threading.Event()
     errors: list[Exception] = []

@@ -23,7 +23,7 @@ from collector.postgres import Server
 from tests.support.collector import collector_program
 from tests.support.counting import CountingTarget, counting_target
 from tests.support.database import FAST, temporary_home
-from tests.support.faults.members import DatabaseServer, Member
+from tests.support.faults.members import DatabaseServer, Member, repeated
 from tests.support.faults.proxy import Link, Proxy
 from tests.support.faults.witness import Witness
 from tests.support.processes import Program, answers, free_port, running
@@ -215,7 +215,8 @@ def running_agent(
             row = connection.execute("SELECT id FROM vantage.agents WHERE location = %s", [name])
             [agent_id] = [str(agent["id"]) for agent in row]
         ready = lambda: "agent_started" in program.said()  # noqa: E731
-        with running(program, ready=ready, what=name):
+        # From its start: while the others are started it may already have to drop what is stored.
+        with repeated("witness", witness.look), running(program, ready=ready, what=name):
             yield Agent(agent_id, Member(program, witness.look), link, witness, disk, clock, load)
 
 
