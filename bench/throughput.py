@@ -62,18 +62,51 @@ TICKS = os.sysconf("SC_CLK_TCK")
 CORES = sorted(os.sched_getaffinity(0))
 
 
-class TimedSpool(Spool):
-    """Tells how long after they were durable results were acknowledged."""
+@dataclass(slots=True)
+class Commit:
+    """Results up to ``last_seq`` that became durable together; ``sent_at`` 0: not yet."""
 
-    def __init__(self, directory: Path, latencies: list[float]) -> None:
+    last_seq: int
+    durable_at: float
+    sent_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Waits:
+    """How long commits took to be acknowledged, and how much of it to be sent, in seconds."""
+
+    acknowledged: list[float] = field(default_factory=list)
+    sent: list[float] = field(default_factory=list)
+
+    def clear(self) -> None:
+        self.acknowledged.clear()
+        self.sent.clear()
+
+
+class TimedSpool(Spool):
+    """Tells how long after they were durable results were sent and acknowledged."""
+
+    def __init__(self, directory: Path, waits: Waits) -> None:
         # The disk is the agent's, not what is measured.
         super().__init__(directory, sync=lambda descriptor: None)
-        self.latencies = latencies
-        self.pending: deque[tuple[int, float]] = deque()
+        self.waits = waits
+        self.pending: deque[Commit] = deque()
+
+    def read(
+        self, incarnation: Incarnation, seq: int, *, max_results: int, max_bytes: int
+    ) -> list[bytes]:
+        found = super().read(incarnation, seq, max_results=max_results, max_bytes=max_bytes)
+        now = time.perf_counter()
+        for commit in self.pending:
+            if seq <= commit.last_seq < seq + len(found):
+                commit.sent_at = now
+        return found
 
     def ack(self, incarnation: Incarnation, high_water: int) -> None:
-        while self.pending and self.pending[0][0] <= high_water:
-            self.latencies.append(time.perf_counter() - self.pending.popleft()[1])
+        while self.pending and self.pending[0].last_seq <= high_water:
+            commit = self.pending.popleft()
+            self.waits.acknowledged.append(time.perf_counter() - commit.durable_at)
+            self.waits.sent.append(commit.sent_at - commit.durable_at)
         super().ack(incarnation, high_water)
 
 
@@ -90,25 +123,28 @@ class Fleet:
 
     agents: list[Agent]
     monitors: list[int]
-    latencies: list[float] = field(default_factory=list)
+    waits: Waits = field(default_factory=Waits)
 
     @property
     def backlog(self) -> int:
         return sum(agent.spool.backlog for agent in self.agents)
 
-    def make(self, count: int, dice: random.Random) -> list[bytes]:
-        return [made(self.monitors[number % len(self.monitors)], dice) for number in range(count)]
+    def make(self, count: int, dice: random.Random, ahead_s: float = 0.0) -> list[bytes]:
+        """Make results of slots that are due so many seconds from now."""
+        at_us = time.time_ns() // 1000 + round(ahead_s * 1e6)
+        return [
+            made(self.monitors[number % len(self.monitors)], dice, at_us) for number in range(count)
+        ]
 
     def spool(self, agent: Agent, payloads: list[bytes]) -> None:
         agent.made += len(payloads)
         agent.spool.append(payloads)
-        agent.spool.pending.append((agent.spool.running.last_seq, time.perf_counter()))
+        agent.spool.pending.append(Commit(agent.spool.running.last_seq, time.perf_counter()))
 
 
-def made(monitor_id: int, dice: random.Random) -> bytes:
+def made(monitor_id: int, dice: random.Random, at_us: int) -> bytes:
     """A result like most: HTTPS, by name, up."""
     phases = [dice.randint(1, limit) for limit in (30_000, 40_000, 60_000, 50, 200_000, 9_000)]
-    now_us = time.time_ns() // 1000
     exchange = Exchange(
         url="https://www.example.com/",
         phases=Phases(*phases),
@@ -126,8 +162,8 @@ def made(monitor_id: int, dice: random.Random) -> bytes:
     return encode(
         Result(
             monitor_id=monitor_id,
-            slot_at_us=now_us,
-            started_at_us=now_us + 300,
+            slot_at_us=at_us,
+            started_at_us=at_us + 300,
             outcome=Outcome.UP,
             failure=None,
             exchanges=(exchange,),
@@ -167,10 +203,11 @@ def peak_mb(pid: int) -> float:
 
 
 class Bench:
-    """``latency_ms``: percentiles of each steady flow's acknowledgements, once it was run.
+    """What each steady flow took, by its share, once it was run.
 
-    ``stages``: of the last one's batches within the collector, how many took how long (s) at most,
-    by stage.
+    ``latency_ms``: percentiles from durable to acknowledged. ``sent_ms``: those to its being sent,
+    which is the agents' own waiting, for their process and for the answer to the batch before.
+    ``stages``: of the batches within the collector, how many took how long (s) at most, by stage.
     """
 
     def __init__(
@@ -189,7 +226,8 @@ class Bench:
         self.dice = random.Random(1)
         self.rows: list[tuple[object, ...]] = []
         self.latency_ms: dict[float, dict[str, float]] = {}
-        self.stages: dict[str, dict[float, float]] = {}
+        self.sent_ms: dict[float, dict[str, float]] = {}
+        self.stages: dict[float, dict[str, dict[float, float]]] = {}
         self.memory_mb: dict[str, float] = {}
         self.metrics_port = free_port()
 
@@ -210,9 +248,9 @@ class Bench:
         dice, count = random.Random(2), len(self.locations) * self.results // 4
         rows = []
         for number in range(count):
-            message = wire.decode(made(self.fleet.monitors[number % MONITORS], dice))
-            location = self.locations[number * len(self.locations) // count]
             now_us = time.time_ns() // 1000
+            message = wire.decode(made(self.fleet.monitors[number % MONITORS], dice, now_us))
+            location = self.locations[number * len(self.locations) // count]
             agent_id = UUID(int=number * len(self.locations) // count).bytes
             encoded, _ = wire.rows(message, wire.Origin(agent_id, location), now_us)
             rows.append(tuple(named(encoded, wire.RESULT_COLUMNS).values()))
@@ -263,19 +301,21 @@ class Bench:
 
     async def steady(self, share: float, speed: float, copy_speed: float) -> None:
         """Have so many results a second come, and time their acknowledgements."""
-        self.fleet.latencies.clear()
+        self.fleet.waits.clear()
         before = await asyncio.to_thread(self.staged)
         of_each = speed / len(self.fleet.agents)
         count = max(1, round(of_each * PERIOD_S))
         period_s = count / of_each
         turns = max(1, round(self.seconds / period_s)) * len(self.fleet.agents)
         # Made before: what that takes is no agent's, which would have probed instead.
-        made_before = [self.fleet.make(count, self.dice) for _ in range(turns)]
+        every_s = period_s / len(self.fleet.agents)
+        made_before = [self.fleet.make(count, self.dice, turn * every_s) for turn in range(turns)]
         name = f"{share:.0%} of that wanted"
         await self.measured(name, lambda: self.flowed(made_before, period_s), copy_speed)
         after = await asyncio.to_thread(self.staged)
-        self.latency_ms[share] = percentiles(self.fleet.latencies)
-        self.stages = {
+        self.latency_ms[share] = percentiles(self.fleet.waits.acknowledged)
+        self.sent_ms[share] = percentiles(self.fleet.waits.sent)
+        self.stages[share] = {
             stage: shares({limit: count - before[stage][limit] for limit, count in of.items()})
             for stage, of in after.items()
         }
@@ -294,7 +334,7 @@ class Bench:
     async def enrolled(self, location: str) -> Agent:
         home = Home(self.directory / location)
         identity = await join(home, parse_token(self.collector.token(location)), location)
-        spool = TimedSpool(home.claim_spool(identity.agent_id), self.fleet.latencies)
+        spool = TimedSpool(home.claim_spool(identity.agent_id), self.fleet.waits)
         delivery = Delivery(
             home,
             spool,
@@ -423,19 +463,20 @@ def main(
     if is_json:
         found = {
             "latency_ms": bench.latency_ms,
+            "sent_ms": bench.sent_ms,
             "stages": bench.stages,
             "memory_mb": bench.memory_mb,
         }
         print(json.dumps({"beside": beside, "rows": rows, **found}))
         return
     show(f"One collector on one core, {agents} agents: {beside}", headings, rows)
-    print("\nacknowledged, ms:")
     for share, latency_ms in bench.latency_ms.items():
-        print(f"  at {share:.0%} of that: {latency_ms}")
-    print("of the last within the collector, share of batches that took no longer than so many s:")
-    for stage, of in bench.stages.items():
-        told = ", ".join(f"{limit:g}: {share:.2%}" for limit, share in of.items() if share < 1)
-        print(f"  {stage:10} {told or 'all within the first'}")
+        print(f"\nat {share:.0%} of that, ms from durable to acknowledged: {latency_ms}")
+        print(f"  of it until they were sent: {bench.sent_ms[share]}")
+        print("  within the collector, share of batches that took no longer than so many s:")
+        for stage, of in bench.stages[share].items():
+            told = ", ".join(f"{limit:g}: {part:.2%}" for limit, part in of.items() if part < 1)
+            print(f"    {stage:10} {told or 'all within the first'}")
     print(f"collector's memory, MB: {bench.memory_mb}")
 
 

@@ -43,12 +43,14 @@ COMMIT_SECONDS = Histogram(
 )
 BATCH_SECONDS = Histogram(
     "vantage_collector_batch_seconds",
-    "How long batches took here, by stage: waiting for their transaction, storing, answering.",
+    "How long batches took here, by stage: waiting for their transaction, storing, answering; all.",
     ["stage"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
     registry=REGISTRY,
 )
-WAITING, STORING, ANSWERING = map(BATCH_SECONDS.labels, ("waiting", "storing", "answering"))
+WAITING, STORING, ANSWERING, ALL = map(
+    BATCH_SECONDS.labels, ("waiting", "storing", "answering", "all")
+)
 COMMITS_FAILED = Counter(
     "vantage_collector_commits_failed",
     "Transactions that were lost with the database and tried again.",

@@ -284,7 +284,9 @@ class Stream:
                     raise StreamDone
                 case Revoked():
                     raise revoked()
-            metrics.ANSWERING.observe(time.perf_counter() - batch.replied_at)
+            answered_at = time.perf_counter()
+            metrics.ANSWERING.observe(answered_at - batch.replied_at)
+            metrics.ALL.observe(answered_at - batch.received_at)
             self.answers.task_done()
 
     async def assign(self, subscription: Subscription) -> None:
