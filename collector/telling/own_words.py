@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from collector.telling.item import Item, lasted, when
 
 PART = re.compile(r"\{\{|\}\}|\{([a-z_]+)\}")
-STATES = {"down": "Down", "degraded": "Slow", "up": "Up"}
+STATES = {"down": "Down", "degraded": "Slow", "up": "Up", "none": "Not watched"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def fields(item: Item, kind: str, facts: Mapping[str, Any], zone: ZoneInfo) -> d
     return {
         "headline": item.headline,
         "event": kind,
-        "state": "Certificate expires" if kind == "certificate" else STATES.get(item.state, ""),
+        "state": "Certificate expires" if kind == "certificate" else STATES[item.state],
         "monitor": facts.get("monitor") or facts.get("title") or "",
         "url": facts.get("url") or "",
         "summary": facts.get("summary") or item.lines[0],

@@ -91,6 +91,9 @@ def incident(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
             headline = f"Was {state}{again}: {monitor}"
             lines.append(MISSED)
         severity = "up"
+        if facts.get("is_unwatched"):
+            headline, severity = f"No longer watched: {monitor}", "none"
+            lines.append(f"It was {state} until it was paused or removed.")
     elif kind == "acknowledged":
         headline = f"Acknowledged: {monitor} is {state}"
     elif kind == "reminder":
@@ -141,7 +144,12 @@ def subject(told: Sequence[Item]) -> str:
         return told[0].headline
     counts = [
         (sum(each.state == state for each in told), word)
-        for state, word in (("down", "down"), ("degraded", "to look at"), ("up", "well again"))
+        for state, word in (
+            ("down", "down"),
+            ("degraded", "to look at"),
+            ("up", "well again"),
+            ("none", "no longer watched"),
+        )
     ]
     return ", ".join(f"{number} {word}" for number, word in counts if number)
 

@@ -103,6 +103,13 @@ BEGIN
             AND (channels.monitor_ids IS NULL OR incidents.monitor_id = ANY (channels.monitor_ids))
             AND (channels.least_severity = 'degraded' OR incidents.severity = 'down')
     LOOP
+        -- It never was well: its monitor was paused or removed, and the event says so.
+        IF (found.incident).closed_at = (found.incident).recovered_at AND EXISTS (
+            SELECT FROM vantage.incident_events
+            WHERE incident_id = (found.incident).id AND kind = 'closed' AND detail IS NOT NULL)
+        THEN
+            found.content := found.content || '{"is_unwatched": true}';
+        END IF;
         IF (found.incident).closed_at IS NULL
             AND vantage.in_maintenance((found.incident).monitor_id, now()) THEN
             CONTINUE;

@@ -160,6 +160,33 @@ def test_what_was_over_before_anybody_looked_is_told_as_one_thing(
     assert telling.run(first) == [(True,)] * is_told
 
 
+def test_what_was_paused_while_it_was_down_is_not_told_to_be_up(telling: Telling) -> None:
+    telling.channel()
+    paused, well = telling.incident(1, "9 min"), telling.incident(2, "9 min")
+    telling.decide()
+    for incident, recovered, why in (
+        (paused, "0 s", "It is no longer watched."),
+        (well, "2 min", None),
+    ):
+        telling.run(
+            "UPDATE vantage.incidents SET recovered_at = now() - %s::interval, closed_at = now()"
+            " WHERE id = %s",
+            recovered,
+            incident,
+        )
+        telling.run(
+            "INSERT INTO vantage.incident_events (incident_id, kind, detail)"
+            " VALUES (%s, 'closed', %s)",
+            incident,
+            why,
+        )
+    telling.decide()
+    assert telling.run(
+        "SELECT incident_id, content -> 'is_unwatched' FROM vantage.notifications"
+        " WHERE kind = 'closed' ORDER BY 1"
+    ) == [(paused, True), (well, None)]
+
+
 def test_what_was_silenced_or_in_maintenance_meanwhile_is_told_to_nobody(telling: Telling) -> None:
     telling.channel(monitor_ids=[2])
     telling.look("1 h")

@@ -14,7 +14,7 @@ from collector.verdicts.verdict import Outcome, Place, Rule, Standing, take
 
 S = 1_000_000
 BEGIN_US = 1_800_000_000 * S
-PLACES = (Place("a", "de"), Place("b", "de"), Place("c", "fr"), Place("d"))
+PLACES = (Place("a", "de", 1), Place("b", "de", 2), Place("c", "fr", 2), Place("d"))
 MONITOR = Watched(
     id=1,
     account_id=1,
@@ -201,8 +201,10 @@ class Oracle:
     votes: dict[str, list[tuple[int, Outcome]]] = field(
         default_factory=lambda: {place.name: [] for place in PLACES}
     )
-    states: list[tuple[int, str, bool]] = field(default_factory=list)
+    states: list[tuple[int, str, bool | None]] = field(default_factory=list)
     slower: frozenset[str] = frozenset()
+    unheard: frozenset[str] = frozenset()
+    is_in_maintenance: bool = False
 
     def hear(self, place: str, slot_us: int, outcome: Outcome, received_us: int) -> None:
         known = self.votes[place]
@@ -211,17 +213,20 @@ class Oracle:
 
     def counted(self, names: Iterable[str]) -> int:
         """How many independent ones these locations are."""
-        countries = {place.name: place.country for place in PLACES}
-        if self.rule.distinct_by == "location":
-            return len(set(names))
-        return len({countries[name] or name for name in names})
+        wheres: dict[str, dict[str, object]] = {
+            "location": {},
+            "country": {place.name: place.country for place in PLACES},
+            "network": {place.name: place.network for place in PLACES},
+        }
+        where = wheres[self.rule.distinct_by]
+        return len({where.get(name) or name for name in names})
 
     def judge(self, now_us: int) -> None:
         """Note how it stands, and whether that is only slower than usual."""
         fresh = {
             name: [outcome for _, outcome in votes]
             for name, votes in self.votes.items()
-            if votes and votes[-1][0] > now_us - 160 * S
+            if votes and votes[-1][0] > now_us - 160 * S and name not in self.unheard
         }
         last = self.rule.consecutive
         down = {n for n, o in fresh.items() if len(o) >= last and set(o[-last:]) == {"down"}}
@@ -246,17 +251,31 @@ class Oracle:
         opens = state == "down" or (
             state == "degraded" and (self.rule.opens_when_degraded or is_slower)
         )
-        self.states.append((now_us, state, opens))
+        # None: it is bad, and nobody wants to know.
+        self.states.append((now_us, state, None if opens and self.is_in_maintenance else opens))
+
+    def pause(self, now_us: int) -> None:
+        """Forget it all; what is open closes."""
+        for votes in self.votes.values():
+            votes.clear()
+        self.states.append((now_us, "paused", False))
 
     def incidents(self) -> list[tuple[int, int | None, int]]:
         """When each opened and closed, and how often it was reopened."""
         found: list[tuple[int, int | None, int]] = []
         well_since: int | None = None
+        may_reopen = False
         for now_us, state, is_bad in self.states:
             is_open = bool(found) and found[-1][1] is None
-            if is_bad:
+            if state == "paused":
+                if is_open:
+                    found[-1] = (found[-1][0], now_us, found[-1][2])
+                may_reopen, well_since = False, None
+            elif is_bad is None:
+                continue
+            elif is_bad:
                 well_since = None
-                if found and not is_open and now_us - (found[-1][1] or 0) <= REOPENS_WITHIN_US:
+                if may_reopen and not is_open and now_us - (found[-1][1] or 0) <= REOPENS_WITHIN_US:
                     found[-1] = (found[-1][0], None, found[-1][2] + 1)
                 elif not is_open:
                     found.append((now_us, None, 0))
@@ -265,11 +284,12 @@ class Oracle:
                 most = max(self.rule.closes_after_us, 1800 * S)
                 if now_us - well_since >= min(self.rule.closes_after_us * 2 ** found[-1][2], most):
                     found[-1] = (found[-1][0], now_us, found[-1][2])
+                    may_reopen = True
         return found
 
 
 COMPARED = {
-    "distinct_by": st.sampled_from(["location", "country"]),
+    "distinct_by": st.sampled_from(["location", "country", "network"]),
     "slower_for_us": st.sampled_from([None, 900 * S]),
     "slower_locations": st.sampled_from([1, 2, 3, 9]),
 }
@@ -292,10 +312,23 @@ rules = st.builds(
 phases = st.lists(
     st.tuples(
         st.sampled_from(
-            ["up", "up", "down", "down", "degraded", "slower", "slower", "silence", "restart"]
+            [
+                "up",
+                "up",
+                "down",
+                "down",
+                "degraded",
+                "slower",
+                "slower",
+                "silence",
+                "restart",
+                "pause",
+            ]
         ),
         st.just(set("abcd")) | st.sets(st.sampled_from("abcd"), min_size=1),
         st.integers(1, 20),
+        # Of some locations all agents are silent, or somebody works on it.
+        st.sampled_from(["", "", "", "unheard", "maintenance"]),
     ),
     max_size=12,
 )
@@ -308,7 +341,7 @@ noise = st.lists(
 @given(rule=rules, phases=phases, noise=noise, step_s=st.sampled_from([1, 7, 30, 60]))
 def test_any_history_is_judged_as_the_oracle_does(
     rule: Rule,
-    phases: Sequence[tuple[str, set[str], int]],
+    phases: Sequence[tuple[str, set[str], int, str]],
     noise: Sequence[tuple[Outcome, int]],
     step_s: int,
 ) -> None:
@@ -319,9 +352,22 @@ def test_any_history_is_judged_as_the_oracle_does(
     odd = iter(noise)
     heard: list[tuple[int, int | None, int]] = []
     now_us = BEGIN_US
-    for kind, places, rounds in phases:
+    for kind, places, rounds, meanwhile in phases:
+        watched = replace(watched, is_in_maintenance=meanwhile == "maintenance")
+        oracle.is_in_maintenance = watched.is_in_maintenance
+        oracle.unheard = frozenset(places) if meanwhile == "unheard" else frozenset()
         if kind == "restart":
             judge = resumed(watched, oracle, judge)
+        if kind == "pause":
+            now_us += S
+            judge.configure([])
+            for step in judge.judge(now_us).steps:
+                assert step.kind == "closed"
+                heard[-1] = (heard[-1][0], now_us, heard[-1][2])
+            oracle.pause(now_us)
+            assert heard == oracle.incidents()
+        judge.silent = oracle.unheard
+        judge.configure([watched])
         # Slower than usual is known until it is compared anew, also while nothing comes in.
         if kind != "silence":
             oracle.slower = frozenset(places) if kind == "slower" else frozenset()

@@ -101,6 +101,12 @@ def told(
             "15:02 CET: 30 min.\nIt was over before anybody could be told",
         ),
         (
+            "closed",
+            {**INCIDENT, "is_unwatched": True},
+            "No longer watched: Shop <b>",
+            "15:02 CET: 30 min.\nIt was down until it was paused or removed.",
+        ),
+        (
             "trouble_over",
             {**TROUBLE, "is_first": True},
             "Location Singapore was silent",
@@ -153,6 +159,9 @@ def test_several_things_are_told_in_one_message() -> None:
     )
     assert written.subject == "2 down, 1 to look at, 1 well again"
     assert written.text.index("Shop") < written.text.index("Blog") < written.text.index("Docs")
+    unwatched = {"is_unwatched": True}
+    written = told(("closed", {**INCIDENT, **unwatched}), ("closed", {**other, **unwatched}))
+    assert written.subject == "2 no longer watched"
 
 
 def test_an_account_has_its_own_words() -> None:
