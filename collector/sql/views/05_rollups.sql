@@ -109,19 +109,23 @@ BEGIN
         FROM vantage.rollups_1h
         $view$, columns);
     EXECUTE format($view$
+        CREATE OR REPLACE VIEW vantage.open_days AS
+        SELECT * FROM (
+            SELECT %2$s FROM vantage.rollups_1h
+            WHERE rollups_1h.bucket_at >= %3$s
+            GROUP BY date_bin('1 day', bucket_at, 'epoch'), monitor_id, location
+        ) AS hours (%1$s)
+        $view$, columns, totals, open_days);
+    EXECUTE format($view$
         CREATE OR REPLACE VIEW vantage.results_1d AS
         SELECT vantage.slots_due(
             monitor_id, location, bucket_at, LEAST(bucket_at + INTERVAL '1 day', now())) AS due, %1$s
         FROM (
             SELECT %1$s FROM vantage.rollups_1d
             UNION ALL
-            SELECT * FROM (
-                SELECT %2$s FROM vantage.rollups_1h
-                WHERE rollups_1h.bucket_at >= %3$s
-                GROUP BY date_bin('1 day', bucket_at, 'epoch'), monitor_id, location
-            ) AS hours (%1$s)
+            SELECT %1$s FROM vantage.open_days
         ) AS days
-        $view$, columns, totals, open_days);
+        $view$, columns);
 
     EXECUTE format($function$
         CREATE OR REPLACE FUNCTION vantage.roll_up(results_max integer DEFAULT 20000)
@@ -431,6 +435,9 @@ COMMENT ON VIEW vantage.results_1m IS
 COMMENT ON VIEW vantage.results_1h IS
     'The results of each monitor at each location by the hour. Kept by the collector, seconds behind '
     'vantage.results and for longer. An hour without a result has no row.';
+COMMENT ON VIEW vantage.open_days IS
+    'The days that are not summed up yet, made from their hours when it is read. A part of '
+    'vantage.results_1d.';
 COMMENT ON VIEW vantage.results_1d IS
     'The results of each monitor at each location by the day, in UTC. Made of the hours, and kept for '
     'longer still. A day without a result has no row.';
@@ -445,7 +452,7 @@ BEGIN
             rollup AS view_name,
             attname AS column_name,
             col_description(attrelid, attnum) AS comment
-        FROM unnest('{results_1m,results_1h,results_1d}'::text[]) AS rollup
+        FROM unnest('{results_1m,results_1h,open_days,results_1d}'::text[]) AS rollup
         CROSS JOIN pg_attribute
         WHERE attrelid = 'vantage.rollups_1h'::regclass AND attnum > 0
         UNION ALL

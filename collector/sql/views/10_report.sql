@@ -172,17 +172,23 @@ COMMENT ON VIEW report.results_1h IS
     'vantage.results_1h of the account''s monitors; its columns are explained there.';
 
 -- Without `due`, for which there is report.slots_due. The account's monitors as an array reach the
--- hours of the days that are not over before these are summed up; a join would come after.
+-- hours of the days that are not over before these are summed up; a join would come after. Of the days that
+-- are over a join lets the planner know how many there are.
 DO $$
 BEGIN
     EXECUTE (
         SELECT format($view$
             CREATE OR REPLACE VIEW report.results_1d WITH (security_barrier) AS
-            SELECT %s
-            FROM vantage.results_1d
+            SELECT %1$s
+            FROM vantage.rollups_1d
+            WHERE monitor_id IN (
+                SELECT id FROM vantage.monitors WHERE account_id = vantage.current_account())
+            UNION ALL
+            SELECT %1$s
+            FROM vantage.open_days
             WHERE monitor_id = ANY(ARRAY(
                 SELECT id FROM vantage.monitors WHERE account_id = vantage.current_account()))
-            $view$, string_agg(format('results_1d.%I', attname), ', ' ORDER BY attnum))
+            $view$, string_agg(attname, ', ' ORDER BY attnum))
         FROM pg_attribute
         WHERE attrelid = 'vantage.rollups_1d'::regclass AND attnum > 0 AND NOT attisdropped);
 END

@@ -30,7 +30,7 @@ GRANT SELECT ON vantage.accounts, vantage.users, vantage.locations, vantage.moni
     vantage.monitor_locations, vantage.monitor_definitions, vantage.agents, vantage.results,
     vantage.exchanges, vantage.rollups_1h, vantage.rollups_1d, vantage.results_1d,
     vantage.rollup_progress, vantage.maintenance, vantage.gaps, vantage.standings,
-    vantage.ingested, vantage.rollup_backlog, vantage.medians, vantage.totals_1h TO vantage_views;
+    vantage.ingested, vantage.rollup_backlog, vantage.medians, vantage.totals_1h, vantage.open_days TO vantage_views;
 GRANT SELECT ON vantage.certificates, vantage.certificate_sightings TO vantage_views;
 GRANT SELECT, INSERT, UPDATE ON vantage.run_requests TO vantage_views;
 GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.sessions, vantage.links, vantage.api_tokens,
