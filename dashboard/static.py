@@ -23,7 +23,7 @@ TYPES = {
     ".svg": "image/svg+xml",
 }
 IMPORTED = re.compile(r'^import .*? from "\./(?P<name>[^"]+)";$', re.MULTILINE)
-STYLES, PARTS = "pages.css", ("colours.css", "app.css", "vendor/uPlot.min.css")
+STYLES, PARTS = "pages.css", ("colours.css", "app.css", "vendor/uPlot.min.css", "print.css")
 FOREVER = "public, max-age=31536000, immutable"
 
 

@@ -33,6 +33,14 @@ def shown(visitor: Visitor, centre: Centre) -> Iterator[int]:
     centre.execute("DELETE FROM vantage.status_pages")
 
 
+def test_its_address_stays_and_its_badges_are_shown(visitor: Visitor, shown: int) -> None:
+    """Pages are found by their addresses: with another one it would be another page."""
+    form = visitor.ask(f"{PAGE}?slug=shop").text
+    assert '<input id="slug" name="slug" readonly' in form
+    assert f'<img src="/status/shop/{shown}.svg" alt="Checkout · cart page"' in form
+    assert "readonly" not in visitor.ask(PAGE).text
+
+
 def test_anybody_reads_it_and_caches_may_keep_it(stranger: Visitor, shown: int) -> None:
     answer = stranger.ask("/status/shop")
     assert answer.status == 200
