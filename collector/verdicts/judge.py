@@ -137,6 +137,13 @@ class Judge:
         """Go on from what is stored; ``configure`` comes first."""
         for monitor_id, by_location in standings.items():
             self.standings[monitor_id] = dict(by_location)
+        seen = [
+            (stands.slot_at_us, monitor_id, location, stands.failed > 0)
+            for monitor_id, by_location in standings.items()
+            for location, stands in by_location.items()
+        ]
+        for _, monitor_id, location, is_failing in sorted(seen):
+            self._reputation(location).saw(monitor_id, is_failing=is_failing)
         self.verdicts = dict(verdicts)
         self.cases = dict(cases)
         for location in troubled:

@@ -141,6 +141,22 @@ def test_a_location_in_trouble_is_not_believed_and_asks_nobody() -> None:
     assert not court.steps
 
 
+def test_a_location_in_trouble_is_so_to_the_next_judge_though_nothing_comes_in() -> None:
+    monitors = [replace(MONITOR, id=each, host=f"host-{each}") for each in range(1, 11)]
+    court = Court(*monitors)
+    for each in range(1, 11):
+        fails(court, 60, "a", each)
+        court.hears(63, "bcd", "up", each)
+    assert court.decides(63.5).troubles == {"a": True}
+    after = Court(*monitors)
+    after.judge.resume(court.judge.standings, court.judge.verdicts, {}, {"a"})
+    for second in range(64, 200):
+        assert not after.decides(second).troubles
+    for each in range(1, 11):
+        after.hears(200, "abcd", "up", each)
+    assert [after.decides(second).troubles for second in (201, 261)] == [{}, {"a": False}]
+
+
 CHILD = replace(MONITOR, id=2, parents=(1,))
 
 
