@@ -37,20 +37,26 @@ class Message:
 
 
 def items(rows: Sequence[Facts], *, time_zone: str, public_url: str, words: OwnWords) -> list[Item]:
-    """Say each thing once: of an incident only where it stands by now.
+    """Say each thing once: of an incident, and of a location in trouble, only how it stands by now.
 
     ``rows``: kind and content, in the order in which they were decided.
     """
     zone = ZoneInfo(time_zone)
     latest: dict[object, Facts] = {}
     for number, row in enumerate(rows):
-        key = ("incident", row["content"].get("incident_id"))
-        latest[key if key[1] is not None else number] = row
+        latest[about(row["content"]) or number] = row
     told = []
     for row in latest.values():
         kind, facts = row["kind"], row["content"]
         told.append(words.dress(item(kind, facts, zone, public_url), kind, facts, zone))
     return told
+
+
+def about(facts: Facts) -> object:
+    """What a thing that is told is about; None: only itself."""
+    if "location" in facts:
+        return facts["location"], facts["kind"], facts["began_at"]
+    return facts.get("incident_id")
 
 
 def item(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
@@ -130,8 +136,8 @@ def trouble(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
     headline = f"Location {facts['title']} {said}"
     lines = [facts["summary"], f"Began {when(facts['began_at'], zone)}."]
     if is_over:
-        lines[1] = span({**facts, "recovered_at": facts["ended_at"]}, zone)
-        lines += [MISSED] * is_first
+        over = span({**facts, "recovered_at": facts["ended_at"]}, zone)
+        lines = [over, MISSED] if is_first else [f"It was {what}.", over]
     else:
         lines.append("Its results have no vote meanwhile; customers are not told.")
     link = f"{public_url}/locations" if public_url else ""

@@ -151,6 +151,16 @@ def test_of_an_incident_only_where_it_stands_is_told() -> None:
     assert "Down:" not in written.text
 
 
+def test_of_a_location_only_how_it_stands_is_told() -> None:
+    other = {**TROUBLE, "kind": "failing", "summary": "Most failed there and nowhere else."}
+    written = told(("trouble", TROUBLE), ("trouble", other), ("trouble_over", TROUBLE))
+    assert written.subject == "1 down, 1 well again"
+    assert "Location Singapore is silent" not in written.text
+    assert "No agent there has answered" not in written.text
+    assert "Location Singapore is well again\nIt was silent.\nFrom 25 Nov" in written.text
+    assert "Location Singapore is failing by itself" in written.text
+
+
 def test_several_things_are_told_in_one_message() -> None:
     other = {**INCIDENT, "incident_id": 13, "monitor": "Blog"}
     third = {**INCIDENT, "incident_id": 14, "monitor": "Docs"}
