@@ -125,7 +125,10 @@ async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
         titles={standing.location: standing.title for standing in scene.standings},
         titles_shown=[(standing.location, standing.title) for standing in scene.shown],
         dots=atlas.draw(_spots(scene, by_location)),
-        location_link=lambda location: scene.view.query(locations=(location,)),
+        location_links={
+            standing.location: scene.view.query(locations=(standing.location,))
+            for standing in scene.standings
+        },
         numbers=scene.numbers,
         measures=words.phases(scene.monitor.scheme, series.MEASURES),
         heat=heat,
