@@ -147,6 +147,7 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
         evidence = await reader.all(Evidence, "evidence", id=incident.id)
         events = await reader.all(Event, "incident_events", id=incident.id)
     causes = [each for each in evidence if each.failure == incident.cause]
+    causes.sort(key=lambda each: each.slot_at)
     return page(
         request,
         "incident.html",

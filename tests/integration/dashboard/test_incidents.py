@@ -80,10 +80,12 @@ def test_no_phase_is_to_blame_where_the_response_came_whole(
 ) -> None:
     centre.execute(
         "UPDATE vantage.incident_evidence"
-        " SET failure = 'http_status', http_status = 500, failed_phase = 'receive'"
+        " SET failure = 'http_status', failed_phase = 'receive',"
+        " http_status = CASE which WHEN 'last' THEN 404 ELSE 500 END"
     )
+    centre.execute("UPDATE vantage.incidents SET cause = 'http_status'")
     page = words(visitor.ask(f"/incidents/{open_incident}"))
-    assert "HTTP status 500" in page
+    assert "Home page: HTTP status 404" in page
     assert "Content transfer" not in page
 
 
