@@ -196,7 +196,7 @@ def in_a_browser(address: str) -> tuple[str, dict[str, dict[str, Any]]]:
         page = context.new_page()
         page.set_default_timeout(120_000)
         page.goto("/sign-in")
-        page.get_by_label("Email address").fill(EMAIL)
+        page.get_by_label("E-mail address").fill(EMAIL)
         page.get_by_label("Password").fill(seed.PASSWORD)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url("**/")

@@ -220,7 +220,7 @@ class World:
     def catch_up(self) -> None:
         """Results since the last one, summed up as the collector does it."""
         with self.connect() as connection:
-            [(last_at,)] = connection.execute("SELECT max(slot_at) FROM vantage.results")
+            last_at = self._last_at(connection)
             hours = list(_hours(last_at + timedelta(microseconds=1), datetime.now(UTC)))
             for begin, until in bar(hours, "Catching up"):
                 day = _midnight(begin)
@@ -239,9 +239,12 @@ class World:
     def last_hour(self) -> datetime:
         """The end of the last whole hour that has results."""
         with self.connect() as connection:
-            found = connection.execute("SELECT max(slot_at) FROM vantage.results").fetchall()
-        last_at: datetime = found[0][0]
-        return _hour(last_at)
+            return _hour(self._last_at(connection))
+
+    def _last_at(self, connection: Connection) -> datetime:
+        """The last slot; what is summed up already says in which chunks it cannot be."""
+        last_at: datetime = run(connection, "last_slot")[0][0]
+        return last_at
 
     def _has(self, connection: Connection, relation: str, day: datetime) -> bool:
         text = f"SELECT EXISTS (SELECT FROM vantage.{relation} WHERE bucket_at = %s)"

@@ -137,6 +137,11 @@ SELECT {moved}
 FROM {relation}
 WHERE {instant} >= %(from_at)s AND {instant} < %(to_at)s
 
+-- last_slot --
+SELECT max(slot_at)
+FROM vantage.results
+WHERE slot_at >= (SELECT max(slot_at) FROM vantage.standings)
+
 -- ingested --
 INSERT INTO vantage.ingested (
     received_from_at, received_to_at, from_slot_at, to_slot_at, agent_id, results, location)
