@@ -140,7 +140,10 @@ WHERE {instant} >= %(from_at)s AND {instant} < %(to_at)s
 -- last_slot --
 SELECT max(slot_at)
 FROM vantage.results
-WHERE slot_at >= (SELECT max(slot_at) FROM vantage.standings)
+WHERE slot_at >= (
+    SELECT max(slot_at) FROM vantage.standings
+    -- Not of what was stored for measuring.
+    WHERE monitor_id IN (SELECT id FROM vantage.monitors))
 
 -- ingested --
 INSERT INTO vantage.ingested (
