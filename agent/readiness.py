@@ -31,14 +31,17 @@ def unwaited(marks: Marks, waits: Waits, least_us: int = 1) -> Marks:
     thus taken out of one phase, and the phases still sum exactly to the total.
 
     ``least_us``: no connection is made sooner. A handshake of several round trips (TLS 1.2) is
-    corrected for its last event only.
+    corrected for its last event only. Nothing is answered before it is over, however long the
+    thread was stopped between libcurl's mark and our own look at the clock.
     """
     connected = min(marks.connected, max(least_us, marks.connected - waits.connected))
     held = marks.connected - connected + waits.secured
+    secured = marks.secured and max(connected, marks.secured - held)
+    ready = secured or connected
     return Marks(
         connected=connected,
-        secured=marks.secured and max(connected, marks.secured - held),
+        secured=secured,
         sent=marks.sent - held,
-        first_byte=marks.first_byte - held - waits.first_byte,
-        total=marks.total - held - waits.total,
+        first_byte=marks.first_byte and max(ready, marks.first_byte - held - waits.first_byte),
+        total=max(ready, marks.total - held - waits.total),
     )

@@ -45,6 +45,13 @@ def test_a_connection_never_becomes_one_that_was_not_made() -> None:
     assert unwaited(MARKS, Waits(connected=1_000)).connected == 1
 
 
+def test_nothing_is_answered_before_there_is_a_connection() -> None:
+    """A thread that was stopped for 160 us before it looked at the clock takes these for a wait."""
+    marks = Marks(connected=6_000, secured=0, sent=6_010, first_byte=6_500, total=6_510)
+    after = unwaited(marks, Waits(connected=5_989, first_byte=650, total=670))
+    assert astuple(phases(after, dns_us=None, is_tls=False)) == (None, 11, None, 0, 0, 0)
+
+
 durations = st.integers(0, 10**7)
 
 
