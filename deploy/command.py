@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import subprocess
+import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import click
+
+from collector.errors import CollectorError
 
 LAST_LINES = 30
 SHOWN_CHARACTERS = 200
@@ -51,3 +58,17 @@ def works(command: Sequence[str], *, timeout_s: float = 30) -> bool:
     except (OSError, CommandError):
         return False
     return True
+
+
+@contextmanager
+def proving() -> Iterator[None]:
+    """Exit with 1 and the reason where something is not as it should be, or it was stopped."""
+    # Both ways of being stopped unwind what was started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except (CommandError, CollectorError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit("Stopped; nothing was proved.")

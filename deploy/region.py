@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -21,12 +20,11 @@ from pathlib import Path
 import click
 import psycopg
 
-from collector.errors import CollectorError
 from collector.local_db import running_database
 from collector.ports import free_ports
 from deploy.background import Background, background
 from deploy.base import bootstrap
-from deploy.command import CommandError, output
+from deploy.command import CommandError, output, proving
 from deploy.engines import ROOT
 from deploy.proof import website
 
@@ -73,15 +71,12 @@ WHERE location = %s
 
 def main() -> None:
     """Walk it, and say how long each step took; exit with 1 and the reason otherwise."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with tempfile.TemporaryDirectory(prefix="vantage-region-") as name, ExitStack() as stack:
-            _walk(Path(name), stack)
-    except (CommandError, CollectorError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit("Stopped; nothing was proved.")
+    with (
+        proving(),
+        tempfile.TemporaryDirectory(prefix="vantage-region-") as name,
+        ExitStack() as stack,
+    ):
+        _walk(Path(name), stack)
 
 
 def _walk(folder: Path, stack: ExitStack) -> None:
