@@ -23,7 +23,7 @@ INSTALL := install() { $(BIN)/uv pip install --quiet --python $(BIN)/python "$$@
 .PHONY: up test check quick lint typecheck proto lock bundle region images clean prepared browser database
 
 # The environment is made anew when what it was made from has changed.
-$(STAMP): requirements.lock requirements/uv.lock pyproject.toml package.json package-lock.json hatch_build.py dashboard/world.py
+$(STAMP): requirements.lock requirements/uv.lock pyproject.toml package.json package-lock.json hatch_build.py dashboard/world.py $(wildcard dashboard/static/*.*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Vantage needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Name another with make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \

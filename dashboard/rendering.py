@@ -81,7 +81,6 @@ def _environment() -> jinja2.Environment:
         states=words.STATES,
         verdict=words.verdict,
         static=static.address,
-        scripts=static.scripts,
     )
     return environment
 

@@ -1,14 +1,13 @@
 """Scripts, styles and pictures under an address that changes with their content.
 
-The digest stands in the path, so that a script's relative imports carry it as well. Nothing is
-painted before all styles are there, so pages ask for them as one file.
+What is served is what hatch_build.py made of the files in static/. The digest stands in the path,
+so that a picture that the styles name relatively carries it as well.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -22,22 +21,16 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-IMPORTED = re.compile(r'^import .*? from "\./(?P<name>[^"]+)";$', re.MULTILINE)
-STYLES, PARTS = "pages.css", ("colours.css", "app.css", "vendor/uPlot.min.css", "print.css")
 FOREVER = "public, max-age=31536000, immutable"
 
 
 @cache
 def _served() -> dict[str, bytes]:
-    """Everything that may be served, by its path below static/."""
-    root = Path(str(files("dashboard").joinpath("static")))
-    found = {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.suffix in TYPES
+    """Everything that may be served, by its name."""
+    built = Path(str(files("dashboard").joinpath("static", "built")))
+    return {
+        path.name: path.read_bytes() for path in sorted(built.glob("*")) if path.suffix in TYPES
     }
-    found[STYLES] = b"\n".join(found[name] for name in PARTS)
-    return found
 
 
 @cache
@@ -53,17 +46,6 @@ def address(name: str) -> str:
     if name not in _served():
         raise LookupError(f"there is no static file {name}; was the hook of hatch_build.py run?")
     return f"/static/{_digest()}/{name}"
-
-
-@cache
-def scripts(name: str) -> list[str]:
-    """The addresses of a module and of all that it imports, so that a page can ask for them at once
-    and not for one after the other."""
-    found = [name]
-    for each in found:
-        imported = (match["name"] for match in IMPORTED.finditer(text(each)))
-        found += [other for other in imported if other not in found]
-    return [address(each) for each in found]
 
 
 @cache

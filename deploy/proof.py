@@ -156,7 +156,7 @@ class Centre:
         dashboard.wait_for("open port", lambda: answers(self.dashboard))
         connection = http.client.HTTPConnection("127.0.0.1", self.dashboard, timeout=10)
         with closing(connection):
-            for path in ("/healthz", "/sign-in", "/static/any/vendor/uPlot.esm.js"):
+            for path in ("/healthz", "/sign-in", "/static/any/monitor.js"):
                 connection.request("GET", path)
                 answer = connection.getresponse()
                 if answer.status != HTTPStatus.OK:

@@ -1,7 +1,7 @@
 // The charts of a monitor: one per location or all locations in one, drawn by uPlot from the series
 // that the server made; what pointing, dragging and keys do in them.
 
-import uPlot from "./vendor/uPlot.esm.js";
+import uPlot from "uplot";
 import { lines } from "./lines.js";
 import { HEIGHT, forgetStyles, options } from "./plot.js";
 import { stack } from "./stack.js";

@@ -27,7 +27,7 @@ export function lines(series, measure, title, numbers) {
     name: "",
     title,
     values: columns,
-    data: () => /** @type {import("./vendor/uPlot.esm.js").AlignedData} */ (
+    data: () => /** @type {import("uplot").AlignedData} */ (
       [middles, ...columns.map((column) => column.map((micros) => (micros == null ? null : micros / 1000)))]),
     series: series.locations.map((place, at) => {
       const number = numbers.get(place.location) ?? at;

@@ -1,6 +1,6 @@
 // What the charts of a monitor share: the series they draw, axes, colours, marks.
 
-import uPlot from "./vendor/uPlot.esm.js";
+import uPlot from "uplot";
 import { format, zone } from "./times.js";
 
 /**

@@ -28,7 +28,7 @@ export function stack(series, place) {
 }
 
 /** Rectangles of whole pixels, which a canvas fills in a tenth of the time that it takes for paths.
- * @param {import("./vendor/uPlot.esm.js")} plot @param {Series} series @param {Columns} place */
+ * @param {import("uplot")} plot @param {Series} series @param {Columns} place */
 function paint(plot, series, place) {
   const { top, height } = plot.bbox;
   const bottom = top + height;

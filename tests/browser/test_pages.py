@@ -84,7 +84,7 @@ def test_the_monitors_page(new_page: NewPage, centre: Centre) -> None:
 
 def test_the_map_leads_to_a_location(new_page: NewPage, centre: Centre) -> None:
     page = new_page()
-    with page.expect_response("**/vendor/land.svg") as drawn:
+    with page.expect_response("**/land.svg") as drawn:
         page.goto(f"/m/{centre.monitor(CHECKOUT)}")
     assert drawn.value.ok
     world = page.get_by_role("group", name=re.compile("^Map of the locations: Singapore, Down"))
