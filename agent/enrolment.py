@@ -155,7 +155,10 @@ async def renew(home: Home, identity: Identity, collector: str) -> None:
     renewed = replace(
         identity, certificate_issued_at_s=issued_at_s, certificate_expires_at_s=expires_at_s
     )
-    home.store_renewal(renewed, certificate=answer.certificate, authority=answer.authority)
+    try:
+        home.store_renewal(renewed, certificate=answer.certificate, authority=answer.authority)
+    except FatalError as error:  # a full disk, maybe: there is a third of a life to try again
+        raise TransientError(str(error)) from error
     log.info("certificate_renewed", expires_at_s=expires_at_s)
 
 

@@ -104,7 +104,7 @@ class Home:
                     f"An agent is already running (pid {pid}) in {self.path}."
                     " Stop it, or give this one another --home."
                 ) from None
-            with self._writing():
+            with contextlib.suppress(OSError):  # a full disk: it is a note, no more
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             yield

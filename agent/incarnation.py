@@ -195,18 +195,22 @@ class Incarnation:
                     return segment
         return None
 
-    def drop(self, segment: Segment, reason: Loss) -> list[bytes]:
-        """Delete a segment; return its results that were not acknowledged, now lost.
+    def drop(self, segment: Segment, reason: Loss) -> list[bytes] | None:
+        """Delete a segment; return its results that were not acknowledged, now lost. None: it is
+        under way since it was chosen, or gone.
 
         The loss is marked before the file goes, unless the disk has no room for the mark.
         """
-        lost: list[bytes] = []
-        seq = max(segment.first_seq, self._acked + 1)
-        if segment.acked_at is None and seq <= segment.last_seq:
-            lost = self._payloads(segment, seq)
-            self._dig(segment, reason)
         with self._lock:
+            is_acked = segment.acked_at is not None
+            if segment not in self._segments or not (is_acked or segment.first_seq > self.sent):
+                return None
+            seq = max(segment.first_seq, self._acked + 1)
+            is_lost = not is_acked and seq <= segment.last_seq
+            if is_lost:
+                self._dig(segment, reason)
             self._segments = [s for s in self._segments if s is not segment]
+        lost = self._payloads(segment, seq) if is_lost else []
         segment.damaged.clear()  # nothing is set aside: room is wanted
         segment.discard()
         return lost
@@ -263,7 +267,7 @@ class Incarnation:
         return payloads
 
     def _dig(self, segment: Segment, reason: Loss) -> None:
-        """Make the hole that a segment leaves, or let the one before it grow."""
+        """Make the hole that a segment leaves, or let the one before it grow. Under the lock."""
         first_seq, last_seq = segment.first_seq, segment.last_seq
         before = next((h for h in self._dropped if h.to_seq == first_seq - 1), None)
         try:
@@ -274,20 +278,26 @@ class Incarnation:
         except OSError as error:
             log.warning("spool_loss_unmarked", file=str(segment.path), reason=str(error))
             hole = Hole(first_seq, last_seq, reason)
-        with self._lock:
-            self._dropped = [h for h in self._dropped if h is not before] + [hole]
+        self._dropped = [h for h in self._dropped if h is not before] + [hole]
 
     def _write(self, payloads: Sequence[bytes], sync: Sync) -> None:
         if self._active is None:
             if not self.directory.exists():
-                self.directory.mkdir(mode=0o700)
-                sync_directory(self.directory.parent)
+                self._make_directory()
             segment = Segment.create(self.directory, self.id, self._last_seq + 1)
             with self._lock:
                 self._segments.append(segment)
             self._active = segment
         self._active.append(payloads, sync)
         self._last_seq = self._active.last_seq
+
+    def _make_directory(self) -> None:
+        self.directory.mkdir(mode=0o700)
+        try:
+            sync_directory(self.directory.parent)
+        except OSError:  # what is not there to stay is not there
+            self.directory.rmdir()
+            raise
 
     def _abandon(self) -> None:
         segment, self._active = self._active, None

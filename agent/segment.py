@@ -82,7 +82,11 @@ class Segment:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
         segment = cls(path, incarnation, first_seq - 1)
         segment._descriptor = descriptor
-        sync_directory(directory)
+        try:
+            sync_directory(directory)
+        except OSError:  # the name must be free for the next attempt
+            segment.discard()
+            raise
         return segment
 
     @classmethod

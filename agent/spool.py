@@ -152,15 +152,17 @@ class Spool:
             incarnation, segment = oldest
             if segment.age_s < self._max_age_s:
                 break
-            dropped.append(self._drop(incarnation, segment, Loss.SPOOL_EXPIRED))
+            if victim := self._drop(incarnation, segment, Loss.SPOOL_EXPIRED):
+                dropped.append(victim)
         return dropped
 
     def sacrifice(self, *, acked_only: bool = False) -> Dropped | None:
         """Drop the oldest acknowledged segment, or else the oldest; None: there is none."""
-        oldest = self._oldest(is_acked=True)
-        if oldest is None and not acked_only:
-            oldest = self._oldest(is_acked=False)
-        return self._drop(*oldest, Loss.SPOOL_FULL) if oldest else None
+        for is_acked in (True,) if acked_only else (True, False):
+            while oldest := self._oldest(is_acked=is_acked):
+                if dropped := self._drop(*oldest, Loss.SPOOL_FULL):
+                    return dropped
+        return None
 
     def renew(self) -> None:
         """Seal the running incarnation and start another."""
@@ -228,9 +230,11 @@ class Spool:
                 return incarnation, segment
         return None
 
-    def _drop(self, incarnation: Incarnation, segment: Segment, reason: Loss) -> Dropped:
+    def _drop(self, incarnation: Incarnation, segment: Segment, reason: Loss) -> Dropped | None:
         payloads = incarnation.drop(segment, reason)
         self._measure()
+        if payloads is None:
+            return None
         if payloads:
             log.warning(
                 "results_dropped",

@@ -213,6 +213,7 @@ class Stream:
             or incarnation.last_seq - first_seq + 1 < whole
         ):
             return None
+        incarnation.sent = first_seq  # what is about to be read must not be dropped meanwhile
         payloads = self._spool.read(
             incarnation, first_seq, max_results=whole, max_bytes=self._pace.batch_bytes
         )

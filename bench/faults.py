@@ -17,6 +17,7 @@ import click
 from collector.private_server import default_cache, ensure_server
 from collector.progress import silent
 from tests.support.faults.campaign import Campaign, Report
+from tests.support.faults.schedule import KINDS
 from tests.support.faults.system import Shape
 
 COUNTS = ("durable", "unseen", "stored", "quarantined", "declared")
@@ -39,6 +40,12 @@ SECONDS_A_FAULT = 0.15
 )
 @click.option("--spool-limit", default="1G", help="Each agent's; a small one is overrun.")
 @click.option(
+    "--only",
+    type=click.Choice(KINDS),
+    multiple=True,
+    help="Faults of this kind alone; repeatable.",
+)
+@click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
     help="Directory for the logs.  [default: a new one]",
@@ -51,6 +58,7 @@ def main(
     monitors: int,
     load: int,
     spool_limit: str,
+    only: tuple[str, ...],
     keep: Path | None,
 ) -> None:
     """Run one campaign and judge its history."""
@@ -61,7 +69,7 @@ def main(
         cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
     )
     shape = Shape(agents=agents, monitors=monitors, load=load, spool_limit=spool_limit)
-    campaign = Campaign.random(seed, faults=faults, seconds=seconds, shape=shape)
+    campaign = Campaign.random(seed, faults=faults, seconds=seconds, shape=shape, only=only)
     click.echo(f"Seed {seed}, about {seconds:.0f} s; logs in {directory}", err=True)
     report = campaign.run(server, directory, progress)
     click.echo(err=True)

@@ -45,9 +45,11 @@ class Program:
         self.log = log
         self.environment = {**os.environ, **(environment or {})}
         self.process: subprocess.Popen[bytes] | None = None
+        self._said_before = 0
 
     def start(self) -> None:
         with self.log.open("ab") as log:
+            self._said_before = log.tell()
             self.process = subprocess.Popen(
                 self.command, stdout=log, stderr=log, env=self.environment
             )
@@ -78,6 +80,11 @@ class Program:
 
     def said(self) -> str:
         return self.log.read_text() if self.log.exists() else ""
+
+    def said_since_start(self) -> str:
+        with self.log.open("rb") as log:
+            log.seek(self._said_before)
+            return log.read().decode()
 
 
 @contextmanager

@@ -173,3 +173,24 @@ async def test_a_fresh_certificate_is_not_renewed(server: DeliveryServer, tmp_pa
         async with asyncio.timeout(0.3):
             await enrolment.keep_renewed(home, server.address, lambda: None, check_every_s=0.05)
     assert server.counts["renewals"] == 0
+
+
+async def test_a_disk_that_does_not_take_the_certificate_is_tried_again(
+    server: DeliveryServer, tmp_path: Path
+) -> None:
+    home = Home(tmp_path)
+    before = server.enrol(home, age=timedelta(days=5))
+    renewed = asyncio.Event()
+    in_the_way = tmp_path / "agent.crt.tmp"
+    in_the_way.mkdir()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        renewing = tasks.create_task(
+            enrolment.keep_renewed(home, server.address, renewed.set, check_every_s=0.05)
+        )
+        while server.counts["renewals"] < 3:
+            await asyncio.sleep(0.01)
+        assert home.identity() == before
+        in_the_way.rmdir()
+        await renewed.wait()
+        renewing.cancel()
+    assert home.identity().certificate_expires_at_s > before.certificate_expires_at_s

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from agent.delivery import Delivery
 from agent.errors import FatalError
 from agent.home import Home
+from agent.incarnation import Incarnation
 from agent.spool import Spool
 from agent.stream import Pace
 from tests.support.delivery_server import LIFE, DeliveryServer
@@ -417,6 +418,28 @@ async def test_dropped_results_are_declared_lost(agent: Agent) -> None:
     [skip] = agent.server.skips
     assert (skip.from_seq, skip.to_seq, skip.reason) == (1, len(lost), "spool_full")
     assert agent.server.results == payloads(len(lost) + 1, 200)
+
+
+class Hurried(Spool):
+    """Has to make room in the very moment in which something is read to be sent."""
+
+    def read(
+        self, incarnation: Incarnation, seq: int, *, max_results: int, max_bytes: int
+    ) -> list[bytes]:
+        self.sacrifice()
+        return super().read(incarnation, seq, max_results=max_results, max_bytes=max_bytes)
+
+
+async def test_what_is_about_to_be_sent_is_not_dropped(agent: Agent) -> None:
+    agent.spool = Hurried(agent.spool.running.directory.parent, segment_bytes=500)
+    for seq in range(1, 101):
+        agent.spool.append(payloads(seq, seq))
+    first = sorted(agent.spool.running.directory.glob("*.seg"))[1]
+    async with agent.delivering():
+        await agent.delivered()
+    assert agent.server.results[: int(first.stem) - 1] == payloads(1, int(first.stem) - 1)
+    lost = sum(skip.to_seq - skip.from_seq + 1 for skip in agent.server.skips)
+    assert lost == 100 - len(agent.server.results)
 
 
 async def test_damaged_results_are_declared_lost_and_the_others_delivered(agent: Agent) -> None:

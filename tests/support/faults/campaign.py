@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,9 +73,17 @@ class Campaign:
     drain_limit_s: float = 40.0
 
     @classmethod
-    def random(cls, seed: int, *, faults: int, seconds: float, shape: Shape) -> Campaign:
-        """Make one that deals about ``faults`` faults in about ``seconds``."""
-        lanes = plan(seed, faults, seconds, shape.agents)
+    def random(
+        cls,
+        seed: int,
+        *,
+        faults: int,
+        seconds: float,
+        shape: Shape,
+        only: Collection[str] = (),
+    ) -> Campaign:
+        """Make one that deals about ``faults`` faults in about ``seconds``; ``only``: of kinds."""
+        lanes = plan(seed, faults, seconds, shape.agents, only)
         return cls(seed, lanes, shape, limit_s=2 * seconds + 20)
 
     def run(
@@ -103,35 +111,38 @@ class Campaign:
 
     def _attack(self, system: System, report: Report, progress: Progress) -> None:
         began = time.monotonic()
-        deadline = began + self.limit_s
+        over = threading.Event()
         threads = [
-            threading.Thread(
-                target=self._lane,
-                args=(system, lane, faults, deadline, report),
-            )
+            threading.Thread(target=self._lane, args=(system, lane, faults, over, report))
             for lane, faults in self.lanes.items()
         ]
         for thread in threads:
             thread.start()
-        while any(thread.is_alive() for thread in threads):
-            time.sleep(0.2)
-            report.seconds = time.monotonic() - began
-            progress(report)
+        try:
+            while any(thread.is_alive() for thread in threads):
+                time.sleep(0.2)
+                report.seconds = time.monotonic() - began
+                if report.seconds > self.limit_s:
+                    over.set()
+                progress(report)
+        finally:  # nothing is to be dealt to what is about to end
+            over.set()
+            for thread in threads:
+                thread.join()
 
     def _lane(
         self,
         system: System,
         lane: str,
         faults: Sequence[Fault],
-        deadline: float,
+        over: threading.Event,
         report: Report,
     ) -> None:
         """Deal the faults of one lane; one that cannot be dealt is a problem, and not the end."""
         dice = random.Random(f"{self.seed} {lane}")
         tier = lane.partition(" ")[0]
         for fault in faults:
-            time.sleep(fault.wait_s)
-            if time.monotonic() > deadline:
+            if over.wait(fault.wait_s):
                 return
             try:
                 is_hit = inject(system, lane, fault, dice)

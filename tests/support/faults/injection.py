@@ -16,6 +16,7 @@ from tests.support.collector import exchange, result
 from tests.support.faults.proxy import Link, Way
 from tests.support.faults.schedule import Fault
 from tests.support.faults.system import TMPFS_BYTES, Agent, System, resize
+from tests.support.processes import has_ended, wait_until
 from vantage.v1 import result_pb2
 
 AFTER_FULL_S = 10
@@ -106,15 +107,24 @@ def on_collector(system: System, port: int, fault: Fault) -> bool:
 
 
 def fill_disk(agent: Agent, length_s: float) -> bool:
-    """Leave no free block; then wait until the agent writes again what it kept in memory."""
+    """Leave no free block; then wait until the agent writes again what it kept in memory.
+
+    It may have been killed a moment before: how long a start takes is the machine's affair.
+    """
     if agent.disk is None:
         return False
+    program = agent.member.program
     with agent.member.busy:
         shrink(agent.disk)
         time.sleep(length_s)
         resize(agent.disk, TMPFS_BYTES)
+        wait_until(
+            lambda: "agent_started" in program.said_since_start() or has_ended(program),
+            what="an agent that was started before its disk was full",
+        )
         size_before, deadline = written(agent), time.monotonic() + AFTER_FULL_S
         while written(agent) == size_before:
+            assert not has_ended(program), "a full disk ended the agent"
             assert time.monotonic() < deadline, "after a full disk the agent wrote nothing again"
             time.sleep(0.05)
     return True

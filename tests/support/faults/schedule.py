@@ -7,8 +7,8 @@ process, one for the collectors, one for the database. In a lane one follows the
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 # Longer than the agent waits for an acknowledgement, the collector for a connection of its pool,
 # gRPC for the answer to a ping.
@@ -106,22 +106,42 @@ TIERS = (
 NOMINAL_S = 0.4
 
 
-def plan(seed: int, faults: int, seconds: float, agents: int) -> dict[str, list[Fault]]:
-    """Deal about ``faults`` faults to lanes, to be over in about ``seconds``."""
+KINDS = sorted({kind.name for tier in TIERS for kind in tier.kinds})
+
+
+def plan(
+    seed: int, faults: int, seconds: float, agents: int, only: Collection[str] = ()
+) -> dict[str, list[Fault]]:
+    """Deal about ``faults`` faults to lanes, to be over in about ``seconds``.
+
+    ``only``: names of kinds, of which each is then as likely as any other; none: all.
+    """
     dice = random.Random(seed)
     lanes: dict[str, list[Fault]] = {}
-    for tier in TIERS:
+    tiers = _restricted(only) if only else TIERS
+    all_shares = sum(tier.share for tier in tiers)
+    for tier in tiers:
         names = (
             [f"{tier.name} {number}" for number in range(agents)]
             if tier.name in ("network", "agent")
             else [tier.name]
         )
         lengths: dict[str, list[tuple[str, float]]] = {name: [] for name in names}
-        for kind in _deal(dice, tier, round(faults * tier.share / 1000), seconds):
+        for kind in _deal(dice, tier, round(faults * tier.share / all_shares), seconds):
             idlest = min(lengths.values(), key=lambda lane: sum(NOMINAL_S + s for _, s in lane))
             idlest.append((kind.name, dice.uniform(*kind.lengths_s)))
         lanes |= {name: _spread(dice, lane, seconds) for name, lane in lengths.items()}
     return lanes
+
+
+def _restricted(only: Collection[str]) -> list[Tier]:
+    """Return the tiers that have any of these kinds, each with those alone."""
+    found = []
+    for tier in TIERS:
+        kinds = [replace(kind, weight=1) for kind in tier.kinds if kind.name in only]
+        if kinds:
+            found.append(Tier(tier.name, tier.share, tuple(kinds)))
+    return found
 
 
 def _deal(dice: random.Random, tier: Tier, count: int, seconds: float) -> list[Kind]:

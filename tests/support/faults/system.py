@@ -244,4 +244,5 @@ def own_disk(place: Path) -> Iterator[Path | None]:
 def resize(disk: Path, size_bytes: int) -> None:
     # Not looked up in the list of mounts, which may change while it is read.
     options = ["--options-source=disable", f"--options=remount,size={size_bytes}"]
-    subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", disk], check=True)
+    command = ["mount", "-t", "tmpfs", *options, "tmpfs", str(disk)]
+    subprocess.run(command, check=True, capture_output=True)

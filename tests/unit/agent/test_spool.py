@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import random
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -300,3 +303,29 @@ def test_a_disk_that_goes_on_failing_loses_nothing_either(tmp_path: Path) -> Non
     spool.append(payloads(6, 9))
     assert drain(spool, spool.running, 6) == payloads(6, 9)
     assert spool.backlog == 4
+
+
+@contextmanager
+def descriptors_left(count: int) -> Iterator[None]:
+    """Leave the process none, or one, to open."""
+    lowest = os.dup(0)
+    os.close(lowest)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + count, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize(("count", "made"), [(0, "*"), (1, "*/*")])
+def test_a_name_that_could_not_be_made_durable_is_made_anew(
+    tmp_path: Path, count: int, made: str
+) -> None:
+    """The directory's, or that of a file in it: the next attempt finds neither in its way."""
+    spool = Spool(tmp_path)
+    with descriptors_left(count), pytest.raises(SpoolError, match="Too many open files"):
+        spool.append(payloads(1, 5))
+    assert list(tmp_path.glob(made)) == []
+    spool.append(payloads(1, 5))
+    assert drain(spool, spool.running) == payloads(1, 5)

@@ -87,6 +87,20 @@ def test_what_is_under_way_is_not_dropped(tmp_path: Path) -> None:
     assert (lost, reason) == (payloads(first, last), "spool_full")
 
 
+def test_what_is_sent_or_gone_the_moment_it_was_to_be_dropped_is_not_lost(tmp_path: Path) -> None:
+    spool = small(tmp_path)
+    fill(spool, 1, 20)
+    running = spool.running
+    chosen = running.oldest(is_acked=False)
+    assert chosen is not None
+    running.sent = chosen.first_seq
+    assert running.drop(chosen, Loss.SPOOL_FULL) is None
+    assert drain(spool, running) == payloads(1, 20)
+    spool.ack(running, chosen.last_seq)
+    assert running.drop(chosen, Loss.SPOOL_FULL) is None
+    assert drain(spool, running, chosen.last_seq + 1) == payloads(chosen.last_seq + 1, 20)
+
+
 def test_acknowledged_results_are_kept_for_a_while_and_go_first(tmp_path: Path) -> None:
     spool = small(tmp_path, keep_s=3_600)
     fill(spool, 1, 15)
