@@ -46,8 +46,8 @@ def settings_of(scheme: str) -> tuple[str, ...]:
     tls = ("is_insecure", "authority", "client_certificate", "client_key") if scheme in TLS else ()
     if scheme in HTTP:
         return tuple(field.name for field in fields(Request))
-    headers = ("headers", "secret_headers") if scheme in WEBSOCKET else ()
-    return (*headers, *tls)
+    upgrade = ("headers", "secret_headers", "phase_timeouts") if scheme in WEBSOCKET else ()
+    return (*upgrade, *tls)
 
 
 def check_applicable(url: str, request: Request, assertions: Iterable[Assertion]) -> None:

@@ -16,6 +16,11 @@ from collector.url import GREETING, HTTP, TLS, WEBSOCKET
 _HEADERS = ("header_present", "header_equals", "header_matches")
 _BODY = ("body_contains", "body_matches")
 _HTTP_ONLY = ("status", "json_equals", "size", "url", "http_version")
+# What collector.terms and collector.secret hold.
+_TERMS = (
+    *("secret_headers", "client_certificate", "client_key"),
+    *("authority", "proxy", "phase_timeouts"),
+)
 
 
 def phases_of(scheme: str) -> tuple[str, ...]:
@@ -44,12 +49,13 @@ def kinds_of(scheme: str) -> tuple[str, ...]:
 
 
 def settings_of(scheme: str) -> tuple[str, ...]:
-    """Return the fields of a request that are of use; of HTTP's, all are."""
-    tls = ("is_insecure", "authority", "client_certificate", "client_key") if scheme in TLS else ()
+    """Return the fields of a request, its terms and its secrets that are of use."""
     if scheme in HTTP:
-        return tuple(field.name for field in fields(Request))
-    headers = ("headers", "secret_headers") if scheme in WEBSOCKET else ()
-    return ("ip_version", *headers, *tls)
+        # A redirect may lead from http to https.
+        return (*(field.name for field in fields(Request)), *_TERMS)
+    tls = ("is_insecure", "authority", "client_certificate", "client_key") if scheme in TLS else ()
+    upgrade = ("headers", "secret_headers", "phase_timeouts") if scheme in WEBSOCKET else ()
+    return ("ip_version", *upgrade, *tls)
 
 
 def check_applicable(url: str, request: Request, assertions: Iterable[Assertion]) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from collector.applicable import settings_of
 from collector.errors import CollectorError
 from collector.request import Request
 from collector.secret import Secrets
@@ -39,12 +40,7 @@ class Terms:
 def check_terms(terms: Terms, secrets: Secrets, url: str, request: Request) -> None:
     """Raise CollectorError, saying why, for terms that no agent could keep."""
     parts = urlsplit(url)
-    of_http = (terms.client_certificate, terms.authority, terms.proxy, *terms.phase_timeouts)
-    if parts.scheme not in ("http", "https") and (secrets.names or any(of_http)):
-        raise CollectorError(
-            f"{url!r} is neither http nor https: there is no authorization, certificate, proxy or"
-            " phase timeout for it."
-        )
+    check_useful(terms, secrets, parts.scheme)
     if terms.proxy is not None and request.http_version == "3":
         raise CollectorError("HTTP/3 goes through no proxy; leave out --proxy or --http-version.")
     literal = is_address(parts.hostname or "")
@@ -70,6 +66,21 @@ def check_terms(terms: Terms, secrets: Secrets, url: str, request: Request) -> N
             raise CollectorError(f"{phase!r} is no phase; one of {', '.join(PHASES)}.")
         if not 1_000 <= limit_us <= 60_000_000:
             raise CollectorError(f"The timeout of {phase} is {limit_us} us: 1 ms to 60 s can be.")
+
+
+def check_useful(terms: Terms, secrets: Secrets, scheme: str) -> None:
+    """Check that the URL's scheme has a use for all that is given."""
+    given = {
+        "secret_headers": ("an authorization or secret header", secrets.headers),
+        "client_certificate": ("a client certificate", terms.client_certificate),
+        "client_key": ("the key of a client certificate", secrets.client_key),
+        "authority": ("an authority to trust", terms.authority),
+        "proxy": ("a proxy", terms.proxy or secrets.proxy),
+        "phase_timeouts": ("the timeout of a phase", terms.phase_timeouts),
+    }
+    for name, (words, value) in given.items():
+        if value and name not in settings_of(scheme):
+            raise CollectorError(f"{scheme} has no use for {words}; leave it out.")
 
 
 def check_proxy(proxy: str) -> None:

@@ -78,8 +78,8 @@ def test_agent_and_collector_know_the_same_schemes() -> None:
     for scheme in agent_url.SCHEMES:
         assert agent_applicable.kinds_of(scheme) == collector_applicable.kinds_of(scheme)
         assert agent_applicable.phases_of(scheme) == collector_applicable.phases_of(scheme)
-        ours = set(collector_applicable.settings_of(scheme)) - {"ip_version"}
-        assert ours == set(agent_applicable.settings_of(scheme)) or scheme in agent_url.HTTP
+        ours = set(collector_applicable.settings_of(scheme)) - {"ip_version", "is_paired"}
+        assert ours == set(agent_applicable.settings_of(scheme))
     everything = {kind for each in agent_url.SCHEMES for kind in agent_applicable.kinds_of(each)}
     assert everything == set(collector_assertion.KINDS)
 

@@ -455,6 +455,7 @@ async def test_each_phase_ends_at_its_own_limit(
             (sends.url(), "send", "timeout_send"),
             (waits.url(scheme="https"), "wait", "timeout_wait"),
             (receives.url(), "receive", "timeout_receive"),
+            (waits.url(scheme="wss"), "wait", "timeout_wait"),
         ):
             request = Request(phase_timeouts=limits)
             if phase == "send":

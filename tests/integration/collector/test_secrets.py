@@ -25,8 +25,8 @@ URL = "https://a.example/"
 
 
 class Vantage(applying.Vantage):
-    def add(self, *options: str, stdin: str | None = None) -> int:
-        added = self("monitor", "add", URL, *options, stdin=stdin)
+    def add(self, *options: str, stdin: str | None = None, url: str = URL) -> int:
+        added = self("monitor", "add", url, *options, stdin=stdin)
         assert added.exit_code == 0, added.output
         return int(added.output.split()[-1].rstrip("."))
 
@@ -98,6 +98,22 @@ def test_terms_and_secrets_reach_the_agents(vantage: Vantage) -> None:
     bearer = vantage.add("--auth=bearer", f"--auth-file={vantage.file('t', 'tok')}")
     [header] = vantage.sent(bearer).request.secret_headers
     assert (header.name, header.value) == ("Authorization", "Bearer tok")
+    chat = vantage.add(
+        f"--auth-file={vantage.file('login', 'ann:tok')}",
+        f"--ca-file={authority.path}",
+        "--phase-timeout=wait=1s",
+        url="wss://chat.example/",
+    )
+    [header] = vantage.sent(chat).request.secret_headers
+    assert header.name == "Authorization"
+    directory = vantage.add(
+        f"--ca-file={authority.path}",
+        f"--client-cert={me.certificate}",
+        f"--client-key={me.key}",
+        url="tls://ldap.example:636",
+    )
+    request = vantage.sent(directory).request
+    assert (bool(request.authority), bool(request.client_key)) == (True, True)
     plain = vantage.sent(vantage.add("--connect-to=192.0.2.7"))
     assert plain.connect_to == "192.0.2.7"
     assert len(plain.request.secret_headers) == 0
@@ -248,8 +264,10 @@ def test_what_cannot_be_is_refused_and_nothing_told(vantage: Vantage) -> None:
         (URL, ["--proxy=http://p.example:1", "--http-version=3"], "HTTP/3"),
         (URL, ["--page", "--ip-version=both"], "one family"),
         (URL, ["--page", "--phase-timeout=wait=1s"], "no timeouts of phases"),
-        ("tcp://a.example:1", ["--proxy=http://p.example:1"], "neither http nor https"),
-        ("tcp://a.example:1", ["--phase-timeout=connect=1s"], "neither http nor https"),
+        ("tcp://a.example:1", ["--proxy=http://p.example:1"], "tcp has no use for a proxy"),
+        ("tcp://a.example:1", ["--phase-timeout=connect=1s"], "tcp has no use for the timeout"),
+        ("smtp://a.example", [f"--ca-file={me.certificate}"], "smtp has no use for an authority"),
+        ("imaps://a.example", [f"--auth-file={vantage.file('l', 'a:b')}"], "an authorization"),
         ("http://192.0.2.1/", ["--name-server=192.0.2.53"], "names an address"),
     ):
         refused = vantage("monitor", "add", url, *options)
