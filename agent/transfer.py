@@ -320,6 +320,10 @@ class Handle:
     def _on_expired(self, words: str) -> None:
         """Have libcurl itself end the transfer: until it does, some of its marks are not set."""
         self._expired = words
+        if self._mode is _UPGRADE and self._timing.raw_marks().sent:
+            # It never gives up waiting for a WebSocket.
+            self._multi.end(self.curl, Ended(pycurl.E_OPERATION_TIMEDOUT, words))
+            return
         self.curl.setopt(pycurl.TIMEOUT_MS, 1)
         self._multi.touch(self._descriptor)
 
