@@ -20,6 +20,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # told of, pip does it, and says what is wrong.
 INSTALL := install() { $(BIN)/uv pip install --quiet --python $(BIN)/python "$$@" 2>/dev/null || $(PIP) "$$@"; }; install
 
+# Tests start programs hundreds of times. So what Python compiles is kept, although images of Python
+# often forbid it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: up test check quick lint typecheck proto lock bundle region images clean prepared browser database
 
 # The environment is made anew when what it was made from has changed.

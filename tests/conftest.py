@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -16,8 +17,19 @@ settings.load_profile("vantage")
 __all__ = ["database", "databases", "empty_database", "private_server"]
 
 
+FOLDER = Path(__file__).parent
+# In the order in which they begin: what comes last should be short, or all would wait for it.
+LONGEST_FIRST = ("acceptance", "browser", "dashboard", "collector", "storing", "agent")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest: at the end other processes would wait for them."""
+    """Begin with the folders, and in them the files, that take longest."""
     sizes = Counter(item.path for item in items)
-    items.sort(key=lambda item: ("acceptance" not in item.path.parts, -sizes[item.path]))
+    ranks = {path: _rank(path) for path in sizes}
+    items.sort(key=lambda item: (ranks[item.path], -sizes[item.path]))
+
+
+def _rank(path: Path) -> int:
+    parts = path.relative_to(FOLDER).parts
+    return min(rank for rank, name in enumerate((*LONGEST_FIRST, parts[-1])) if name in parts)
