@@ -6,7 +6,6 @@ import { refresh } from "./refresh.js";
 import { prepareForms } from "./forms.js";
 import { prepareReading } from "./reading.js";
 
-document.documentElement.classList.add("scripted");
 rewriteTimes(document);
 prepareForms();
 prepareReading();

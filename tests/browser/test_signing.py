@@ -138,7 +138,10 @@ def page_without_cookies(playwright: Playwright, centre: Centre, tmp_path: Path)
     blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}
     (profile / "Default" / "Preferences").write_text(json.dumps(blocked))
     context = playwright.chromium.launch_persistent_context(
-        profile, executable_path=chromium_path(), args=ARGUMENTS, base_url=centre.address
+        profile,
+        executable_path=chromium_path(is_whole=True),
+        args=ARGUMENTS,
+        base_url=centre.address,
     )
     yield context.pages[0]
     context.close()
