@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 
 from dashboard import words
 from dashboard.rows.figures import DayRow, HeatColumns
+from dashboard.rows.incident import Outage
 from dashboard.rows.monitor import LocationStanding
 from dashboard.timespan import Timespan
 from dashboard.view import View
@@ -137,21 +138,32 @@ def _cell(
 
 
 def strip(
-    begins: Sequence[datetime], found: Mapping[datetime, DayRow], due: Sequence[bool]
+    begins: Sequence[datetime],
+    width: timedelta,
+    found: Mapping[datetime, DayRow],
+    due: Sequence[bool],
+    outages: Sequence[Outage],
 ) -> list[Cell]:
-    """A monitor's day: the worst of every bucket."""
+    """A monitor's day: the worst of every bucket. Only what was an outage is drawn as one."""
     return [
-        _worst(begin, found.get(begin), is_due=is_due)
+        _worst(
+            begin,
+            found.get(begin),
+            is_due=is_due,
+            is_out=any(outage.touches(begin, begin + width) for outage in outages),
+        )
         for begin, is_due in zip(begins, due, strict=True)
     ]
 
 
-def _worst(begin: datetime, bucket: DayRow | None, *, is_due: bool) -> Cell:
+def _worst(begin: datetime, bucket: DayRow | None, *, is_due: bool, is_out: bool) -> Cell:
     if bucket is None:
         return Cell("none" if is_due else "future", "No result", begin)
     checks = words.count(bucket.checks, "check")
-    if bucket.failed:
+    if bucket.failed and is_out:
         return Cell("down", f"{bucket.failed:,} of {checks} failed", begin, is_failed=True)
+    if bucket.failed:
+        return Cell("slow", f"{bucket.failed:,} of {checks} failed, no incident", begin)
     if bucket.slow:
         return Cell("slow", f"{bucket.slow:,} of {checks} slow", begin)
     return Cell("up", f"{checks} passed", begin)

@@ -41,11 +41,14 @@ class Standing:
             "1 for what is agreed of a monitor over its locations, 0 for the other states.",
             labels=[*MONITOR, "state"],
         )
-        for each in self.judged:
-            for state in VERDICTS:
-                verdict.add_metric([*_monitor(each), state], each.state == state)
-        yield verdict
         known = [each for each in self.measured if each.state in KNOWN]
+        heard = {each.monitor_id for each in known}
+        for each in self.judged:
+            # A verdict is as old as what it was made of.
+            now = each.state if each.monitor_id in heard else "unknown"
+            for state in VERDICTS:
+                verdict.add_metric([*_monitor(each), state], now == state)
+        yield verdict
         up = GaugeMetricFamily(
             "vantage_monitor_up",
             "Whether a monitor's newest result from a location is not down.",

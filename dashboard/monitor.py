@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from dashboard import (
+    agreement,
     atlas,
     bands,
     certificates,
@@ -99,7 +100,8 @@ async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
         quorum = await reader.one(Verdict, "verdict", monitor_id=scene.monitor.id)
     by_location = {row.location: row for row in stats if row.location}
     overall = next((row for row in stats if row.is_shown), None)
-    states = [standing.state for standing in scene.standings]
+    state = agreement.state(agreement.counted(scene.standings), quorum.state if quorum else None)
+    verdict = agreement.sentence(state, scene.standings)
     main = fragment(
         "monitor_main.html",
         zone,
@@ -109,8 +111,8 @@ async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
         view=scene.view,
         standings=scene.standings,
         is_editor=visitor.is_editor,
-        verdict_sentence=words.verdict(states),
-        worst=words.worst(states),
+        verdict=verdict,
+        state=state,
         quorum=quorum,
         usual=compared_with_usual,
         usual_titles=usual.TITLES,
@@ -144,7 +146,7 @@ async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
         outcome_states=words.OUTCOME_STATES,
         around=_around,
     )
-    return Seen(scene, words.verdict(states), overall is not None, run, main)
+    return Seen(scene, verdict, overall is not None, run, main)
 
 
 async def _recent(reader: Reader, scene: Scene) -> list[RecentRow]:

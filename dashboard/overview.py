@@ -17,12 +17,13 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard import rendering, tags, timespan, words
+from dashboard import agreement, rendering, tags, timespan, words
 from dashboard.db import Reader
 from dashboard.errors import BadRequest
 from dashboard.heat_map import Cell, Column, columns, strip
 from dashboard.looks import Looks
 from dashboard.rows.figures import DayRow
+from dashboard.rows.incident import Outage
 from dashboard.rows.location import Place
 from dashboard.rows.monitor import Standing, Watched
 from dashboard.rows.plan import Plan
@@ -107,6 +108,7 @@ class Line:
 
     monitor: Watched
     state: str
+    sentence: str
     spots: list[Spot]
     stats: DayRow | None
     strip: list[tuple[Column, Cell]]
@@ -163,12 +165,12 @@ async def _look(request: Request, visitor: Visitor, asked: Asked, zone: tzinfo) 
         else:
             shown = found[(asked.number - 1) * PER_PAGE : asked.number * PER_PAGE]
         lines = await _lines(reader, shown, datetime.now(UTC))
-        worst = [monitor.state for monitor in monitors]
-        plan = await reader.the(Plan, "plan") if set(worst) == {"paused"} else None
+        states = [monitor.state for monitor in monitors]
+        plan = await reader.the(Plan, "plan") if set(states) == {"paused"} else None
     return Overview(
         total=len(monitors),
-        sentence=sentence(worst),
-        tally={state: worst.count(state) for state in words.SEVERITY if state in worst},
+        sentence=sentence(states, partly=sum(monitor.is_partly_up for monitor in monitors)),
+        tally={state: states.count(state) for state in words.SEVERITY if state in states},
         groups=tags.groups(monitors),
         places=places,
         plan=plan,
@@ -195,8 +197,8 @@ async def _look(request: Request, visitor: Visitor, asked: Asked, zone: tzinfo) 
     )
 
 
-def sentence(states: Sequence[str]) -> str:
-    """The state of everything in one sentence."""
+def sentence(states: Sequence[str], *, partly: int = 0) -> str:
+    """The state of everything in one sentence. ``partly``: so many are up not from everywhere."""
     if states and set(states) == {"paused"}:
         return "Everything is paused"
     states = [state for state in states if state != "paused"]
@@ -212,7 +214,9 @@ def sentence(states: Sequence[str]) -> str:
         return "Waiting for the first results…"
     if waiting:
         return f"{total - waiting:,} of {words.count(total, 'monitor')} up, {waiting:,} waiting"
-    return "The monitor is up" if total == 1 else f"All {total:,} monitors are up"
+    if total == 1:
+        return f"The monitor is up{', not from everywhere' if partly else ''}"
+    return f"All {total:,} monitors are up{f', {partly:,} not from everywhere' if partly else ''}"
 
 
 async def _lines(
@@ -232,27 +236,36 @@ async def _lines(
             strips[row.monitor_id][row.bucket_at] = row
         else:
             stats[row.monitor_id, row.location] = row
+    outages: dict[int, list[Outage]] = defaultdict(list)
+    for outage in await reader.all(Outage, "outages", **day):
+        outages[outage.monitor_id].append(outage)
     return [
         Line(
             monitor=monitor,
-            state=words.worst([standing.state for standing in standings[monitor.id]]),
+            state=state,
+            sentence=agreement.sentence(state, spots),
             spots=[
-                Spot(standing, stats.get((monitor.id, standing.location)))
-                for standing in standings[monitor.id]
+                Spot(standing, stats.get((monitor.id, standing.location))) for standing in spots
             ],
             stats=stats.get((monitor.id, None)),
             strip=list(
                 zip(
                     hours,
-                    strip(begins, strips[monitor.id], due(begins, STRIP_WIDTH, first_at, settled)),
+                    strip(
+                        begins,
+                        STRIP_WIDTH,
+                        strips[monitor.id],
+                        due(begins, STRIP_WIDTH, _first_slot_at(spots), settled),
+                        outages[monitor.id],
+                    ),
                     strict=True,
                 )
             ),
             strip_label=_strip_label(strips[monitor.id]),
-            last_at=max((s.slot_at for s in standings[monitor.id] if s.slot_at), default=None),
+            last_at=max((spot.slot_at for spot in spots if spot.slot_at), default=None),
         )
         for monitor in shown
-        for first_at in [_first_slot_at(standings[monitor.id])]
+        for state, spots in [(monitor.state, standings[monitor.id])]
     ]
 
 

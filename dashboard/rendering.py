@@ -79,7 +79,6 @@ def _environment() -> jinja2.Environment:
         count=words.count,
         share=words.share,
         states=words.STATES,
-        verdict=words.verdict,
         static=static.address,
     )
     return environment

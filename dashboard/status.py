@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard import words
+from dashboard import agreement, words
 from dashboard.account import joining
 from dashboard.db import Database
 from dashboard.errors import NotFound
@@ -19,7 +20,6 @@ from dashboard.rendering import ENVIRONMENT, page
 
 DAYS = 90
 RECENT_DAYS = 14
-SILENT = frozenset({"missing", "waiting", "paused"})
 FRESH_S = 15.0
 REMEMBERED = 500
 CACHING = "public, max-age=30"
@@ -48,14 +48,8 @@ class PublicMonitor:
 
     @property
     def state(self) -> str:
-        """As enough of its locations agree: one that fails alone is no news for the public.
-
-        Where none says anything, or too few to agree, the most severe one.
-        """
-        worst = words.worst(self.states)
-        if worst in SILENT and SILENT.issuperset(self.states):
-            return worst
-        return words.OUTCOME_STATES.get(self.verdict or "", worst)
+        """What its locations agree on: one that fails alone is no news for the public."""
+        return agreement.state(Counter(self.states), self.verdict)
 
 
 @dataclass(frozen=True, slots=True)

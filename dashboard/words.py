@@ -138,28 +138,16 @@ def worst(states: Sequence[str]) -> str:
     return min(states, key=SEVERITY.index, default="waiting")
 
 
-def verdict(states: Sequence[str]) -> str:
-    """How a monitor stands over its locations, in one sentence with its denominator."""
-    state = worst(states)
-    number, total = states.count(state), len(states)
-    if state == "paused":
-        return "Paused"
-    if state == "waiting":
-        if number == total:
-            return "Waiting for the first result…"
-        return f"Waiting for the first result from {number} of {total} locations"
-    verb = {"down": "Down", "slow": "Slow", "missing": "No data", "up": "Up"}[state]
-    if total == 1:
-        return f"{verb} from its one location"
-    return f"{verb} from {'all' if number == total else f'{number} of'} {total} locations"
+def named(titles: Sequence[str]) -> str:
+    """A few locations: ``Frankfurt, Singapore, Tokyo and 3 more``."""
+    if len(titles) > 3:
+        return f"{', '.join(titles[:3])} and {len(titles) - 3} more"
+    return " and ".join(filter(None, [", ".join(titles[:-1]), *titles[-1:]]))
 
 
 def places(titles: Mapping[str, str], names: Sequence[str]) -> str:
-    """A few locations by their titles: ``Frankfurt, Singapore and 3 more``."""
-    shown = [titles.get(name, name) for name in names]
-    if len(shown) > 3:
-        return f"{', '.join(shown[:3])} and {len(shown) - 3} more"
-    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+    """The same of locations by their short names."""
+    return named([titles.get(name, name) for name in names])
 
 
 @lru_cache(4_096)

@@ -53,6 +53,19 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class Outage:
+    """When a monitor was down. ``recovered_at`` None: it is."""
+
+    monitor_id: int
+    began_at: datetime
+    recovered_at: datetime | None
+
+    def touches(self, from_at: datetime, to_at: datetime) -> bool:
+        """Whether some of it lies in this span of time."""
+        return self.began_at < to_at and (self.recovered_at is None or self.recovered_at >= from_at)
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What a location said in an incident. ``which``: first, last, or well again."""
 

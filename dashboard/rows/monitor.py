@@ -7,7 +7,8 @@ from datetime import datetime
 
 import msgspec
 
-from dashboard.words import PROBLEMS, SEVERITY
+from dashboard import agreement
+from dashboard.words import SEVERITY
 
 ENCRYPTED = ("https", "wss", "tls", "smtps", "imaps", "pop3s", "ftps", "mqtts")
 
@@ -50,7 +51,10 @@ class Own:
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """A monitor among many, and at how many of its locations it stands how."""
+    """A monitor among many, and at how many of its locations it stands how.
+
+    ``verdict``: what these agree on; None: nobody has judged it yet.
+    """
 
     id: int
     name: str
@@ -62,31 +66,32 @@ class Watched(msgspec.Struct, frozen=True):
     down: int
     missing: int
     waiting: int
+    verdict: str | None
 
     @property
     def state(self) -> str:
-        """The worst of its locations, in the order of `SEVERITY`. No location: waiting."""
+        """What its locations agree on."""
         if self.is_paused:
             return "paused"
-        if self.down:
-            return "down"
-        if self.slow:
-            return "slow"
-        if self.missing:
-            return "missing"
-        return "waiting" if self.waiting or not self.up else "up"
+        numbers = {"up": self.up, "slow": self.slow, "down": self.down, "missing": self.missing}
+        return agreement.state(numbers, self.verdict)
 
     @property
-    def rank(self) -> tuple[int, int]:
-        """The worst first; among equals the one with the same trouble at more locations."""
-        state = self.state
-        return SEVERITY.index(state), -getattr(self, state) if state in PROBLEMS else 0
+    def is_partly_up(self) -> bool:
+        """Whether it is up, but not from everywhere."""
+        return self.state == "up" and bool(self.slow or self.down or self.missing or self.waiting)
+
+    @property
+    def rank(self) -> tuple[int, int, int, int]:
+        """The worst first; among equals the one that is worse at more locations."""
+        return SEVERITY.index(self.state), -self.down, -self.slow, -self.missing
 
 
 class Standing(msgspec.Struct, frozen=True):
     """How a monitor stands at a location; the newest result's values, None: there is none.
 
     ``first_slot_at``: of the oldest one; ``failing_since_at`` None: it is not down.
+    ``has_trouble``: the location itself has.
     """
 
     monitor_id: int
@@ -98,6 +103,7 @@ class Standing(msgspec.Struct, frozen=True):
     http_status: int | None
     first_slot_at: datetime | None
     failing_since_at: datetime | None
+    has_trouble: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,7 @@ class LocationStanding:
     last_seen_at: datetime | None
     latitude: float | None
     longitude: float | None
+    has_trouble: bool
     due: int
 
 

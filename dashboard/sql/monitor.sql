@@ -29,6 +29,7 @@ SELECT
     locations.last_seen_at,
     locations.latitude,
     locations.longitude,
+    latest.has_trouble,
     CASE WHEN latest.first_slot_at IS NULL THEN 0
         ELSE report.slots_due(
             latest.monitor_id,

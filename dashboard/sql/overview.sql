@@ -30,9 +30,11 @@ SELECT
     states.slow,
     states.down,
     states.missing,
-    states.waiting
+    states.waiting,
+    verdicts.state AS verdict
 FROM report.monitors
 JOIN report.monitor_states AS states ON states.monitor_id = monitors.id
+LEFT JOIN report.verdicts ON verdicts.monitor_id = monitors.id
 ORDER BY lower(monitors.name), monitors.id
 
 -- standings --
@@ -45,7 +47,8 @@ SELECT
     failure,
     http_status,
     first_slot_at,
-    failing_since_at
+    failing_since_at,
+    has_trouble
 FROM report.latest
 WHERE monitor_id = ANY(%(monitor_ids)s)
 
@@ -77,6 +80,17 @@ SELECT
 FROM summed
 WHERE bucket_at IS NULL
 GROUP BY monitor_id
+
+-- outages --
+SELECT
+    monitor_id,
+    began_at,
+    recovered_at
+FROM report.incidents
+WHERE monitor_id = ANY(%(monitor_ids)s)
+    AND severity = 'down'
+    AND began_at < %(to_at)s
+    AND (recovered_at IS NULL OR recovered_at >= %(from_at)s)
 
 -- places --
 SELECT

@@ -46,15 +46,19 @@ def test_signing_in_and_out(new_page: NewPage) -> None:
 
 def test_the_overview_says_what_is_wrong(new_page: NewPage) -> None:
     page = new_page()
-    expect(page.get_by_role("heading", level=1)).to_have_text("2 of 6 monitors have a problem")
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 of 6 monitors has a problem")
     first = page.locator(".monitors > li").first
-    expect(first).to_contain_text(CHECKOUT)
-    expect(first).to_contain_text("Down from 1 of 5 locations")
-    expect(first).to_contain_text(re.compile(r"Singapore: TCP connect timed out, since .*CET"))
+    expect(first).to_contain_text("Slow from 2 of 5 locations")
+    # One that fails from a single location is not down, but comes before those that are well.
+    second = page.locator(".monitors > li").nth(1)
+    expect(second).to_contain_text(CHECKOUT)
+    expect(second).to_have_class("up")
+    expect(second).to_contain_text("Up from 4 of 5 locations; failing from Singapore")
+    expect(second).to_contain_text(re.compile(r"Singapore: TCP connect timed out, since .*CET"))
     expect(page.locator("#live")).to_contain_text("Live")
     keep_picture(page, "overview", for_the_readme=True)
     tags = page.get_by_role("navigation", name="Tags")
-    expect(tags.get_by_role("link").nth(1)).to_have_text(re.compile(r"payment\s+1 of 1 with"))
+    expect(tags.get_by_role("link").nth(1)).to_have_text(re.compile(r"api\s+1 of 1 with"))
     tags.get_by_role("link", name="shop").click()
     expect(page).to_have_url(re.compile(r"tag=shop$"))
     expect(page.locator(".monitors > li")).to_have_count(4)
@@ -68,7 +72,8 @@ def test_the_overview_says_what_is_wrong(new_page: NewPage) -> None:
 def test_the_monitors_page(new_page: NewPage, centre: Centre) -> None:
     page = new_page()
     page.get_by_role("link", name=CHECKOUT).click()
-    expect(page.locator("#verdicts")).to_contain_text("Down from 1 of 5 locations")
+    expect(page.locator("#verdicts .now.up")).to_contain_text("failing from Singapore")
+    expect(page.locator("#verdicts")).to_contain_text("Below your 2-location rule")
     expect(page.locator("#verdicts")).to_contain_text(
         re.compile(r"of 7,\d{3} checks passed; 40 missing")
     )
@@ -191,9 +196,9 @@ def test_tags_are_headings_that_open_and_close(new_page: NewPage) -> None:
     page = new_page()
     page.get_by_role("navigation", name="Tags").get_by_role("link", name="By tag").click()
     expect(page.get_by_role("heading", level=2)).to_have_text(
-        [re.compile(tag) for tag in ("payment", "shop", "api", "No tag")]
+        [re.compile(tag) for tag in ("api", "payment", "shop", "No tag")]
     )
-    shop = page.get_by_role("link", name=re.compile("^shop 1 of 4 monitors"))
+    shop = page.get_by_role("link", name=re.compile("^shop 4 monitors"))
     expect(shop).to_have_attribute("aria-expanded", "true")
     expect(page.locator(".monitors > li")).to_have_count(7)
     shop.press("Enter")

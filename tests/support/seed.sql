@@ -82,13 +82,13 @@ INSERT INTO vantage.verdicts (
     monitor_id, state, since_at, judged_at, voting, needed, failing, slow, failing_since_at)
 SELECT
     monitors.id,
-    'up',
-    %(now)s - INTERVAL '9 days',
+    CASE WHEN name = 'Sign-in API' THEN 'degraded' ELSE 'up' END,
+    %(now)s - CASE WHEN name = 'Sign-in API' THEN INTERVAL '2 h' ELSE '9 days' END,
     %(now)s - INTERVAL '25 min',
     (SELECT count(*) FROM vantage.monitor_locations WHERE monitor_id = monitors.id),
     2,
     CASE WHEN name LIKE 'Checkout%%' THEN '{sin}'::text[] ELSE '{}' END,
-    '{}',
+    CASE WHEN name = 'Sign-in API' THEN '{gru,sin}'::text[] ELSE '{}' END,
     CASE WHEN name LIKE 'Checkout%%' THEN %(now)s - INTERVAL '26 min' END
 FROM vantage.monitors;
 
@@ -163,7 +163,8 @@ fates AS MATERIALIZED (
         CASE
             WHEN name LIKE 'Checkout%%' AND location = 'gru' AND age BETWEEN '5 h' AND '6 h 20 min'
                 THEN 330000
-            WHEN name = 'Sign-in API' AND location = 'gru' AND age < '2 h' THEN 520000
+            WHEN name = 'Sign-in API' AND location = 'gru' AND age < '2 h' THEN 700000
+            WHEN name = 'Sign-in API' AND location = 'sin' AND age < '2 h' THEN 620000
             WHEN age < '15 min' THEN 0
             WHEN b > 0.9975 THEN 700000
             ELSE 0

@@ -275,7 +275,14 @@ SELECT
             WHERE first.monitor_id = pairs.monitor_id AND first.location = pairs.location
             ORDER BY first.slot_at
             LIMIT 1)
-    END AS first_slot_at
+    END AS first_slot_at,
+    EXISTS (
+        SELECT
+        FROM vantage.location_troubles AS troubles
+        WHERE troubles.location = pairs.location
+            AND troubles.kind = 'failing'
+            AND troubles.ended_at IS NULL
+    ) AS has_trouble
 FROM vantage.monitor_locations AS pairs
 JOIN vantage.monitors ON monitors.id = pairs.monitor_id
 JOIN vantage.locations ON locations.name = pairs.location
@@ -353,6 +360,8 @@ COMMENT ON COLUMN report.latest.failing_since_at IS
     'days at most. NULL: the newest is not down, or is older than that.';
 COMMENT ON COLUMN report.latest.first_slot_at IS
     'Slot of the oldest result there was. NULL: there was none.';
+COMMENT ON COLUMN report.latest.has_trouble IS
+    'Many monitors fail from this location only (vantage.location_troubles): it is not believed.';
 
 -- The same of all monitors at once, in less time than a row a pair takes.
 CREATE OR REPLACE VIEW report.monitor_states WITH (security_barrier) AS

@@ -15,6 +15,8 @@ from tests.integration.dashboard.conftest import Visitor
 from tests.support import seed
 from tests.support.report_centre import Centre
 
+CHECKOUT = "Checkout · cart page"
+
 
 def test_every_answer_is_guarded(visitor: Visitor) -> None:
     for path in ("/", "/healthz", "/nowhere", "/sign-in", "/m/1/series.json"):
@@ -52,7 +54,7 @@ def test_a_malformed_host_is_refused(visitor: Visitor, host: str) -> None:
 def test_pages_are_compressed_and_never_cached(visitor: Visitor) -> None:
     answer = visitor.ask("/", Accept_Encoding="gzip")
     assert answer.headers["content-encoding"] == "gzip"
-    assert b"have a problem" in gzip.decompress(answer.body)
+    assert b"has a problem" in gzip.decompress(answer.body)
     assert answer.headers["cache-control"] == "no-store"
 
 
@@ -390,6 +392,49 @@ def test_operators_see_every_agent_and_others_none(visitor: Visitor, centre: Cen
     finally:
         centre.execute("DELETE FROM vantage.gaps")
         centre.execute("DELETE FROM vantage.location_troubles")
+
+
+def test_a_location_in_trouble_makes_no_monitor_red_but_is_named(
+    visitor: Visitor, stranger: Visitor, centre: Centre
+) -> None:
+    """The pages say what the judge does: red is what has an incident."""
+    monitor_id = centre.monitor(CHECKOUT)
+    slug = centre.new_status_page(CHECKOUT)
+    line = re.compile(r'<li class="(\w+)">\s*<div class="what">\s*<h2><a href="/m/(\d+)')
+    centre.execute(
+        "INSERT INTO vantage.location_troubles (location, kind, began_at, detail)"
+        " VALUES ('sin', 'failing', now(), 'Most fail there.')"
+    )
+    try:
+        text = visitor.ask("/").text
+        assert "1 of 6 monitors has a problem" in text, "which is another one"
+        assert f"{monitor_id} up" in {f"{number} {state}" for state, number in line.findall(text)}
+        words = "failing only from Singapore, which has trouble itself"
+        assert f"Up from 4 of 5 locations; {words}" in text
+        assert 'class="state down"' not in text
+        assert "failed, no incident" in text
+        assert '<rect class="down"' not in text
+        text = visitor.ask(f"/m/{monitor_id}").text
+        assert '<section class="card now up"' in text
+        assert (
+            "Singapore has trouble itself: most of what is watched from there fails there" in text
+        )
+        assert "No incident: it takes" not in text, "its own failures are no reason for one"
+        assert "Everything is up" in stranger.ask(f"/status/{slug}").text
+        assert ">Up<" in stranger.ask(f"/status/{slug}/{monitor_id}.svg").text
+        centre.new_incident(CHECKOUT, "sin", "fra", is_open=True)
+        centre.execute(
+            "UPDATE vantage.verdicts SET state = 'down' WHERE monitor_id = %(id)s", id=monitor_id
+        )
+        text = visitor.ask("/").text
+        assert "2 of 6 monitors have a problem" in text
+        assert f"{monitor_id} down" in {f"{number} {state}" for state, number in line.findall(text)}
+        assert '<rect class="down"' in text
+        assert '<section class="card now down"' in visitor.ask(f"/m/{monitor_id}").text
+    finally:
+        centre.execute("UPDATE vantage.verdicts SET state = 'up' WHERE state = 'down'")
+        for table in ("location_troubles", "incidents", "status_pages"):
+            centre.execute(f"DELETE FROM vantage.{table}")
 
 
 def test_both_families_stand_side_by_side(visitor: Visitor, centre: Centre) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from dashboard import bands, chart, heat_map, series
 from dashboard.rows.figures import BandRow, DayRow, HeatColumns, SeriesColumns
+from dashboard.rows.incident import Outage
 from dashboard.rows.monitor import LocationStanding
 from dashboard.timespan import Timespan
 from dashboard.view import View
@@ -18,7 +19,7 @@ MINUTE = timedelta(minutes=1)
 
 def standing(first_slot_at: datetime | None) -> LocationStanding:
     return LocationStanding(
-        "fra", "Frankfurt", "up", *(None,) * 6, first_slot_at, None, 50.1, 8.7, 0
+        "fra", "Frankfurt", "up", *(None,) * 6, first_slot_at, None, 50.1, 8.7, False, 0
     )
 
 
@@ -120,11 +121,26 @@ def test_a_strip_hatches_only_what_was_due() -> None:
     begins = [BEGIN + minute * MINUTE for minute in range(5)]
     found = {
         begins[1]: DayRow(1, None, begins[1], 5, 0, 0, None, None),
-        begins[3]: DayRow(1, None, begins[3], 5, 1, 2, None, None),
+        begins[3]: DayRow(1, None, begins[3], 5, 0, 2, None, None),
     }
     due = series.due(begins, MINUTE, begins[1], begins[4])
-    kinds = [cell.kind for cell in heat_map.strip(begins, found, due)]
-    assert kinds == ["future", "up", "none", "down", "future"]
+    kinds = [cell.kind for cell in heat_map.strip(begins, MINUTE, found, due, [])]
+    assert kinds == ["future", "up", "none", "slow", "future"]
+
+
+def test_a_strip_is_red_only_where_there_was_an_incident() -> None:
+    begins = [BEGIN + minute * MINUTE for minute in range(5)]
+    found = {begin: DayRow(1, None, begin, 5, 2, 0, None, None) for begin in begins}
+    outages = [
+        Outage(1, BEGIN - MINUTE, BEGIN - MINUTE / 2),
+        Outage(1, begins[1] + MINUTE / 2, begins[2]),
+        Outage(1, begins[4] + MINUTE / 2, None),
+    ]
+    cells = heat_map.strip(begins, MINUTE, found, [True] * 5, outages)
+    assert [cell.kind for cell in cells] == ["slow", "down", "down", "slow", "down"]
+    assert [cell.title for cell in cells[:2]] == [
+        "2 of 5 checks failed, no incident", "2 of 5 checks failed"
+    ]  # fmt: skip
 
 
 def test_bands_break_where_nothing_passed() -> None:

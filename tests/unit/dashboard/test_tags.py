@@ -3,11 +3,21 @@ from __future__ import annotations
 from dashboard import tags
 from dashboard.rows.monitor import Watched
 
+VERDICTS = {"slow": "degraded"}
+
 
 def monitor(number: int, *its: str, state: str = "up") -> Watched:
     url = f"https://{number}.example/"
     states = {name: int(name == state) for name in ("up", "slow", "down", "missing", "waiting")}
-    return Watched(number, f"Monitor {number}", url, [*its], is_paused=False, **states)
+    return Watched(
+        number,
+        f"Monitor {number}",
+        url,
+        [*its],
+        is_paused=False,
+        **states,
+        verdict=VERDICTS.get(state, state),
+    )
 
 
 def test_tags_with_a_problem_come_first() -> None:

@@ -49,22 +49,6 @@ def test_an_unknown_failure_stays_readable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("states", "sentence"),
-    [
-        ([], "Waiting for the first result…"),
-        (["waiting", "waiting"], "Waiting for the first result…"),
-        (["up"], "Up from its one location"),
-        (["up", "up", "up"], "Up from all 3 locations"),
-        (["up", "down", "slow", "up", "up"], "Down from 1 of 5 locations"),
-        (["up", "missing"], "No data from 1 of 2 locations"),
-        (["up", "waiting"], "Waiting for the first result from 1 of 2 locations"),
-    ],
-)
-def test_verdicts_name_their_denominator(states: list[str], sentence: str) -> None:
-    assert words.verdict(states) == sentence
-
-
-@pytest.mark.parametrize(
     ("left", "text"),
     [
         (timedelta(days=81, hours=5), "81 days"),
