@@ -116,8 +116,10 @@ def serve(
     import uvloop
 
     from collector import server
+    from collector.migrate import must_be_migrated
 
     log.configure(log_level)
+    must_be_migrated(database)
     settings = server.Settings(
         database=database,
         authority=authority,
@@ -189,9 +191,11 @@ def notify(
     """Tell people of incidents until SIGTERM or Ctrl-C. As many may run as you like."""
     import uvloop
 
+    from collector.migrate import must_be_migrated
     from collector.telling import mailer, notifier
 
     log.configure(log_level)
+    must_be_migrated(database)
     password = "" if smtp_password_file is None else read_secret(smtp_password_file)
     settings = notifier.Settings(
         database=database,

@@ -24,7 +24,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from collector.db import SQL, first_line
+from collector.db import SQL, first_line, session
 from collector.errors import CollectorError
 from collector.postgres import OLDEST_POSTGRES, OLDEST_TIMESCALEDB
 from collector.progress import Progress, silent
@@ -87,6 +87,25 @@ def migrate(url: str, progress: Progress = silent, *, scripts: Path = SQL) -> li
         progress("Renewing the views")
         _renew(connection, _scripts(scripts / "views"), progress)
     return [script.name for script in pending]
+
+
+def must_be_migrated(url: str, *, scripts: Path = SQL) -> None:
+    """See that the schema has all that this program's statements name.
+
+    Migrations called ``post`` follow the programs: they may still be missing.
+    Raises: CollectorError.
+    """
+    with session(url) as connection:
+        found = connection.execute("SELECT name FROM vantage.migrations").fetchall()
+    applied = {row["name"] for row in found}
+    names = (script.name for script in _scripts(scripts / "migrations"))
+    missing = [name for name in names if "_pre_" in name and name not in applied]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise CollectorError(
+            f"The database's schema is older than this program: it lacks {missing[0]}{more}."
+            " Bring it up to date with: vantage-collector migrate"
+        )
 
 
 @contextmanager

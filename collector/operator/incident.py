@@ -72,7 +72,7 @@ def show_(incident_id: int, as_json: bool, url: str) -> None:
     columns = ["location", "which", "slot_at", "failure", "failed_phase", "target_ip", "detail"]
     show(evidence, columns, as_json=False)
     click.echo()
-    show(events, ["at", "kind", "author", "detail"], as_json=False)
+    show(events, ["at", "kind", "author", "failing_since_at", "detail"], as_json=False)
     if found["post_mortem"]:
         click.echo(f"\n{found['post_mortem']}")
 

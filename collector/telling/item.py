@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 
@@ -20,6 +22,15 @@ class Item:
 def when(text: str, zone: ZoneInfo) -> str:
     """Write an instant by a zone's clocks."""
     return f"{datetime.fromisoformat(text).astimezone(zone):%-d %b %Y, %H:%M %Z}"
+
+
+def again_since(facts: Mapping[str, Any]) -> str | None:
+    """Since when an incident fails that was well for a while. None: it never was."""
+    since_at: str | None = facts.get("failing_since_at")
+    if since_at is None:
+        return None
+    is_again = datetime.fromisoformat(since_at) > datetime.fromisoformat(facts["began_at"])
+    return since_at if is_again else None
 
 
 def lasted(length: timedelta) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from collector.telling.item import Item, lasted, when
+from collector.telling.item import Item, again_since, lasted, when
 
 PART = re.compile(r"\{\{|\}\}|\{([a-z_]+)\}")
 STATES = {"down": "Down", "degraded": "Slow", "up": "Up", "none": "Not watched"}
@@ -62,7 +62,7 @@ def fields(item: Item, kind: str, facts: Mapping[str, Any], zone: ZoneInfo) -> d
         "state": "Certificate expires" if kind == "certificate" else STATES[item.state],
         "monitor": facts.get("monitor") or facts.get("title") or "",
         "url": facts.get("url") or "",
-        "summary": facts.get("summary") or item.lines[0],
+        "summary": summary(item, facts, zone),
         "cause": facts.get("cause") or "",
         "began": when(began_at, zone) if began_at else "",
         "ended": when(ended_at, zone) if ended_at else "",
@@ -71,6 +71,19 @@ def fields(item: Item, kind: str, facts: Mapping[str, Any], zone: ZoneInfo) -> d
         "incident": str(facts.get("incident_id") or ""),
         "link": item.link,
     }
+
+
+def summary(item: Item, facts: Mapping[str, Any], zone: ZoneInfo) -> str:
+    """What, from where, and since when; of what is no incident, its first line."""
+    if not facts.get("summary"):
+        return item.lines[0]
+    again_at = again_since(facts)
+    since = (
+        f"Again since {when(again_at, zone)}"
+        if again_at
+        else (f"Since {when(facts['began_at'], zone)}")
+    )
+    return f"{facts['summary']} {since}."
 
 
 def _instant(text: Any) -> datetime:

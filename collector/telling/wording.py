@@ -6,7 +6,6 @@ incident's own sentence.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,14 +15,12 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 
-from collector.telling.item import Item, lasted, when
+from collector.telling.item import Item, again_since, lasted, when
 from collector.telling.own_words import OwnWords
 
 Facts = Mapping[str, Any]
 STATES = {"down": "Down", "degraded": "Slow"}
 VANTAGES = OwnWords(None, None)
-# As collector/verdicts/words.py ends its sentences.
-SINCE = re.compile(r"(?P<again> again)? since (?P<at>\d{4}-\d\d-\d\d \d\d:\d\d) UTC\.$")
 MISSED = "It was over before anybody could be told: no notifier was running."
 
 
@@ -86,8 +83,9 @@ def incident(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
     """Say where an incident stands."""
     monitor, severity = facts["monitor"], facts["severity"]
     state = STATES[severity].lower()
-    what, again_at = parted(facts["summary"])
-    since = f" Failing again since {when(again_at, zone)}." if again_at else ""
+    what = facts["summary"]
+    since_at = again_since(facts)
+    since = f" Failing again since {when(since_at, zone)}." if since_at else ""
     lines = [what, f"Began {when(facts['began_at'], zone)}.{since}"]
     again = " again" if facts.get("reopened") else ""
     if kind == "closed":
@@ -113,18 +111,6 @@ def incident(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
     lines.append(facts["url"])
     link = f"{public_url}/incidents/{facts['incident_id']}" if public_url else ""
     return Item(headline, severity, tuple(lines), link)
-
-
-def parted(summary: str) -> tuple[str, str | None]:
-    """Take off the end that says since when, in UTC: people are told by their own clocks.
-
-    Also returns since when it fails again. None: for the first time.
-    """
-    found = SINCE.search(summary)
-    if found is None:
-        return summary, None
-    again_at = f"{found['at']}+00:00" if found["again"] else None
-    return f"{summary[: found.start()]}.", again_at
 
 
 def trouble(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:

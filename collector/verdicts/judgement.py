@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from collector.verdicts.incident import Incident
 from collector.verdicts.judge import Case, Decisions, Judge, Step, Vote, Watched
 from collector.verdicts.slowness import Slowness
 from collector.verdicts.verdict import Place, Rule, Standing, Verdict, take
+from vantage import failure
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -30,6 +31,14 @@ def instant(unix_us: int) -> datetime:
 def instant_or_none(unix_us: int | None) -> datetime | None:
     """Do the same where there may be none."""
     return None if unix_us is None else instant(unix_us)
+
+
+class Told(NamedTuple):
+    """An incident in words: its most frequent code, a sentence, and since when that is so."""
+
+    cause: str
+    summary: str
+    failing_since_at: datetime
 
 
 @dataclass(slots=True)
@@ -188,11 +197,11 @@ class Judgement:
                 return  # its monitor was deleted a moment ago
             case.id = opened[0]["id"]
         await self.write_evidence(monitor_id, case.id, now)
-        cause, summary = None, None
+        told: Told | None = None
         is_failing = any(step.kind not in ("recovered", "closed") for step in steps)
         if is_failing:
             is_again = any(step.kind in ("relapsed", "reopened") for step in steps)
-            cause, summary = await self._told(monitor_id, case.id, is_again=is_again)
+            told = await self._told(monitor_id, case.id, is_again=is_again)
         silencer = self.judge.cases.get(case.silenced_by) if case.silenced_by else None
         await self._run(
             "store_incident",
@@ -203,12 +212,18 @@ class Judgement:
             reopened=now.reopened,
             silenced_by=silencer.id if silencer else None,
             assigned=len(self.judge.watched[monitor_id].places) if is_failing else None,
-            cause=cause,
-            summary=summary,
+            cause=told.cause if told else None,
+            summary=told.summary if told else None,
+            failing_since_at=told.failing_since_at if told else None,
         )
         for step in steps:
             await self._run(
-                "add_event", id=case.id, at=at, kind=step.kind, detail=step.why or summary
+                "add_event",
+                id=case.id,
+                at=at,
+                kind=step.kind,
+                detail=step.why or (told.summary if told else None),
+                failing_since_at=told.failing_since_at if told and not step.why else None,
             )
 
     async def write_evidence(self, monitor_id: int, incident_id: int, now: Incident) -> None:
@@ -245,18 +260,13 @@ class Judgement:
                 if case.id is not None and case.incident.is_open:
                     await self.write_evidence(monitor_id, case.id, case.incident)
 
-    async def _told(self, monitor_id: int, incident_id: int, *, is_again: bool) -> tuple[str, str]:
-        """Put the incident into words: its most frequent code, and a sentence.
-
-        ``is_again``: it fails again with what is being written.
-        """
-        [row] = await self._rows("cause", id=incident_id)
-        cause = row["cause"] or "other"
+    async def _told(self, monitor_id: int, incident_id: int, *, is_again: bool) -> Told:
+        """Put the incident into words. ``is_again``: it fails again with what is being written."""
         verdict = self.judge.verdicts[monitor_id]
-        watched = self.judge.watched[monitor_id]
-        is_again = is_again or row["was_well"]
+        assigned = len(self.judge.watched[monitor_id].places)
+        [row] = await self._rows("was_well", id=incident_id)
         since_us = self.judge.cases[monitor_id].incident.began_at_us
-        if is_again and verdict.failing_since_us is not None:
+        if (is_again or row["was_well"]) and verdict.failing_since_us is not None:
             since_us = verdict.failing_since_us
         slower = {
             self.titles.get(name, name): slowness
@@ -264,18 +274,19 @@ class Judgement:
             if (slowness := self.slowness.get((monitor_id, name)))
         }
         if slower and verdict.state == "degraded":
-            sentence = words.slower(slower, len(watched.places), instant(since_us))
-            return "slower_than_usual", sentence
+            return Told("slower_than_usual", words.slower(slower, assigned), instant(since_us))
+        seen = {
+            row["location"]: (row["failure"] or "other", row["http_status"])
+            for row in await self._rows("causes", id=incident_id)
+        }
         named = verdict.failing or verdict.slow or verdict.slower
-        sentence = words.outage(
-            cause,
-            row["http_status"],
-            [self.titles.get(name, name) for name in named],
-            len(watched.places),
-            instant(since_us),
-            is_again=is_again and verdict.failing_since_us is not None,
-        )
-        return cause, sentence
+        codes = Counter(seen[name][0] for name in named if name in seen)
+        cause = min(codes, key=lambda code: (-codes[code], code), default="other")
+        causes = {
+            self.titles.get(name, name): failure.cause(*seen.get(name, (cause, None)))
+            for name in named
+        }
+        return Told(cause, words.outage(causes, assigned), instant(since_us))
 
     async def _rows(self, statement: str, **parameters: Any) -> list[DictRow]:
         cursor = await self.connection.execute(db.queries("verdicts")[statement], parameters)

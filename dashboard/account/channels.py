@@ -38,15 +38,6 @@ DELAYS = {
 }
 REMINDERS = {0: "Never", 900: "15 minutes", 3_600: "1 hour", 14_400: "4 hours", 86_400: "1 day"}
 SEVERITIES = {"degraded": "Down and slow", "down": "Down only"}
-KINDS = {
-    "opened": "Down",
-    "reminder": "Reminder",
-    "worsened": "Now down",
-    "acknowledged": "Acknowledged",
-    "closed": "Up again",
-    "certificate": "Certificate expires",
-    "test": "Test",
-}
 CLOCK = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
@@ -83,7 +74,6 @@ async def show(
         delays=DELAYS,
         reminders=REMINDERS,
         severities=SEVERITIES,
-        kinds=KINDS,
         **{
             "said": SAID.get(request.query_params.get("done", "")),
             "fresh_secret": "",

@@ -135,7 +135,10 @@ class Incident(BaseModel):
     closed_at: datetime | None
     reopened: int = Field(description="How often it failed again soon after closing.")
     cause: str = Field(description="The most frequent code of docs/failures.md.")
-    summary: str = Field(description="In a sentence: what, from where, since when (UTC).")
+    summary: str = Field(description="In a sentence: what, and from where.")
+    failing_since_at: datetime | None = Field(
+        description="Since when; later than it began where it was well for a while."
+    )
     locations: list[str] = Field(description="Every location that failed in it.")
     assigned: int = Field(description="Of how many locations.")
     silenced_by: int | None = Field(description="Incident of a monitor that this one depends on.")
@@ -165,6 +168,7 @@ class IncidentEvent(BaseModel):
     kind: str
     author: str | None = Field(description="Null: Vantage itself.")
     detail: str | None
+    failing_since_at: datetime | None = Field(description="Since when what `detail` says is so.")
 
 
 class IncidentDetails(Incident):

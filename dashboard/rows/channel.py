@@ -60,6 +60,18 @@ class Channel:
         return None if self.remind_s is None else timedelta(seconds=self.remind_s)
 
 
+KINDS = {
+    "reminder": "Reminder",
+    "worsened": "Now down",
+    "acknowledged": "Acknowledged",
+    "closed": "Up again",
+    "certificate": "Certificate expires",
+    "trouble": "Location in trouble",
+    "trouble_over": "Location well again",
+    "test": "Test",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """One thing that was told, or is yet to be."""
@@ -75,9 +87,21 @@ class Told:
     last_error: str | None
 
     @property
-    def is_slow(self) -> bool:
-        """Whether it is of an incident that was slow and not down."""
-        return self.content.get("severity") == "degraded"
+    def words(self) -> str:
+        """What it said, in short, as its headline did (collector/telling/wording.py)."""
+        facts = self.content
+        state = "Slow" if facts.get("severity") == "degraded" else "Down"
+        again = " again" if facts.get("reopened") else ""
+        if self.kind == "opened":
+            said = f"{state}{again}"
+        elif self.kind == "closed" and facts.get("is_unwatched"):
+            said = "No longer watched"
+        elif self.kind == "closed" and facts.get("is_first"):
+            said = f"Was {state.lower()}{again}"
+        else:
+            said = KINDS.get(self.kind, self.kind)
+        about = facts.get("monitor") or facts.get("title")
+        return f"{said}: {about}" if about else said
 
 
 @dataclass(frozen=True, slots=True)

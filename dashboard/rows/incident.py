@@ -30,7 +30,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """An incident; ``assigned``: how many locations probed its monitor."""
+    """An incident; ``assigned``: how many locations probed its monitor.
+
+    ``failing_since_at``: later than it began where it was well for a while; None: nobody said so.
+    """
 
     id: int
     monitor_id: int
@@ -38,6 +41,7 @@ class Incident:
     severity: str
     state: str
     began_at: datetime
+    failing_since_at: datetime | None
     opened_at: datetime
     recovered_at: datetime | None
     closed_at: datetime | None
@@ -83,12 +87,16 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to an incident. ``author`` None: Vantage itself."""
+    """Something that happened to an incident. ``author`` None: Vantage itself.
+
+    ``failing_since_at``: since when what ``detail`` says is so.
+    """
 
     at: datetime
     kind: str
     author: str | None
     detail: str | None
+    failing_since_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

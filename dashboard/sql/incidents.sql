@@ -28,6 +28,7 @@ SELECT
     severity,
     state,
     began_at,
+    failing_since_at,
     opened_at,
     recovered_at,
     closed_at,
@@ -72,7 +73,8 @@ SELECT
     at,
     kind,
     author,
-    detail
+    detail,
+    failing_since_at
 FROM report.incident_events
 WHERE incident_id = %(id)s
 ORDER BY id

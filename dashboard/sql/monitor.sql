@@ -42,11 +42,12 @@ JOIN report.locations ON locations.name = latest.location
 WHERE latest.monitor_id = %(monitor_id)s
 
 -- monitor_stats --
--- One row per location, and one for the locations that are shown together (and for the others).
+-- One row per location, and one for the locations that are shown together (and for the others). What
+-- a busy agent saw fail is no check that failed.
 SELECT
     location,
     location = ANY(%(locations)s) AS is_shown,
-    count(*) FILTER (WHERE NOT is_maintained) AS checks,
+    count(*) FILTER (WHERE NOT is_maintained AND NOT (outcome = 'down' AND suspect)) AS checks,
     count(*) FILTER (WHERE outcome <> 'down' AND NOT is_maintained) AS passed,
     count(*) FILTER (WHERE slot_at < %(settled_at)s) AS settled,
     percentile_disc(0.5) WITHIN GROUP (ORDER BY total_us)
@@ -85,7 +86,12 @@ WITH wanted AS (
     ) AS names
 ),
 parts AS (
-    SELECT location, run AS checks, run - down AS passed, run AS settled, total_histogram
+    SELECT
+        location,
+        run - suspect_down AS checks,
+        run - down AS passed,
+        run AS settled,
+        total_histogram
     FROM report.results_1h
     WHERE monitor_id = %(monitor_id)s
         AND location = ANY((SELECT names FROM wanted)::text[])
@@ -95,7 +101,7 @@ parts AS (
     UNION ALL
     SELECT
         location,
-        1,
+        (NOT (outcome = 'down' AND suspect))::integer,
         (outcome <> 'down')::integer,
         (slot_at < %(settled_at)s)::integer,
         CASE WHEN outcome <> 'down' AND NOT suspect THEN vantage.histogram(total_us) END
@@ -142,13 +148,18 @@ GROUP BY GROUPING SETS ((location), (is_shown))
 -- monitor_stats_1d --
 -- The same of a span that begins with a day: its whole days, then the whole hours after them.
 WITH parts AS (
-    SELECT location, run AS checks, run - down AS passed, run AS settled, total_histogram
+    SELECT
+        location,
+        run - suspect_down AS checks,
+        run - down AS passed,
+        run AS settled,
+        total_histogram
     FROM report.results_1d
     WHERE monitor_id = %(monitor_id)s
         AND bucket_at >= %(from_at)s
         AND bucket_at < date_bin('1 day', %(settled_at)s, 'epoch')
     UNION ALL
-    SELECT location, run, run - down, run, total_histogram
+    SELECT location, run - suspect_down, run - down, run, total_histogram
     FROM report.results_1h
     WHERE monitor_id = %(monitor_id)s
         AND bucket_at >= date_bin('1 day', %(settled_at)s, 'epoch')
@@ -156,7 +167,7 @@ WITH parts AS (
     UNION ALL
     SELECT
         location,
-        1,
+        (NOT (outcome = 'down' AND suspect))::integer,
         (outcome <> 'down')::integer,
         (slot_at < %(settled_at)s)::integer,
         CASE WHEN outcome <> 'down' AND NOT suspect THEN vantage.histogram(total_us) END

@@ -163,7 +163,7 @@ fates AS MATERIALIZED (
         CASE
             WHEN name LIKE 'Checkout%%' AND location = 'gru' AND age BETWEEN '5 h' AND '6 h 20 min'
                 THEN 330000
-            WHEN name = 'Sign-in API' AND location = 'gru' AND age < '2 h' THEN 700000
+            WHEN name = 'Sign-in API' AND location = 'gru' AND age < '2 h' THEN 900000
             WHEN name = 'Sign-in API' AND location = 'sin' AND age < '2 h' THEN 620000
             WHEN age < '15 min' THEN 0
             WHEN b > 0.9975 THEN 700000

@@ -13,6 +13,7 @@ SELECT
     accounts.name AS account,
     incidents.severity,
     incidents.began_at,
+    incidents.failing_since_at,
     incidents.opened_at,
     incidents.recovered_at,
     incidents.closed_at,
@@ -42,6 +43,7 @@ SELECT
     monitors.name AS monitor,
     incidents.severity,
     incidents.began_at,
+    incidents.failing_since_at,
     incidents.recovered_at,
     incidents.closed_at,
     incidents.cause,
@@ -75,7 +77,8 @@ SELECT
     at,
     kind,
     author,
-    detail
+    detail,
+    failing_since_at
 FROM vantage.incident_events
 WHERE incident_id = %(id)s
 ORDER BY id

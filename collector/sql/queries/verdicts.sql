@@ -292,7 +292,8 @@ SET
     silenced_by = %(silenced_by)s,
     assigned = GREATEST(assigned, %(assigned)s),
     cause = COALESCE(%(cause)s, cause),
-    summary = COALESCE(%(summary)s, summary)
+    summary = COALESCE(%(summary)s, summary),
+    failing_since_at = COALESCE(%(failing_since_at)s, failing_since_at)
 WHERE id = %(id)s
 
 -- add_evidence --
@@ -343,23 +344,27 @@ WHERE incident_id = %(id)s
     AND location = %(location)s
     AND which = 'well'
 
--- cause --
+-- causes --
+-- What each location saw last.
 SELECT
-    mode() WITHIN GROUP (ORDER BY failure) AS cause,
-    mode() WITHIN GROUP (ORDER BY http_status) AS http_status,
-    EXISTS (
-        SELECT
-        FROM vantage.incident_events
-        WHERE incident_id = %(id)s
-            AND kind IN ('relapsed', 'reopened')
-    ) AS was_well
+    location,
+    failure,
+    http_status
 FROM vantage.incident_evidence
 WHERE incident_id = %(id)s
     AND which = 'last'
 
+-- was_well --
+SELECT EXISTS (
+    SELECT
+    FROM vantage.incident_events
+    WHERE incident_id = %(id)s
+        AND kind IN ('relapsed', 'reopened')
+) AS was_well
+
 -- add_event --
-INSERT INTO vantage.incident_events (incident_id, at, kind, detail)
-VALUES (%(id)s, %(at)s, %(kind)s, %(detail)s)
+INSERT INTO vantage.incident_events (incident_id, at, kind, detail, failing_since_at)
+VALUES (%(id)s, %(at)s, %(kind)s, %(detail)s, %(failing_since_at)s)
 
 -- begin_trouble --
 INSERT INTO vantage.location_troubles (location, kind, began_at, detail)

@@ -108,7 +108,11 @@ CREATE OR REPLACE FUNCTION report.public_days(given_page_id integer, days intege
 RETURNS TABLE (monitor_id integer, day_at timestamptz, checks bigint, failed bigint)
 LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT kept.monitor_id, kept.bucket_at, sum(kept.run)::bigint, sum(kept.down)::bigint
+    SELECT
+        kept.monitor_id,
+        kept.bucket_at,
+        sum(kept.run - kept.suspect_down)::bigint,
+        sum(kept.down - kept.suspect_down)::bigint
     FROM report.results_1d AS kept
     WHERE kept.monitor_id = ANY(ARRAY(
             SELECT shown.monitor_id FROM vantage.status_page_monitors AS shown
@@ -117,7 +121,8 @@ AS $$
     GROUP BY kept.monitor_id, kept.bucket_at
 $$;
 COMMENT ON FUNCTION report.public_days IS
-    'Checks of each day (UTC) of what a status page shows; no row: none.';
+    'Checks of each day (UTC) of what a status page shows, less the failures that a busy agent saw; no '
+    'row: none.';
 
 CREATE OR REPLACE FUNCTION report.public_verdicts(given_page_id integer)
 RETURNS TABLE (monitor_id integer, state text)

@@ -159,7 +159,8 @@ SELECT
     COALESCE(
         incidents.assigned,
         (SELECT count(*) FROM vantage.monitor_locations
-         WHERE monitor_locations.monitor_id = incidents.monitor_id))::integer AS assigned
+         WHERE monitor_locations.monitor_id = incidents.monitor_id))::integer AS assigned,
+    incidents.failing_since_at
 FROM vantage.incidents
 JOIN vantage.monitors ON monitors.id = incidents.monitor_id
 WHERE incidents.account_id = vantage.current_account();

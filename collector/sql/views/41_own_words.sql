@@ -11,9 +11,9 @@ AS $$
         ('state', 'Down, Slow, Up, Not watched, or Certificate expires', 'Down'),
         ('monitor', 'The monitor''s name', 'Shop'),
         ('url', 'What it watches', 'https://shop.example/'),
-        ('summary', 'The cause, from where and since when, in a sentence',
-            'TCP connect timed out from 2 of 5 locations (Frankfurt and Singapore) since '
-            '2026-11-25 13:32 UTC.'),
+        ('summary', 'The cause, from where, and since when',
+            'TCP connect timed out from 2 of 5 locations (Frankfurt and Singapore). Since '
+            '25 Nov 2026, 13:32 UTC.'),
         ('cause', 'The code of the cause (docs/failures.md)', 'connect_timeout'),
         ('began', 'When it began, by the channel''s clocks', '25 Nov 2026, 13:32 UTC'),
         ('ended', 'When it was over; empty until then', ''),

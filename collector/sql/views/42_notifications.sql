@@ -69,6 +69,7 @@ BEGIN
                 'cause', incidents.cause,
                 'summary', incidents.summary,
                 'began_at', incidents.began_at,
+                'failing_since_at', incidents.failing_since_at,
                 'opened_at', incidents.opened_at,
                 'recovered_at', incidents.recovered_at,
                 'closed_at', incidents.closed_at,

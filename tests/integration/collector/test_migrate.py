@@ -9,10 +9,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from collector.cli import main
 from collector.db import SQL
 from collector.errors import CollectorError
-from collector.migrate import migrate
+from collector.migrate import migrate, must_be_migrated
 from tests.support.database import Database
 
 
@@ -83,6 +85,32 @@ def test_deployers_do_not_race(empty_database: Database, scripts: Path) -> None:
             deployers.map(lambda _: migrate(empty_database.url(), scripts=scripts), range(4))
         )
     assert sorted(map(len, applied)) == [0, 0, 0, len(list((scripts / "migrations").iterdir()))]
+
+
+@pytest.mark.parametrize("program", ["serve", "notify"])
+def test_a_program_ends_at_once_where_there_is_no_schema(
+    empty_database: Database, tmp_path: Path, program: str
+) -> None:
+    options = [f"--database={empty_database.url()}", f"--secret-key-file={tmp_path / 'key'}"]
+    if program == "serve":
+        options.append(f"--authority={tmp_path / 'authority'}")
+    ended = CliRunner().invoke(main, [program, *options])
+    assert ended.exit_code == 1
+    assert ended.output.strip() == (
+        "Error: The database holds no Vantage schema yet. Make it with: vantage-collector migrate"
+    )
+
+
+def test_a_program_ends_where_the_schema_is_older_but_for_what_follows_it(
+    database: Database, scripts: Path
+) -> None:
+    must_be_migrated(database.url(role="vantage_collector"))
+    (scripts / "migrations/9000_post_drop_extra.sql").write_text("SELECT 1")
+    must_be_migrated(database.url(), scripts=scripts)
+    (scripts / "migrations/9001_pre_create_extra.sql").write_text("SELECT 1")
+    (scripts / "migrations/9002_pre_create_more.sql").write_text("SELECT 1")
+    with pytest.raises(CollectorError, match=r"lacks 9001_pre_create_extra\.sql and 1 more\. Bri"):
+        must_be_migrated(database.url(), scripts=scripts)
 
 
 def test_a_role_without_rights_is_told_so(empty_database: Database, database: Database) -> None:

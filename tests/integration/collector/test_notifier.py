@@ -205,9 +205,9 @@ def test_a_channel_is_told_in_its_own_words(place: Place) -> None:
     assert sample["Subject"] == "Test: [Shop] Down"
     assert "Runbook: https://wiki.example/connect_timeout" in as_text(sample)
     assert mail["Subject"] == "[127.0.0.1:1/0] Down"
-    assert "Connection refused from A.\nRunbook: https://wiki.example/connect_refused\n" in (
-        as_text(mail)
-    )
+    text = as_text(mail)
+    assert "Connection refused from A. Since " in text
+    assert " UTC.\nRunbook: https://wiki.example/connect_refused\n" in text
 
 
 def as_text(mail: EmailMessage) -> str:

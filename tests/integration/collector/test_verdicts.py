@@ -139,9 +139,10 @@ async def test_an_outage_is_confirmed_at_once_and_outlives_a_frozen_collector(
                     ],
                 )
                 [incident] = fetch(url, "SELECT * FROM vantage.incidents")
-                assert incident["summary"].startswith(
-                    "Connection refused from 2 of 3 locations (A and B) since "
+                assert incident["summary"] == (
+                    "Connection refused from 2 of 3 locations (A and B)."
                 )
+                assert incident["failing_since_at"] == incident["began_at"]
                 evidence = fetch(url, "SELECT * FROM vantage.incident_evidence ORDER BY 2, 3")
                 assert [(row["location"], row["which"]) for row in evidence] == [
                     ("a", "first"),
@@ -223,9 +224,10 @@ async def test_another_collector_judges_soon_after_one_was_killed(
                 await a.deliver(1, time.time_ns() // 1000)
                 await until(
                     url,
-                    "SELECT position('(A and B) again since ' in summary) > 0 AS is_so"
-                    " FROM vantage.incidents",
-                    [(True,)],
+                    "SELECT detail, incident_events.failing_since_at > began_at"
+                    " FROM vantage.incident_events JOIN vantage.incidents ON incidents.id ="
+                    " incident_id WHERE kind = 'relapsed' OR kind = 'reopened'",
+                    [("Connection refused from 2 of 3 locations (A and B).", True)],
                 )
                 await until(url, f"SELECT count(*) FROM ({LEADERS}) AS leaders", [(1,)])
 

@@ -86,23 +86,52 @@ def test_a_page_asks_at_once_for_all_that_it_needs(visitor: Visitor, centre: Cen
     assert series[1].endswith("/series.json?range=1h&amp;loc=fra"), "what charts.js asks for"
 
 
-def test_availability_counts_what_the_table_holds(visitor: Visitor, centre: Centre) -> None:
-    monitor_id = centre.monitor("Checkout · cart page")
+def test_availability_counts_what_the_table_holds_and_no_failure_of_a_busy_agent(
+    visitor: Visitor, centre: Centre
+) -> None:
+    monitor_id = centre.monitor(CHECKOUT)
     to_at = datetime.now(UTC) - timedelta(minutes=10)
     from_at = to_at - timedelta(hours=1)
-    ((passed, checks),) = centre.execute(
-        """
-        SELECT count(*) FILTER (WHERE outcome <> 'down'), count(*) FROM vantage.results
-        WHERE monitor_id = %(monitor_id)s AND slot_at >= date_trunc('second', %(from_at)s)
-            AND slot_at < date_trunc('second', %(to_at)s)
-        """,
-        monitor_id=monitor_id,
-        from_at=from_at,
-        to_at=to_at,
+
+    def shown(query: str, **span: datetime) -> None:
+        ((passed, checks),) = centre.execute(
+            """
+            SELECT
+                count(*) FILTER (WHERE outcome <> 'down'),
+                count(*) FILTER (WHERE NOT (outcome = 'down' AND suspect))
+            FROM vantage.results
+            WHERE monitor_id = %(monitor_id)s
+                AND slot_at >= date_trunc('second', %(from_at)s)
+                AND slot_at < date_trunc('second', %(to_at)s)
+            """,
+            monitor_id=monitor_id,
+            **span,
+        )
+        assert (
+            f"{passed:,} of {checks:,} checks passed"
+            in visitor.ask(f"/m/{monitor_id}?{query}").text
+        )
+
+    busy = """
+        UPDATE vantage.results SET suspect = {} WHERE monitor_id = %(monitor_id)s
+            AND outcome = 'down' AND slot_at BETWEEN %(from_at)s AND %(to_at)s
+    """
+    values = {"monitor_id": monitor_id, "from_at": from_at, "to_at": to_at}
+    rebuild = (
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT vantage.rebuild_rollups(now() - INTERVAL"
+        " '3 h', now()); COMMIT"
     )
     span = f"from={from_at:%Y-%m-%dT%H:%M:%SZ}&to={to_at:%Y-%m-%dT%H:%M:%SZ}"
-    text = visitor.ask(f"/m/{monitor_id}?{span}").text
-    assert f"{passed} of {checks} checks passed; 0 missing" in text
+    shown(span, from_at=from_at, to_at=to_at)
+    centre.execute(busy.format("true"), **values)
+    centre.execute(rebuild)
+    try:
+        shown(span, from_at=from_at, to_at=to_at)
+        for query in ("range=7d", "range=30d"):
+            shown(query, from_at=from_at - timedelta(days=1), to_at=datetime.now(UTC))
+    finally:
+        centre.execute(busy.format("false"), **values)
+        centre.execute(rebuild)
 
 
 def test_missing_results_are_counted(visitor: Visitor, centre: Centre) -> None:

@@ -57,6 +57,51 @@ def test_rows_of_an_earlier_schema_come_through(
         assert shown == [("Shop", "https://shop.example/"), ("Blog", "https://blog.example/")]
 
 
+def test_since_when_an_incident_fails_is_taken_out_of_its_sentences(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    url = empty_database.url()
+    migrate(url, scripts=early(tmp_path, "0049"))
+    first = "Connection refused from 2 of 3 locations (A and B) since 2026-11-26 14:00 UTC."
+    again = "HTTP status 500 from 1 of 1 location (A) again since 2026-11-26 15:10 UTC."
+    with psycopg.connect(url) as connection:
+        connection.execute("INSERT INTO vantage.accounts (name) VALUES ('acme')")
+        connection.execute(
+            "INSERT INTO vantage.monitors (account_id, name, url) VALUES (1, 'a', 'http://a/'),"
+            " (1, 'b', 'http://b/')"
+        )
+        for monitor_id, summary in ((1, first), (2, again)):
+            connection.execute(
+                "INSERT INTO vantage.incidents (account_id, monitor_id, severity, began_at,"
+                " opened_at, cause, summary) VALUES (1, %s, 'down', '2026-11-26 14:00:30+00',"
+                " '2026-11-26 14:00:38+00', 'connect_refused', %s)",
+                [monitor_id, summary],
+            )
+        connection.execute(
+            "INSERT INTO vantage.incident_events (incident_id, kind, author, detail) VALUES"
+            " (1, 'opened', NULL, %(first)s), (2, 'relapsed', NULL, %(again)s),"
+            " (2, 'closed', NULL, NULL), (2, 'noted', 'ann', %(again)s)",
+            {"first": first, "again": again},
+        )
+    assert migrate(url, scripts=early(tmp_path, "0050"))
+    with psycopg.connect(url) as connection:
+        connection.execute("SET timezone = 'UTC'")
+        assert connection.execute(
+            "SELECT failing_since_at::text, summary FROM vantage.incidents ORDER BY id"
+        ).fetchall() == [
+            ("2026-11-26 14:00:30+00", "Connection refused from 2 of 3 locations (A and B)."),
+            ("2026-11-26 15:10:00+00", "HTTP status 500 from 1 of 1 location (A)."),
+        ]
+        assert connection.execute(
+            "SELECT failing_since_at::text, detail FROM vantage.incident_events ORDER BY id"
+        ).fetchall() == [
+            ("2026-11-26 14:00:30+00", "Connection refused from 2 of 3 locations (A and B)."),
+            ("2026-11-26 15:10:00+00", "HTTP status 500 from 1 of 1 location (A)."),
+            (None, None),
+            (None, again),  # whose words are not ours
+        ]
+
+
 def rows(connection: psycopg.Connection[Any]) -> dict[str, list[Any]]:
     """What the rows say that were there before, in columns that every schema has."""
     asked = {

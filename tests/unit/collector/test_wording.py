@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from collector.telling.own_words import OwnWords, worded
 from collector.telling.wording import message
-from collector.verdicts.words import outage
 
 INCIDENT = {
     "incident_id": 12,
@@ -18,28 +16,16 @@ INCIDENT = {
     "url": "https://shop.example/",
     "severity": "down",
     "cause": "connect_timeout",
-    "summary": outage(
-        "connect_timeout",
-        None,
-        ["Frankfurt", "Singapore"],
-        5,
-        datetime(2026, 11, 25, 13, 32, tzinfo=UTC),
-    ),
+    "summary": "TCP connect timed out from 2 of 5 locations (Frankfurt and Singapore).",
     "began_at": "2026-11-25T13:32:00+00:00",
+    "failing_since_at": "2026-11-25T13:32:00+00:00",
     "opened_at": "2026-11-25T13:32:08+00:00",
     "recovered_at": "2026-11-25T14:02:00+00:00",
     "closed_at": None,
     "acknowledged_by": "ann@acme.example",
     "reopened": 0,
 }
-AGAIN = outage(
-    "connect_refused",
-    None,
-    ["Frankfurt"],
-    5,
-    datetime(2026, 11, 25, 14, 10, tzinfo=UTC),
-    is_again=True,
-)
+AGAIN = {**INCIDENT, "reopened": 1, "failing_since_at": "2026-11-25T14:10:00+00:00"}
 CERTIFICATE = {
     "monitor_id": 3,
     "monitor": "Shop",
@@ -80,7 +66,7 @@ def told(
         ("opened", INCIDENT, "Down: Shop <b>", "Began 25 Nov 2026, 14:32 CET."),
         (
             "opened",
-            {**INCIDENT, "reopened": 1, "summary": AGAIN},
+            AGAIN,
             "Down again: Shop <b>",
             "Began 25 Nov 2026, 14:32 CET. Failing again since 25 Nov 2026, 15:10 CET.",
         ),
@@ -182,10 +168,11 @@ def test_an_account_has_its_own_words() -> None:
     )
     assert seen.subject == "[Shop <b>] Up"
     assert seen.text.startswith(
-        "[Shop <b>] Up\nTCP connect timed out from 2 of 5 locations (Frankfurt and Singapore) "
-        "since 2026-11-25 13:32 UTC. {took 30 min}\nRunbook: https://wiki/connect_timeout \n\n"
+        "[Shop <b>] Up\nTCP connect timed out from 2 of 5 locations (Frankfurt and Singapore). "
+        "Since 25 Nov 2026, 14:32 CET. {took 30 min}\nRunbook: https://wiki/connect_timeout \n\n"
     )
     assert "[Shop &lt;b&gt;] Up" in seen.html
+    assert "Again since 25 Nov 2026, 15:10 CET." in told(("opened", AGAIN), text="{summary}").text
     assert "incidents/12" not in seen.text  # its text is all that is said
 
 
