@@ -71,10 +71,9 @@ class Upkeep:
             began = time.monotonic()
             if is_leader:
                 began += await self.roll_up(connection)
-                await self.sum_up_medians(connection)
-                await self.sum_up_hours(connection)
+                for step in ("sum_up_medians", "sum_up_hour", "sum_up_day"):
+                    await self.sum_up(connection, step)
                 await maintenance.plan(connection)
-                await self.sum_up_days(connection)
                 await self.count_notifications(connection)
                 usual_in = await self.keep_baselines(connection, usual_in)
                 if time.monotonic() - enforced_at > LICENCES_EVERY_S:
@@ -112,34 +111,15 @@ class Upkeep:
             await asyncio.sleep(breath_s)
             rested_s += breath_s
 
-    async def sum_up_medians(self, connection: db.AsyncConnection) -> None:
-        """Sum up the minutes that are over, as far as that does not keep what arrives waiting."""
+    async def sum_up(self, connection: db.AsyncConnection, step: str) -> None:
+        """Sum up what is over, step by step, as far as that does not keep what arrives waiting."""
         began = time.monotonic()
         while time.monotonic() - began < SUMMING_UP_S:
-            cursor = await connection.execute(db.queries("upkeep")["sum_up_medians"])
+            cursor = await connection.execute(db.queries("upkeep")[step])
             row = await cursor.fetchone()
             if row is None or row["made"] is None:
                 return
-            log.debug("medians_made", medians=row["made"])
-
-    async def sum_up_hours(self, connection: db.AsyncConnection) -> None:
-        """Copy what is asked for of the hours that are over, as far as nothing waits for that."""
-        began = time.monotonic()
-        while time.monotonic() - began < SUMMING_UP_S:
-            cursor = await connection.execute(db.queries("upkeep")["sum_up_hour"])
-            row = await cursor.fetchone()
-            if row is None or row["hour_at"] is None:
-                return
-            log.debug("hour_summed_up", hour=row["hour_at"].isoformat())
-
-    async def sum_up_days(self, connection: db.AsyncConnection) -> None:
-        """Sum up the days that are over."""
-        while True:
-            cursor = await connection.execute(db.queries("upkeep")["sum_up_day"])
-            row = await cursor.fetchone()
-            if row is None or row["day_at"] is None:
-                return
-            log.info("day_summed_up", day=row["day_at"].date().isoformat())
+            log.debug("summed_up", step=step, made=row["made"])
 
     async def count_notifications(self, connection: db.AsyncConnection) -> None:
         """See what waits to be told, also where no notifier runs that could say so."""

@@ -10,13 +10,13 @@ SELECT
 FROM vantage.roll_up()
 
 -- sum_up_medians --
-SELECT vantage.sum_up_medians() AS made
+SELECT vantage.sum_up_medians()::text AS made
 
 -- sum_up_hour --
-SELECT vantage.sum_up_hour() AS hour_at
+SELECT vantage.sum_up_hour()::text AS made
 
 -- sum_up_day --
-SELECT vantage.sum_up_day() AS day_at
+SELECT vantage.sum_up_day()::text AS made
 
 -- keep_baselines --
 SELECT vantage.keep_baselines(%(hour_at)s) AS kept

@@ -86,6 +86,23 @@ COMMENT ON FUNCTION vantage.medians_between IS
     'vantage.medians of pairs of monitor and location, made from their results from from_at up to, not '
     'including, to_at.';
 
+CREATE OR REPLACE FUNCTION vantage.step_end(from_id integer, pairs_max integer)
+RETURNS integer
+LANGUAGE sql STABLE
+AS $$
+    SELECT monitor_id + 1
+    FROM vantage.standings
+    WHERE monitor_id >= from_id
+    ORDER BY
+        monitor_id,
+        location
+    OFFSET pairs_max - 1
+    LIMIT 1
+$$;
+COMMENT ON FUNCTION vantage.step_end IS
+    'Before which monitor a step ends that begins with the monitor from_id and is about pairs_max pairs '
+    'of monitor and location long: a monitor''s pairs stay together. NULL: with the last one.';
+
 CREATE OR REPLACE FUNCTION vantage.sum_up_medians(pairs_max integer DEFAULT 5000)
 RETURNS integer
 LANGUAGE plpgsql
@@ -101,15 +118,7 @@ BEGIN
     IF now() < first_at + INTERVAL '10 minutes 30 seconds' THEN
         RETURN NULL;
     END IF;
-    -- A monitor's pairs stay together. NULL: these are the last ones.
-    SELECT monitor_id + 1 INTO to_id
-    FROM vantage.standings
-    WHERE monitor_id >= from_id
-    ORDER BY
-        monitor_id,
-        location
-    OFFSET pairs_max - 1
-    LIMIT 1;
+    to_id := vantage.step_end(from_id, pairs_max);
     INSERT INTO vantage.medians
     SELECT made.*
     FROM (

@@ -37,7 +37,12 @@ DECLARE
     outcomes_added text; -- the same, added to a row that is there
     standing text; -- the columns of vantage.standings
     newer text;    -- the same, of the newer of two rows
-    open_days CONSTANT text := '(SELECT days_to_at FROM vantage.rollup_progress)';
+    summed record;
+    -- What is made already of the hours and days that are being made.
+    made_hours CONSTANT text := 'progress.hours_to_at + CASE WHEN monitor_id < progress.hours_monitor_id'
+        ' THEN INTERVAL ''1 hour'' ELSE INTERVAL ''0'' END';
+    made_days CONSTANT text := 'progress.days_to_at + CASE WHEN monitor_id < progress.days_monitor_id'
+        ' THEN INTERVAL ''1 day'' ELSE INTERVAL ''0'' END';
 BEGIN
     SELECT
         string_agg(attname, ', ' ORDER BY attnum),
@@ -112,10 +117,13 @@ BEGIN
         CREATE OR REPLACE VIEW vantage.open_days AS
         SELECT * FROM (
             SELECT %2$s FROM vantage.rollups_1h
-            WHERE rollups_1h.bucket_at >= %3$s
+            WHERE rollups_1h.bucket_at >= (SELECT days_to_at FROM vantage.rollup_progress)
+                AND (rollups_1h.monitor_id >= (SELECT days_monitor_id FROM vantage.rollup_progress)
+                    OR rollups_1h.bucket_at >= (
+                        SELECT days_to_at + INTERVAL '1 day' FROM vantage.rollup_progress))
             GROUP BY date_bin('1 day', bucket_at, 'epoch'), monitor_id, location
         ) AS hours (%1$s)
-        $view$, columns, totals, open_days);
+        $view$, columns, totals);
     EXECUTE format($view$
         CREATE OR REPLACE VIEW vantage.results_1d AS
         SELECT vantage.slots_due(
@@ -242,7 +250,10 @@ BEGIN
                     )
                     $statement$
                     || CASE WHEN chosen.from_at < (
-                        SELECT GREATEST(days_to_at, hours_to_at) FROM vantage.rollup_progress
+                        SELECT GREATEST(
+                            days_to_at + LEAST(days_monitor_id, 1) * INTERVAL '1 day',
+                            hours_to_at + LEAST(hours_monitor_id, 1) * INTERVAL '1 hour')
+                        FROM vantage.rollup_progress
                     ) THEN $late$,
                     kept_hours AS (
                         INSERT INTO vantage.rollups_1h AS kept (%3$s)
@@ -252,14 +263,17 @@ BEGIN
                     ),
                     kept_totals AS (
                         INSERT INTO vantage.totals_1h AS kept (%10$s)
-                        SELECT %10$s FROM hours
-                        WHERE bucket_at >= (SELECT hours_from_at FROM vantage.rollup_progress)
-                            AND bucket_at < (SELECT hours_to_at FROM vantage.rollup_progress)
+                        SELECT %10$s
+                        FROM hours
+                        CROSS JOIN vantage.rollup_progress AS progress
+                        WHERE bucket_at >= progress.hours_from_at AND bucket_at < %12$s
                         ORDER BY monitor_id, location
                         ON CONFLICT (monitor_id, location, bucket_at) DO UPDATE SET %11$s
                     )
                     INSERT INTO vantage.rollups_1d AS kept (%3$s)
-                    SELECT %4$s FROM hours
+                    SELECT %4$s
+                    FROM hours
+                    CROSS JOIN vantage.rollup_progress AS progress
                     WHERE bucket_at < %6$s
                     GROUP BY date_bin('1 day', bucket_at, 'epoch'), monitor_id, location
                     ORDER BY monitor_id, location
@@ -276,62 +290,57 @@ BEGIN
             RETURN QUERY SELECT chosen.batches, COALESCE(chosen.results, 0);
         END
         $body$
-        $function$, measures, timed, columns, totals, added, open_days, standing, newer, taken,
-        outcomes, outcomes_added);
+        $function$, measures, timed, columns, totals, added, made_days, standing, newer, taken,
+        outcomes, outcomes_added, made_hours);
 
-    EXECUTE format($function$
-        CREATE OR REPLACE FUNCTION vantage.sum_up_day()
-        RETURNS timestamptz
-        LANGUAGE plpgsql
-        AS $body$
-        DECLARE
-            first_at timestamptz;
-        BEGIN
-            PERFORM pg_advisory_xact_lock(hashtext('vantage.rollups'));
-            SELECT days_to_at INTO first_at FROM vantage.rollup_progress;
+    FOR summed IN
+        SELECT *
+        FROM (VALUES
             -- Most of what is late has come by then; the rest costs a little more.
-            IF now() < first_at + INTERVAL '1 day 10 minutes' THEN
-                RETURN NULL;
-            END IF;
-            EXECUTE format($statement$
-                INSERT INTO vantage.rollups_1d (%1$s)
-                SELECT %2$s
-                FROM vantage.rollups_1h
-                WHERE bucket_at >= %%1$L AND bucket_at < %%2$L
-                GROUP BY date_bin('1 day', bucket_at, 'epoch'), monitor_id, location
-                ORDER BY monitor_id, location
-                $statement$, first_at, first_at + INTERVAL '1 day');
-            UPDATE vantage.rollup_progress SET days_to_at = first_at + INTERVAL '1 day';
-            RETURN first_at;
-        END
-        $body$
-        $function$, columns, totals);
-
-    EXECUTE format($function$
-        CREATE OR REPLACE FUNCTION vantage.sum_up_hour()
-        RETURNS timestamptz
-        LANGUAGE plpgsql
-        AS $body$
-        DECLARE
-            first_at timestamptz;
-        BEGIN
-            PERFORM pg_advisory_xact_lock(hashtext('vantage.rollups'));
-            SELECT hours_to_at INTO first_at FROM vantage.rollup_progress;
-            IF now() < first_at + INTERVAL '1 hour 2 minutes' THEN
-                RETURN NULL;
-            END IF;
-            EXECUTE format($statement$
-                INSERT INTO vantage.totals_1h (%1$s)
-                SELECT %1$s
-                FROM vantage.rollups_1h
-                WHERE bucket_at = %%L
-                ORDER BY monitor_id, location
-                $statement$, first_at);
-            UPDATE vantage.rollup_progress SET hours_to_at = first_at + INTERVAL '1 hour';
-            RETURN first_at;
-        END
-        $body$
-        $function$, outcomes);
+            ('sum_up_day', 'days', INTERVAL '1 day', INTERVAL '10 minutes', 1000, 'rollups_1d', columns,
+                totals, 'GROUP BY date_bin(''1 day'', bucket_at, ''epoch''), monitor_id, location'),
+            ('sum_up_hour', 'hours', INTERVAL '1 hour', INTERVAL '2 minutes', 20000, 'totals_1h', outcomes,
+                outcomes, '')
+        ) AS made (name, progress, width, patience, pairs_max, relation, columns, sums, grouped)
+    LOOP
+        EXECUTE format($function$
+            CREATE OR REPLACE FUNCTION vantage.%1$s(pairs_max integer DEFAULT %5$s)
+            RETURNS timestamptz
+            LANGUAGE plpgsql
+            -- Of all hours of the chunk these are few, monitor by monitor.
+            SET enable_seqscan = off
+            AS $body$
+            DECLARE
+                first_at timestamptz;
+                from_id integer;
+                to_id integer;
+            BEGIN
+                PERFORM pg_advisory_xact_lock(hashtext('vantage.rollups'));
+                SELECT %2$s_to_at, %2$s_monitor_id INTO first_at, from_id FROM vantage.rollup_progress;
+                IF now() < first_at + INTERVAL %3$L + INTERVAL %4$L THEN
+                    RETURN NULL;
+                END IF;
+                to_id := vantage.step_end(from_id, pairs_max);
+                EXECUTE format($statement$
+                    INSERT INTO vantage.%6$s (%7$s)
+                    SELECT %8$s
+                    FROM vantage.rollups_1h
+                    WHERE bucket_at >= %%1$L AND bucket_at < %%2$L AND monitor_id = ANY($1)
+                    %9$s
+                    ORDER BY monitor_id, location
+                    $statement$, first_at, first_at + INTERVAL %3$L)
+                USING ARRAY(
+                    SELECT DISTINCT monitor_id FROM vantage.standings
+                    WHERE monitor_id >= from_id AND monitor_id < COALESCE(to_id, 2147483647));
+                UPDATE vantage.rollup_progress SET
+                    %2$s_to_at = CASE WHEN to_id IS NULL THEN first_at + INTERVAL %3$L ELSE first_at END,
+                    %2$s_monitor_id = COALESCE(to_id, 0);
+                RETURN first_at;
+            END
+            $body$
+            $function$, summed.name, summed.progress, summed.width, summed.patience, summed.pairs_max,
+            summed.relation, summed.columns, summed.sums, summed.grouped);
+    END LOOP;
 
     EXECUTE format($function$
         CREATE OR REPLACE FUNCTION vantage.rebuild_rollups(from_at timestamptz, to_at timestamptz)
@@ -357,6 +366,11 @@ BEGIN
             DELETE FROM vantage.totals_1h WHERE bucket_at >= first_at AND bucket_at < last_at;
             DELETE FROM vantage.rollups_1h WHERE bucket_at >= first_at AND bucket_at < last_at;
             DELETE FROM vantage.rollups_1d WHERE bucket_at >= first_at AND bucket_at < last_at;
+            -- What was being made of them is made again.
+            UPDATE vantage.rollup_progress SET hours_monitor_id = 0
+            WHERE hours_to_at >= first_at AND hours_to_at < last_at;
+            UPDATE vantage.rollup_progress SET days_monitor_id = 0
+            WHERE days_to_at >= first_at AND days_to_at < last_at;
             PERFORM vantage.rebuild_medians(first_at, last_at);
             INSERT INTO vantage.rollups_1h (%3$s)
             SELECT %3$s
@@ -371,8 +385,8 @@ BEGIN
                 WHERE slot_at >= first_at AND slot_at < last_at AND NOT is_extra
                 GROUP BY 1, 2, 3
             ) AS hours;
-            INSERT INTO vantage.totals_1h (%6$s)
-            SELECT %6$s
+            INSERT INTO vantage.totals_1h (%5$s)
+            SELECT %5$s
             FROM vantage.rollups_1h
             WHERE bucket_at >= first_at AND bucket_at < last_at
                 AND bucket_at >= (SELECT hours_from_at FROM vantage.rollup_progress)
@@ -380,7 +394,8 @@ BEGIN
             INSERT INTO vantage.rollups_1d (%3$s)
             SELECT %4$s
             FROM vantage.rollups_1h
-            WHERE bucket_at >= first_at AND bucket_at < last_at AND bucket_at < %5$s
+            WHERE bucket_at >= first_at AND bucket_at < last_at
+                AND bucket_at < (SELECT days_to_at FROM vantage.rollup_progress)
             GROUP BY date_bin('1 day', bucket_at, 'epoch'), monitor_id, location;
             UPDATE vantage.standings AS kept SET
                 slot_at = newest.slot_at,
@@ -402,7 +417,7 @@ BEGIN
                 AND kept.slot_at >= first_at AND kept.slot_at < last_at;
         END
         $body$
-        $function$, measures, timed, columns, totals, open_days, outcomes);
+        $function$, measures, timed, columns, totals, outcomes);
 END
 $$;
 
@@ -421,11 +436,13 @@ COMMENT ON FUNCTION vantage.roll_up IS
     'Adds what vantage.ingested names, the agents that wait longest first, about results_max results '
     'of it, to the rollups and to vantage.standings; returns how many batches and results. The collector calls it again and again.';
 COMMENT ON FUNCTION vantage.sum_up_hour IS
-    'Makes vantage.totals_1h of the next hour, two minutes after it is over, and returns when it began. '
-    'NULL: it is not over. The collector calls it again and again.';
+    'Makes vantage.totals_1h of the next hour, two minutes after it is over, for about pairs_max pairs of '
+    'monitor and location, and returns when it began. NULL: it is not over. The collector calls it again '
+    'and again.';
 COMMENT ON FUNCTION vantage.sum_up_day IS
-    'Makes the rollups of the next day from those of its hours, once it is over, and returns when it '
-    'began. NULL: it is not over. The collector calls it again and again.';
+    'Makes the rollups of the next day from those of its hours, once it is over, for about pairs_max pairs '
+    'of monitor and location, and returns when it began. NULL: it is not over. The collector calls it again '
+    'and again.';
 COMMENT ON FUNCTION vantage.rebuild_rollups IS
     'Makes the rollups of the days from from_at to to_at anew from the results, after rows of '
     'vantage.results were changed by hand. Needs BEGIN ISOLATION LEVEL REPEATABLE READ.';
