@@ -14,12 +14,10 @@ from ipaddress import ip_address
 import dns.exception
 import dns.flags
 import dns.message
-import dns.rcode
 from dns.rdatatype import RdataType
 
 from agent.dns_message import Question
-from agent.dns_query import Reply, nothing
-from agent.failure import Code
+from agent.dns_query import Reply, nothing, refused
 from agent.resolv_conf import Address, Server
 
 
@@ -62,13 +60,8 @@ async def ask_by_tcp(server: Server, question: dns.message.QueryMessage) -> dns.
 
 def read(message: dns.message.Message, kind: RdataType, server: Server, at_ns: int) -> Reply:
     """Say what a server said of one type; ``at_ns``: when it arrived."""
-    rcode = message.rcode()
-    if rcode == dns.rcode.NXDOMAIN:
-        return Reply(at_ns, problem=Code.DNS_NXDOMAIN, detail="no such name")
-    if rcode != dns.rcode.NOERROR:
-        problems = {dns.rcode.SERVFAIL: Code.DNS_SERVFAIL, dns.rcode.REFUSED: Code.DNS_REFUSED}
-        detail = f"{server[0]} answered {dns.rcode.to_text(rcode)}"
-        return Reply(at_ns, problem=problems.get(rcode, Code.DNS_BAD_ANSWER), detail=detail)
+    if rcode := message.rcode():
+        return refused(at_ns, rcode, server)
     addresses = tuple(_addresses(message, kind))
     if addresses:
         return Reply(at_ns, addresses)

@@ -1,7 +1,7 @@
 """Questions to name servers, and the plain answers to them, at little cost.
 
-A plain answer is what nearly all are: to this very question, whole, without error, and with
-addresses at the end of a chain of aliases or with nothing at all. dnspython reads every other one
+A plain answer is what nearly all are: to this very question, whole, and either an error or with
+addresses at the end of a chain of aliases, or with nothing at all. dnspython reads every other one
 (agent.dns_answer); it takes 5 MB of memory, and is loaded when the first of them comes.
 
 Source: RFC 1035, section 4.
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 _ID_BYTES = 2
 _HEADER = struct.Struct("!2sHHHHH")
 _RECORD = struct.Struct("!HHIH")
-# Is it an answer, to a query, cut short, with which result: of these only the first may be set.
-_JUDGED_FLAGS, _ANSWER = 0xFA0F, 0x8000
+# Is it an answer, to a query, cut short: of these only the first may be set.
+_KIND_FLAGS, _WHOLE_ANSWER = 0xFA00, 0x8000
+_RCODE = 0x000F
 _IN = 1
 # Recursion is desired; one question, and nothing else. What it asks about follows.
 _ASKING = struct.pack("!HHHHH", 0x0100, 1, 0, 0, 0)
@@ -55,22 +56,36 @@ class Question:
         return cast("dns.message.QueryMessage", dns.message.from_wire(self.wire))
 
     def plain_answer(self, wire: bytes) -> tuple[Address, ...] | None:
-        """Return the addresses in a plain answer, maybe none; None: it is not a plain one."""
+        """Return the addresses in a plain answer, maybe none; None: it is an error, or not plain."""
         try:
             return self._addresses(wire)
         except (IndexError, struct.error, ValueError):
             return None
 
-    def _addresses(self, wire: bytes) -> tuple[Address, ...] | None:
+    def plain_error(self, wire: bytes) -> int | None:
+        """Return the RCODE of a plain answer that is an error; None: it is none, or not plain."""
+        rcode, _ = self._header(wire) or (0, 0)
+        return rcode or None
+
+    def _header(self, wire: bytes) -> tuple[int, int] | None:
+        """Return the RCODE and the number of records; None: no whole answer to this question."""
+        if len(wire) < len(self.wire):
+            return None
         number, flags, questions, answers, _, _ = _HEADER.unpack_from(wire)
-        at = len(self.wire)
         if (
             number != self.wire[:_ID_BYTES]
-            or flags & _JUDGED_FLAGS != _ANSWER
+            or flags & _KIND_FLAGS != _WHOLE_ANSWER
             or questions != 1
-            or wire[_HEADER.size : at] != self.wire[_HEADER.size :]
+            or wire[_HEADER.size : len(self.wire)] != self.wire[_HEADER.size :]
         ):
             return None
+        return flags & _RCODE, answers
+
+    def _addresses(self, wire: bytes) -> tuple[Address, ...] | None:
+        header = self._header(wire)
+        if header is None or header[0]:
+            return None
+        answers, at = header[1], len(self.wire)
         addresses: dict[bytes, list[Address]] = {}
         aliases: dict[bytes, bytes] = {}
         for _ in range(answers):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 
 from agent.datagram import connected, datagrams, readable, send
@@ -20,6 +21,12 @@ from agent.resolv_conf import Address, Server
 
 # How long an answer for one family waits for the other's (RFC 8305, section 3).
 _OTHER_FAMILY_S = 0.050
+
+_PROBLEMS = {
+    Rcode.NXDOMAIN: Code.DNS_NXDOMAIN,
+    Rcode.SERVFAIL: Code.DNS_SERVFAIL,
+    Rcode.REFUSED: Code.DNS_REFUSED,
+}
 
 
 @dataclass(slots=True)
@@ -72,7 +79,8 @@ async def _collect(
     while waiting:
         await readable(sock)
         for datagram, at_ns in datagrams(sock):
-            found = _plain(datagram, waiting, at_ns) or await _odd(datagram, waiting, server, at_ns)
+            found = _plain(datagram, waiting, server, at_ns)
+            found = found or await _odd(datagram, waiting, server, at_ns)
             if found is None:
                 continue
             kind, reply = found
@@ -83,11 +91,16 @@ async def _collect(
                 deadline.reschedule(min(deadline.when() or soon, soon))
 
 
-def _plain(datagram: bytes, waiting: Questions, at_ns: int) -> tuple[RdataType, Reply] | None:
+def _plain(
+    datagram: bytes, waiting: Questions, server: Server, at_ns: int
+) -> tuple[RdataType, Reply] | None:
     for kind, question in waiting.items():
         addresses = question.plain_answer(datagram)
         if addresses is not None:
             return kind, Reply(at_ns, addresses) if addresses else nothing(at_ns, kind)
+        rcode = question.plain_error(datagram)
+        if rcode is not None:
+            return kind, refused(at_ns, rcode, server)
     return None
 
 
@@ -110,6 +123,14 @@ async def _odd(
 def nothing(at_ns: int, kind: RdataType) -> Reply:
     """Word that a name has no record of a type."""
     return Reply(at_ns, problem=Code.DNS_NO_ADDRESS, detail=f"no {kind.name} record")
+
+
+def refused(at_ns: int, rcode: int, server: Server) -> Reply:
+    """Word an answer that is an error."""
+    problem = _PROBLEMS.get(Rcode.make(rcode), Code.DNS_BAD_ANSWER)
+    is_certain = problem is Code.DNS_NXDOMAIN
+    detail = "no such name" if is_certain else f"{server[0]} answered {Rcode.to_text(rcode)}"
+    return Reply(at_ns, problem=problem, detail=detail)
 
 
 def is_final(reply: Reply | None) -> bool:

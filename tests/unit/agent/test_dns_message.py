@@ -79,6 +79,18 @@ def test_anything_else_is_left_to_dnspython(spoil: str) -> None:
     assert question.plain_answer(wire[:-1] if spoil == "length" else wire) is None
 
 
+@pytest.mark.parametrize("rcode", [dns.rcode.NXDOMAIN, dns.rcode.SERVFAIL, dns.rcode.NOTIMP])
+def test_an_error_is_read_from_its_header(rcode: dns.rcode.Rcode) -> None:
+    question = Question(NAME, RdataType.A)
+    response = answered(question, (NAME, "CNAME", "gone.example."))
+    response.set_rcode(rcode)
+    assert question.plain_error(response.to_wire()) == rcode
+    assert Question(NAME, RdataType.A).plain_error(response.to_wire()) is None, "another number"
+    response.flags |= dns.flags.TC
+    assert question.plain_error(response.to_wire()) is None
+    assert question.plain_error(answered(question, (NAME, "A", "192.0.2.1")).to_wire()) is None
+
+
 def test_a_loop_of_aliases_is_no_plain_answer() -> None:
     question = Question(NAME, RdataType.A)
     there_and_back = (("a.example", "CNAME", f"{NAME}."), (NAME, "CNAME", "a.example."))
@@ -127,7 +139,9 @@ def test_garbage_never_raises(data: st.DataObject) -> None:
     wire = bytearray(answered(question, (NAME, "A", "192.0.2.1")).to_wire())
     for _ in range(data.draw(st.integers(1, 6))):
         wire[data.draw(st.integers(0, len(wire) - 1))] = data.draw(st.integers(0, 255))
-    question.plain_answer(bytes(wire[: data.draw(st.integers(0, len(wire)))]))
+    received = bytes(wire[: data.draw(st.integers(0, len(wire)))])
+    question.plain_answer(received)
+    question.plain_error(received)
 
 
 LABEL = st.text("abcxyz019-_", min_size=1, max_size=63)
