@@ -56,7 +56,7 @@ class Question:
         return cast("dns.message.QueryMessage", dns.message.from_wire(self.wire))
 
     def plain_answer(self, wire: bytes) -> tuple[Address, ...] | None:
-        """Return the addresses in a plain answer, maybe none; None: it is an error, or not plain."""
+        """Return the addresses in a plain answer, maybe none; None: an error, or not plain."""
         try:
             return self._addresses(wire)
         except (IndexError, struct.error, ValueError):
