@@ -1,9 +1,9 @@
-// The charts of a monitor: one per location or all locations in one, drawn by uPlot from the series
-// that the server made; what pointing, dragging and keys do in them.
+// The charts of a monitor: one per location or all locations in one, from the series that the server
+// made; what pointing, dragging and keys do in them.
 
-import uPlot from "uplot";
+import { Chart } from "./chart.js";
 import { lines } from "./lines.js";
-import { HEIGHT, forgetStyles, options } from "./plot.js";
+import { forgetStyles } from "./plot.js";
 import { stack } from "./stack.js";
 import { refresh } from "./refresh.js";
 
@@ -18,10 +18,8 @@ const INVITATION = "Point at a chart to read a value.";
 export class Charts {
   /** @type {Series | null} */
   #series = null;
-  /** @type {Map<string, uPlot>} */
-  #plots = new Map();
-  /** @type {Panel[]} */
-  #panels = [];
+  /** @type {Map<string, Chart>} */
+  #charts = new Map();
   #at = -1;
   #loading = "";
 
@@ -29,8 +27,8 @@ export class Charts {
   constructor(root) {
     this.root = root;
     this.readout = document.getElementById("readout");
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
-    new ResizeObserver(() => this.#resize()).observe(root);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#drawAnew());
+    new ResizeObserver(() => this.#charts.forEach((chart) => chart.resize())).observe(root);
   }
 
   /** Fetch the series for the current address and draw it. */
@@ -47,7 +45,9 @@ export class Charts {
       // An answer that a newer question overtook is not drawn.
       if (this.#loading !== address.href) return;
       if (!this.#series) this.#say(INVITATION);
+      const time = this.#series?.times[this.#at];
       this.#series = series;
+      this.#at = time === undefined ? -1 : series.times.indexOf(time);
       this.#draw();
       this.#updateLinks();
     } catch {
@@ -89,27 +89,37 @@ export class Charts {
   #draw() {
     const series = this.#series;
     if (!series) return;
-    forgetStyles();
     this.#showWhetherEmpty();
     this.root.classList.add("drawn");
-    this.#panels = this.#makePanels(series);
-    this.#makeFrames();
+    const panels = this.#makePanels(series);
+    this.#makeFrames(panels);
     const ownScale = new URLSearchParams(location.search).get("scale") === "own";
-    const peak = Math.max(...this.#panels.map(highest));
-    const frames = this.#panels.map((panel) => this.#frame(panel.name));
-    // All measured before the first is filled, or the page would be laid out once for each.
-    const sizes = frames.map((frame) => ({ width: frame?.clientWidth ?? 0, height: frame?.clientHeight || HEIGHT }));
-    for (const [at, panel] of this.#panels.entries()) {
-      const frame = frames[at];
-      if (!frame) continue;
-      this.#plots.get(panel.name)?.destroy();
-      frame.replaceChildren();
-      const on = { setCursor: (/** @type {uPlot} */ plot) => this.#onCursor(plot, panel), setSelect: this.#zoom.bind(this) };
-      const top = ownScale ? highest(panel) : peak;
-      this.#plots.set(panel.name, new uPlot(options(panel, series, sizes[at], top, on), panel.data(series), frame));
-      this.#prepareSlider(frame, panel);
+    const peak = Math.max(...panels.map(highest));
+    const charts = panels.map((panel) => this.#chart(panel, series));
+    const sizes = charts.map((chart) => chart.measure());
+    for (const [at, panel] of panels.entries()) {
+      charts[at].show(panel, series, ownScale ? highest(panel) : peak, sizes[at]);
+      this.#prepareSlider(charts[at]);
     }
-    this.#point(Math.min(this.#at, series.times.length - 1));
+    if (!this.root.querySelector(".u-over:hover")) this.#point(this.#at);
+  }
+
+  /** In other colours. */
+  #drawAnew() {
+    forgetStyles();
+    for (const chart of this.#charts.values()) chart.destroy();
+    this.#draw();
+  }
+
+  /** @param {Panel} panel @param {Series} series */
+  #chart(panel, series) {
+    const known = this.#charts.get(panel.name);
+    if (known) return known;
+    const frame = /** @type {HTMLElement} */ (this.root.querySelector(
+      `figure[data-location="${CSS.escape(panel.name)}"] .frame`));
+    const chart = new Chart(frame, panel, series, { setCursor: this.#onCursor.bind(this), setSelect: this.#zoom.bind(this) });
+    this.#charts.set(panel.name, chart);
+    return chart;
   }
 
   /** @param {Series} series */
@@ -122,19 +132,21 @@ export class Charts {
     return [lines(series, compare, compareTitle ?? "", numbers)];
   }
 
-  /** The view may have gained or lost locations since the server drew the page. */
-  #makeFrames() {
+  /** The view may have gained or lost locations since the server drew the page. @param {Panel[]} panels */
+  #makeFrames(panels) {
     const box = this.root.querySelector(".charts");
-    const wanted = new Set(this.#panels.map((panel) => panel.name));
+    const wanted = new Set(panels.map((panel) => panel.name));
+    const found = new Set();
     for (const figure of box?.querySelectorAll("figure") ?? []) {
       const name = figure.dataset.location ?? "";
+      found.add(name);
       if (wanted.has(name)) continue;
-      this.#plots.get(name)?.destroy();
-      this.#plots.delete(name);
+      this.#charts.get(name)?.destroy();
+      this.#charts.delete(name);
       figure.remove();
     }
-    for (const panel of this.#panels) {
-      if (this.#frame(panel.name)) continue;
+    for (const panel of panels) {
+      if (found.has(panel.name)) continue;
       const figure = document.createElement("figure");
       figure.className = "chart";
       figure.dataset.location = panel.name;
@@ -148,13 +160,8 @@ export class Charts {
     }
   }
 
-  /** @param {string} name @returns {HTMLElement | null} */
-  #frame(name) {
-    return this.root.querySelector(`figure[data-location="${CSS.escape(name)}"] .frame`);
-  }
-
-  /** A drag chose a span: the address names it, and everything follows. @param {uPlot} plot */
-  #zoom(plot) {
+  /** A drag chose a span: the address names it, and everything follows. @param {Chart} chart */
+  #zoom({ plot }) {
     if (plot.select.width < 4) return;
     const from = plot.posToVal(plot.select.left, "x");
     const to = plot.posToVal(plot.select.left + plot.select.width, "x");
@@ -178,12 +185,12 @@ export class Charts {
     refresh();
   }
 
-  /** @param {uPlot} plot @param {Panel} panel */
-  #onCursor(plot, panel) {
-    const left = plot.cursor.left;
-    if (left == null || left < 0 || !this.#series || !plot.over.matches(":hover")) return;
-    this.#at = this.#indexAt(plot.posToVal(left, "x"));
-    this.#read(panel);
+  /** @param {Chart} chart */
+  #onCursor(chart) {
+    const { left } = chart.plot.cursor;
+    if (left == null || left < 0 || !this.#series || !chart.plot.over.matches(":hover")) return;
+    this.#at = this.#indexAt(chart.plot.posToVal(left, "x"));
+    this.#read(chart);
   }
 
   /** @param {number} seconds */
@@ -193,13 +200,12 @@ export class Charts {
     return Math.min(Math.max(at, 0), series.times.length - 1);
   }
 
-  /** @param {Panel} panel */
-  #read(panel) {
+  /** @param {Chart} chart */
+  #read({ panel, frame }) {
     const text = panel.describe(this.#at);
     this.#say(text);
-    const frame = this.#frame(panel.name);
-    frame?.setAttribute("aria-valuenow", String(this.#at));
-    frame?.setAttribute("aria-valuetext", text);
+    frame.setAttribute("aria-valuenow", String(this.#at));
+    frame.setAttribute("aria-valuetext", text);
   }
 
   /** Put every crosshair on a bucket. @param {number} at */
@@ -207,15 +213,15 @@ export class Charts {
     this.#at = at;
     const series = this.#series;
     if (!series || at < 0) return;
-    for (const plot of this.#plots.values()) {
+    for (const { plot } of this.#charts.values()) {
       const left = plot.valToPos(series.times[at] + series.bucket_s / 2, "x");
       plot.setCursor({ left, top: 10 }, false);
     }
   }
 
-  /** @param {HTMLElement} frame @param {Panel} panel */
-  #prepareSlider(frame, panel) {
-    const series = /** @type {Series} */ (this.#series);
+  /** @param {Chart} chart */
+  #prepareSlider(chart) {
+    const { frame, panel, series } = chart;
     frame.tabIndex = 0;
     frame.setAttribute("role", "slider");
     frame.setAttribute("aria-labelledby", `chart-${panel.name}`);
@@ -226,13 +232,13 @@ export class Charts {
       frame.setAttribute("aria-valuenow", String(series.times.length - 1));
       frame.setAttribute("aria-valuetext", "Arrow keys read values");
     }
-    frame.onkeydown = (event) => this.#onKey(event, panel);
-    frame.onclick = () => this.#open(panel);
+    frame.onkeydown = (event) => this.#onKey(event, chart);
+    frame.onclick = () => this.#open(chart.panel);
   }
 
-  /** @param {KeyboardEvent} event @param {Panel} panel */
-  #onKey(event, panel) {
-    const series = /** @type {Series} */ (this.#series);
+  /** @param {KeyboardEvent} event @param {Chart} chart */
+  #onKey(event, chart) {
+    const { panel, series } = chart;
     const last = series.times.length - 1;
     const hour = Math.max(1, Math.round(3600 / series.bucket_s));
     /** @type {Record<string, number>} */
@@ -240,28 +246,28 @@ export class Charts {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Enter") this.#open(panel);
     else if (event.key === "Escape") this.#reset();
-    else if (!panel.isStack && ["ArrowUp", "ArrowDown"].includes(event.key)) this.#choose(panel, event.key === "ArrowUp" ? -1 : 1);
+    else if (!panel.isStack && ["ArrowUp", "ArrowDown"].includes(event.key)) this.#choose(chart, event.key === "ArrowUp" ? -1 : 1);
     else if (event.key in steps) {
       const from = this.#at < 0 ? (steps[event.key] < 0 ? last + 1 : -1) : this.#at;
       this.#point(Math.min(Math.max(from + steps[event.key], 0), last));
-      this.#read(panel);
+      this.#read(chart);
     } else return;
     event.preventDefault();
   }
 
-  /** The line above or below in the legend. @param {Panel} panel @param {number} step */
-  #choose(panel, step) {
-    const series = /** @type {Series} */ (this.#series);
+  /** The line above or below in the legend. @param {Chart} chart @param {number} step */
+  #choose(chart, step) {
+    const { panel, plot, series } = chart;
     panel.choose(step);
     const index = series.locations.findIndex((place) => place === panel.chosen());
-    this.#plots.get(panel.name)?.setSeries(index + 1, { focus: true });
+    plot.setSeries(index + 1, { focus: true });
     if (this.#at < 0) this.#point(series.times.length - 1);
-    this.#read(panel);
+    this.#read(chart);
   }
 
   #reset() {
     this.#at = -1;
-    for (const plot of this.#plots.values()) {
+    for (const { plot } of this.#charts.values()) {
       plot.setCursor({ left: -10, top: -10 }, false);
       plot.setSeries(null, { focus: true });
     }
@@ -286,14 +292,6 @@ export class Charts {
     const results = (this.root.dataset.charts ?? "").replace(/series\.json$/, "r");
     const tz = document.body.dataset.tz === "UTC" ? "?tz=UTC" : "";
     location.assign(`${results}/${slot}/${place.location}${tz}`);
-  }
-
-  #resize() {
-    for (const [name, plot] of this.#plots) {
-      const frame = this.#frame(name);
-      const width = frame?.clientWidth ?? 0;
-      if (width && width !== plot.width) plot.setSize({ width, height: frame?.clientHeight || HEIGHT });
-    }
   }
 }
 

@@ -86,12 +86,13 @@ export function failures(place, at) {
   return place.failed[at] ? `${place.failed[at]} of ${checks} ${checks === 1 ? "check" : "checks"} failed` : "";
 }
 
-/**
- * @param {Panel} panel @param {Series} series @param {{width: number, height: number}} size @param {number} top
- * @param {Record<string, (plot: uPlot) => void>} on what to do about setCursor and setSelect
+/** What a chart shows may change after it was made, so its panel and series are asked for when it is drawn.
+ * @param {import("./chart.js").Chart} chart @param {{width: number, height: number}} size
  * @returns {uPlot.Options}
  */
-export function options(panel, series, size, top, on) {
+export function options(chart, size) {
+  const { panel, on } = chart;
+  const marked = (/** @type {(place: Columns) => void} */ draw) => chart.panel.marked.forEach(draw);
   const axis = {
     stroke: colour("muted"),
     font: `12px ${style("font-family")}`,
@@ -112,8 +113,8 @@ export function options(panel, series, size, top, on) {
       sync: { key: SYNC, setSeries: false },
     },
     scales: {
-      x: { time: true, range: () => [series.from_s, series.to_s] },
-      y: { range: () => [0, (top / 1000) * 1.08] },
+      x: { time: true, range: () => [chart.series.from_s, chart.series.to_s] },
+      y: { range: () => [0, (chart.top / 1000) * 1.08] },
     },
     axes: [
       { ...axis, size: 24, gap: 4, space: 62, values: clockLabels },
@@ -121,11 +122,11 @@ export function options(panel, series, size, top, on) {
     ],
     series: [{}, ...panel.series],
     hooks: {
-      drawClear: [(plot) => panel.isStack && panel.marked.forEach((place) => drawBehind(plot, place, series))],
-      draw: [(plot) => panel.paint?.(plot), (plot) => panel.marked.forEach((place) => drawFailures(plot, place, series))],
-      setCursor: [on.setCursor],
-      setSelect: [on.setSelect],
-      setSeries: [(_, index) => panel.focus(index)],
+      drawClear: [(plot) => panel.isStack && marked((place) => drawBehind(plot, place, chart.series))],
+      draw: [(plot) => chart.panel.paint?.(plot), (plot) => marked((place) => drawFailures(plot, place, chart.series))],
+      setCursor: [() => on.setCursor(chart)],
+      setSelect: [() => on.setSelect(chart)],
+      setSeries: [(_, index) => chart.panel.focus(index)],
     },
   };
 }

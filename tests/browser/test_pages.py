@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import keep_picture, sign_in
 from tests.support import seed
+from tests.support.processes import wait_until
 from tests.support.report_centre import Centre
 
 NewPage = Callable[..., Page]
@@ -164,6 +165,42 @@ def test_a_new_result_appears_without_a_reload(new_page: NewPage, centre: Centre
     assert took < 5
 
 
+# Which location's chart is drawn on, each time that one is.
+_DRAWN = """() => {
+  window.drawn = [];
+  const clear = CanvasRenderingContext2D.prototype.clearRect;
+  CanvasRenderingContext2D.prototype.clearRect = function (...box) {
+    window.drawn.push(this.canvas.closest("figure")?.dataset.location);
+    clear.apply(this, box);
+  };
+  for (const canvas of document.querySelectorAll("canvas")) canvas.isTheSame = true;
+}"""
+
+
+def test_a_new_result_is_drawn_where_it_belongs(new_page: NewPage, centre: Centre) -> None:
+    page = new_page()
+    page.goto(f"/m/{centre.monitor('Home page')}")
+    expect(page.locator("canvas")).to_have_count(5)
+    page.evaluate(_DRAWN)
+    page.locator(".chart .u-over").nth(2).hover()
+    expect(page.locator("#readout")).to_contain_text("São Paulo")
+    crosshair = page.locator(".chart .u-cursor-x").nth(2)
+    stood = crosshair.get_attribute("style")
+    said = page.locator("#readout").inner_text()
+    # Every ten minutes a new bucket begins, and all are drawn.
+    for _ in range(3):
+        page.evaluate("() => { window.drawn = []; }")
+        centre.new_result("Home page", "fra", 90_000)
+        wait_until(lambda: "fra" in page.evaluate("() => window.drawn"), what="a drawing")
+        if set(page.evaluate("() => window.drawn")) == {"fra"}:
+            break
+    else:
+        pytest.fail("all charts were drawn for one result")
+    assert page.evaluate("() => [...document.querySelectorAll('canvas')].every((c) => c.isTheSame)")
+    assert crosshair.get_attribute("style") == stood
+    assert page.locator("#readout").inner_text() == said
+
+
 def test_a_result_can_be_asked_for(new_page: NewPage, centre: Centre) -> None:
     page = new_page(width=390)
     page.goto("/m/2?range=1h")
@@ -267,6 +304,10 @@ def test_locations_are_compared_in_one_chart(new_page: NewPage, centre: Centre) 
     page.keyboard.press("ArrowDown")
     expect(chart).to_have_attribute("aria-valuetext", re.compile(r"^Frankfurt, .* ms wait"))
     keep_picture(page, "locations-compared")
+    with page.expect_response("**/series.json*"):
+        centre.new_result(CHECKOUT, "iad", 90_000)
+    page.keyboard.press("ArrowLeft")
+    expect(chart).to_have_attribute("aria-valuetext", re.compile(r"^Frankfurt, .* ms wait"))
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/r/.*Z/fra"))
 
