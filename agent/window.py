@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 FIRST = 100
 LEAST = 50
-# Of the time after which the agent gives up.
-GOOD_SHARE = 0.4
+# Of the time after which the agent gives up. What is under way waits in the collector's memory.
+GOOD_SHARE = 0.15
 
 
 class Window:

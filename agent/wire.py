@@ -23,11 +23,15 @@ from agent.result import (
     Result,
     Role,
 )
+from agent.segment import MAX_PAYLOAD_BYTES
 from agent.spool import Dropped
 from vantage.v1 import monitor_pb2, result_pb2
 
 # The year 2100: no slot of a sound agent lies beyond.
 _FAR_OFF_US = 4_102_444_800_000_000
+
+# No collector keeps more of a text, and a page can name a URL of any length.
+_TEXT_MAX = 2048
 
 _OUTCOMES = {
     Outcome.UP: result_pb2.OUTCOME_UP,
@@ -68,7 +72,15 @@ def encode(result: Result) -> bytes:
         message.handshake.tls_version = result.handshake.version
         message.handshake.tls_cipher = result.handshake.cipher
         message.handshake.chain.extend(result.handshake.chain.certificates)
-    return message.SerializeToString()
+    encoded = message.SerializeToString()
+    if len(encoded) > MAX_PAYLOAD_BYTES:  # a page of hundreds of resources, all with long URLs
+        kept = [
+            each for each in message.exchanges if each.role != result_pb2.EXCHANGE_ROLE_RESOURCE
+        ]
+        del message.exchanges[:]
+        message.exchanges.extend(kept)
+        encoded = message.SerializeToString()
+    return encoded
 
 
 def encode_missed(missed: Missed) -> bytes:
@@ -294,7 +306,8 @@ def _put_phases(phases: Phases, message: result_pb2.Phases) -> None:
 
 
 def _text(text: str) -> str:
-    """Make text encodable: a target's own words may hold half a surrogate pair."""
+    """Make text encodable: a target's own words may hold half a surrogate pair, and be long."""
+    text = text[:_TEXT_MAX]
     if text.isascii():
         return text
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -30,9 +30,11 @@ log = structlog.get_logger()
 # In one transaction: of much more a COPY is hardly faster, and the first of them wait for the last.
 GROUP_MAX = 256
 GROUP_RESULTS_MAX = 10_000
-# From the begin of a transaction of several batches to the next, unless so many results wait: each
-# costs the database two milliseconds of processor time, however little it stores.
+# From the begin of a transaction of several batches to the next at most, unless so many results
+# wait: each costs the database two milliseconds of processor time, however little it stores. While
+# they are quick there are not so many of them that one would have to wait as long.
 GATHER_S = 0.025
+REST = 2
 SEVERAL = 4
 PLENTY = 1_000
 # Two or three transactions' worth: more would only wait here instead of in the agents' spools.
@@ -110,7 +112,7 @@ class Committer:
                 connection = await self.commit_until_done(connection, batches)
                 self.room.give(sum(batch.size_bytes for batch in batches))
                 if len(batches) >= SEVERAL and self.results_waiting < PLENTY:
-                    await asyncio.sleep(began_at + GATHER_S - time.perf_counter())
+                    await asyncio.sleep(pause_s(time.perf_counter() - began_at))
         finally:
             if connection is not None:
                 await connection.close()
@@ -238,3 +240,8 @@ class Committer:
             duration_ms=round(duration_s * 1000, 1),
         )
         return group
+
+
+def pause_s(took_s: float) -> float:
+    """How long to gather after a transaction that took so long."""
+    return max(0.0, min(REST * took_s, GATHER_S - took_s))

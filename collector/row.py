@@ -6,6 +6,7 @@ Source: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from struct import Struct
 from typing import Any
 
@@ -71,8 +72,14 @@ async def copy(
     """COPY encoded rows into a table of schema vantage."""
     if not rows:
         return
-    statement = SQL("COPY vantage.{} ({}) FROM STDIN (FORMAT BINARY)").format(
-        Identifier(table), SQL(", ").join(map(Identifier, columns))
-    )
-    async with cursor.copy(statement) as writer:
+    async with cursor.copy(_statement(table, tuple(columns))) as writer:
         await writer.write(b"".join((HEADER, *rows, TRAILER)))
+
+
+@cache
+def _statement(table: str, columns: tuple[str, ...]) -> bytes:
+    return (
+        SQL("COPY vantage.{} ({}) FROM STDIN (FORMAT BINARY)")
+        .format(Identifier(table), SQL(", ").join(map(Identifier, columns)))
+        .as_bytes()
+    )

@@ -41,7 +41,8 @@ GRACE_S = 2.0
 LOOK_EVERY_S = 2.0
 # Hardly anything here refers to itself, and looking for what does took as long as making rows.
 GARBAGE_EVERY = 50_000
-MESSAGE_MAX_BYTES = 4 * 1024 * 1024
+# A batch has at most 512 KiB, or one result that has as much.
+MESSAGE_MAX_BYTES = 1024 * 1024
 OPTIONS = [
     ("grpc.so_reuseport", 0),  # a second collector on the port must fail, not share it
     ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),

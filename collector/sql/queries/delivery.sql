@@ -51,15 +51,15 @@ WHERE agent_id = %(agent_id)s
 WITH said AS (
     SELECT *
     FROM unnest(
-        %(numbers)s::integer[],
-        %(agent_ids)s::uuid[],
-        %(versions)s::text[],
-        %(backlogs)s::bigint[],
-        %(clock_offsets_us)s::bigint[],
-        %(clock_uncertainties_us)s::bigint[],
-        %(are_clocks_off)s::boolean[],
-        %(are_first_readings)s::boolean[],
-        %(running)s::bytea[]
+        %(numbers)b::integer[],
+        %(agent_ids)b::uuid[],
+        %(versions)b::text[],
+        %(backlogs)b::bigint[],
+        %(clock_offsets_us)b::bigint[],
+        %(clock_uncertainties_us)b::bigint[],
+        %(are_clocks_off)b::boolean[],
+        %(are_first_readings)b::boolean[],
+        %(running)b::bytea[]
     ) AS said (
         number,
         agent_id,
@@ -75,7 +75,7 @@ WITH said AS (
 locked AS MATERIALIZED (
     SELECT id
     FROM vantage.agents
-    WHERE id = ANY(%(agent_ids)s::uuid[])
+    WHERE id = ANY(%(agent_ids)b::uuid[])
         AND revoked_at IS NULL
     ORDER BY id
     FOR NO KEY UPDATE
@@ -164,7 +164,7 @@ WITH gone AS (
     WHERE takes_from IS NOT NULL
         AND takes_until IS NULL
         AND last_seen_at < now() - CASE
-            WHEN id = ANY(%(lost_ids)s::uuid[]) THEN INTERVAL '3 seconds'
+            WHEN id = ANY(%(lost_ids)b::uuid[]) THEN INTERVAL '3 seconds'
             ELSE INTERVAL '10 seconds'
         END
     RETURNING
@@ -247,7 +247,7 @@ SELECT
     incarnations.high_water,
     incarnations.connection,
     agents.revoked_at IS NOT NULL AS is_revoked
-FROM unnest(%(agent_ids)s::uuid[], %(incarnations)s::bytea[]) AS wanted (agent_id, incarnation)
+FROM unnest(%(agent_ids)b::uuid[], %(incarnations)b::bytea[]) AS wanted (agent_id, incarnation)
 JOIN vantage.incarnations USING (agent_id, incarnation)
 JOIN vantage.agents ON agents.id = incarnations.agent_id
 ORDER BY
@@ -257,12 +257,12 @@ FOR UPDATE OF incarnations
 
 -- move_high_waters --
 SELECT vantage.move_high_waters(
-    %(agent_ids)s::uuid[],
-    %(incarnations)s::bytea[],
-    %(connections)s::bigint[],
-    %(olds)s::bigint[],
-    %(news)s::bigint[],
-    %(crc32s)s::bigint[])
+    %(agent_ids)b::uuid[],
+    %(incarnations)b::bytea[],
+    %(connections)b::bigint[],
+    %(olds)b::bigint[],
+    %(news)b::bigint[],
+    %(crc32s)b::bigint[])
 
 -- ingested --
 INSERT INTO vantage.ingested (agent_id, location, from_slot_at, to_slot_at, results)
@@ -273,11 +273,11 @@ SELECT
     TIMESTAMPTZ 'epoch' + to_slot_us * INTERVAL '1 microsecond',
     results
 FROM unnest(
-    %(agent_ids)s::uuid[],
-    %(locations)s::text[],
-    %(from_slots_us)s::bigint[],
-    %(to_slots_us)s::bigint[],
-    %(results)s::integer[]
+    %(agent_ids)b::uuid[],
+    %(locations)b::text[],
+    %(from_slots_us)b::bigint[],
+    %(to_slots_us)b::bigint[],
+    %(results)b::integer[]
 ) AS told (agent_id, location, from_slot_us, to_slot_us, results)
 
 -- arrived --
@@ -289,11 +289,11 @@ SELECT
     string_to_array(slots_at_us, ';')::bigint[],
     string_to_array(outcomes, ';')
 FROM unnest(
-    %(agent_ids)s::uuid[],
-    %(locations)s::text[],
-    %(monitor_ids)s::text[],
-    %(slots_at_us)s::text[],
-    %(outcomes)s::text[]
+    %(agent_ids)b::uuid[],
+    %(locations)b::text[],
+    %(monitor_ids)b::text[],
+    %(slots_at_us)b::text[],
+    %(outcomes)b::text[]
 ) AS told (agent_id, location, monitor_ids, slots_at_us, outcomes)
 
 -- quarantine --
@@ -372,7 +372,7 @@ FROM chosen
 JOIN vantage.monitors ON monitors.id = chosen.monitor_id
 WHERE monitors.removed_at IS NULL
     AND monitors.paused_at IS NULL
-    AND chosen.agent_id = ANY(%(agent_ids)s::uuid[])
+    AND chosen.agent_id = ANY(%(agent_ids)b::uuid[])
 GROUP BY chosen.agent_id
 
 -- assigned_monitors --
@@ -404,4 +404,4 @@ SELECT
     monitors.kind
 FROM vantage.monitors
 LEFT JOIN vantage.monitor_secrets ON monitor_secrets.monitor_id = monitors.id
-WHERE monitors.id = ANY(%(monitor_ids)s::integer[])
+WHERE monitors.id = ANY(%(monitor_ids)b::integer[])

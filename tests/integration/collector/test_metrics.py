@@ -27,8 +27,8 @@ from tests.support.processes import free_port, wait_until
 MIB = 1024 * 1024
 # As collector/ingest.py and docs/operations.md have it.
 WAITING_BYTES = 16 * MIB
-STREAM_BYTES = 8 * MIB
-BATCH = [b"x" * MIB] * 3
+STREAM_BYTES = 3 * MIB
+BATCH = [b"x" * (MIB * 3 // 10)] * 3
 AGENTS = 20
 
 
@@ -112,7 +112,7 @@ async def test_what_happens_is_counted(collector: Collector, metrics_port: int) 
 
 @asynccontextmanager
 async def flooding(delivery: Stream) -> AsyncIterator[None]:
-    """Send batches of 3 MiB for as long as the collector takes them."""
+    """Send batches nearly as large as they may be, for as long as the collector takes them."""
 
     async def flood() -> None:
         await delivery.hello(new_incarnation())

@@ -25,6 +25,7 @@ from agent.result import (
     Result,
     Role,
 )
+from agent.segment import MAX_PAYLOAD_BYTES
 from agent.spool import Dropped
 from vantage.v1 import monitor_pb2, result_pb2
 
@@ -402,3 +403,29 @@ def test_what_was_dropped_is_told_once_for_each_monitor_and_reason() -> None:
     }
     again = Dropped(Loss.SPOOL_FULL, wire.encode_dropped(dropped))
     assert wire.encode_dropped(again) == again.payloads
+
+
+@pytest.mark.parametrize("length", [2_048, 1_000_000])
+def test_no_page_makes_a_result_too_large_for_the_spool(length: int) -> None:
+    hop = Exchange(url="http://a.example/", phases=Phases(wait_us=5), total_us=5)
+    url = "http://a.example/" + "x" * length
+    asked = Exchange(url=url, phases=Phases(), total_us=0, role=Role.RESOURCE, resource="image")
+    for resources in (3, 300):
+        result = Result(
+            monitor_id=1,
+            slot_at_us=1,
+            started_at_us=1,
+            outcome=Outcome.UP,
+            failure=None,
+            exchanges=(*[asked] * resources, hop),
+            redirect_us=0,
+            total_us=5,
+            delay_us=0,
+            lag_us=0,
+        )
+        encoded = wire.encode(result)
+        assert len(encoded) <= MAX_PAYLOAD_BYTES
+        found = result_pb2.Result.FromString(encoded).exchanges
+        assert len(found) == (4 if resources == 3 else 1)
+        assert found[-1].url == hop.url
+        assert {each.url for each in found[:-1]} <= {url[:2_048]}
