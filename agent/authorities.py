@@ -10,7 +10,7 @@ import os
 import ssl
 from pathlib import Path
 
-from agent.errors import FatalError
+from agent.errors import FatalError, reason
 
 # Where the distributions keep the bundle: Debian and Alpine, Fedora, its older form, SUSE, BSD.
 _BUNDLES = (
@@ -63,9 +63,11 @@ def _join(system: Path, extra: Path) -> Path:
         added = extra.read_text(encoding="ascii")
         ssl.create_default_context(cadata=added)
     except (OSError, ValueError, ssl.SSLError) as error:
+        is_no_pem = isinstance(error, ValueError | ssl.SSLError)
+        why = "it holds no certificate that can be read" if is_no_pem else reason(error)
         raise FatalError(
-            f"The authorities in {str(extra)!r} cannot be used ({error}); "
-            "name a readable PEM file of CA certificates."
+            f"The authorities in {str(extra)!r} cannot be used: {why}. "
+            "Name a readable PEM file of CA certificates."
         ) from error
     # It brings half a megabyte of what packs files.
     import tempfile

@@ -162,10 +162,11 @@ def main() -> None:
     "--replace", is_flag=True, help="Become another agent, though this machine is one already."
 )
 def join(token: str | None, token_file: Path | None, home: Path, name: str, replace: bool) -> None:
-    """Make this machine an agent, with the TOKEN that `vantage agent token` printed.
+    """Make this machine an agent, with a token from the centre.
 
-    TOKEN may be - to read it from standard input, or stand in VANTAGE_TOKEN. A token of `vantage
-    agent token --agent ID` gives the agent that this machine is a new certificate.
+    TOKEN is what `vantage agent token` printed; - reads it from standard input, and it may stand in
+    VANTAGE_TOKEN. A token of `vantage agent token --agent ID` gives the agent that this machine is
+    a new certificate.
     """
     import uvloop
 
@@ -289,9 +290,10 @@ def run(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(home: Path, collector: str | None, as_json: bool) -> None:
-    """Say whether this machine is fit to be an agent, and what to do about it.
+    """Say whether this machine is fit to be an agent.
 
-    Changes nothing. Exit code 0: fit, maybe with warnings; 1: there is a problem.
+    Each finding says what to do about it. Changes nothing. Exit code 0: fit, maybe with warnings;
+    1: there is a problem.
     """
     import json
     from dataclasses import asdict

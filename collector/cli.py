@@ -249,7 +249,7 @@ def migrate(
 
 @main.group()
 def authority() -> None:
-    """The certificate authority: replace it without stopping anything."""
+    """Replace the certificate authority without stopping anything."""
 
 
 @authority.command()

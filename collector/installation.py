@@ -69,7 +69,8 @@ class Mail:
 class Settings:
     """What ``vantage up`` was told. ``database``: None for the private one. ``agent_host``: how
     agents on other machines reach this one; None: only this machine's own agents are served.
-    ``duration_s``: None for until Ctrl-C. ``mail`` None: nothing is mailed.
+    ``duration_s``: None for until Ctrl-C. ``mail`` None: nothing is mailed. ``query``: the command
+    that opens the database.
     """
 
     home: Path
@@ -82,6 +83,7 @@ class Settings:
     mirror: str | None
     insecure_mirror: bool
     mail: Mail | None
+    query: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +319,7 @@ class Installation:
             say(f"  Sign in    {email}   password  {password}")
         else:
             say("  Sign in    with your account's e-mail address and password")
-        say("  Query      vantage psql")
+        say(f"  Query      {self.settings.query}")
         mail = self.settings.mail
         say(f"  Mail       by {mail.smtp}" if mail else "  Mail       off; to send it: --smtp")
         say()

@@ -51,7 +51,10 @@ def check_terms(terms: Terms, secrets: Secrets, url: str, request: Request) -> N
         )
     if terms.connect_to is not None:
         if not is_address(terms.connect_to):
-            raise CollectorError(f"{terms.connect_to!r} is no address to connect to.")
+            raise CollectorError(
+                f"{terms.connect_to!r} is no address to connect to; write it like 192.0.2.7 or "
+                "2001:db8::7."
+            )
         if is_paired or terms.proxy or terms.name_server:
             raise CollectorError(
                 "--connect-to settles what is connected to: no proxy, no name server, one family."

@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 
 import click
@@ -21,7 +22,6 @@ from dashboard.settings import Settings, read_secret
 @click.group(
     context_settings={
         "auto_envvar_prefix": "VANTAGE_DASHBOARD",
-        "help_option_names": ["-h", "--help"],
         "show_default": True,
     }
 )
@@ -243,7 +243,7 @@ def serve(
             host=host,
             port=port,
             allowed_hosts=allowed_hosts,
-            trusted_proxy=trusted_proxy,
+            trusted_proxy=_trusted_proxy(trusted_proxy),
             tls_cert=tls_cert,
             tls_key=tls_key,
             public_url=_public_url(public_url, needed=bool(smtp or oidc_issuer or stripe_key_file)),
@@ -278,6 +278,19 @@ def _secret(path: Path) -> bytes:
         raise click.ClickException(
             f"The secret file {path} cannot be used: {reason}. Name another with --secret-file."
         ) from error
+
+
+def _trusted_proxy(given: str) -> str:
+    """Return addresses and networks as they are; what is neither would be trusted as a name."""
+    for each in given.split(","):
+        try:
+            ip_network(each.strip())
+        except ValueError as error:
+            raise DashboardError(
+                f"--trusted-proxy names {each.strip()!r}, which is no address or network: write "
+                "addresses separated by commas, such as 127.0.0.1,10.0.0.0/8."
+            ) from error
+    return given
 
 
 def _public_url(given: str, *, needed: bool) -> str:
@@ -343,7 +356,8 @@ def _check_tls(cert: Path | None, key: Path | None) -> None:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
         except (ssl.SSLError, OSError) as error:
             raise DashboardError(
-                f"The certificate {cert} and the key {key} cannot be used together: {error}."
+                f"The certificate {cert} and the key {key} cannot be used together: {error}. Give "
+                "a certificate and its own key without a password, both PEM."
             ) from error
 
 

@@ -82,8 +82,8 @@ def add_account(connection: db.Connection, name: str, email: str, password: str)
         raise CollectorError(f"That {taken} exists already: {name}, {email}.") from error
     except psycopg.errors.CheckViolation as error:
         raise CollectorError(
-            f"Account {name!r} for {email!r} cannot be: a name must not be empty, and an e-mail "
-            "address has the form person@example.com."
+            f"Account {name!r} for {email!r} cannot be made: a name must not be empty, and an "
+            "e-mail address has the form person@example.com."
         ) from error
     account_id: int = row["id"]
     return account_id
@@ -94,7 +94,7 @@ def add_account(connection: db.Connection, name: str, email: str, password: str)
 @password_option
 @on_database
 def password(email: str, password_file: Path | None, url: str) -> None:
-    """Set the password of the person who signs in with EMAIL, and sign them out everywhere."""
+    """Set a person's password, and sign them out everywhere."""
     chosen = ask_password(password_file)
     with db.session(url) as connection:
         values = {"email": email, "password_hash": hash_password(chosen)}
@@ -109,7 +109,7 @@ def password(email: str, password_file: Path | None, url: str) -> None:
 @click.option("--no-more", is_flag=True, help="They no longer run this installation.")
 @on_database
 def operator(email: str, no_more: bool, url: str) -> None:
-    """Let the person who signs in with EMAIL see every agent in the report centre."""
+    """Let a person see every agent in the report centre."""
     with db.session(url) as connection:
         row = connection.execute(
             db.queries("operator")["set_operator"], {"email": email, "is_operator": not no_more}

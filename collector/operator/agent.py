@@ -53,7 +53,10 @@ def agent() -> None:
 )
 @on_database
 def token(location: str | None, agent_id: UUID | None, collector: str | None, url: str) -> None:
-    """Print a one-time token that makes one machine an agent; it is good for one hour."""
+    """Print a one-time token that makes one machine an agent.
+
+    It is good for one hour.
+    """
     if (location is None) == (agent_id is None):
         raise click.UsageError("Name where the new agent will be, --location, or an --agent.")
     home: Path = click.get_current_context().params["home"]
@@ -85,7 +88,7 @@ def clock(row: DictRow) -> str | None:
         return None
     if row["is_clock_off"]:
         return f"{offset_us / 1e6:+,.1f} s OFF"
-    return f"{offset_us / 1000:+.1f} ms ±{uncertainty_us / 1000:.1f}"
+    return f"{offset_us / 1000:+z.1f} ms ±{uncertainty_us / 1000:.1f}"
 
 
 @agent.command("events")
@@ -96,7 +99,7 @@ def clock(row: DictRow) -> str | None:
 @json_option
 @on_database
 def events(agent_id: UUID | None, last: int, as_json: bool, url: str) -> None:
-    """List what happened to agents, the latest first: gone, back, copied, restored, ..."""
+    """List what happened to agents, the latest first."""
     with db.session(url) as connection:
         rows = connection.execute(
             db.queries("operator")["agent_events"], {"agent_id": agent_id, "count": last}

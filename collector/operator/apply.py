@@ -68,10 +68,10 @@ def apply(
     keyring: Keyring,
     url: str,
 ) -> None:
-    """Bring monitors, alert rules, status pages and more to what files say; -: standard input.
+    """Bring monitors, alert rules and more to what files say.
 
-    All of it or nothing. On a terminal, shows what will change and asks first.
-    docs/configuration.md explains the files.
+    FILE -: standard input. All of it or nothing. On a terminal, shows what will change and asks
+    first. docs/configuration.md explains the files.
     """
     documents = configuration.read(files)
 
@@ -102,9 +102,10 @@ def apply(
 @on_database
 @keyring_option
 def export(accounts: Sequence[str], keyring: Keyring, url: str) -> None:
-    """Print what there is as a file that vantage apply takes; applied again, it changes nothing.
+    """Print what there is as a file for vantage apply.
 
-    Secrets stay where they are: the file says that they are stored.
+    Applied again, it changes nothing. Secrets stay where they are: the file says that they are
+    stored.
     """
     with db.session(url) as connection:
         click.echo(exported(connection, accounts, keyring), nl=False)

@@ -90,9 +90,10 @@ def add(
     url: str,
     keyring: Keyring,
 ) -> None:
-    """Tell ADDRESS: person@example.com, https://… for a signed webhook, or the URL of a service.
+    """Tell a person, a webhook or a service.
 
-    The URL of a service (docs/notifications.md) holds its key: write it to a file.
+    ADDRESS is person@example.com, https://… for a signed webhook, or the URL of a service. The URL
+    of a service (docs/notifications.md) holds its key: write it to a file.
     """
     if (address is None) == (address_file is None):
         raise click.UsageError("Give the address, or --address-file.")

@@ -25,14 +25,14 @@ def database() -> None:
 @json_option
 @on_database
 def retention(as_json: bool, url: str) -> None:
-    """Show how many days each table is kept, and since when it has rows."""
+    """Show how many days each table is kept, and its oldest rows."""
     with db.session(url) as connection:
         rows = connection.execute(db.queries("upkeep")["retention"]).fetchall()
     show(rows, ["relation", "keep_days", "oldest_at"], as_json=as_json)
 
 
 @database.command()
-@click.argument("relation", type=click.Choice(RELATIONS))
+@click.argument("relation", metavar="TABLE", type=click.Choice(RELATIONS))
 @click.argument("days", type=click.IntRange(1, 36_500), required=False)
 @click.option("--for-ever", is_flag=True, help="Never drop anything.")
 @click.option(

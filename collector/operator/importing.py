@@ -28,7 +28,7 @@ CONVERTERS = {
 )
 @speaks_plainly
 def import_(tool: str, files: Sequence[Path]) -> None:
-    """Print what another tool watches as a file that vantage apply takes.
+    """Print what another tool watches as a file for vantage apply.
 
     blackbox: the configurations of blackbox_exporter and of Prometheus; gatus: its configuration;
     uptime-kuma: the JSON of its backup. What could not be carried over is in comments.

@@ -17,7 +17,7 @@ LONGEST = 20_000
 
 @click.group()
 def mail() -> None:
-    """Mail that the report centre sends to people: of licences, the product, and reports."""
+    """Mail that the report centre sends to people."""
 
 
 @mail.command("product")
@@ -27,9 +27,10 @@ def mail() -> None:
 @click.option("--dry-run", is_flag=True, help="Only say to how many.")
 @on_database
 def product(file: IO[str], subject: str, plan: str | None, dry_run: bool, url: str) -> None:
-    """Mail FILE, plain text (-: standard input), to those who chose mail about the product.
+    """Mail news of the product to those who chose to get it.
 
-    Paragraphs are separated by empty lines. The same text goes to nobody twice.
+    FILE is plain text; -: standard input. Paragraphs are separated by empty lines. The same text
+    goes to nobody twice.
     """
     paragraphs = read_paragraphs(file)
     if not subject.strip() or not subject.isprintable() or len(subject) > 200:

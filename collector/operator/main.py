@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,8 +29,10 @@ from collector.operator.plan import plan
 from collector.operator.report import report
 from collector.operator.run import run
 from collector.operator.secrets import secrets
-from collector.operator.target import home_option, local_database
+from collector.operator.target import default_home, home_option, local_database
 from collector.options import database_option, speaks_plainly
+
+AGENT_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 
 
 @click.group()
@@ -142,10 +148,10 @@ def up(
     mail_from: str,
     public_url: str | None,
 ) -> None:
-    """Run everything on this machine: database, collector, three agents, dashboard.
+    """Run everything on this machine.
 
-    Watches each URL every 10 s; without any, a demonstration target of its own. A second run goes
-    on with the data of the first.
+    That is database, collector, three agents and dashboard. Watches each URL every 10 s; without
+    any, a demonstration target of its own. A second run goes on with the data of the first.
     """
     import uvloop
 
@@ -154,6 +160,8 @@ def up(
     from collector.private_server import default_cache
     from collector.up import up as run_everything
 
+    if agent_host is not None:
+        check_agent_host(agent_host)
     settings = Settings(
         home=home,
         urls=urls,
@@ -167,10 +175,28 @@ def up(
         mail=Mail(smtp, smtp_password_file, mail_from, public_url or f"http://127.0.0.1:{port}")
         if smtp
         else None,
+        query=typed(sys.argv[0], "psql", home),
     )
     if settings.mail is not None:
         settings.mail.check()
     uvloop.run(run_everything(settings, Console()))
+
+
+def check_agent_host(host: str) -> None:
+    """Raise UsageError for what agents elsewhere cannot be told as this machine's name."""
+    if not AGENT_HOST.fullmatch(host):
+        raise click.UsageError(
+            f"--agent-host {host!r} is no name or address: write it without a port, such as "
+            "centre.example, 192.0.2.7 or [2001:db8::7]."
+        )
+
+
+def typed(program: str, command: str, home: Path) -> str:
+    """Word a command about ``home`` as whoever started ``program`` can type it."""
+    if shutil.which("vantage") == program:
+        program = "vantage"
+    is_usual = str(home) in (str(default_home()), os.environ.get("VANTAGE_HOME"))
+    return f"{program} {command}" + ("" if is_usual else f" --home {shlex.quote(str(home))}")
 
 
 @main.command()

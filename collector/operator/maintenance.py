@@ -130,7 +130,10 @@ def list_(rules: bool, over: bool, as_json: bool, url: str) -> None:
 @click.option("--rule", is_flag=True, help="ID is a rule's: it makes no more windows.")
 @on_database
 def remove(number: int, rule: bool, url: str) -> None:
-    """Remove a window, or end the one that lasts; or remove a rule with its windows to come."""
+    """Remove a window, or end the one that lasts.
+
+    With --rule, remove a rule with its windows to come.
+    """
     statement = db.queries("maintenance")["remove_rule" if rule else "end"]
     with db.session(url) as connection:
         row = connection.execute(statement, {"id": number}).fetchone()

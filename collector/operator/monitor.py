@@ -136,10 +136,12 @@ def find(connection: db.Connection, monitor_id: int) -> dict[str, Any]:
 @json_option
 @on_database
 def list_(as_json: bool, url: str) -> None:
-    """List monitors."""
+    """List monitors and how they stand over all their locations."""
     with db.session(url) as connection:
         rows = connection.execute(db.queries("operator")["monitors"]).fetchall()
-    show(rows, ["id", "name", "url", "interval_s", "locations", "account"], as_json=as_json)
+    show(
+        rows, ["id", "name", "state", "url", "interval_s", "locations", "account"], as_json=as_json
+    )
 
 
 @monitor.command("show")

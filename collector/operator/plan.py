@@ -61,8 +61,9 @@ def set_(
             connection.execute(db.queries("plans")["set"], values)
         except psycopg.errors.CheckViolation as error:
             raise CollectorError(
-                f"Plan {name!r} cannot be: its name has up to 32 lower-case letters, digits and "
-                "hyphens, its shortest interval is 1s to 24h, --stripe-price begins with price_."
+                f"Plan {name!r} cannot be made: its name has up to 32 lower-case letters, "
+                "digits and hyphens, its shortest interval is 1s to 24h, --stripe-price begins "
+                "with price_."
             ) from error
         except psycopg.errors.UniqueViolation as error:
             raise CollectorError(
@@ -100,9 +101,10 @@ def account_plan(
     as_json: bool,
     url: str,
 ) -> None:
-    """Show an account's plan and licence, or give it plan NAME, or another end.
+    """Show an account's plan and licence, or change them.
 
-    After the end everything goes on for the days of grace; then nothing can be added or changed.
+    It is given plan NAME, or another end. After the end everything goes on for the days of grace;
+    then nothing can be added or changed.
     """
     if until is not None and for_ever:
         raise click.UsageError("Give --until or --for-ever.")

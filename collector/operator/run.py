@@ -29,9 +29,10 @@ PHASES = ("dns", "connect", "tls", "wait", "receive", "total")
 @json_option
 @on_database
 def run(monitor_id: int, locations: Sequence[str], as_json: bool, url: str) -> None:
-    """Probe a monitor now, besides its schedule, and show what its locations found.
+    """Probe a monitor now, and show what its locations found.
 
-    Exits with 1 when a location did not answer in time or found the target down.
+    Its schedule goes on. Exits with 1 when a location did not answer in time or found the target
+    down.
     """
     with db.session(url) as connection:
         connection.autocommit = True

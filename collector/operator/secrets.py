@@ -19,14 +19,14 @@ from collector.terms import Terms, check_terms
 
 @click.group()
 def secrets() -> None:
-    """Secrets of monitors: set, never shown; and the keys that seal them."""
+    """Secrets of monitors, and the keys that seal them."""
 
 
 @secrets.command("list")
 @json_option
 @on_database
 def list_(as_json: bool, url: str) -> None:
-    """List which monitors have which secrets, and the keys they are sealed with."""
+    """List which monitors have which secrets, sealed by which key."""
     with db.session(url) as connection:
         rows = connection.execute(db.queries("secrets")["sealed"]).fetchall()
     columns = ["monitor_id", "names", "key_id", "set_at"]
@@ -117,7 +117,10 @@ def rotate(keyring: Keyring, url: str) -> None:
 @on_database
 @keyring_option
 def prune(keyring: Keyring, url: str) -> None:
-    """Take the keys out of the file that nothing is sealed with any more, but the newest."""
+    """Take the keys out of the file that nothing is sealed with.
+
+    The newest stays.
+    """
     with db.session(url) as connection:
         rows = connection.execute(db.queries("secrets")["sealed"]).fetchall()
         rows += connection.execute(db.queries("channels")["sealed"]).fetchall()

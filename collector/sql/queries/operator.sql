@@ -84,12 +84,17 @@ SELECT
     monitors.slow_us,
     monitors.max_redirects,
     accounts.name AS account,
+    CASE
+        WHEN monitors.paused_at IS NOT NULL OR monitors.is_paused_by_licence THEN 'paused'
+        ELSE verdicts.state
+    END AS state,
     ARRAY(
         SELECT location FROM vantage.monitor_locations
         WHERE monitor_locations.monitor_id = monitors.id
         ORDER BY location) AS locations
 FROM vantage.monitors
 JOIN vantage.accounts ON accounts.id = monitors.account_id
+LEFT JOIN vantage.verdicts ON verdicts.monitor_id = monitors.id
 WHERE monitors.removed_at IS NULL
 ORDER BY monitors.id
 

@@ -73,6 +73,9 @@ def test_a_monitor_is_added_listed_and_removed(vantage: Vantage) -> None:
     assert added.output == "Watching https://a.example/ as monitor 1.\n"
     [monitor] = json.loads(vantage("monitor", "list", "--json").output)
     assert monitor["locations"] == ["fra", "sin"]
+    assert monitor["state"] is None
+    assert vantage("monitor", "edit", "1", "--paused").exit_code == 0
+    assert json.loads(vantage("monitor", "list", "--json").output)[0]["state"] == "paused"
     assert (monitor["interval_s"], monitor["slow_us"], monitor["timeout_us"]) == (
         300,
         800_000,

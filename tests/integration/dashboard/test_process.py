@@ -45,6 +45,13 @@ def test_a_taken_port_gets_a_sentence(database: Database, tmp_path: Path) -> Non
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_trusted_proxy_is_an_address(tmp_path: Path) -> None:
+    options = ("--database=postgresql://", f"--secret-file={tmp_path / 'secret'}")
+    done = serve(*options, "--trusted-proxy=10.0.0.0/8, proxy.example")
+    assert done.returncode == 1
+    assert "--trusted-proxy names 'proxy.example', which is no address or network" in done.stderr
+
+
 def test_an_unreachable_database_gets_a_sentence(tmp_path: Path) -> None:
     url = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
     done = serve(f"--database={url}", f"--secret-file={tmp_path / 'secret'}")

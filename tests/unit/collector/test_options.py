@@ -10,6 +10,8 @@ import pytest
 from collector.errors import CollectorError
 from collector.operator.dates import DAY, MONTH, TIME, Dated
 from collector.operator.duration import Duration
+from collector.operator.main import check_agent_host, typed
+from collector.operator.target import default_home
 from collector.options import Address, read_secret
 from collector.url import check_url
 
@@ -93,6 +95,18 @@ def test_what_is_no_date_is_told_the_form(dated: Dated, text: str, why: str) -> 
 def test_a_url_that_cannot_be_watched_is_refused_saying_why(url: str, why: str) -> None:
     with pytest.raises(CollectorError, match=why):
         check_url(url)
+
+
+@pytest.mark.parametrize("host", ["two words", "centre.example:7443", "http://a.example", ""])
+def test_what_agents_cannot_reach_this_machine_by_is_refused(host: str) -> None:
+    with pytest.raises(click.UsageError, match=re.escape(f"--agent-host {host!r}")):
+        check_agent_host(host)
+
+
+def test_a_command_is_worded_as_it_can_be_typed(tmp_path: Path) -> None:
+    home = tmp_path / "of mine"
+    assert typed("bin/vantage", "psql", home) == f"bin/vantage psql --home '{home}'"
+    assert typed("bin/vantage", "psql", default_home()) == "bin/vantage psql"
 
 
 def test_a_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
