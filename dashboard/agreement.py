@@ -47,8 +47,11 @@ def state(numbers: Mapping[str, int], verdict: str | None) -> str:
     return words.OUTCOME_STATES.get(verdict, "missing")
 
 
-def sentence(state: str, spots: Sequence[Spot]) -> str:
-    """The same in words, with their denominator and what differs from it."""
+def sentence(state: str, spots: Sequence[Spot], *, slower: int = 0) -> str:
+    """The same in words, with their denominator and what differs from it.
+
+    ``slower``: from so many locations it is slower than usual, and so much as the rule says.
+    """
     if state == "paused":
         return "Paused"
     if state == "waiting":
@@ -56,6 +59,8 @@ def sentence(state: str, spots: Sequence[Spot]) -> str:
     numbers = counted(spots)
     if state == "missing" and any(numbers[each] for each in HEARD):
         agreed = "Too few locations can tell"
+    elif state == "slow" and not numbers["slow"] and slower:
+        agreed = "Slower than usual" + _share(slower, len(spots))
     else:
         agreed = VERBS[state] + _share(numbers[state], len(spots))
     if state == "down":

@@ -38,8 +38,6 @@ EVENTS = {
     "noted": "Note",
     "post_mortem": "Post-mortem written",
 }
-STATES = {"open": "down", "recovering": "slow", "closed": "up"}
-"""An incident's state and the shape and colour it is shown with."""
 
 
 @dataclass(slots=True)
@@ -135,7 +133,6 @@ async def show_all(request: Request) -> Response:
         sentence=sentence,
         monitor_id=monitor_id,
         is_first=before is None,
-        incident_states=STATES,
         tz=_tz(request),
     )
 
@@ -158,7 +155,6 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
         witnesses=witnesses(evidence),
         events=events,
         event_words=EVENTS,
-        incident_states=STATES,
         phases=words.PHASES,
         tz=_tz(request),
         **{"error": "", "form": Form(), **values},

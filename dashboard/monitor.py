@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from dashboard import (
     agreement,
     atlas,
+    availability,
     bands,
     certificates,
     forms,
@@ -82,11 +83,12 @@ async def show(request: Request) -> Response:
 async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
     async with enter(request, visitor) as reader:
         scene = await read(request, reader)
-        stats = await reader.all(
-            SpanStats,
-            f"monitor_stats{scene.view.span.grain}",
-            settled_at=scene.settled_at,
-            **scene.parameters,
+        stats = await availability.read(
+            reader,
+            scene.monitor.id,
+            [standing.location for standing in scene.shown],
+            scene.view.span,
+            scene.settled_at,
         )
         recent = await _recent(reader, scene)
         heat = await _heat(reader, scene)
@@ -101,7 +103,8 @@ async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
     by_location = {row.location: row for row in stats if row.location}
     overall = next((row for row in stats if row.is_shown), None)
     state = agreement.state(agreement.counted(scene.standings), quorum.state if quorum else None)
-    verdict = agreement.sentence(state, scene.standings)
+    slower = len(quorum.slower) if quorum else 0
+    verdict = agreement.sentence(state, scene.standings, slower=slower)
     main = fragment(
         "monitor_main.html",
         zone,

@@ -243,7 +243,7 @@ async def _lines(
         Line(
             monitor=monitor,
             state=state,
-            sentence=agreement.sentence(state, spots),
+            sentence=agreement.sentence(state, spots, slower=monitor.slower),
             spots=[
                 Spot(standing, stats.get((monitor.id, standing.location))) for standing in spots
             ],

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from dashboard import timespan, words
+from dashboard import availability, timespan, words
 from dashboard.api import monitors
 from dashboard.api.access import BASIC, BEARER, using
 from dashboard.api.schemas import (
@@ -22,7 +22,7 @@ from dashboard.api.schemas import (
 )
 from dashboard.errors import BadRequest
 from dashboard.queries import by_width
-from dashboard.rows.figures import SeriesRow, SpanStats
+from dashboard.rows.figures import SeriesRow
 from dashboard.timespan import Timespan
 
 ROUTER = APIRouter(
@@ -117,14 +117,12 @@ async def read_availability(
     async with using(request, "read") as reader:
         monitor = await monitors.find(reader, monitor_id)
         wanted = locations or monitor.locations
-        rows = await reader.all(
-            SpanStats,
-            f"monitor_stats{span.grain}",
-            monitor_id=monitor_id,
-            locations=wanted,
-            from_at=span.from_at,
-            to_at=span.to_at,
-            settled_at=span.to_at - timedelta(seconds=monitor.interval_s),
+        rows = await availability.read(
+            reader,
+            monitor_id,
+            wanted,
+            span,
+            span.to_at - timedelta(seconds=monitor.interval_s),
         )
     return [
         Availability(

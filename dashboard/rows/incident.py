@@ -55,6 +55,13 @@ class Incident:
     locations: list[str]
     assigned: int
 
+    @property
+    def look(self) -> str:
+        """The shape and colour that it is shown with."""
+        if self.state == "open":
+            return "slow" if self.severity == "degraded" else "down"
+        return "slow" if self.state == "recovering" else "up"
+
 
 @dataclass(frozen=True, slots=True)
 class Outage:

@@ -53,7 +53,8 @@ class Own:
 class Watched(msgspec.Struct, frozen=True):
     """A monitor among many, and at how many of its locations it stands how.
 
-    ``verdict``: what these agree on; None: nobody has judged it yet.
+    ``verdict``: what these agree on; None: nobody has judged it yet. ``slower``: from so many it is
+    slower than usual.
     """
 
     id: int
@@ -67,6 +68,7 @@ class Watched(msgspec.Struct, frozen=True):
     missing: int
     waiting: int
     verdict: str | None
+    slower: int
 
     @property
     def state(self) -> str:

@@ -188,6 +188,19 @@ SELECT
 FROM parts
 GROUP BY GROUPING SETS ((location), (is_shown))
 
+-- checks_without_maintenance --
+-- No row where there was none.
+SELECT
+    location,
+    judged AS checks,
+    passed
+FROM report.availability(%(from_at)s, %(to_at)s, ARRAY[%(monitor_id)s::integer])
+WHERE EXISTS (
+    SELECT FROM report.maintenance
+    WHERE (maintenance.monitor_id IS NULL OR maintenance.monitor_id = %(monitor_id)s)
+        AND maintenance.from_at < %(to_at)s
+        AND maintenance.to_at > %(from_at)s)
+
 -- series --
 -- One row per location and bucket: its median result by total_us, among those that passed and are
 -- not suspect.

@@ -31,7 +31,8 @@ SELECT
     states.down,
     states.missing,
     states.waiting,
-    verdicts.state AS verdict
+    verdicts.state AS verdict,
+    COALESCE(cardinality(verdicts.slower), 0) AS slower
 FROM report.monitors
 JOIN report.monitor_states AS states ON states.monitor_id = monitors.id
 LEFT JOIN report.verdicts ON verdicts.monitor_id = monitors.id

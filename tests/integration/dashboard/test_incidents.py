@@ -55,6 +55,43 @@ def test_maintenance_is_said_to_be_why_no_incident_opens(visitor: Visitor, centr
     assert "Below your" not in page
 
 
+def test_of_what_was_only_slow_nothing_is_said_to_have_failed(
+    visitor: Visitor, centre: Centre, open_incident: int
+) -> None:
+    centre.execute("UPDATE vantage.incidents SET severity = 'degraded'")
+    centre.execute(
+        "UPDATE vantage.incident_evidence SET failure = NULL,"
+        " failed_phase = NULL, detail = NULL, total_us = 158000"
+    )
+    for path in (f"/incidents/{open_incident}", "/incidents"):
+        answer = visitor.ask(path)
+        assert 'class="state slow"' in answer.text
+        assert 'class="state down"' not in answer.text
+        assert "ailed" not in words(answer).replace("No incident failed", "")
+    page = words(visitor.ask(f"/incidents/{open_incident}"))
+    assert "Known 8 s after it began." in page
+    assert "First slow" in page
+    assert "158 ms" in page
+
+
+def test_since_when_it_fails_is_said_by_the_readers_clocks(
+    visitor: Visitor, centre: Centre, open_incident: int
+) -> None:
+    """An event says what was so; its time is an element that the page's script writes anew."""
+    for later, said in (("0 s", "Since"), ("10 min", "Again since")):
+        centre.execute(
+            "UPDATE vantage.incident_events SET failing_since_at = began_at + %(later)s::interval"
+            " FROM vantage.incidents WHERE incidents.id = incident_id",
+            later=later,
+        )
+        text = visitor.ask(f"/incidents/{open_incident}").text
+        assert re.search(
+            rf'Connection refused from 2 of 5 locations\. {said} <time datetime="[^"]+Z"'
+            r' data-time="since" data-zone="yes">',
+            text,
+        )
+
+
 def test_an_incident_is_shown_with_what_each_location_saw(
     visitor: Visitor, centre: Centre, open_incident: int
 ) -> None:

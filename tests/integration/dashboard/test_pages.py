@@ -86,7 +86,7 @@ def test_a_page_asks_at_once_for_all_that_it_needs(visitor: Visitor, centre: Cen
     assert series[1].endswith("/series.json?range=1h&amp;loc=fra"), "what charts.js asks for"
 
 
-def test_availability_counts_what_the_table_holds_and_no_failure_of_a_busy_agent(
+def test_availability_counts_neither_maintenance_nor_failures_of_a_busy_agent(
     visitor: Visitor, centre: Centre
 ) -> None:
     monitor_id = centre.monitor(CHECKOUT)
@@ -103,6 +103,9 @@ def test_availability_counts_what_the_table_holds_and_no_failure_of_a_busy_agent
             WHERE monitor_id = %(monitor_id)s
                 AND slot_at >= date_trunc('second', %(from_at)s)
                 AND slot_at < date_trunc('second', %(to_at)s)
+                AND NOT EXISTS (
+                    SELECT FROM vantage.maintenance AS planned
+                    WHERE slot_at >= planned.from_at AND slot_at < planned.to_at)
             """,
             monitor_id=monitor_id,
             **span,
@@ -126,10 +129,19 @@ def test_availability_counts_what_the_table_holds_and_no_failure_of_a_busy_agent
     centre.execute(busy.format("true"), **values)
     centre.execute(rebuild)
     try:
-        shown(span, from_at=from_at, to_at=to_at)
-        for query in ("range=7d", "range=30d"):
-            shown(query, from_at=from_at - timedelta(days=1), to_at=datetime.now(UTC))
+        for planned in (False, True):
+            if planned:
+                centre.execute(
+                    "INSERT INTO vantage.maintenance (account_id, from_at, to_at)"
+                    " SELECT account_id, %(from_at)s, %(to_at)s FROM vantage.monitors"
+                    " WHERE id = %(monitor_id)s",
+                    **{**values, "from_at": to_at - timedelta(minutes=9)},
+                )
+            shown(span, from_at=from_at, to_at=to_at)
+            for query in ("range=24h", "range=7d", "range=90d"):
+                shown(query, from_at=from_at - timedelta(days=1), to_at=datetime.now(UTC))
     finally:
+        centre.execute("DELETE FROM vantage.maintenance")
         centre.execute(busy.format("false"), **values)
         centre.execute(rebuild)
 

@@ -96,6 +96,15 @@ def test_the_verdict_says_how_a_monitor_stands_and_words_what_differs(
     assert agreement.sentence(state, seen) == sentence
 
 
+def test_what_is_slower_than_usual_is_said_to_be_that() -> None:
+    assert agreement.sentence("slow", spots("up up up"), slower=2) == (
+        "Slower than usual from 2 of 3 locations"
+    )
+    assert agreement.sentence("slow", spots("slow slow up"), slower=3) == (
+        "Slow from 2 of 3 locations"
+    )
+
+
 def test_no_monitor_is_down_without_a_verdict_that_says_so() -> None:
     for verdict in (None, "up", "degraded", "unknown"):
         for states in ("down", "down down", "down up", "down slow missing"):
@@ -105,7 +114,7 @@ def test_no_monitor_is_down_without_a_verdict_that_says_so() -> None:
 
 def watched(verdict: str, **numbers: int) -> Watched:
     states = dict.fromkeys(("up", "slow", "down", "missing", "waiting"), 0) | numbers
-    return Watched(1, "Shop", "https://a.example/", [], False, **states, verdict=verdict)
+    return Watched(1, "Shop", "https://a.example/", [], False, **states, verdict=verdict, slower=0)
 
 
 def test_what_fails_from_one_place_comes_first_of_what_is_up() -> None:

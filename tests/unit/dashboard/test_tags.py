@@ -17,6 +17,7 @@ def monitor(number: int, *its: str, state: str = "up") -> Watched:
         is_paused=False,
         **states,
         verdict=VERDICTS.get(state, state),
+        slower=0,
     )
 
 
