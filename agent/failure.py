@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
 
@@ -175,6 +175,10 @@ _NUMBERS = {
 
 def curl_failure(error: CurlError, phase: str) -> Failure:
     """Name what libcurl reports, given the phase the exchange had reached."""
+    is_of_system = phase == "connect" or error.number in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR)
+    if not is_of_system or error.number == pycurl.E_OPERATION_TIMEDOUT:
+        # It was an attempt at another address that a system call is to blame for.
+        error = replace(error, os_errno=0)
     code = _code(error, phase)
     detail = error.message
     if error.os_errno and os.strerror(error.os_errno) not in detail:

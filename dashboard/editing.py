@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from psycopg.types.json import Jsonb
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from dashboard import forms, words
+from dashboard import asking, expectation, forms, words
 from dashboard.account.joining import Joined as Added
 from dashboard.db import Reader
 from dashboard.errors import Forbidden, NotFound, Unacceptable
@@ -22,11 +23,16 @@ from dashboard.session import visit
 
 INTERVALS_S = (10, 30, 60, 300, 900, 3_600)
 USUAL = {"interval": "60", "timeout": "10", "slow": "", "where": "everywhere"}
+# Of a monitor that nobody has said anything about; the others are empty.
+NEW = {**USUAL, **asking.USUAL, **dict.fromkeys(expectation.NAMES, "")}
 
 
 @dataclass(frozen=True, slots=True)
 class Editable:
-    """A monitor as its form shows it. ``paused_at`` None: it is probed."""
+    """A monitor as its form shows it. ``paused_at`` None: it is probed.
+
+    ``request``: columns of report.monitors by their names; ``secrets``: names of what is set.
+    """
 
     id: int
     name: str
@@ -39,6 +45,9 @@ class Editable:
     paused_at: datetime | None
     tags: list[str]
     locations: list[str]
+    request: dict[str, Any]
+    assertions: list[dict[str, Any]]
+    secrets: list[str]
 
     @property
     def form(self) -> Form:
@@ -52,6 +61,8 @@ class Editable:
             "slow": "" if self.slow_us is None else f"{self.slow_us / 1_000:g}",
             "where": "everywhere" if self.is_everywhere else "chosen",
             "whole": "yes" if self.kind == "page" else "",
+            **asking.fields(self.request),
+            **(expectation.fields(self.assertions) or {}),
         }
         return Form(fields, {"location": self.locations})
 
@@ -96,7 +107,7 @@ async def _show(
             raise Forbidden("This takes the role of editor; yours is viewer.")
         monitor = None if monitor_id is None else await find(reader, monitor_id)
         places = await reader.all(Place, "places")
-    shown = form or (monitor.form if monitor else Form(USUAL))
+    shown = form or (monitor.form if monitor else Form(NEW))
     intervals = {*INTERVALS_S, *([monitor.interval_s] if monitor else [])}
     return page(
         request,
@@ -109,6 +120,12 @@ async def _show(
         places=sorted(places, key=lambda place: words.order(place.title)),
         intervals=sorted(intervals),
         error=error,
+        methods=asking.METHODS,
+        http_versions=asking.HTTP_VERSIONS,
+        asks_more=any(shown[name] != usual for name, usual in asking.USUAL.items())
+        or bool(shown["insecure"] or shown["uncompressed"]),
+        expects_more=any(shown[name] for name in expectation.NAMES),
+        is_shown="status" in shown.fields,
     )
 
 
@@ -136,6 +153,18 @@ def values(form: Form) -> dict[str, Any]:
     }
 
 
+def definition(form: Form) -> dict[str, Any]:
+    """What a form says is asked and expected; None of what it does not speak of.
+
+    Raises: Unacceptable.
+    """
+    request, assertions = asking.request_of(form), expectation.expected_of(form)
+    return {
+        "request": None if request is None else Jsonb(request),
+        "assertions": None if assertions is None else Jsonb(assertions),
+    }
+
+
 def tags(form: Form) -> list[str]:
     """The words between a field's commas."""
     return form.text("tags").split(",")
@@ -157,6 +186,7 @@ def _number(form: Form, name: str, what: str, unit: int) -> int:
 async def add(given: Submission) -> str:
     """Watch an address, and ask for its first result at once."""
     added = await given.reader.the(Added, "add_monitor", **values(given.form))
+    await given.reader.run("define_monitor", id=added.id, **definition(given.form))
     await given.reader.run("tag_monitor", id=added.id, tags=tags(given.form))
     await given.reader.one(Asked, "run_now", monitor_id=added.id)
     return f"/m/{added.id}/first"
@@ -167,6 +197,7 @@ async def change(given: Submission) -> str:
     """Define a monitor anew."""
     monitor = await find(given.reader, given.request.path_params["monitor_id"])
     await given.reader.run("change_monitor", id=monitor.id, **values(given.form))
+    await given.reader.run("define_monitor", id=monitor.id, **definition(given.form))
     await given.reader.run("tag_monitor", id=monitor.id, tags=tags(given.form))
     return f"/m/{monitor.id}"
 

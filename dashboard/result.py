@@ -17,7 +17,7 @@ from dashboard.rows.location import Place
 from dashboard.rows.monitor import Monitor
 from dashboard.rows.result import Hop, PairRow, Resource, ResultRow, SameSlot
 from dashboard.session import visit
-from vantage.failure import cause
+from vantage.failure import cause, is_of_whole
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 
@@ -113,11 +113,17 @@ def waterfall(watched: Monitor, found: ResultRow, hops: list[Hop]) -> Iterator[E
             replace(bar, title=words.WAITS.get(watched.scheme, bar.title))
             if bar.phase == "wait"
             else bar
-            for bar in _bars(found, start, found.failed_phase or "")
+            for bar in _bars(found, start, _failed_phase(found))
             # Of the others nobody knows which phases they would have had.
             if watched.is_http or bar.length_us is not None
         ],
     )
+
+
+def _failed_phase(found: ResultRow) -> str:
+    """Where it broke off; empty: nowhere, or all of it arrived and was judged."""
+    is_whole = found.failure is not None and is_of_whole(found.failure)
+    return "" if is_whole else found.failed_phase or ""
 
 
 def drawn(resource: Resource) -> list[tuple[str, int, int]]:

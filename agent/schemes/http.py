@@ -12,7 +12,7 @@ from agent.phases import last_phase, phases
 from agent.request import proxy_target
 from agent.result import Exchange, Failure, Request
 from agent.schemes.scheme import Exchanged
-from agent.transfer import MAX_WIRE_BYTES, Transfer
+from agent.transfer import MAX_BODY_BYTES, MAX_WIRE_BYTES, Transfer
 from agent.url import Target
 from agent.visit import Visit
 
@@ -77,7 +77,11 @@ def failure_of(transfer: Transfer, exchange: Exchange) -> Failure | None:
         phase = last_phase(exchange.phases)
         if transfer.refusal is not None and phase == "connect":
             return Failure(Code.ADDRESS_FORBIDDEN, transfer.refusal)
-        return curl_failure(transfer.error, phase)
+        failure = curl_failure(transfer.error, phase)
+        if failure.code == Code.BODY_TOO_LARGE:
+            detail = f"more than {MAX_BODY_BYTES} bytes, as they came or decompressed"
+            return Failure(failure.code, detail)
+        return failure
     if transfer.http_status is None:
         return Failure(Code.HTTP_PROTOCOL, "the response has no status")
     return None

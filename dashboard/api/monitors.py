@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from psycopg.types.json import Jsonb
 
 from dashboard.account.joining import Joined as Added
 from dashboard.api.access import BASIC, BEARER, using
 from dashboard.api.schemas import Asked, Limit, Monitor, MonitorId, MonitorValues, Page
 from dashboard.db import Reader
 from dashboard.errors import NotFound
+from dashboard.expectation import check_expressions
 
 ROUTER = APIRouter(
     prefix="/monitors", tags=["Monitors"], dependencies=[Depends(BEARER), Depends(BASIC)]
@@ -43,6 +45,7 @@ async def add_monitor(request: Request, response: Response, values: MonitorValue
     """Watch an address. Scope: write."""
     async with using(request, "write") as reader:
         added = await reader.the(Added, "add_monitor", **_columns(values))
+        await reader.run("define_monitor", id=added.id, **_definition(values))
         if values.tags is not None:
             await reader.run("tag_monitor", id=added.id, tags=values.tags)
         if values.is_paused:
@@ -66,6 +69,7 @@ async def change_monitor(request: Request, monitor_id: MonitorId, values: Monito
         columns = _columns(values)
         columns["name"] = columns["name"] or (await find(reader, monitor_id)).name
         await reader.run("change_monitor", id=monitor_id, **columns)
+        await reader.run("define_monitor", id=monitor_id, **_definition(values))
         if values.tags is not None:
             await reader.run("tag_monitor", id=monitor_id, tags=values.tags)
         await reader.run("pause_monitor", id=monitor_id, is_wanted=values.is_paused)
@@ -88,4 +92,15 @@ async def run_monitor(request: Request, monitor_id: MonitorId) -> Asked:
 
 
 def _columns(values: MonitorValues) -> dict[str, Any]:
-    return values.model_dump(exclude={"is_paused", "tags"})
+    return values.model_dump(exclude={"is_paused", "tags", "request", "assertions"})
+
+
+def _definition(values: MonitorValues) -> dict[str, Jsonb | None]:
+    """What is asked and expected. Raises: Unacceptable."""
+    request, assertions = values.request, values.assertions
+    expected = None if assertions is None else [each.stored for each in assertions]
+    check_expressions(expected or [])
+    return {
+        "request": None if request is None else Jsonb(request.model_dump()),
+        "assertions": None if expected is None else Jsonb(expected),
+    }

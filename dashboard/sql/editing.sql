@@ -14,7 +14,13 @@ SELECT
     tags,
     ARRAY(
         SELECT location FROM report.monitor_locations
-        WHERE monitor_locations.monitor_id = monitors.id) AS locations
+        WHERE monitor_locations.monitor_id = monitors.id) AS locations,
+    jsonb_build_object(
+        'method', method, 'headers', headers, 'body', body, 'ip_version', ip_version,
+        'is_paired', is_paired, 'http_version', http_version, 'is_insecure', is_insecure,
+        'is_uncompressed', is_uncompressed, 'max_redirects', max_redirects) AS request,
+    assertions,
+    secrets
 FROM report.monitors
 WHERE id = %(id)s
 
@@ -27,6 +33,9 @@ SELECT report.add_monitor(
 SELECT report.change_monitor(
     %(id)s, %(name)s, %(url)s, %(interval_s)s, %(timeout_us)s, %(slow_us)s, %(locations)s,
     %(kind)s)
+
+-- define_monitor --
+SELECT report.define_monitor(%(id)s, %(request)s, %(assertions)s)
 
 -- tag_monitor --
 SELECT report.tag_monitor(%(id)s, %(tags)s)

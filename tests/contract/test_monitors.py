@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from agent import applicable as agent_applicable
 from agent import assertion as agent_assertion
@@ -25,6 +27,7 @@ from collector import url as collector_url
 from collector.errors import CollectorError
 from collector.operator.monitor import add
 from collector.url import check_url
+from tests.support.database import Database
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "monitors.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^vantage monitor add (.*)$", DOCUMENT, re.MULTILINE)
@@ -166,3 +169,78 @@ def test_agent_and_collector_read_the_same_paths(path: str) -> None:
     except ValueError:
         is_path = False
     assert bool(collector_assertion.JSON_PATH.fullmatch(path)) == is_path
+
+
+def test_the_database_draws_the_same_lines(database: Database) -> None:
+    """What the report centre stores is judged by SQL alone."""
+    shown = [json.loads(text) for text in re.findall(r'`(\{"kind".*?\})`', DOCUMENT)]
+    wrong: list[dict[str, Any]] = [
+        {"kind": "nonsense"},
+        {"kind": "status", "expected": "20x"},
+        {"kind": "status", "expected": ""},
+        {"kind": "status", "expected": "200", "name": "a"},
+        {"kind": "status", "expected": "200", "degrades": "yes"},
+        {"kind": "header_present", "name": "two words"},
+        {"kind": "header_equals", "name": "A"},
+        {"kind": "body_contains", "expected": "a" * 1001},
+        {"kind": "json_equals", "name": "$..a", "expected": "1"},
+        {"kind": "json_equals", "name": "$[01]", "expected": "1"},
+        {"kind": "json_equals", "name": "$.a", "expected": "ok"},
+        {"kind": "size"},
+        {"kind": "size", "at_least": 2, "at_most": 1},
+        {"kind": "size", "at_least": -1},
+        {"kind": "size", "at_least": "1"},
+        {"kind": "cert_days", "at_least": 1.5},
+        {"kind": "limit", "name": "tea", "at_most": 1},
+        {"kind": "url", "expected": "shop.example"},
+        {"kind": "network", "expected": "10.1"},
+        {"kind": "network", "expected": "10.0.0.1/8"},
+        {"kind": "http_version", "expected": "1.2"},
+    ]
+    right: list[dict[str, Any]] = [
+        {"kind": "status", "expected": " 200 - 299 ,304"},
+        {"kind": "json_equals", "name": "$.größe[-1]['a\\'b'][\"c\"]", "expected": "null"},
+        {"kind": "network", "expected": "2001:db8::/32"},
+        {"kind": "network", "expected": "192.0.2.7"},
+        {"kind": "limit", "name": "redirect", "at_most": 1},
+        {"kind": "size", "at_most": 0},
+    ]
+    everything = [*shown, *wrong, *right]
+    with psycopg.connect(database.url()) as connection:
+        for scheme in collector_url.SCHEMES:
+            [found] = connection.execute(
+                "SELECT vantage.phases_of(%s), vantage.expectations_of(%s)", [scheme, scheme]
+            ).fetchall()
+            assert tuple(found[0]) == collector_applicable.phases_of(scheme)
+            assert set(found[1]) == set(collector_applicable.kinds_of(scheme))
+            for assertion in everything if scheme in ("https", "icmp", "imaps") else []:
+                [(why,)] = connection.execute(
+                    "SELECT vantage.assertion_problem(%s, %s)", [Jsonb(assertion), scheme]
+                )
+                assert (why is None) == is_right(scheme, assertion), (scheme, assertion, why)
+        for name, value in (
+            *(("X-Tenant", "7"), ("Accept", ""), ("two words", "a"), ("", "a"), ("Te", "a")),
+            *(("Content-Length", "1"), ("A", "a\nb"), ("A", "a\tb"), ("A", "a" * 4097), ("A", "ß")),
+        ):
+            [(why,)] = connection.execute("SELECT vantage.header_problem(%s, %s)", [name, value])
+            assert (why is None) == is_sendable(name, value), (name, value, why)
+
+
+def is_right(scheme: str, assertion: dict[str, Any]) -> bool:
+    """Whether the collector takes an assertion."""
+    try:
+        collector_assertion.check_assertion(assertion)
+        plain = collector_request.Request()
+        collector_applicable.check_applicable(f"{scheme}://a.example/", plain, [assertion])
+    except CollectorError:
+        return False
+    return True
+
+
+def is_sendable(name: str, value: str) -> bool:
+    """Whether the collector takes a header."""
+    try:
+        collector_request.check_header(name, value)
+    except CollectorError:
+        return False
+    return True

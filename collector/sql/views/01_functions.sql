@@ -55,3 +55,15 @@ $$;
 COMMENT ON FUNCTION vantage.slots_due IS
     'How many slots of a monitor at a location were due from from_at up to, not including, to_at: '
     'by the interval that was in force then, and only while the location probed it.';
+
+CREATE OR REPLACE FUNCTION vantage.as_text(given bytea)
+RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN convert_from(given, 'UTF8');
+EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION vantage.as_text IS 'Bytes as the UTF-8 that they are. NULL: they are none.';

@@ -44,7 +44,19 @@ SELECT
     is_everywhere,
     paused_at,
     kind,
-    tags
+    tags,
+    method,
+    headers,
+    vantage.as_text(body) AS body,
+    ip_version,
+    is_paired,
+    http_version,
+    is_insecure,
+    is_uncompressed,
+    assertions,
+    ARRAY(
+        SELECT unnest(names) FROM vantage.monitor_secrets
+        WHERE monitor_secrets.monitor_id = monitors.id) AS secrets
 FROM vantage.monitors
 WHERE account_id = vantage.current_account() AND removed_at IS NULL;
 COMMENT ON VIEW report.monitors IS 'The account''s monitors, less the removed ones.';
@@ -60,6 +72,22 @@ COMMENT ON COLUMN report.monitors.created_at IS 'When the monitor was added.';
 COMMENT ON COLUMN report.monitors.is_everywhere IS 'Probed from all locations, those to come too.';
 COMMENT ON COLUMN report.monitors.tags IS 'Words it is grouped by. Empty: none.';
 COMMENT ON COLUMN report.monitors.paused_at IS 'Since when it rests. NULL: it is probed.';
+COMMENT ON COLUMN report.monitors.method IS 'Method of the request.';
+COMMENT ON COLUMN report.monitors.headers IS
+    'Headers added to the request, as in vantage.monitors; none that is secret.';
+COMMENT ON COLUMN report.monitors.body IS
+    'Body of the request. NULL: there is none, or it is not UTF-8.';
+COMMENT ON COLUMN report.monitors.ip_version IS
+    'The only family that is looked up and connected to, 4 or 6. NULL: any.';
+COMMENT ON COLUMN report.monitors.is_paired IS 'Each slot is run over IPv4 and IPv6 at once.';
+COMMENT ON COLUMN report.monitors.http_version IS
+    '1.1, 2 or 3, and no other is spoken. NULL: what server and agent agree on.';
+COMMENT ON COLUMN report.monitors.is_insecure IS 'The server''s certificate is not verified.';
+COMMENT ON COLUMN report.monitors.is_uncompressed IS 'No compressed body is asked for.';
+COMMENT ON COLUMN report.monitors.assertions IS
+    'What must be true of the answer, as in vantage.monitors.';
+COMMENT ON COLUMN report.monitors.secrets IS
+    'What is set that nobody is shown: names of headers, "client key", "proxy password".';
 COMMENT ON COLUMN report.monitors.kind IS
     'request: the URL alone; page: also what its document asks for.';
 

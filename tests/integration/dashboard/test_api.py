@@ -19,6 +19,7 @@ from tests.support.report_centre import Centre
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "vantage_of_a_test"
+A = "https://a.example/"
 
 
 @pytest.fixture
@@ -86,6 +87,34 @@ def test_a_monitor_lives_and_ends(program: Program, centre: Centre) -> None:
     assert json.loads(program.call(f"{path}/run", "POST").body) == json.loads(asked.body)
     assert program.call(path, "DELETE").status == 204
     assert program.get(path, 404)["detail"] == "There is no such monitor in your account."
+    centre.execute("DELETE FROM vantage.monitors WHERE id = %(id)s", id=made["id"])
+
+
+def test_what_a_monitor_asks_and_expects_is_set_as_a_whole(
+    program: Program, centre: Centre
+) -> None:
+    request = {"method": "POST", "body": "{}", "headers": [{"name": "X-Tenant", "value": "7"}]}
+    expected = [{"kind": "limit", "name": "wait", "at_most": 300_000, "degrades": True}]
+    answer = program.call(
+        "/monitors", "POST", url="https://api.example/", request=request, assertions=expected
+    )
+    made = json.loads(answer.body)
+    assert made["request"] | request == made["request"]
+    assert (made["request"]["max_redirects"], made["secrets"]) == (10, [])
+    assert made["assertions"] == [{"expected": None, "at_least": None, **expected[0]}]
+    stored = "SELECT assertions, body FROM vantage.monitors WHERE id = %(id)s"
+    assert centre.execute(stored, id=made["id"]) == [(expected, b"{}")]
+    path = f"/monitors/{made['id']}"
+    # What is left out stays; what was read can be written.
+    same = json.loads(program.call(path, "PUT", url="https://api.example/").body)
+    assert (same["request"], same["assertions"]) == (made["request"], made["assertions"])
+    again = program.call(path, "PUT", url=made["url"], **{
+        name: made[name] for name in ("request", "assertions")})  # fmt: skip
+    assert json.loads(again.body)["request"] == made["request"]
+    none = program.call(path, "PUT", url="https://api.example/", request={}, assertions=[])
+    plain = json.loads(none.body)
+    assert (plain["request"]["method"], plain["request"]["body"], plain["assertions"]) == (
+        "GET", None, [])  # fmt: skip
     centre.execute("DELETE FROM vantage.monitors WHERE id = %(id)s", id=made["id"])
 
 
@@ -159,6 +188,14 @@ def test_what_cannot_be_watched_is_told(program: Program) -> None:
         ({"url": "https://a.example/", "shade": 1}, 422, "Extra inputs are not permitted"),
         ({"url": "https://a.example/", "name": "a\0b"}, 422, "body.name"),
         ({"url": "https://a.example/\0"}, 422, "body.url"),
+        ({"url": A, "request": {"method": "BREW"}}, 422, "body.request.method"),
+        ({"url": A, "request": {"body": "\0"}}, 422, "body.request.body"),
+        ({"url": A, "request": {"is_paired": True, "ip_version": 4}}, 422, "leave out ip_version"),
+        ({"url": A, "request": {"headers": [{"name": "Te", "value": ""}]}}, 400, "cannot be set"),
+        ({"url": A, "assertions": [{"kind": "status"}]}, 400, "needs “expected”"),
+        ({"url": A, "assertions": [{"kind": "size", "name": "a"}]}, 400, "has no “name”"),
+        ({"url": A, "assertions": [{"kind": "loss", "at_most": 1}]}, 400, "no sense for https"),
+        ({"url": A, "assertions": [{"kind": "body_matches", "expected": "("}]}, 400, "RE2"),
     ):
         answer = program.call("/monitors", "POST", **body)
         assert (answer.status, detail in answer.text) == (status, True), answer.text
@@ -245,11 +282,11 @@ def test_schemathesis_finds_nothing(centre: Centre) -> None:
     assert "Traceback" not in centre.program.said()
 
 
-@pytest.mark.parametrize("number", range(7))
+@pytest.mark.parametrize("number", range(8))
 def test_the_examples_of_the_documentation_work(centre: Centre, token: str, number: int) -> None:
     document = (ROOT / "docs" / "api.md").read_text()
     examples = re.findall(r"^```sh\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
-    assert len(examples) == 7
+    assert len(examples) == 8
     said = subprocess.run(
         ["bash", "-ec", examples[number]],
         env={"PATH": os.environ["PATH"], "CENTRE": centre.address, "TOKEN": token},
@@ -262,7 +299,7 @@ def test_the_examples_of_the_documentation_work(centre: Centre, token: str, numb
     centre.execute("DELETE FROM vantage.alert_rules WHERE account_id IS NOT NULL")
     expected = (
         "Frankfurt", '"share"', '"wait_us"', '"interval_s":30', "requested_at",
-        '"source":"monitor"', "no such",
+        '"json_equals"', '"source":"monitor"', "no such",
     )  # fmt: skip
     assert expected[number] in said.stdout
     if "after=" in examples[number]:

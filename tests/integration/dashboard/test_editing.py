@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import html
+import json
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 from psycopg.errors import CheckViolation
+from selectolax.lexbor import LexborHTMLParser
 
+from collector.assertion import check_assertions
 from collector.errors import CollectorError
 from collector.url import check_url
 from tests.integration.dashboard.conftest import Answer, Visitor
@@ -101,6 +105,129 @@ def test_a_whole_page_is_watched_as_one(visitor: Visitor, centre: Centre, added:
     centre.execute("UPDATE vantage.monitors SET method = 'HEAD' WHERE id = %(id)s", id=added)
     assert "is fetched with GET" in send(visitor, path, **form, whole="yes").text
     assert centre.execute(kind, id=added) == [("request",)]
+
+
+ASKED = {
+    "method": "PUT", "redirects": "0", "ip": "both", "http": "2", "insecure": "yes",
+    "headers": "Accept: a/b\r\n\r\nX-Tenant: 7", "body": "one\r\ntwo",
+    "status": "200-299, 304", "contains": "Add to basket\r\n<b>", "matches": "in stock: [0-9]+",
+    "json": "$.a['b=c'].d=ok\r\n$.n = 3", "expect_headers": "Server\r\nAge: 0\r\nVia ~ ^1",
+    "min_bytes": "10", "max_bytes": "900", "cert_days": "14",
+    "limits": "total=1.5s:down\r\nwait=300ms",
+    "final_url": "https://new.example/b", "network": "192.0.2.0/24", "version": "2",
+}  # fmt: skip
+STORED = (
+    "SELECT method, headers, convert_from(body, 'UTF8'), is_paired, http_version, is_insecure,"
+    " max_redirects, assertions FROM vantage.monitors WHERE id = %(id)s"
+)
+
+
+def test_what_is_asked_and_expected_is_stored_and_shown_again(
+    visitor: Visitor, centre: Centre, added: int
+) -> None:
+    path, form = f"/m/{added}/edit", {**USUAL, "name": "Shop"}
+    assert send(visitor, path, **form, **ASKED).status == 303
+    headers = [{"name": "Accept", "value": "a/b"}, {"name": "X-Tenant", "value": "7"}]
+    [(*request, assertions)] = centre.execute(STORED, id=added)
+    assert request == ["PUT", headers, "one\ntwo", True, "2", True, 0]
+    assert {"kind": "json_equals", "name": "$.a['b=c'].d", "expected": '"ok"'} in assertions
+    assert {"kind": "limit", "name": "total", "at_most": 1_500_000} in assertions
+    assert {"kind": "cert_days", "at_least": 14, "degrades": True} in assertions
+    assert len(assertions) == 16
+    check_assertions(assertions)
+    shown = page_form(visitor.ask(path).text)
+    assert shown["limits"] == "total=1500ms:down\nwait=300ms"
+    assert send(visitor, path, **shown).status == 303
+    [(*again, kept)] = centre.execute(STORED, id=added)
+    assert (again, sorted(map(str, kept))) == (request, sorted(map(str, assertions)))
+    # A form that does not speak of it leaves it alone.
+    assert send(visitor, path, **form).status == 303
+    assert centre.execute(STORED, id=added) == [(*again, kept)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({"headers": "Accept"}, "has no colon"),
+        ({"headers": "Content-Length: 1"}, "cannot be set; it follows from the request"),
+        ({"method": "BREW"}, "no such method"),
+        ({"redirects": "51"}, "0 to 50 can be followed"),
+        ({"method": "HEAD", "body": "a"}, "a HEAD request has no body"),
+        ({"http": "3", "url": "http://a.example"}, "HTTP/3 is spoken over TLS only"),
+        ({"ip": "both", "url": "https://192.0.2.7/"}, "has one family"),
+        ({"headers": "A: b", "url": "tcp://a.example:1"}, "tcp has no use for headers"),
+        ({"insecure": "yes", "url": "tcp://a.example:1"}, "no certificate"),
+        ({"body": "a" * 65_537}, "up to 64 KiB"),
+        ({"status": "2xx"}, "no set of HTTP statuses"),
+        ({"status": "200", "url": "icmp://a.example"}, "no sense for icmp"),
+        ({"matches": "(?=a)"}, "no regular expression of RE2"),
+        ({"matches": "a{900}b{900}"}, "too large"),
+        ({"json": "status=ok"}, "write a path"),
+        ({"limits": "wait=soon"}, "write total=800ms"),
+        ({"limits": "tea=1s"}, "no phase “tea”"),
+        ({"cert_days": "soon"}, "Write 14"),
+        ({"min_bytes": "-1"}, "no number of bytes"),
+        ({"network": "10.0.0.1/8"}, "no network"),
+        ({"whole": "yes", "method": "POST"}, "fetched with GET"),
+    ],
+)
+def test_what_no_agent_could_ask_or_judge_is_refused(
+    visitor: Visitor, centre: Centre, changed: dict[str, str], complaint: str
+) -> None:
+    plain = {"method": "GET", "redirects": "10", "status": ""}
+    answer = send(visitor, "/monitors/new", **{**USUAL, **plain, **changed})
+    assert answer.status == 400
+    assert complaint in html.unescape(answer.text)
+    assert centre.execute("SELECT FROM vantage.monitors WHERE name ~ '(new|a).example'") == []
+
+
+def test_what_a_form_cannot_show_stays(visitor: Visitor, centre: Centre, added: int) -> None:
+    odd = '[{"kind": "body_contains", "expected": "two\\nlines", "degrades": true}]'
+    centre.execute(
+        "UPDATE vantage.monitors SET assertions = %(odd)s::jsonb, method = 'POST', body = '\\xff'"
+        " WHERE id = %(id)s",
+        odd=odd, id=added,
+    )  # fmt: skip
+    path = f"/m/{added}/edit"
+    text = visitor.ask(path).text
+    assert "more than a form can show" in text
+    assert send(visitor, path, **page_form(text)).status == 303
+    stored = "SELECT assertions, body FROM vantage.monitors WHERE id = %(id)s"
+    assert centre.execute(stored, id=added) == [(json.loads(odd), b"\xff")]
+    # Asked of another kind of server, it would make no sense.
+    refused = send(visitor, path, **{**page_form(text), "url": "tcp://a.example:1"})
+    assert "tcp has no use for a method" in html.unescape(refused.text)
+
+
+def test_secrets_do_not_go_to_a_server_that_is_not_verified(
+    visitor: Visitor, centre: Centre, added: int
+) -> None:
+    centre.execute(
+        "INSERT INTO vantage.monitor_secrets (monitor_id, names, key_id, nonce, sealed) VALUES"
+        " (%(id)s, '{X-Key}', '0123456789abcdef', '\\x000000000000000000000000', '\\x00')",
+        id=added,
+    )
+    text = visitor.ask(f"/m/{added}/edit").text
+    assert "Set: X-Key." in text
+    refused = send(visitor, f"/m/{added}/edit", **{**page_form(text), "insecure": "yes"})
+    assert "This monitor has secrets" in refused.text
+
+
+def page_form(text: str) -> dict[str, str]:
+    """The fields of a page's first form, as a browser would send them."""
+    form = LexborHTMLParser(text).css("form.stacked")[0]
+    found = {}
+    for field in form.css("input, select, textarea"):
+        name, kind = field.attributes.get("name"), field.attributes.get("type")
+        value = field.attributes.get("value") or ""
+        if field.tag == "textarea":
+            value = field.text()
+        elif field.tag == "select":
+            chosen = (field.css("option[selected]") or field.css("option"))[0]
+            value = chosen.attributes.get("value", chosen.text()) or ""
+        if name and (kind not in ("checkbox", "radio") or "checked" in field.attributes):
+            found[name] = value
+    return found
 
 
 def test_nothing_is_due_while_a_monitor_rests(visitor: Visitor, centre: Centre, added: int) -> None:

@@ -94,3 +94,12 @@ def test_every_error_in_every_phase_gets_a_code_of_the_list() -> None:
 def test_a_status_is_told_with_its_usual_words() -> None:
     assert status_failure(503).detail == "HTTP 503 Service Unavailable"
     assert status_failure(599).detail == "HTTP 599"
+
+
+def test_another_address_that_refused_is_not_to_blame() -> None:
+    error = CurlError(pycurl.E_GOT_NOTHING, "Empty reply", os_errno=errno.ECONNREFUSED)
+    assert curl_failure(error, "wait").detail == "Empty reply"
+    timed_out = CurlError(pycurl.E_OPERATION_TIMEDOUT, "late", os_errno=errno.ECONNREFUSED)
+    assert curl_failure(timed_out, "connect").detail == "late"
+    reset = CurlError(pycurl.E_RECV_ERROR, "Recv failure", os_errno=errno.ECONNRESET)
+    assert curl_failure(reset, "wait").detail == "Recv failure (Connection reset by peer)"
