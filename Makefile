@@ -20,8 +20,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # told of, pip does it, and says what is wrong.
 INSTALL := install() { $(BIN)/uv pip install --quiet --python $(BIN)/python "$$@" 2>/dev/null || $(PIP) "$$@"; }; install
 
-# Tests start programs hundreds of times. So what Python compiles is kept, although images of Python
-# often forbid it.
+# What Python compiles is kept, although images of Python often forbid it (see tests/conftest.py).
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: up test check quick lint typecheck proto lock bundle region images clean prepared browser database

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +11,11 @@ import pytest
 from hypothesis import settings
 
 from tests.support.database import database, databases, empty_database, private_server
+
+# Programs are started hundreds of times, and none should compile anew what another has compiled;
+# images of Python often forbid to keep it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long one example takes says more about the machine's other work than about ours.
 settings.register_profile("vantage", deadline=None)

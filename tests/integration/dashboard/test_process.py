@@ -26,7 +26,7 @@ def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "dashboard", "serve", *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

@@ -34,7 +34,7 @@ PARAMETERS = {
     "name": ("series", "heat", "bands"),
     "form": ("json", "csv", "sql"),
     "digest": ("0",),
-    "name:path": ("app.css",),
+    "name:path": ("pages.css",),
     "slug": (SLUG,),
     "channel_id": (str(ACCOUNT),),
     "schedule_id": (str(ACCOUNT),),
