@@ -70,7 +70,7 @@ class Settings:
     """What ``vantage up`` was told. ``database``: None for the private one. ``agent_host``: how
     agents on other machines reach this one; None: only this machine's own agents are served.
     ``duration_s``: None for until Ctrl-C. ``mail`` None: nothing is mailed. ``query``: the command
-    that opens the database.
+    that opens the database. ``registration``: closed, invite or open.
     """
 
     home: Path
@@ -84,6 +84,7 @@ class Settings:
     insecure_mirror: bool
     mail: Mail | None
     query: str
+    registration: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,7 @@ class Installation:
             f"--port={self.settings.port}",
             f"--secret-file={self.home / 'dashboard.secret'}",
             VANTAGE_DASHBOARD_DATABASE=self.database.dashboard,
+            VANTAGE_DASHBOARD_REGISTRATION=self.settings.registration,
             **self.mail("VANTAGE_DASHBOARD"),
         )
         await self.answering(self.settings.port, "dashboard")

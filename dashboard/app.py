@@ -12,7 +12,6 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -57,6 +56,7 @@ from dashboard.account import (
 from dashboard.api import application as api
 from dashboard.attempts import Attempts
 from dashboard.authorization import Verified
+from dashboard.body_limit import BodyLimit
 from dashboard.compression import LEAST_BYTES, LEVEL
 from dashboard.db import Database
 from dashboard.headers import ALWAYS, Guard
@@ -121,7 +121,7 @@ def make(settings: Settings) -> Starlette:
         middleware=[
             Middleware(PathSession),
             Middleware(Guard, allowed_hosts=settings.allowed_hosts, access_log=settings.access_log),
-            Middleware(RequestBodyLimitMiddleware, max_body_size=MOST_BODY_BYTES),
+            Middleware(BodyLimit, most_bytes=MOST_BODY_BYTES),
             Middleware(GZipMiddleware, minimum_size=LEAST_BYTES, compresslevel=LEVEL),
         ],
         exception_handlers={
@@ -237,6 +237,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 404:
         return await _error(request, status, "Not found", "There is no such page here.")
+    if status == 413 and isinstance(error, HTTPException):
+        return await _error(request, status, "Too much at once", error.detail)
     message = f"{HTTPStatus(status).phrase}: {request.method} is not how this page is asked for."
     return await _error(request, status, "This request cannot be answered", message)
 

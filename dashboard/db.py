@@ -7,14 +7,14 @@ back to the pool carries nobody's rights. psycopg's exceptions stop here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncClientCursor, AsyncConnection, AsyncCursor
-from psycopg.rows import AsyncRowFactory, RowMaker, class_row, dict_row
+from psycopg.rows import AsyncRowFactory, RowMaker, class_row, dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from dashboard.errors import (
@@ -70,6 +70,14 @@ class Reader:
         """Every row of statement ``name``, of which memory holds a few at a time."""
         async with self._connection.cursor(name, row_factory=dict_row) as cursor:
             await cursor.execute(statements()[name], values)
+            async for row in cursor:
+                yield row
+
+    async def table(self, name: str, /, **values: object) -> AsyncIterator[Sequence[Any]]:
+        """The names of statement ``name``'s columns, then each row's values, as of `stream`."""
+        async with self._connection.cursor(name, row_factory=tuple_row) as cursor:
+            await cursor.execute(statements()[name], values)
+            yield [column.name for column in cursor.description or ()]
             async for row in cursor:
                 yield row
 

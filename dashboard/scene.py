@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from dashboard import series, timespan, view, words
 from dashboard.db import Reader
 from dashboard.errors import NotFound
-from dashboard.rows.monitor import LocationStanding, Monitor
+from dashboard.rows.monitor import Kept, LocationStanding, Monitor
 from dashboard.view import View
 
 POINTS = {"series": 240, "heat": 48, "bands": 60}
@@ -92,6 +92,8 @@ async def read(request: Request, reader: Reader) -> Scene:
     now = datetime.now(UTC)
     monitor = await find(reader, request.path_params["monitor_id"])
     seen = view.parse(request.query_params, now, monitor.created_at)
+    if now - seen.span.to_at > timespan.DAY and not seen.span.is_long:
+        seen = await _as_it_is_kept(reader, monitor, seen)
     settled = series.settled_at(seen.span, monitor, now)
     standings = await reader.all(
         LocationStanding,
@@ -102,3 +104,12 @@ async def read(request: Request, reader: Reader) -> Scene:
     )
     standings.sort(key=lambda standing: words.order(standing.title))
     return Scene(monitor, seen, standings, settled, now)
+
+
+async def _as_it_is_kept(reader: Reader, monitor: Monitor, seen: View) -> View:
+    """The view itself, or that of whole hours where the results of then are there no more."""
+    span = seen.span
+    found = await reader.the(
+        Kept, "is_kept", monitor_id=monitor.id, from_at=span.from_at, to_at=span.to_at
+    )
+    return seen if found.is_kept else replace(seen, span=span.in_hours())

@@ -32,11 +32,15 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Timespan:
-    """From ``from_at`` up to, not including, ``to_at``. ``preset`` empty: both were given."""
+    """From ``from_at`` up to, not including, ``to_at``. ``preset`` empty: both were given.
+
+    ``is_in_hours``: it is shorter than a day, and read from whole hours all the same.
+    """
 
     from_at: datetime
     to_at: datetime
     preset: str = ""
+    is_in_hours: bool = False
 
     @property
     def length(self) -> timedelta:
@@ -46,7 +50,7 @@ class Timespan:
     @property
     def is_long(self) -> bool:
         """Whether it is a day or longer: most of it is in whole hours, which are kept summed up."""
-        return self.length >= DAY
+        return self.length >= DAY or self.is_in_hours
 
     @property
     def grain(self) -> str:
@@ -72,11 +76,21 @@ class Timespan:
             return {"range": self.preset}
         return {"from": instant_name(self.from_at), "to": instant_name(self.to_at)}
 
+    def in_hours(self) -> Timespan:
+        """The whole hours that hold it."""
+        return Timespan(
+            floor(self.from_at, HOUR),
+            floor(self.to_at + HOUR - timedelta(microseconds=1), HOUR),
+            is_in_hours=True,
+        )
+
     def bucket(self, interval_s: int, points: int) -> timedelta:
         """The width that cuts it into at most about ``points``, at least one slot in each."""
         wanted = max(self.length.total_seconds() / points, interval_s)
         if self.length > MONTH:
             wanted = max(wanted, DAY_S)
+        elif self.is_in_hours:
+            wanted = max(wanted, HOUR.total_seconds())
         for width in WIDTHS_S:
             if width >= wanted:
                 return timedelta(seconds=width)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from collector.errors import CollectorError
 from collector.operator.account import account
 from collector.operator.agent import agent
 from collector.operator.apply import apply, export
@@ -133,6 +134,16 @@ main.add_command(report)
     metavar="URL",
     help="Where links in mail lead.  [default: http://127.0.0.1:PORT]",
 )
+@click.option(
+    "--registration",
+    type=click.Choice(["closed", "invite", "open"]),
+    default="closed",
+    show_default=True,
+    envvar="VANTAGE_REGISTRATION",
+    show_envvar=True,
+    help="Who can become a member: nobody; whom an owner invites; anybody who can read mail at an "
+    "address, which needs --smtp.",
+)
 @speaks_plainly
 def up(
     urls: Sequence[str],
@@ -147,6 +158,7 @@ def up(
     smtp_password_file: Path | None,
     mail_from: str,
     public_url: str | None,
+    registration: str,
 ) -> None:
     """Run everything on this machine.
 
@@ -176,9 +188,15 @@ def up(
         if smtp
         else None,
         query=typed(sys.argv[0], "psql", home),
+        registration=registration,
     )
     if settings.mail is not None:
         settings.mail.check()
+    elif registration == "open":
+        raise CollectorError(
+            "--registration open sends a link to whoever registers, and there is no mail server. "
+            "Name one with --smtp, or let owners invite: --registration invite."
+        )
     uvloop.run(run_everything(settings, Console()))
 
 

@@ -6,7 +6,7 @@ import asyncio
 import io
 import time
 import zipfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
@@ -110,13 +110,9 @@ async def _archive(request: Request) -> AsyncIterator[bytes]:
 
 
 async def _csv(reader: Reader, name: str, monitor_id: int) -> AsyncIterator[bytes]:
-    rows: list[Iterable[Any]] = []
-    is_first = True
-    async for row in reader.stream(name, monitor_id=monitor_id):
-        if is_first:
-            rows.append(row)
-            is_first = False
-        rows.append(row.values())
+    rows: list[Sequence[Any]] = []
+    async for row in reader.table(name, monitor_id=monitor_id):
+        rows.append(row)
         if len(rows) >= AT_ONCE:
             yield spreadsheet.encode(rows)
             rows.clear()

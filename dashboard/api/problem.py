@@ -31,7 +31,7 @@ class Problem(BaseModel):
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": HTTPStatus(status).phrase}
-    for status in (400, 401, 403, 404, 422, 429, 503)
+    for status in (400, 401, 403, 404, 413, 422, 429, 503)
 }
 
 

@@ -14,6 +14,13 @@ ENCRYPTED = ("https", "wss", "tls", "smtps", "imaps", "pop3s", "ftps", "mqtts")
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Whether there are results of a span."""
+
+    is_kept: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Monitor:
     """What is watched. ``slow_us`` None: no limit; ``kind``: request or page."""
 

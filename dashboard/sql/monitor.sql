@@ -14,6 +14,12 @@ SELECT
 FROM report.monitors
 WHERE id = %(monitor_id)s
 
+-- is_kept --
+SELECT EXISTS (
+    SELECT FROM report.results
+    WHERE monitor_id = %(monitor_id)s AND slot_at >= %(from_at)s AND slot_at < %(to_at)s
+) AS is_kept
+
 -- monitor_standings --
 SELECT
     latest.location,

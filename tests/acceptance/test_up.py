@@ -89,7 +89,7 @@ def test_a_newcomer_sees_three_locations_and_goes_on_the_next_day(
 ) -> None:
     port = free_port()
     mail = (f"--smtp=smtp://127.0.0.1:{box.port}", "--mail-from=v@example.com")
-    first = up(home, port, target.url("/"), *mail)
+    first = up(home, port, target.url("/"), "--registration=open", *mail)
     first.start()
     try:
         wait_until(lambda: answers(port) or has_ended(first), seconds=120, what="the dashboard")
@@ -98,8 +98,9 @@ def test_a_newcomer_sees_three_locations_and_goes_on_the_next_day(
         said = vantage("psql", f"--home={home}", "-c", f"COPY ({BY_LOCATION}) TO STDOUT").stdout
         counts = dict(line.split("\t") for line in said.splitlines())
         assert list(counts) == ["local-1", "local-2", "local-3"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
-            assert answer.status == 200
+        for path in ("/healthz", "/register"):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+                assert answer.status == 200
         [monitor] = json.loads(vantage("monitor", "list", "--json", f"--home={home}").stdout)
         assert monitor["url"] == target.url("/")
         # The notifier and, when it starts the next time, the report centre hand mail in.
@@ -181,6 +182,13 @@ def test_an_unusable_url_is_said_before_anything_is_done(home: Path, url: str) -
     said = vantage("up", url, f"--home={home}", f"--port={free_port()}")
     assert said.returncode == 1
     assert "cannot be watched" in said.stderr
+    assert not home.exists()
+
+
+def test_open_registration_needs_mail(home: Path) -> None:
+    said = vantage("up", "--registration=open", f"--home={home}", f"--port={free_port()}")
+    assert said.returncode == 1
+    assert "Name one with --smtp" in said.stderr
     assert not home.exists()
 
 

@@ -60,6 +60,17 @@ def test_of_what_is_long_ago_hours_are_left(visitor: Visitor, centre: Centre) ->
         (row,) = csv.DictReader(io.StringIO(visitor.ask(f"/m/{monitor_id}/series.csv{span}").text))
         assert row["bucket_at"] == str(day + timedelta(hours=5))
         assert "results_1h" in visitor.ask(f"/m/{monitor_id}/series.sql{span}").text
+        # Part of a day: the hours that hold it.
+        part = f"?from={day:%Y-%m-%dT}05:10Z&to={day:%Y-%m-%dT}06:40Z"
+        series = json.loads(visitor.ask(f"/m/{monitor_id}/series.json{part}&loc=fra").text)
+        hours = [(day + timedelta(hours=hour)).timestamp() for hour in (5, 6, 7)]
+        assert [*series["times"], series["to_s"]] == hours
+        assert [bool(total) for total in series["locations"][0]["total_us"]] == [True, False]
+        text = visitor.ask(f"/m/{monitor_id}{part}").text
+        assert "The results of then are not kept any more" in text
+        assert re.search(r"\d+ of \d+ checks passed", text)
+        (row,) = csv.DictReader(io.StringIO(visitor.ask(f"/m/{monitor_id}/heat.csv{part}").text))
+        assert row["bucket_at"] == str(day + timedelta(hours=5))
     finally:
         centre.execute(
             "DELETE FROM vantage.rollups_1h WHERE bucket_at < %(day)s + '1 day'", day=day

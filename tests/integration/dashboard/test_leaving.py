@@ -72,6 +72,9 @@ def test_everything_is_in_the_archive_and_then_nowhere(owner: Visitor, centre: C
             file = ELSEWHERE.get(table, f"{table.removeprefix('vantage.')}.json")
             assert re.search(r"xyzzy|4711", files.get(file, "")), f"{table} is not in the archive"
         assert [row["id"] for row in json.loads(files["monitors.json"])] == [4711, 4712]
+        # Also what has no rows names its columns.
+        heights = {name: len(text.splitlines()) for name, text in files.items()}
+        assert min(heights.values()) == 1, heights
         removed = list(csv.DictReader(io.StringIO(files["results/monitor-4712.csv"])))
         assert [row["detail"] for row in removed] == ["xyzzy was not found"]
         text = "".join(files.values())

@@ -140,6 +140,11 @@ def test_what_is_forwarded_counts_from_the_trusted_proxy_alone(
         body = {"csrf": visitor.form_token(), "email": "x" * 300_000}
         refused = visitor.ask("/sign-in", "POST", body)
         assert refused.status == 413
+        assert "A request may hold 256 KiB" in refused.text
+        assert "<h1>Too much at once</h1>" in refused.text
+        problem = visitor.ask("/api/v1/monitors", "POST", json={"name": "x" * 300_000})
+        assert problem.headers["content-type"] == "application/problem+json"
+        assert problem.status == 413
         assert refused.headers["content-security-policy"].startswith("default-src 'none'")
         for method in ("TRACE", "PUT", "DELETE"):
             assert visitor.ask("/sign-in", method).status == 405
