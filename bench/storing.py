@@ -15,7 +15,7 @@ import json
 import statistics
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,8 @@ from psycopg.sql import SQL, Identifier
 
 from bench.table import conditions, show
 from bench.world import DAY, HOUR, Connection, Shape, World, filled, shaped
-from collector import wire
+from collector import log, wire
+from collector.db import AsyncConnection
 from collector.migrate import migrate
 from collector.upkeep import Upkeep
 from dashboard.queries import statements as pages
@@ -46,6 +47,7 @@ POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 INSTANTS = ("slot_at", "started_at")  # COPY takes them as numbers
 AGENT = bytes(16)
 RATE = 5_000  # results a second, at which upkeep is measured
+UNPACED_S = 5  # storing alone, and beside upkeep, as fast as it goes
 PARTS = ("size", "questions", "storing", "upkeep")
 SIZED = ("results", "rollups_1h", "totals_1h", "medians")
 # Where what is stored for measuring ends up, and the column that says when.
@@ -92,6 +94,7 @@ def main(
     **sizes: int,
 ) -> None:
     """Load, then measure size, questions, storing and upkeep."""
+    log.configure("warning")
     found: dict[str, Any] = {"conditions": conditions()}
     with filled(Shape(**sizes), home=home, database=database) as world:
         if "size" in parts:
@@ -102,9 +105,11 @@ def main(
             found["storing"] = stored_before_and_after(world, seconds)
         if "upkeep" in parts:
             found["upkeep"] = []
+            later_us = _later_us(world)
             for monitors in (world.shape.monitors, 60 * RATE // world.shape.locations):
                 with forgetting(world):
-                    found["upkeep"].append(asyncio.run(_upkeep(world, monitors, seconds)))
+                    kept = asyncio.run(_upkeep(world, monitors, seconds, later_us))
+                    found["upkeep"].append(kept)
         if "questions" in parts and is_full_edition(world):
             compress(world)
             found["size_compressed"] = {"results": size(world, "results")}
@@ -242,7 +247,9 @@ def forgetting(world: World) -> Iterator[Connection]:
                 since = f" AND {instant} >= date_trunc('day', now())" if instant else ""
                 text = f"DELETE FROM vantage.{relation} WHERE monitor_id > %s{since}"
                 connection.execute(text.encode(), [world.shape.monitors])
-                connection.execute(f"VACUUM (ANALYZE) vantage.{relation}".encode())
+                newest = _run(connection, "newest_chunk", relation=relation)
+                name = newest[0][0] if newest else f"vantage.{relation}"
+                connection.execute(f"VACUUM (ANALYZE) {name}".encode())
 
 
 def _run(connection: Connection, name: str, **parameters: object) -> list[Any]:
@@ -254,47 +261,93 @@ def _wal(connection: Connection) -> int:
     return int(row.fetchall()[0][0])
 
 
-async def _upkeep(world: World, monitors: int, seconds: int) -> dict[str, Any]:
-    """What keeping the rollups costs while results come at RATE, and as fast as they can."""
+class Timed(Upkeep):
+    """Upkeep that tells what it took of its server process's time, in seconds."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.is_settled = asyncio.Event()
+        self.pid = 0
+        self.later_s = 0.0
+
+    async def lead(self, connection: AsyncConnection) -> bool:
+        self.pid = connection.info.backend_pid
+        return await super().lead(connection)
+
+    async def sum_up(self, connection: AsyncConnection, step: str) -> None:
+        before = _processor_s(self.pid)
+        await super().sum_up(connection, step)
+        self.later_s += _processor_s(self.pid) - before
+
+    async def drop_expired(self, connection: AsyncConnection) -> None:
+        """The last of what is done once an hour."""
+        await super().drop_expired(connection)
+        self.is_settled.set()
+
+    def spent_s(self) -> float:
+        """On what arrived, so far."""
+        return _processor_s(self.pid) - self.later_s
+
+
+async def _upkeep(
+    world: World, monitors: int, seconds: int, later_us: tuple[float, float]
+) -> dict[str, Any]:
+    """What keeping the rollups costs while results come at RATE, and as fast as they can.
+
+    ``later_us``: and what a result costs later.
+    """
     url, locations, after = world.url, world.shape.locations, world.shape.monitors
-    found: dict[str, Any] = {"pairs": monitors * locations}
-    alone = await asyncio.to_thread(_store, url, monitors, locations, seconds, None, after)
-    async with _kept(url) as keeper:
-        both = await asyncio.to_thread(_store, url, monitors, locations, seconds, None, after)
+
+    async def store(for_s: int, rate: int | None) -> Stored:
+        return await asyncio.to_thread(_store, url, monitors, locations, for_s, rate, after)
+
+    alone = await store(UNPACED_S, None)
+    async with _kept(url) as upkeep:
+        both = await store(UNPACED_S, None)
         await _until_done(url)
-        before = _processor_s(keeper)
+        before = upkeep.spent_s()
         lags: list[float] = []
         stop = threading.Event()
         watch = asyncio.create_task(asyncio.to_thread(_watch, url, lags, stop))
-        paced = await asyncio.to_thread(_store, url, monitors, locations, seconds, RATE, after)
+        paced = await store(seconds, RATE)
         stop.set()
         await watch
         await _until_done(url)
-        spent = _processor_s(keeper) - before
-    found["stored_per_s_alone"] = alone.per_s
-    found["stored_per_s_beside_upkeep"] = both.per_s
-    found["us_per_result"] = spent / paced.results * 1e6
-    found["share_of_a_core"] = spent / paced.results * RATE
-    found["lag_s_p99"] = sorted(lags)[int(len(lags) * 0.99) - 1]
-    return found
+        us = (upkeep.spent_s() - before) / paced.results * 1e6
+    return {
+        "pairs": monitors * locations,
+        "us_per_result": us,
+        "us_of_medians": later_us[0],
+        "us_of_hour": later_us[1],
+        "share_of_a_core": (us + sum(later_us)) / 1e6 * RATE,
+        "lag_s_p99": sorted(lags)[int(len(lags) * 0.99) - 1],
+        "stored_per_s_alone": alone.per_s,
+        "stored_per_s_beside_upkeep": both.per_s,
+    }
+
+
+def _later_us(world: World) -> tuple[float, float]:
+    """What a result costs when its ten minutes and its hour are over: of the last one, undone."""
+    hour_at = world.last_hour() - HOUR
+    us = []
+    with world.connect() as connection, connection.transaction(force_rollback=True):
+        results = _run(connection, "hour_again", hour_at=hour_at)[0][0]
+        for step in ("sum_up_medians", "sum_up_hour"):
+            before = _processor_s(connection.info.backend_pid)
+            while _run(connection, step, to_at=hour_at + HOUR):
+                pass
+            us.append((_processor_s(connection.info.backend_pid) - before) / results * 1e6)
+    return us[0], us[1]
 
 
 @contextlib.asynccontextmanager
-async def _kept(url: str) -> Any:
-    """The collector's upkeep, running; the process id of its server process."""
-    upkeep = Upkeep(url)
+async def _kept(url: str) -> AsyncIterator[Timed]:
+    """The collector's upkeep, running."""
+    upkeep = Timed(url)
     task = asyncio.create_task(upkeep.run())
     try:
-        while True:
-            await asyncio.sleep(0.2)
-            with psycopg.connect(url) as connection:
-                rows = connection.execute(
-                    "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
-                    " AND objid = hashtext('vantage.upkeep')::bigint & 4294967295"
-                ).fetchall()
-            if rows:
-                yield rows[0][0]
-                return
+        await upkeep.is_settled.wait()
+        yield upkeep
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -12,6 +12,42 @@ SELECT format('%%I.%%I', chunk_schema, chunk_name) AS chunk
 FROM timescaledb_information.chunks
 WHERE hypertable_name = %(relation)s AND NOT is_compressed
 
+-- newest_chunk --
+SELECT format('%%I.%%I', chunk_schema, chunk_name) AS chunk
+FROM timescaledb_information.chunks
+WHERE hypertable_schema = 'vantage' AND hypertable_name = %(relation)s
+ORDER BY range_end DESC
+LIMIT 1
+
+-- hour_again --
+-- As if the hour had not been summed up yet; how many results it has.
+WITH medians AS (
+    DELETE FROM vantage.medians
+    WHERE bucket_at >= %(hour_at)s
+),
+totals AS (
+    DELETE FROM vantage.totals_1h
+    WHERE bucket_at >= %(hour_at)s
+),
+progress AS (
+    UPDATE vantage.rollup_progress SET
+        medians_to_at = %(hour_at)s,
+        medians_monitor_id = 0,
+        hours_to_at = %(hour_at)s,
+        hours_monitor_id = 0
+)
+SELECT sum(run)::bigint
+FROM vantage.rollups_1h
+WHERE bucket_at = %(hour_at)s
+
+-- sum_up_medians --
+SELECT vantage.sum_up_medians()
+WHERE (SELECT medians_to_at FROM vantage.rollup_progress) < %(to_at)s
+
+-- sum_up_hour --
+SELECT vantage.sum_up_hour()
+WHERE (SELECT hours_to_at FROM vantage.rollup_progress) < %(to_at)s
+
 -- ask overview_30d --
 WITH pairs AS (
     SELECT
