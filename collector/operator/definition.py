@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography import x509
 
-from collector.operator.table import cell
+from collector.operator.table import cell, heading
 
 Row = Mapping[str, Any]
 
@@ -32,8 +32,8 @@ def as_text(row: Row) -> str:
     }
     lines: list[tuple[str, str]] = []
     for name, value in {**row, "body": body_of(row)}.items():
-        texts = several.get(name) or [cell(None if name in several else value)]
-        lines += [(name.upper().replace("_", " "), text) for text in texts]
+        texts = several.get(name) or [cell(None if name in several else value, name)]
+        lines += [(heading(name), text) for text in texts]
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name.ljust(width)}  {text}" for name, text in lines)
 
@@ -44,9 +44,9 @@ def describe(assertion: Mapping[str, Any]) -> str:
         assertion["kind"],
         *(str(assertion[k]) for k in ("name", "expected") if k in assertion),
     ]
-    unit = " us" if assertion["kind"] == "limit" else ""
+    unit = "limit_us" if assertion["kind"] == "limit" else ""
     words += [f"at least {assertion['at_least']}"] if "at_least" in assertion else []
-    words += [f"at most {assertion['at_most']}{unit}"] if "at_most" in assertion else []
+    words += [f"at most {cell(assertion['at_most'], unit)}"] if "at_most" in assertion else []
     words += ["(else degraded)"] if assertion.get("degrades") else []
     return " ".join(words)
 

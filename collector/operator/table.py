@@ -18,21 +18,30 @@ def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: 
     if as_json:
         click.echo(json.dumps(rows, default=str, indent=2))
         return
-    table = [[name.upper().replace("_", " ") for name in columns]]
-    table += [[cell(row[name]) for name in columns] for row in rows]
+    table = [[heading(name) for name in columns]]
+    table += [[cell(row[name], name) for name in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
         padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
         click.echo("  ".join(padded).rstrip())
 
 
-def cell(value: object) -> str:
-    """Write one value as people read it; a dash for none."""
+def heading(name: str) -> str:
+    """Write a column's name as people read it; its unit stands with the values."""
+    return name.removeprefix("is_").removesuffix("_us").removesuffix("_s").upper().replace("_", " ")
+
+
+def cell(value: object, name: str = "") -> str:
+    """Write one value, of the column ``name``, as people read it; a dash for none."""
     match value:
         case None:
             return "-"
         case bool():
             return "yes" if value else "no"
+        case int() if name.endswith("_us"):
+            return f"{value / 1000:,.12g} ms"
+        case int() if name.endswith("_s"):
+            return f"{value} s"
         case datetime():
             return value.strftime("%Y-%m-%d %H:%M:%S %Z")
         case list():

@@ -194,11 +194,11 @@ def test_a_monitor_is_shown_to_people(vantage: Vantage) -> None:
     vantage("location", "add", "fra")
     vantage("monitor", "add", "https://a.example/", "--header=A: b", "--limit=wait=300ms")
     lines = vantage("monitor", "show", "1").output.splitlines()
-    assert "URL                   https://a.example/" in lines
-    assert "HEADERS               A: b" in lines
-    assert "ASSERTIONS            limit wait at most 300000 us (else degraded)" in lines
-    assert "BODY                  -" in lines
-    assert "IS PAUSED BY LICENCE  no" in lines
+    assert "URL                 https://a.example/" in lines
+    assert "HEADERS             A: b" in lines
+    assert "ASSERTIONS          limit wait at most 300 ms (else degraded)" in lines
+    assert "BODY                -" in lines
+    assert "PAUSED BY LICENCE   no" in lines
     missing = vantage("monitor", "show", "2")
     assert (missing.exit_code, "vantage monitor list" in missing.output) == (1, True)
 
