@@ -14,6 +14,9 @@ from typing import Any
 
 import psycopg
 
+from collector import db
+from collector.clock import now_us
+from collector.verdicts.judgement import Judgement
 from tests.support.collector import (
     Collector,
     Stream,
@@ -109,7 +112,6 @@ async def test_an_outage_is_confirmed_at_once_and_outlives_a_frozen_collector(
     places = [tmp_path / "one", tmp_path / "two"]
     for place in places:
         place.mkdir()
-    now_us = lambda: time.time_ns() // 1000  # noqa: E731
     with running_collector(url, places[0]) as first:
         execute(first, "UPDATE vantage.alert_rules SET closes_after_s = 1")
         await until(url, f"SELECT count(*) FROM ({LEADERS}) AS leaders", [(1,)])
@@ -288,3 +290,28 @@ async def test_slower_than_usual_opens_an_incident_that_says_by_how_much(
             ("b", "first"),
             ("b", "last"),
         ]
+
+
+async def test_an_agent_whose_clock_is_off_has_no_vote(database: Database) -> None:
+    configure(database.url(), locations=("a", "b"))
+    with psycopg.connect(database.url(), autocommit=True) as owner:
+        owner.execute(AGENTS)
+    async with await db.connect(database.url(role="vantage_collector")) as connection:
+        judgement = Judgement(connection)
+        for is_off, verdict in ((True, ("unknown", ("b",))), (False, ("down", ("a", "b")))):
+            await connection.execute(
+                "UPDATE vantage.agents SET is_clock_off = %s WHERE location = 'a'", [is_off]
+            )
+            await judgement.configure()
+            slots = [now_us() - back * 1000 for back in (3, 2, 1)]
+            for location in ("a", "b"):
+                await connection.execute(
+                    "INSERT INTO vantage.arrivals (agent_id, location, monitor_ids, slots_at_us,"
+                    " outcomes) VALUES (md5(%(location)s)::uuid, %(location)s, '{1,1,1}',"
+                    " %(slots)s, '{down,down,down}')",
+                    {"location": location, "slots": slots},
+                )
+            assert await judgement.hear() == 6
+            judgement.judge.judge(now_us())
+            found = judgement.judge.verdicts[1]
+            assert (found.state, found.failing) == verdict
