@@ -77,15 +77,25 @@ WHERE is_clock_off
 DELETE FROM vantage.arrivals
 
 -- arrivals --
+-- Some 2,000 results at a time, however many come at once: they are in memory as long as the loop
+-- hears them, and nothing else is done meanwhile.
 WITH oldest AS (
-    SELECT id
-    FROM vantage.arrivals
-    ORDER BY id
-    LIMIT 500
+    SELECT
+        id,
+        sum(cardinality(monitor_ids)) OVER (ORDER BY id) - cardinality(monitor_ids) AS before
+    FROM (
+        SELECT
+            id,
+            monitor_ids
+        FROM vantage.arrivals
+        ORDER BY id
+        LIMIT 200
+    ) AS next
 )
 DELETE FROM vantage.arrivals
 USING oldest
 WHERE arrivals.id = oldest.id
+    AND oldest.before < 2000
 RETURNING
     arrivals.id,
     (extract(epoch FROM arrivals.received_at) * 1000000)::bigint AS received_at_us,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.rows import dict_row
 
 from collector import db
 from collector.clock import now_us
@@ -315,3 +316,19 @@ async def test_an_agent_whose_clock_is_off_has_no_vote(database: Database) -> No
             judgement.judge.judge(now_us())
             found = judgement.judge.verdicts[1]
             assert (found.state, found.failing) == verdict
+
+
+def test_what_comes_at_once_is_heard_in_steps(database: Database) -> None:
+    """A region that comes back brings a hundred thousand results within seconds."""
+    with psycopg.connect(database.url(), autocommit=True, row_factory=dict_row) as connection:
+        for results in (1_500, 1_500, 1_500, 10):
+            connection.execute(
+                "INSERT INTO vantage.arrivals"
+                " (agent_id, location, monitor_ids, slots_at_us, outcomes)"
+                " VALUES (gen_random_uuid(), 'a', %s, %s, %s)",
+                [[1] * results, [1] * results, ["up"] * results],
+            )
+        steps = []
+        while rows := connection.execute(db.queries("verdicts")["arrivals"]).fetchall():
+            steps.append([len(row["monitor_ids"]) for row in rows])
+    assert steps == [[1_500, 1_500], [1_500, 10]]
