@@ -49,6 +49,8 @@ def test_a_new_monitor_is_probed_at_once_from_everywhere(
     assert "Probing new.example" in visitor.ask(f"/m/{added}/first").text
     centre.new_result("new.example", "fra", 40_000)
     assert f"/m/{added}/r/" in visitor.ask(f"/m/{added}/first").headers["location"]
+    # The other locations have none yet.
+    assert "Singapore without results" in visitor.ask(f"/m/{added}").text
 
 
 def test_an_address_without_a_scheme_is_https(visitor: Visitor, centre: Centre) -> None:
