@@ -22,6 +22,7 @@ INSTALL := install() { $(BIN)/uv pip install --quiet --python $(BIN)/python "$$@
 
 # What Python compiles is kept, although images of Python often forbid it (see tests/conftest.py).
 unexport PYTHONDONTWRITEBYTECODE
+export VANTAGE_SAVE_SCREENSHOTS ?= none
 
 .PHONY: up test check quick lint typecheck proto lock bundle region images clean prepared browser database
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import structlog
 
-from dashboard import db, identity_provider, log, mail, payments, server
+from dashboard import db, identity_provider, log, mail, payments
 from dashboard.access_log import AccessLog
 from dashboard.errors import DashboardError
 from dashboard.identity_provider import IdentityProvider
@@ -261,6 +261,9 @@ def serve(
             log_level=log_level,
         )
         db.require(settings.database)
+        # Takes most of the start: who is helped, or told what is wrong, need not wait for it.
+        from dashboard import server
+
         with server.listen(settings.host, settings.port) as listening:
             address = _address(listening, "https" if settings.tls_cert else "http")
             structlog.get_logger().info("report_centre_started", address=address)

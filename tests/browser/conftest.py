@@ -115,9 +115,15 @@ def sign_in(page: Page, *, email: str = seed.EMAIL, password: str = seed.PASSWOR
 
 
 def keep_picture(page: Page, name: str, *, for_the_readme: bool = False) -> None:
-    """Save what the page looks like; the README's pictures only where asked to."""
+    """Save what the page looks like, in tests/artefacts; where asked to, the README's pictures too.
+
+    ``make test`` asks for none: they would be a third of what it takes to look at every page.
+    """
+    wanted = os.environ.get("VANTAGE_SAVE_SCREENSHOTS")
+    if wanted == "none":
+        return
     artefacts = ROOT / "tests" / "artefacts"
     artefacts.mkdir(exist_ok=True)
     page.screenshot(path=artefacts / f"{name}.png", full_page=True)
-    if for_the_readme and os.environ.get("VANTAGE_SAVE_SCREENSHOTS") == "1":
+    if for_the_readme and wanted == "1":
         page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png", full_page=True)
