@@ -41,23 +41,14 @@ RETURNS TABLE (
     total_histogram numeric)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
-DECLARE
-    hours CONSTANT text := vantage.hours_between(from_at, to_at);
 BEGIN
     RETURN QUERY EXECUTE format($statement$
-        SELECT monitor_id, location, NULL::timestamptz, sum(run), sum(degraded), sum(down),
-            vantage.merge(total_histogram)
+        SELECT monitor_id, location, bucket_at, sum(run), sum(degraded), sum(down),
+            CASE WHEN grouping(bucket_at) = 1 THEN vantage.merge(total_histogram) END
         FROM (%s) AS hours
         WHERE monitor_id = ANY($1)
-        GROUP BY monitor_id, location
-        $statement$, hours)
-    USING monitor_ids;
-    RETURN QUERY EXECUTE format($statement$
-        SELECT monitor_id, NULL::text, bucket_at, sum(run), sum(degraded), sum(down), NULL::numeric
-        FROM (%s) AS hours
-        WHERE monitor_id = ANY($1)
-        GROUP BY monitor_id, bucket_at
-        $statement$, hours)
+        GROUP BY GROUPING SETS ((monitor_id, location), (monitor_id, bucket_at))
+        $statement$, vantage.hours_between(from_at, to_at))
     USING monitor_ids;
 END
 $$;
