@@ -11,7 +11,7 @@ AS $$
         ('state', 'Down, Slow, Up, Not watched, or Certificate expires', 'Down'),
         ('monitor', 'The monitor''s name', 'Shop'),
         ('url', 'What it watches', 'https://shop.example/'),
-        ('summary', 'The cause, from where, and since when',
+        ('summary', 'The cause, from where, and since when by the channel''s clocks',
             'TCP connect timed out from 2 of 5 locations (Frankfurt and Singapore). Since '
             '25 Nov 2026, 13:32 UTC.'),
         ('cause', 'The code of the cause (docs/failures.md)', 'connect_timeout'),
