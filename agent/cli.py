@@ -395,15 +395,10 @@ def probe(
 
 
 async def _probe_once(monitor: Monitor, trust_ca: Path | None) -> Result:
-    from importlib import import_module
-
+    from agent.needed import load_needed
     from agent.probe import Prober
 
-    # An agent loads these when a probe first needs them; here that would hold up the only probe.
-    if monitor.url.startswith("dns:"):
-        import_module("agent.schemes.question")
-    if monitor.kind == "page":
-        import_module("selectolax.lexbor")
+    load_needed(monitor)
     prober = Prober(allow_networks=_EVERY_NETWORK, trust_ca=trust_ca)
     try:
         return await prober.probe(monitor)

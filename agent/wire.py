@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from google.protobuf.message import DecodeError
 
 from agent.missed import Missed
+from agent.needed import load_needed
 from agent.request import check_request
 from agent.resolv_conf import parse_server
 from agent.result import (
@@ -145,7 +146,10 @@ class Assigned:
 
 
 def assignments(message: monitor_pb2.Assignments) -> Assigned:
-    """Read what the collector wants probed; what is wrong with one monitor is no other's fault."""
+    """Read what the collector wants probed; what is wrong with one monitor is no other's fault.
+
+    What a monitor needs to be probed is loaded: not to be called in a loop that probes.
+    """
     assigned = Assigned([], {})
     for each in message.assignments:
         monitor, problem = each.monitor, ""
@@ -157,6 +161,7 @@ def assignments(message: monitor_pb2.Assignments) -> Assigned:
             continue
         try:
             probed = _monitor(monitor)
+            load_needed(probed)
         except ValueError as error:
             probed = Monitor(monitor.id, monitor.url, monitor.interval_us)
             problem = assigned.unusable[monitor.id] = str(error)
