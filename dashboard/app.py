@@ -257,7 +257,8 @@ async def _error(request: Request, status: int, title: str, message: str) -> Res
     visitor: Visitor | None = getattr(request.state, "visitor", None)
     if visitor is None and status < 500:
         visitor = await _visitor(request)
-    return page(request, "error.html", status, title=title, message=message, visitor=visitor)
+    told = {"title": title, "message": message, "may_pass": status == 503}
+    return page(request, "error.html", status, visitor=visitor, **told)
 
 
 async def _visitor(request: Request) -> Visitor | None:

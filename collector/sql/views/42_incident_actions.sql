@@ -223,16 +223,21 @@ LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     own_id CONSTANT integer := vantage.require_role('editor');
+    unknown_id integer;
 BEGIN
     -- Two at one time must not make a circle together.
     PERFORM FROM vantage.accounts WHERE id = own_id FOR UPDATE;
-    IF EXISTS (
-        SELECT FROM unnest(given_monitor_id || given_parents) AS wanted (id)
-        WHERE NOT EXISTS (
-            SELECT FROM vantage.monitors
-            WHERE monitors.id = wanted.id AND account_id = own_id AND removed_at IS NULL)
-    ) THEN
+    SELECT wanted.id INTO unknown_id
+    FROM unnest(given_monitor_id || given_parents) WITH ORDINALITY AS wanted (id, place)
+    WHERE NOT EXISTS (
+        SELECT FROM vantage.monitors
+        WHERE monitors.id = wanted.id AND account_id = own_id AND removed_at IS NULL)
+    ORDER BY place LIMIT 1;
+    IF unknown_id = given_monitor_id THEN
         RAISE EXCEPTION 'There is no such monitor in your account.' USING ERRCODE = 'VA404';
+    ELSIF unknown_id IS NOT NULL THEN
+        RAISE EXCEPTION 'There is no monitor % in your account to depend on.', unknown_id
+            USING ERRCODE = 'VA400';
     END IF;
     DELETE FROM vantage.monitor_dependencies WHERE monitor_id = given_monitor_id;
     IF EXISTS (

@@ -70,6 +70,9 @@ def test_what_a_monitor_depends_on(program: Program, centre: Centre) -> None:
     assert program.get(path) == {"parents": [parent]}
     circle = sent(program, "PUT", f"/monitors/{parent}/dependencies", 400, parents=[child])
     assert "cannot depend on itself" in circle["detail"]
+    unknown = sent(program, "PUT", path, 400, parents=[parent, 999_999])
+    assert "no monitor 999999 in your account" in unknown["detail"]
+    assert sent(program, "PUT", "/monitors/999999/dependencies", 404, parents=[parent])
     assert sent(program, "PUT", path, 200, parents=[]) == {"parents": []}
 
 

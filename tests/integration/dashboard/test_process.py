@@ -201,6 +201,9 @@ def test_it_outlives_its_database(databases: Databases, tmp_path: Path) -> None:
                 [database.name],
             )
             assert health() == 503
+            page = Visitor(centre).ask("/incidents", Cookie="vantage=any")
+            assert page.status == 503
+            assert '<a href="">Try again</a>' in page.text
             connection.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true".encode())
         deadline = time.monotonic() + 20
         while health() != 200:
