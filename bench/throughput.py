@@ -291,6 +291,7 @@ class Bench:
             speed = await self.measured("backlog", self.drained, copy_speed)
             self.memory_mb["after a backlog"] = peak_mb(pid)
             for share in self.shares:
+                await self.rolled_up()
                 await self.steady(share, speed * share, copy_speed)
         finally:
             for task in tasks:
@@ -298,6 +299,13 @@ class Bench:
             await asyncio.gather(*tasks, return_exceptions=True)
         [row] = fetch(self.local.url(), "SELECT count(*) AS stored FROM vantage.results")
         assert row["stored"] == sum(agent.made for agent in self.fleet.agents), row
+
+    async def rolled_up(self) -> None:
+        """Wait until the rollups of all that is stored are made: they are not the next flow's."""
+        behind = "SELECT EXISTS (SELECT FROM vantage.ingested) AS is_behind"
+        is_behind = lambda: fetch(self.local.url(), behind)[0]["is_behind"]  # noqa: E731
+        while await asyncio.to_thread(is_behind):  # noqa: ASYNC110 - sampling
+            await asyncio.sleep(SAMPLE_EVERY_S)
 
     async def steady(self, share: float, speed: float, copy_speed: float) -> None:
         """Have so many results a second come, and time their acknowledgements."""
