@@ -175,7 +175,12 @@ _NUMBERS = {
 
 def curl_failure(error: CurlError, phase: str) -> Failure:
     """Name what libcurl reports, given the phase the exchange had reached."""
-    is_of_system = phase == "connect" or error.number in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR)
+    # Of a page's resource that could not be connected, the marks tell another phase than connect.
+    is_of_system = phase == "connect" or error.number in (
+        pycurl.E_COULDNT_CONNECT,
+        pycurl.E_RECV_ERROR,
+        pycurl.E_SEND_ERROR,
+    )
     if not is_of_system or error.number == pycurl.E_OPERATION_TIMEDOUT:
         # It was an attempt at another address that a system call is to blame for.
         error = replace(error, os_errno=0)
