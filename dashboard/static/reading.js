@@ -1,6 +1,8 @@
 // Charts that the server drew whole, such as bands and heat maps: read a cell at a time, by keys or
 // by pointing. A cell's words are its title.
 
+import { rewriteTitles } from "./times.js";
+
 // As the template says it before anything was pointed at.
 const INVITATION = "Point at it to read a value.";
 
@@ -82,6 +84,8 @@ function open(reader, at) {
 
 /** @param {Element} cell */
 function words(cell) {
+  // Who is quick reads it before all of the page's were rewritten.
+  rewriteTitles(cell);
   const row = cell.closest("[data-row]")?.getAttribute("data-row");
   return `${row ? `${row}, ` : ""}${cell.querySelector("title")?.textContent ?? ""}`;
 }

@@ -345,7 +345,9 @@ def test_dragging_zooms_and_escape_resets(new_page: NewPage, centre: Centre) -> 
     page = new_page()
     page.goto(f"/m/{centre.monitor(CHECKOUT)}")
     expect(page.locator("canvas")).to_have_count(5)
-    box = page.locator(".chart .u-over").first.bounding_box()
+    drawn = page.locator(".chart .u-over").first
+    drawn.scroll_into_view_if_needed()
+    box = drawn.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + 60, box["y"] + 50)
     page.mouse.down()
