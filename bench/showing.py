@@ -213,9 +213,11 @@ def in_a_browser(address: str) -> tuple[str, dict[str, dict[str, Any]]]:
                 opened = fresh.new_page()
                 opened.goto(PAGES[name][0], wait_until="load")
                 # The page's own policy lets nothing be waited for inside it.
-                while name != "overview" and not opened.evaluate("window.drawnAt"):
+                run = opened.evaluate(READ)
+                while run["paint"] is None or (name != "overview" and run["drawn"] is None):
                     time.sleep(0.02)
-                runs.append(opened.evaluate(READ))
+                    run = opened.evaluate(READ)
+                runs.append(run)
                 fresh.close()
             runs.sort(key=lambda run: run["drawn"] or run["paint"])
             found[name] = runs[len(runs) // 2]
