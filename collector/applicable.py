@@ -18,8 +18,12 @@ _BODY = ("body_contains", "body_matches")
 _HTTP_ONLY = ("status", "json_equals", "size", "url", "http_version")
 # What collector.terms and collector.secret hold.
 _TERMS = (
-    *("secret_headers", "client_certificate", "client_key"),
-    *("authority", "proxy", "phase_timeouts"),
+    "secret_headers",
+    "client_certificate",
+    "client_key",
+    "authority",
+    "proxy",
+    "phase_timeouts",
 )
 
 

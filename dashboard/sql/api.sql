@@ -17,10 +17,7 @@ SELECT
         ORDER BY location) AS locations,
     paused_at,
     created_at,
-    jsonb_build_object(
-        'method', method, 'headers', headers, 'body', body, 'ip_version', ip_version,
-        'is_paired', is_paired, 'http_version', http_version, 'is_insecure', is_insecure,
-        'is_uncompressed', is_uncompressed, 'max_redirects', max_redirects) AS request,
+    request,
     assertions,
     secrets
 FROM report.monitors

@@ -15,10 +15,7 @@ SELECT
     ARRAY(
         SELECT location FROM report.monitor_locations
         WHERE monitor_locations.monitor_id = monitors.id) AS locations,
-    jsonb_build_object(
-        'method', method, 'headers', headers, 'body', body, 'ip_version', ip_version,
-        'is_paired', is_paired, 'http_version', http_version, 'is_insecure', is_insecure,
-        'is_uncompressed', is_uncompressed, 'max_redirects', max_redirects) AS request,
+    request,
     assertions,
     secrets
 FROM report.monitors

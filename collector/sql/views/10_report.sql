@@ -56,7 +56,12 @@ SELECT
     assertions,
     ARRAY(
         SELECT unnest(names) FROM vantage.monitor_secrets
-        WHERE monitor_secrets.monitor_id = monitors.id) AS secrets
+        WHERE monitor_secrets.monitor_id = monitors.id) AS secrets,
+    jsonb_build_object(
+        'method', method, 'headers', headers, 'body', vantage.as_text(body),
+        'ip_version', ip_version, 'is_paired', is_paired, 'http_version', http_version,
+        'is_insecure', is_insecure, 'is_uncompressed', is_uncompressed,
+        'max_redirects', max_redirects) AS request
 FROM vantage.monitors
 WHERE account_id = vantage.current_account() AND removed_at IS NULL;
 COMMENT ON VIEW report.monitors IS 'The account''s monitors, less the removed ones.';
@@ -88,6 +93,8 @@ COMMENT ON COLUMN report.monitors.assertions IS
     'What must be true of the answer, as in vantage.monitors.';
 COMMENT ON COLUMN report.monitors.secrets IS
     'What is set that nobody is shown: names of headers, "client key", "proxy password".';
+COMMENT ON COLUMN report.monitors.request IS
+    'What is asked, as report.define_monitor() takes it: columns by their names.';
 COMMENT ON COLUMN report.monitors.kind IS
     'request: the URL alone; page: also what its document asks for.';
 
