@@ -15,6 +15,7 @@ import struct
 import time
 from collections.abc import Iterator
 from ipaddress import ip_address
+from typing import NamedTuple
 
 # Linux: include/uapi/asm-generic/socket.h; the socket module does not name it.
 _SO_TIMESTAMPING = 37
@@ -23,6 +24,14 @@ _BOTH_WAYS = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 11
 # Three dates, of which the first is the kernel's; and beside that of what left, what it is about.
 _DATES = struct.Struct("@6l")
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_DATES.size) + socket.CMSG_SPACE(64)
+
+
+class Datagram(NamedTuple):
+    """What has arrived, and when, on the monotonic clock; not ``is_dated``: when it was read."""
+
+    data: bytes
+    at_ns: int
+    is_dated: bool
 
 
 def connected(
@@ -76,19 +85,20 @@ def _wake(ready: asyncio.Future[None]) -> None:
         ready.set_result(None)
 
 
-def datagrams(sock: socket.socket) -> Iterator[tuple[bytes, int]]:
-    """Read what has arrived: each datagram, and when, on the monotonic clock."""
+def datagrams(sock: socket.socket) -> Iterator[Datagram]:
+    """Read what has arrived."""
     is_empty = True
     while True:
         try:
-            datagram, ancillary, _, _ = sock.recvmsg(4096, _ANCILLARY_BYTES)
+            data, ancillary, _, _ = sock.recvmsg(4096, _ANCILLARY_BYTES)
         except BlockingIOError:
             if is_empty:
                 # What woke us was a date that came late, and would again.
                 _left_ns(sock)
             return
         is_empty = False
-        yield datagram, _dated_ns(ancillary) or time.monotonic_ns()
+        dated_ns = _dated_ns(ancillary)
+        yield Datagram(data, dated_ns or time.monotonic_ns(), bool(dated_ns))
 
 
 def _left_ns(sock: socket.socket) -> int:

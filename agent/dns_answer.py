@@ -6,8 +6,9 @@ Source: RFC 1035, section 4.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import socket
 import struct
+import time
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
@@ -16,9 +17,15 @@ import dns.flags
 import dns.message
 from dns.rdatatype import RdataType
 
+from agent.datagram import readable
 from agent.dns_message import Question
 from agent.dns_query import Reply, nothing, refused
-from agent.resolv_conf import Address, Server
+from agent.event import Connection, came_ns, stamp
+from agent.resolv_conf import Address, Server, family_of
+
+# Before every message by TCP: how long it is.
+_LENGTH = struct.Struct("!H")
+_CHUNK_BYTES = 65536
 
 
 def match(
@@ -39,23 +46,46 @@ def match(
     return None, None
 
 
-async def ask_by_tcp(server: Server, question: dns.message.QueryMessage) -> dns.message.Message:
-    """Ask for what a datagram cannot hold. Raises: OSError."""
-    reader, writer = await asyncio.open_connection(*server)
+async def ask_by_tcp(
+    server: Server, question: dns.message.QueryMessage
+) -> tuple[dns.message.Message, int]:
+    """Ask for what a datagram cannot hold; return it, and when the last of it had come.
+
+    Raises: OSError.
+    """
+    loop = asyncio.get_running_loop()
+    wire = question.to_wire()
+    kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+    with socket.socket(family_of(ip_address(server[0])), kind) as sock:
+        stamp(sock)
+        await loop.sock_connect(sock, server)
+        await loop.sock_sendall(sock, _LENGTH.pack(len(wire)) + wire)
+        answer, at_ns = await _receive(sock)
     try:
-        wire = question.to_wire()
-        writer.write(struct.pack("!H", len(wire)) + wire)
-        (length,) = struct.unpack("!H", await reader.readexactly(2))
-        message = dns.message.from_wire(await reader.readexactly(length))
-    except (asyncio.IncompleteReadError, dns.exception.DNSException, ValueError) as error:
+        message = dns.message.from_wire(answer)
+    except (dns.exception.DNSException, ValueError) as error:
         raise OSError(f"the answer by TCP was unusable: {error}") from error
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
     if not question.is_response(message):
         raise OSError("the answer by TCP was to another question")
-    return message
+    return message, at_ns
+
+
+async def _receive(sock: socket.socket) -> tuple[bytes, int]:
+    """Read one message, and the kernel's date of what completed it. Raises: OSError."""
+    loop = asyncio.get_running_loop()
+    connection = Connection(sock, None)
+    octets = bytearray()
+    while True:
+        await readable(sock)
+        at_ns = came_ns(connection) or time.monotonic_ns()
+        chunk = await loop.sock_recv(sock, _CHUNK_BYTES)
+        if not chunk:
+            raise OSError(f"the answer by TCP ended after {len(octets)} bytes")
+        octets += chunk
+        if len(octets) >= _LENGTH.size:
+            end = _LENGTH.size + _LENGTH.unpack_from(octets)[0]
+            if len(octets) >= end:
+                return bytes(octets[_LENGTH.size : end]), at_ns
 
 
 def read(message: dns.message.Message, kind: RdataType, server: Server, at_ns: int) -> Reply:

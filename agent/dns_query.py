@@ -78,7 +78,7 @@ async def _collect(
     loop = asyncio.get_running_loop()
     while waiting:
         await readable(sock)
-        for datagram, at_ns in datagrams(sock):
+        for datagram, at_ns, _ in datagrams(sock):
             found = _plain(datagram, waiting, server, at_ns)
             found = found or await _odd(datagram, waiting, server, at_ns)
             if found is None:
@@ -115,8 +115,7 @@ async def _odd(
     if kind is None:
         return None
     if message is None:
-        message = await dns_answer.ask_by_tcp(server, waiting[kind].message)
-        at_ns = time.monotonic_ns()
+        message, at_ns = await dns_answer.ask_by_tcp(server, waiting[kind].message)
     return kind, dns_answer.read(message, kind, server, at_ns)
 
 

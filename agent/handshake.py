@@ -32,7 +32,9 @@ MESSAGE_BYTES_MAX = 64 * 1024
 _CERTIFICATE = 11
 _AGREED = b"SSL connection using TLSv"
 _MISMATCH = b"SSL: no alternative certificate subject name matches"
-
+# What both begin with, and hardly anything else.
+_ABOUT_TLS = b"SSL"
+_TOLD, _SHOWN = pycurl.INFOTYPE_TEXT, pycurl.INFOTYPE_SSL_DATA_IN
 
 # Of one certificate: name and value, such as Cert and the whole of it as PEM.
 Fields = Sequence[tuple[bytes, bytes]]
@@ -55,16 +57,15 @@ class Trace:
         self.mismatch = ""
 
     def on_debug(self, kind: int, data: bytes) -> None:
-        """Keep the few things that matter, of fifty; libcurl must not see it raise."""
-        if kind == pycurl.INFOTYPE_TEXT:
+        """Keep the few things that matter, of seventy; libcurl must not see it raise."""
+        if kind == _SHOWN:
+            if 4 < len(data) <= MESSAGE_BYTES_MAX and data[0] == _CERTIFICATE:
+                self._message = data
+        elif kind == _TOLD and data.startswith(_ABOUT_TLS):
             if data.startswith(_AGREED):
                 self._agreed = data
             elif data.startswith(_MISMATCH):
                 self.mismatch = data.decode("utf-8", "replace").strip()
-        elif kind == pycurl.INFOTYPE_SSL_DATA_IN and (
-            4 < len(data) <= MESSAGE_BYTES_MAX and data[0] == _CERTIFICATE
-        ):
-            self._message = data
 
     def handshake(self, shown: Sequence[Fields] = ()) -> Handshake | None:
         """Return what was seen; ``shown``: libcurl's CERTINFO. None: no certificate was."""

@@ -16,7 +16,9 @@ from agent.result import Phases
 
 
 class PhaseLimiter:
-    """Watches one transfer from now on; ``look`` is to be called whenever it may have come on.
+    """Watches one transfer, from when its first socket is ``opened``.
+
+    ``look`` is to be called whenever it may have come on.
 
     ``expire`` is told in words which phase took too long, never from within one of libcurl's own
     callbacks.
@@ -34,11 +36,19 @@ class PhaseLimiter:
         self._is_tls = is_tls
         self._marks = marks
         self._expire = expire
-        self._began_us = time.monotonic_ns() // 1000
+        self._began_us = 0
         self._connected_us = 0
         self._timer: asyncio.TimerHandle | None = None
         self._phase = ""
-        self._enter("connect", 0)
+
+    def opened(self) -> None:
+        """Take note that a socket is about to be connected.
+
+        With the first libcurl's own time has begun, which a busy loop may hold up for long.
+        """
+        if not self._began_us:
+            self._began_us = time.monotonic_ns() // 1000
+            self._enter("connect", 0)
 
     def connected(self) -> None:
         """Take note that TCP is connected: libcurl's mark of it is set only with that of TLS."""
@@ -66,9 +76,10 @@ class PhaseLimiter:
         self._phase = phase
         limit_us = getattr(self._limits, f"{phase}_us")
         if limit_us is not None:
-            left_s = max(0, entered_us + limit_us - self._now_us()) / 1e6
+            # Whole milliseconds, rounded up: the loop rounds, and a phase must not end too early.
+            left_ms = max(0, -(-(entered_us + limit_us - self._now_us()) // 1000))
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(left_s, self._on_time, phase, limit_us)
+            self._timer = loop.call_later(left_ms / 1000, self._on_time, phase, limit_us)
 
     def _on_time(self, phase: str, limit_us: int) -> None:
         self.look()

@@ -315,6 +315,8 @@ class Handle:
         """Learn the descriptor of the socket just made, which is libcurl's own."""
         self._descriptor = descriptor
         self._multi.expect(descriptor, self._connections[-1])
+        if self._limiter is not None:
+            self._limiter.opened()
         return int(pycurl.SOCKOPT_OK)
 
     def _on_expired(self, words: str) -> None:

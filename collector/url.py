@@ -22,6 +22,13 @@ DNS_TYPES = (
     *("A", "AAAA", "CAA", "CNAME", "DNSKEY", "DS", "HTTPS", "MX", "NAPTR"),
     *("NS", "PTR", "SOA", "SRV", "SVCB", "TLSA", "TXT"),
 )
+_LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}")
+# A host whose last label is a number is an IPv4 address (WHATWG URL), and agents take just one way
+# of writing it.
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"({_OCTET}\.){{3}}{_OCTET}")
 
 
 def check_url(url: str) -> None:
@@ -41,12 +48,17 @@ def check_url(url: str) -> None:
 
 def complaint(parts: SplitResult) -> str | None:
     """Say what is wrong with a URL taken apart; None: nothing."""
-    scheme = parts.scheme
+    scheme, host = parts.scheme, (parts.hostname or "").removesuffix(".")
     if scheme not in SCHEMES:
         others = ", ".join(each for each in SCHEMES if each not in HTTP)
         return f"it does not begin with http:// or https://, nor with one of {others}"
     if not parts.hostname:
         return "it names no host"
+    # Of names in other letters agents make ASCII, and judge that.
+    if host.isascii() and ":" not in host and not _HOST_NAME.fullmatch(host):
+        return "its host is no valid host name"
+    if _NUMBER.fullmatch(host.rpartition(".")[2]) and not _IPV4.fullmatch(host):
+        return "its host is no IPv4 address; write it as four numbers, such as 192.0.2.1"
     if parts.port == 0:
         return "port 0 cannot be connected to"
     if parts.username is not None:

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from time import monotonic_ns
 
 from agent.content import Content
-from agent.datagram import connected, datagrams, readable, send
+from agent.datagram import Datagram, connected, datagrams, readable, send
 from agent.failure import Code, os_failure
 from agent.guard import Address
 from agent.result import Exchange, Failure, Phases, Pings, Request
@@ -76,6 +76,8 @@ class Icmp:
             total_us=(dns_us or 0) + wait_us,
             target_ip=address.packed,
             local_ip=local_ip,
+            # What is lost may have been missed.
+            doubt_us=0 if echoes.are_dated and len(rounds_us) == PINGS else None,
             pings=Pings(
                 echoes.sent,
                 len(rounds_us),
@@ -105,13 +107,17 @@ class Icmp:
 
 
 class _Echoes:
-    """A row of echo requests; ``rounds_us``: number -> round trip of those that came back."""
+    """A row of echo requests; ``rounds_us``: number -> round trip of those that came back.
+
+    ``are_dated``: the kernel dated each that did.
+    """
 
     def __init__(self, version: int) -> None:
         _, self._request, self._reply = _V4 if version == 4 else _V6
         self._token = secrets.token_bytes(_TOKEN_BYTES)
         self._sent_ns: dict[int, int] = {}
         self.rounds_us: dict[int, int] = {}
+        self.are_dated = True
 
     @property
     def sent(self) -> int:
@@ -131,17 +137,19 @@ class _Echoes:
         """Read replies until all are there; ``rest``: there will be more to send."""
         while rest or len(self.rounds_us) < self.sent:
             await readable(sock)
-            for datagram, at_ns in datagrams(sock):
-                self._take(datagram, at_ns)
+            for datagram in datagrams(sock):
+                self._take(datagram)
 
-    def _take(self, datagram: bytes, at_ns: int) -> None:
-        if len(datagram) < _HEADER.size + _TOKEN_BYTES:
+    def _take(self, datagram: Datagram) -> None:
+        data, at_ns, is_dated = datagram
+        if len(data) < _HEADER.size + _TOKEN_BYTES:
             return
-        kind, _, _, _, number = _HEADER.unpack_from(datagram)
-        token = datagram[_HEADER.size : _HEADER.size + _TOKEN_BYTES]
+        kind, _, _, _, number = _HEADER.unpack_from(data)
+        token = data[_HEADER.size : _HEADER.size + _TOKEN_BYTES]
         sent_ns = self._sent_ns.get(number)
         if kind == self._reply and token == self._token and sent_ns is not None:
             self.rounds_us.setdefault(number, max(0, at_ns - sent_ns) // 1000)
+            self.are_dated = self.are_dated and is_dated
 
 
 def _forbidden(error: PermissionError) -> Failure:

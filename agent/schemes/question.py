@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import dns.exception
 import dns.flags
@@ -54,8 +54,7 @@ async def ask_in_turn(
     """Ask what a dns URL asks; ``source``: where from, None: the kernel's choice."""
     question = dns.message.make_query(target.name, target.type, use_edns=0, payload=_PAYLOAD_BYTES)
     watch: Stopwatch | None = None
-    at_ns: int | None = None
-    message: dns.message.Message | None = None
+    heard: _Heard | None = None
     for address, limit_s in in_turn(addresses, timeout_us):
         local_ip = b""
         try:
@@ -64,54 +63,69 @@ async def ask_in_turn(
                 async with asyncio.timeout(limit_s):
                     left_ns = send(sock, question.to_wire())
                     watch = watch or Stopwatch("wait", left_ns)
-                    message, at_ns = await _answer(sock, question, (str(address), target.port))
-            failure = _problem(message, target)
+                    heard = await _answer(sock, question, (str(address), target.port))
+            failure = _problem(heard.message, target)
             break
         except TimeoutError:
             failure = Failure(Code.TIMEOUT_WAIT, "the name server did not answer in time")
         except OSError as error:
             failure = os_failure(error)
     # Where no question could leave, nothing was waited for.
-    wait_us = None if watch is None else watch.stop(at_ns)["wait_us"]
-    text = "" if message is None else "\n".join(sorted(_records(message)))
+    wait_us = None if watch is None else watch.stop(heard and heard.at_ns)["wait_us"]
+    text = "\n".join(sorted(_records(heard.message))) if heard else ""
+    is_at_once = heard is not None and heard.is_at_once and address == addresses[0]
     if content is not None:
         content.on_body(text.encode())
     exchange = Exchange(
         url=target.url,
         phases=Phases(dns_us=dns_us, wait_us=wait_us),
         total_us=(dns_us or 0) + (wait_us or 0),
-        body_bytes=0 if message is None else len(message.wire or b""),
+        body_bytes=len(heard.message.wire or b"") if heard else 0,
         target_ip=address.packed,
         target_port=target.port,
         local_ip=local_ip,
+        doubt_us=0 if is_at_once else None,
         answer=printable(text),
     )
     return exchange, failure, ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """An answer; ``at_ns``: when it arrived, on the monotonic clock.
+
+    ``is_at_once``: it is that to the first datagram, by the kernel's date: nothing that the agent
+    did can have delayed it.
+    """
+
+    message: dns.message.Message
+    at_ns: int
+    is_at_once: bool
+
+
 async def _answer(
     sock: socket.socket, question: dns.message.QueryMessage, server: tuple[str, int]
-) -> tuple[dns.message.Message, int]:
-    """Return the answer, and when it arrived on the monotonic clock. Raises: OSError."""
+) -> _Heard:
+    """Wait for the answer to what was sent, and ask again and elsewhere. Raises: OSError."""
+    is_first = True
     while True:
         try:
             async with asyncio.timeout(_AGAIN_S):
-                message, at_ns = await _receive(sock, question)
+                heard = await _receive(sock, question)
         except TimeoutError:
+            is_first = False
             send(sock, question.to_wire())
             continue
-        if message.flags & dns.flags.TC:
-            return await ask_by_tcp(server, question), time.monotonic_ns()
-        return message, at_ns
+        if heard.message.flags & dns.flags.TC:
+            return _Heard(*await ask_by_tcp(server, question), is_at_once=False)
+        return heard if is_first else replace(heard, is_at_once=False)
 
 
-async def _receive(
-    sock: socket.socket, question: dns.message.QueryMessage
-) -> tuple[dns.message.Message, int]:
+async def _receive(sock: socket.socket, question: dns.message.QueryMessage) -> _Heard:
     """Read until the answer is there; what is stray, forged or garbage is passed over."""
     while True:
         await readable(sock)
-        for datagram, at_ns in datagrams(sock):
+        for datagram, at_ns, is_dated in datagrams(sock):
             try:
                 message = dns.message.from_wire(
                     datagram, ignore_trailing=True, raise_on_truncation=False
@@ -119,7 +133,7 @@ async def _receive(
             except (dns.exception.DNSException, ValueError):
                 continue
             if question.is_response(message):
-                return message, at_ns
+                return _Heard(message, at_ns, is_dated)
 
 
 def _problem(message: dns.message.Message, target: Target) -> Failure | None:

@@ -12,6 +12,13 @@ AS $$
             'it begins with no scheme, such as https://'
         WHEN authority ~ '@' THEN 'it holds a user name, which would be shown to everybody'
         WHEN parts IS NULL OR parts[1] = '' THEN 'it names no host'
+        WHEN parts[1] ~ '^[ -Z\\^-~]+$' AND (length(host) > 253 OR host !~*
+            '^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$')
+            THEN 'its host is no valid host name'
+        WHEN host ~* '(^|\.)([0-9]+|0x[0-9a-f]*)$' AND host !~ (
+            '^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}'
+            '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])$') THEN
+            'its host is no IPv4 address; write it as four numbers, such as 192.0.2.1'
         WHEN given_url ~* '^(tcp|tls)://' AND COALESCE(parts[2], ':') = ':' THEN
             'it names no port; write it like tcp://shop.example:5432'
         WHEN given_url ~* '^icmp://' AND NULLIF(parts[2], ':') IS NOT NULL THEN
@@ -31,6 +38,7 @@ AS $$
     FROM (SELECT substring(given_url FROM '^[^:]+://([^/?#]*)')) AS split (authority)
     CROSS JOIN LATERAL (SELECT regexp_match(
         authority, '^(\[[0-9A-Fa-f:.]+\]|[^\[\]:]*)(:.*)?$')) AS host_and_port (parts)
+    CROSS JOIN LATERAL (SELECT regexp_replace(parts[1], '\.$', '')) AS named (host)
 $$;
 COMMENT ON FUNCTION vantage.url_problem IS
     'Why no agent could probe this address. NULL: nothing is wrong with its form; which schemes '

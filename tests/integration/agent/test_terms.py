@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, replace
@@ -460,10 +461,12 @@ async def test_each_phase_ends_at_its_own_limit(
             request = Request(phase_timeouts=limits)
             if phase == "send":
                 request = replace(request, method="POST", body=body)
+            # A busy loop, before libcurl begins: that is not the target's time.
+            asyncio.get_running_loop().call_soon(time.sleep, 0.05)
             result = await probe(prober, url, request=request)
             assert failed(result) == (code, phase), result
             spent_us = getattr(result.exchanges[0].phases, f"{phase}_us")
-            assert limit_us - 3_000 <= spent_us < limit_us + 500_000, (phase, spent_us)
+            assert limit_us <= spent_us < limit_us + 500_000, (phase, spent_us)
         await prober.close()
 
 

@@ -11,6 +11,7 @@ import pytest
 from psycopg.errors import CheckViolation
 from selectolax.lexbor import LexborHTMLParser
 
+from agent import url as agent_url
 from collector.assertion import check_assertions
 from collector.errors import CollectorError
 from collector.url import check_url
@@ -329,6 +330,11 @@ URLS = [
     "https://a.example:99999/", "https://a.example:x/", "https://[::1/", "https://a .example/",
     "https://a.example/\n", "https://a.example/" + "x" * 2048, "gopher://a.example/",
     "https://:80/", "javascript:alert(1)",
+    "http://192.0.2.1./", "http://2852039166/", "http://0xa9fea9fe/x", "http://127.1", "http://1.2.3.4.5/",
+    "http://256.0.0.1/", "http://01.2.3.4/", "tcp://0x7f.1:80", "https://a.0x/", "https://a1/", "http://1.a/",
+    "http://192.0.2.1../", "http://1.2.3/", "http://a..example/", "http://-a.example/", "http://a-/",
+    "http://exa%6dple.com/", f"http://{'a' * 64}.example/", f"http://{'a.' * 127}a/", "http://a_b.Example./",
+    "http://bücher.example/", "http://a!b/", "http://a~b/", "http://192.0.2.1.:80/",
     "tcp://a.example", "tcp://a.example:", "tls://[::1]", "tcp://a.example:5432", "tls://[::1]:1",
     "icmp://a.example", "icmp://a.example/", "icmp://a.example:7", "icmp://a.example/x",
     "smtp://a.example", "imaps://a.example:1/", "smtp://a.example/?x", "ssh://a.example//",
@@ -357,8 +363,17 @@ def test_the_page_and_the_operators_tool_accept_the_same(database: Database) -> 
             return False
         return problem is None
 
+    def by_agent(url: str) -> bool:
+        try:
+            agent_url.check_url(url)
+        except ValueError:
+            return False
+        return True
+
     with psycopg.connect(database.url()) as connection:
         connection.execute("INSERT INTO vantage.accounts (name) VALUES ('x')")
         judged = {url: (by_tool(url), by_page(connection, url)) for url in URLS}
     assert [url for url, (tool, page) in judged.items() if tool != page] == []
-    assert sum(tool for tool, _ in judged.values()) == 18
+    assert sum(tool for tool, _ in judged.values()) == 24
+    # What no agent can take apart is not taken from anybody.
+    assert [url for url, (tool, _) in judged.items() if tool and not by_agent(url)] == []

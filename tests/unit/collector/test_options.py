@@ -89,6 +89,8 @@ def test_what_is_no_date_is_told_the_form(dated: Dated, text: str, why: str) -> 
         ("http://a.example:99999/", "ort"),
         ("http://me:secret@a.example/", "user name"),
         ("http://a.example/ b", "white space"),
+        ("http://2852039166/", "no IPv4 address; write it as four numbers"),
+        ("http://a..example/", "no valid host name"),
         ("http://a.example/" + "x" * 3000, "longer"),
     ],
 )
