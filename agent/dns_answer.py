@@ -49,7 +49,7 @@ def match(
 async def ask_by_tcp(
     server: Server, question: dns.message.QueryMessage
 ) -> tuple[dns.message.Message, int]:
-    """Ask for what a datagram cannot hold; return it, and when the last of it had come.
+    """Ask for what a datagram cannot hold; return it, and after how many ns the last of it came.
 
     Raises: OSError.
     """
@@ -58,16 +58,17 @@ async def ask_by_tcp(
     kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
     with socket.socket(family_of(ip_address(server[0])), kind) as sock:
         stamp(sock)
+        began_ns = time.monotonic_ns()
         await loop.sock_connect(sock, server)
         await loop.sock_sendall(sock, _LENGTH.pack(len(wire)) + wire)
-        answer, at_ns = await _receive(sock)
+        answer, came_at_ns = await _receive(sock)
     try:
         message = dns.message.from_wire(answer)
     except (dns.exception.DNSException, ValueError) as error:
         raise OSError(f"the answer by TCP was unusable: {error}") from error
     if not question.is_response(message):
         raise OSError("the answer by TCP was to another question")
-    return message, at_ns
+    return message, came_at_ns - began_ns
 
 
 async def _receive(sock: socket.socket) -> tuple[bytes, int]:

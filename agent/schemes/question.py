@@ -71,7 +71,8 @@ async def ask_in_turn(
         except OSError as error:
             failure = os_failure(error)
     # Where no question could leave, nothing was waited for.
-    wait_us = None if watch is None else watch.stop(heard and heard.at_ns)["wait_us"]
+    at_ns = None if heard is None else heard.at_ns
+    wait_us = None if watch is None else watch.stop(at_ns)["wait_us"]
     text = "\n".join(sorted(_records(heard.message))) if heard else ""
     is_at_once = heard is not None and heard.is_at_once and address == addresses[0]
     if content is not None:
@@ -117,7 +118,8 @@ async def _answer(
             send(sock, question.to_wire())
             continue
         if heard.message.flags & dns.flags.TC:
-            return _Heard(*await ask_by_tcp(server, question), is_at_once=False)
+            message, took_ns = await ask_by_tcp(server, question)
+            return _Heard(message, heard.at_ns + took_ns, is_at_once=False)
         return heard if is_first else replace(heard, is_at_once=False)
 
 
