@@ -99,7 +99,7 @@ def monitor(row: DictRow, keyring: Keyring) -> monitor_pb2.Monitor:
     Raises: ValueError, TypeError or AttributeError where headers or assertions are not as
     documented; CollectorError where its secrets cannot be opened: it is not probed without them.
     """
-    secrets = opened(row, row["id"], keyring)
+    secrets = opened(row["secrets"] or (), keyring)
     proxy_username, proxy_password = secrets.proxy or ("", "")
     phase_timeouts = {f"{phase}_us": limit for phase, limit in row["phase_timeouts"].items()}
     return monitor_pb2.Monitor(

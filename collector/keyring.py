@@ -1,9 +1,7 @@
-"""The keys that monitors' secrets are sealed with: a file, one key a line, the newest first.
+"""The keys that open what is sealed: a file, one key a line, the newest first.
 
 Who reads the database, or a copy of it, has no key; who has the file alone has nothing to open.
-AES-256-GCM, the monitor's id as associated data: what is sealed for one opens as no other's.
-
-Source: NIST SP 800-38D; a random nonce of 96 bits is good for 2^32 seals under one key.
+collector.sealing makes a private key of each.
 """
 
 from __future__ import annotations
@@ -12,26 +10,12 @@ import os
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Collection
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from collector.errors import CollectorError, reason
 
 KEY_BYTES = 32
-NONCE_BYTES = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """What the database holds; ``key_id`` tells which key opens it."""
-
-    key_id: str
-    nonce: bytes
-    sealed: bytes
 
 
 class Keyring:
@@ -60,28 +44,6 @@ class Keyring:
         """Return a key of the file. None: it has none of this id."""
         self.read()
         return self.keys.get(key_id)
-
-    def seal(self, monitor_id: int, content: bytes) -> Sealed:
-        """Seal with the newest key."""
-        key_id, key = self.newest
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        return Sealed(key_id, nonce, AESGCM(key).encrypt(nonce, content, associated(monitor_id)))
-
-    def open(self, monitor_id: int, given: Sealed) -> bytes:
-        """Return what was sealed for this monitor, by any key of the file."""
-        key = self.key(given.key_id)
-        if key is None:
-            raise CollectorError(
-                f"The secrets of monitor {monitor_id} need the key {given.key_id}, which"
-                f" {self.file} lacks. Bring that key back, or set them anew: vantage secrets set"
-            )
-        try:
-            return AESGCM(key).decrypt(given.nonce, given.sealed, associated(monitor_id))
-        except InvalidTag as error:
-            raise CollectorError(
-                f"The secrets of monitor {monitor_id} do not open: they were changed, or sealed for"
-                " another monitor. Set them anew: vantage secrets set"
-            ) from error
 
     def add(self) -> str:
         """Make a key, the newest from now on, and the file where it is missing; return its id."""
@@ -145,8 +107,3 @@ class Keyring:
 def identity(key: bytes) -> str:
     """Name a key without telling it."""
     return sha256(b"vantage secret key" + key).hexdigest()[:16]
-
-
-def associated(monitor_id: int) -> bytes:
-    """Return what binds a seal to its monitor."""
-    return f"vantage.monitors/{monitor_id}".encode()

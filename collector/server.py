@@ -27,6 +27,7 @@ from collector.health import Health
 from collector.heartbeats import Heartbeats
 from collector.ingest import Committer
 from collector.keyring import Keyring
+from collector.secret import make_settable
 from collector.service import Delivery
 from collector.upkeep import Upkeep
 from collector.verdicts.evaluator import Evaluator
@@ -157,7 +158,9 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
         await stack.enter_async_context(pool)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         committer = Committer(settings.database, Probed(settings.database))
-        assignments = Assignments(settings.database, Keyring(settings.secret_key_file))
+        keyring = Keyring(settings.secret_key_file)
+        await asyncio.to_thread(open_secrets, settings.database, keyring)
+        assignments = Assignments(settings.database, keyring)
         heartbeats = Heartbeats(pool)
         health = Health(assignments)
         background = [
@@ -223,6 +226,17 @@ async def introduce(database: str, authorities: Authorities) -> None:
         raise FatalError(db.NO_SCHEMA) from error
     except psycopg.OperationalError as error:
         raise TransientError(f"The database does not answer: {db.first_line(error)}") from error
+
+
+def open_secrets(database: str, keyring: Keyring) -> None:
+    """Have secrets ready to be set; whatever is wrong with them, other monitors do not wait for."""
+    if not keyring.exists:
+        log.info("secrets_off", effect="no secret can be set", remedy="vantage secrets new-key")
+    try:
+        with db.session(database) as connection:
+            make_settable(connection, keyring)
+    except CollectorError as error:
+        log.error("secrets_unusable", reason=str(error))
 
 
 def listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials) -> None:

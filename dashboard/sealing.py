@@ -1,65 +1,27 @@
-"""Channels' addresses: read as people type them, and sealed to whoever tells; never opened here.
+"""What is kept from everybody here: sealed to the collectors' public key, never opened here.
 
-HPKE (RFC 9180) to the key in ``report.sealing_keys``, bound to the account;
-collector/telling/sealing.py opens it.
+HPKE (RFC 9180) to the key in ``report.sealing_keys``, bound to whose it is; collector/sealing.py
+opens it.
 """
 
 from __future__ import annotations
 
-import json
-import re
-import secrets
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
-from dashboard.errors import Unacceptable
-
 SUITE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
-EMAIL = re.compile(r'[^\s@<>,;:"]+@[^\s@<>,;:"]+')
-SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,30}")
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
-    """``kind``: mail, webhook or service. ``hint``: what it is recognised by.
+class SealingKey:
+    """The public key in use."""
 
-    ``secret``: what a webhook is signed with; empty: it is none.
-    """
+    key_id: str
+    public_key: bytes
 
-    kind: str
-    hint: str
-    address: str = field(repr=False)
-    secret: str = field(default="", repr=False)
-
-    def sealed(self, public_key: bytes, account_id: int) -> bytes:
-        """What only whoever tells can open."""
-        content = json.dumps({"address": self.address, "secret": self.secret}).encode()
-        about = f"vantage.channels/{account_id}".encode()
-        return SUITE.encrypt(content, X25519PublicKey.from_public_bytes(public_key), info=about)
-
-
-def read(address: str) -> Destination:
-    """Read an address. Raises: Unacceptable, without repeating what may be a secret."""
-    if "://" not in address:
-        if not EMAIL.fullmatch(address) or len(address) > 254:
-            raise Unacceptable(
-                "That is no address: write person@example.com, https://… for a webhook, or the URL "
-                "of a service."
-            )
-        return Destination("mail", address, address)
-    try:
-        parts = urlsplit(address)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise Unacceptable(f"That URL cannot be read: {error}.") from error
-    if parts.scheme in ("http", "https"):
-        if not host or "@" in parts.netloc or len(address) > 2048:
-            raise Unacceptable("A webhook is https://host/…, without a user name.")
-        hint = f"{parts.scheme}://{host}"
-        return Destination("webhook", hint, address, f"whsec_{secrets.token_urlsafe(32)}")
-    if not SCHEME.fullmatch(parts.scheme) or len(address) > 2048:
-        raise Unacceptable("That is no URL of a service, such as slack://… or tgram://….")
-    return Destination("service", parts.scheme, address)
+    def seal(self, bound: str, content: str) -> bytes:
+        """Seal a text. ``bound``: whose it is, as collector/sealing.py has it."""
+        public_key = X25519PublicKey.from_public_bytes(self.public_key)
+        return SUITE.encrypt(content.encode(), public_key, info=bound.encode())

@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 
 from bench.table import conditions, show
 from bench.telling.delays import INTERVAL_S, json_option, percentiles
-from collector import batch, db, ingest, log
+from collector import batch, db, ingest, log, sealing
 from collector.assignments import Probed, RunRequest
 from collector.keyring import Keyring
 from collector.migrate import migrate
@@ -30,7 +30,6 @@ from collector.operator.account import add_account
 from collector.operator.location import add_location
 from collector.private_server import default_cache, ensure_server
 from collector.progress import silent
-from collector.telling import sealing
 from collector.telling.destination import Destination
 from collector.telling.mailer import MailServer
 from collector.telling.notifier import Notifier, Settings
@@ -208,7 +207,7 @@ def install(
         )
         sealing.publish(connection, keyring)
         address = Destination.of("people@example.org")
-        key_id, sealed = sealing.seal(connection, account_id, address.encode())
+        key_id, sealed = sealing.seal(connection, sealing.channel(account_id), address.encode())
         connection.execute(
             "INSERT INTO vantage.channels (account_id, name, kind, hint, key_id, sealed, spacing_s)"
             " VALUES (%s, 'people', 'mail', 'people', %s, %s, 0)",

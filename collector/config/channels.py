@@ -12,7 +12,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from collector import db
+from collector import db, sealing
 from collector.config.hidden import Hidden
 from collector.config.kind import KEY, Document, Present, Scope, keys_of, monitor_ids, placed
 from collector.config.maintenance import USUAL_ZONE, check_zone
@@ -34,7 +34,7 @@ from collector.config.shape import (
 from collector.config.source import Part
 from collector.errors import CollectorError
 from collector.operator.duration import written
-from collector.telling import quiet, sealing
+from collector.telling import quiet
 from collector.telling.destination import EMAIL, Destination
 
 SIGNING_SECRET_MIN = 16
@@ -184,9 +184,10 @@ class Channels:
         told = dict.fromkeys(("kind", "hint", "key_id", "sealed"))
         places: Document = {"address": before["address"]}
         if wanted.destination is not None or wanted.signing_secret is not None:
+            subject = sealing.channel(scope.account_id)
             stored = Destination.decode(
                 row["kind"],
-                sealing.open_(scope.keyring, scope.account_id, row["key_id"], bytes(row["sealed"])),
+                sealing.open_(scope.keyring, subject, row["key_id"], bytes(row["sealed"])),
             )
             destination = self.destination(wanted, stored)
             before |= shown(wanted, stored)
@@ -226,7 +227,8 @@ class Channels:
         key_id, sealed = "0" * 16, b""
         if not scope.is_plan:
             sealing.publish(scope.connection, scope.keyring)
-            key_id, sealed = sealing.seal(scope.connection, scope.account_id, destination.encode())
+            subject = sealing.channel(scope.account_id)
+            key_id, sealed = sealing.seal(scope.connection, subject, destination.encode())
         return {
             "kind": destination.kind,
             "hint": destination.hint,

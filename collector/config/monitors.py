@@ -41,14 +41,14 @@ from collector.monitor import (
 from collector.operator.duration import written
 from collector.operator.terms import authorization as authorized
 from collector.request import METHODS, NAME, Request, check_header
-from collector.secret import Secrets, stored_secrets
+from collector.secret import CLIENT_KEY, PROXY_PASSWORD, Secrets, stored_secrets
 from collector.terms import PHASES, Terms, name_server_of
 from collector.url import check_url
 
 HEADER = Text("a header's name", pattern=NAME.pattern)
 AUTHORIZATION = "Authorization"
 # Secrets that are no headers: what the file calls them, and their names.
-SPECIAL = {"client_key": "client key", "proxy_login": "proxy password"}
+SPECIAL = {"client_key": CLIENT_KEY, "proxy_login": PROXY_PASSWORD}
 
 
 def check_login(text: str) -> None:
@@ -175,7 +175,7 @@ class Monitors:
         with placed(wanted.read):
             monitor_id = insert_monitor(scope.connection, scope.account_id, wanted.monitor)
             if secrets:
-                scope.store(monitor_id, secrets_of(secrets))
+                scope.store(monitor_id, Secrets.of(secrets))
         return monitor_id, document(key, wanted.monitor, hidden(secrets))
 
     def update(
@@ -189,7 +189,7 @@ class Monitors:
                 return present.id, before, after
         stored = {}
         if names:
-            stored = by_name(stored_secrets(scope.connection, present.id, scope.keyring))
+            stored = stored_secrets(scope.connection, present.id, scope.keyring).by_name
         secrets = resolve(wanted, stored)
         before = document(present.key, monitor_of(present.row), hidden(stored))
         after = document(present.key, wanted.monitor, hidden(secrets))
@@ -203,7 +203,7 @@ class Monitors:
                     " file what they are."
                 )
             if secrets != stored or set(row["secrets"]) != names:
-                scope.store(present.id, secrets_of(secrets))
+                scope.store(present.id, Secrets.of(secrets))
         return present.id, before, after
 
     def remove(self, scope: Scope, present: Present) -> None:
@@ -304,7 +304,7 @@ def document(key: str, monitor: Monitor, secrets: Mapping[str, Hidden]) -> Docum
 
 def document_of(monitor: Monitor, secrets: Secrets) -> Document:
     """Write a monitor that no file names."""
-    return document(name_of(monitor.url), monitor, hidden(by_name(secrets)))
+    return document(name_of(monitor.url), monitor, hidden(secrets.by_name))
 
 
 def secrets_in(found: Read) -> dict[str, str | Stored]:
@@ -330,30 +330,8 @@ def resolve(wanted: Wanted, stored: Mapping[str, str]) -> dict[str, str]:
                 f"no secret {name} is stored yet; say with env or file what it is."
             )
     with placed(wanted.read):
-        check_monitor(wanted.monitor, secrets_of(secrets))
+        check_monitor(wanted.monitor, Secrets.of(secrets))
     return secrets
-
-
-def secrets_of(secrets: Mapping[str, str]) -> Secrets:
-    """Return secrets as they are stored."""
-    special = SPECIAL.values()
-    login = secrets.get(SPECIAL["proxy_login"])
-    user, _, password = (login or "").partition(":")
-    return Secrets(
-        headers=tuple((name, each) for name, each in secrets.items() if name not in special),
-        client_key=secrets.get(SPECIAL["client_key"]),
-        proxy=None if login is None else (user, password),
-    )
-
-
-def by_name(secrets: Secrets) -> dict[str, str]:
-    """Return stored secrets by their names."""
-    found = dict(secrets.headers)
-    if secrets.client_key is not None:
-        found[SPECIAL["client_key"]] = secrets.client_key
-    if secrets.proxy is not None:
-        found[SPECIAL["proxy_login"]] = ":".join(secrets.proxy)
-    return found
 
 
 def hidden(secrets: Mapping[str, str]) -> dict[str, Hidden]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import psycopg
 
-from collector import db
+from collector import db, sealing
 from collector.errors import CollectorError
 from collector.keyring import Keyring
 from collector.operator.account import account_id
@@ -17,7 +17,6 @@ from collector.operator.table import json_option, show
 from collector.operator.target import on_database
 from collector.operator.terms import FILE, content, keyring_option
 from collector.recurrence import zone
-from collector.telling import sealing
 from collector.telling.destination import Destination
 from collector.telling.quiet import quiet_hours
 
@@ -110,7 +109,7 @@ def add(
     with db.session(url) as connection:
         owner = None if operators else account_id(connection, account)
         sealing.publish(connection, keyring)
-        key_id, sealed = sealing.seal(connection, owner, destination.encode())
+        key_id, sealed = sealing.seal(connection, sealing.channel(owner), destination.encode())
         values = {
             "account_id": owner,
             "name": name or destination.hint,

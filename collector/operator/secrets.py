@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from collector import db
+from collector import db, sealing
 from collector.errors import CollectorError
 from collector.keyring import Keyring
 from collector.operator.monitor import find
@@ -12,8 +12,7 @@ from collector.operator.table import json_option, show
 from collector.operator.target import on_database
 from collector.operator.terms import keyring_option, secret_options
 from collector.request import Request
-from collector.secret import Secrets, opened, store_secrets
-from collector.telling import sealing
+from collector.secret import Secrets, reseal, store_secrets
 from collector.terms import Terms, check_terms
 
 
@@ -29,7 +28,7 @@ def list_(as_json: bool, url: str) -> None:
     """List which monitors have which secrets, sealed by which key."""
     with db.session(url) as connection:
         rows = connection.execute(db.queries("secrets")["sealed"]).fetchall()
-    columns = ["monitor_id", "names", "key_id", "set_at"]
+    columns = ["monitor_id", "name", "key_id", "set_at"]
     show([{name: row[name] for name in columns} for row in rows], columns, as_json=as_json)
 
 
@@ -57,7 +56,7 @@ def forget(monitor_id: int, url: str) -> None:
     """Forget every secret of monitor ID; it is requested without them."""
     with db.session(url) as connection:
         row = connection.execute(
-            db.queries("secrets")["forget"], {"monitor_id": monitor_id}
+            db.queries("secrets")["keep_only"], {"monitor_id": monitor_id, "names": []}
         ).fetchone()
     if row is None:
         raise CollectorError(f"Monitor {monitor_id} has no secrets. See: vantage secrets list")
@@ -70,12 +69,15 @@ def forget(monitor_id: int, url: str) -> None:
 def new_key(keyring: Keyring, url: str) -> None:
     """Make a new key, the first in the file. Copy the file to every collector, then rotate."""
     with db.session(url) as connection:
-        row = connection.execute(db.queries("secrets")["sealed"]).fetchone()
-    if row is not None and not keyring.exists:
-        raise CollectorError(
-            f"{keyring.file} is missing; name the file in use with --secret-key-file."
-        )
-    click.echo(f"The key {keyring.add()} is now the newest in {keyring.file}.")
+        is_sealed = connection.execute(db.queries("channels")["is_sealed"]).fetchone() is not None
+        if is_sealed and not keyring.exists:
+            raise CollectorError(
+                f"{keyring.file} is missing; name the file in use with --secret-key-file."
+            )
+        key_id = keyring.add()
+        if sealing.published(connection) is None:
+            sealing.publish(connection, keyring)
+    click.echo(f"The key {key_id} is now the newest in {keyring.file}.")
 
 
 @secrets.command("rotate")
@@ -83,34 +85,22 @@ def new_key(keyring: Keyring, url: str) -> None:
 @keyring_option
 def rotate(keyring: Keyring, url: str) -> None:
     """Seal everything with the newest key, all or nothing."""
-    statements = db.queries("secrets")
     with db.session(url) as connection:
-        rows = connection.execute(statements["sealed"]).fetchall()
-        for row in rows:
-            monitor_id = row["monitor_id"]
-            sealed = keyring.seal(monitor_id, opened(row, monitor_id, keyring).encode())
-            connection.execute(
-                statements["reseal"],
-                {
-                    "monitor_id": monitor_id,
-                    "key_id": sealed.key_id,
-                    "nonce": sealed.nonce,
-                    "sealed": sealed.sealed,
-                },
-            )
+        rows = connection.execute(db.queries("secrets")["sealed"]).fetchall()
         channels = connection.execute(db.queries("channels")["sealed"]).fetchall()
-        if channels:
-            sealing.publish(connection, keyring)
+        reseal(connection, rows, keyring)
         for row in channels:
-            owner = row["account_id"]
-            address = sealing.open_(keyring, owner, row["key_id"], bytes(row["sealed"]))
-            key_id, sealed_address = sealing.seal(connection, owner, address)
+            subject = sealing.channel(row["account_id"])
+            address = sealing.open_(keyring, subject, row["key_id"], bytes(row["sealed"]))
+            key_id, sealed = sealing.seal(connection, subject, address)
             connection.execute(
                 db.queries("channels")["reseal"],
-                {"id": row["id"], "key_id": key_id, "sealed": sealed_address},
+                {"id": row["id"], "key_id": key_id, "sealed": sealed},
             )
-    told = f" and {len(channels)} channels' addresses" if channels else ""
-    click.echo(f"{len(rows)} monitors' secrets{told} are sealed with the newest key.")
+    click.echo(
+        f"{len(rows)} secrets of monitors and {len(channels)} channels' addresses are sealed with"
+        " the newest key."
+    )
 
 
 @secrets.command("prune")
@@ -119,10 +109,11 @@ def rotate(keyring: Keyring, url: str) -> None:
 def prune(keyring: Keyring, url: str) -> None:
     """Take the keys out of the file that nothing is sealed with.
 
-    The newest stays.
+    The newest stays, and the one that everybody seals to.
     """
     with db.session(url) as connection:
         rows = connection.execute(db.queries("secrets")["sealed"]).fetchall()
         rows += connection.execute(db.queries("channels")["sealed"]).fetchall()
-    gone = keyring.keep({row["key_id"] for row in rows})
+        published = sealing.published(connection)
+    gone = keyring.keep({row["key_id"] for row in rows} | ({published} if published else set()))
     click.echo(f"Taken out: {', '.join(gone)}." if gone else "Every key is in use.")

@@ -22,10 +22,10 @@ from typing import Any
 import psycopg
 import structlog
 
-from collector import db, metrics
+from collector import db, metrics, sealing
 from collector.errors import CollectorError, TransientError
 from collector.keyring import Keyring
-from collector.telling import sealing, webhook
+from collector.telling import webhook
 from collector.telling.destination import Destination, service
 from collector.telling.guard import Guard, Network
 from collector.telling.mailer import Mail, MailServer
@@ -169,12 +169,11 @@ class Notifier:
     async def tell(self, rows: Sequence[Row]) -> str | None:
         """Send one message; say why it failed, without any secret. None: it was handed over."""
         first = rows[0]
+        subject = sealing.channel(first["account_id"])
         try:
             destination = Destination.decode(
                 first["channel_kind"],
-                sealing.open_(
-                    self.keyring, first["account_id"], first["key_id"], bytes(first["sealed"])
-                ),
+                sealing.open_(self.keyring, subject, first["key_id"], bytes(first["sealed"])),
             )
             async with asyncio.timeout(PATIENCE_S):
                 await self.deliver(destination, rows)

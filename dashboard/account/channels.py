@@ -9,14 +9,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard import forms, sealing
+from dashboard import forms
 from dashboard.account.profile import zones
 from dashboard.db import Reader
+from dashboard.destination import Destination, read
 from dashboard.errors import Unacceptable
 from dashboard.forms import Form, Submission
 from dashboard.rendering import settings_page
-from dashboard.rows.channel import Channel, Field, Notifying, Preview, SealingKey, Told
+from dashboard.rows.channel import Channel, Field, Notifying, Preview, Told
 from dashboard.rows.monitor import Monitor
+from dashboard.sealing import SealingKey
 from dashboard.session import Visitor, visit
 
 PATH = "/settings/notifications"
@@ -67,7 +69,8 @@ async def show(
         told=told,
         monitors=monitors,
         names={monitor.id: monitor.name for monitor in monitors},
-        is_told=key is not None,
+        # Collectors publish the key, too: that alone is nobody who tells.
+        is_told=key is not None and (bool(channels) or not notifying.is_away),
         away_since=notifying.looked_at if channels and notifying.is_away else None,
         own_fields=fields,
         zones=zones(),
@@ -116,9 +119,7 @@ def _choices(given: Submission) -> dict[str, Any]:
     }
 
 
-async def sealed(
-    visitor: Visitor, reader: Reader, destination: sealing.Destination
-) -> dict[str, Any]:
+async def sealed(visitor: Visitor, reader: Reader, destination: Destination) -> dict[str, Any]:
     """Where a channel is told, as nobody here can open it. Raises: Unacceptable."""
     key = await reader.one(SealingKey, "sealing_key")
     if key is None:
@@ -130,7 +131,7 @@ async def sealed(
         "kind": destination.kind,
         "hint": destination.hint,
         "key_id": key.key_id,
-        "sealed": destination.sealed(key.public_key, visitor.account_id),
+        "sealed": destination.sealed(key, visitor.account_id),
     }
 
 
@@ -146,7 +147,7 @@ def clock(given: Submission, name: str) -> str | None:
 async def add(given: Submission) -> str | dict[str, Any]:
     """Add a channel. A webhook's secret is shown once."""
     form = given.form
-    destination = sealing.read(form.text("address"))
+    destination = read(form.text("address"))
     await given.reader.run(
         "add_channel",
         name=form.text("name") or destination.hint,
@@ -163,7 +164,7 @@ async def change(given: Submission) -> str | dict[str, Any]:
     """Change a channel; without an address it is told where it was."""
     form = given.form
     told = dict.fromkeys(("kind", "hint", "key_id", "sealed"))
-    destination = sealing.read(form.text("address")) if form.text("address") else None
+    destination = read(form.text("address")) if form.text("address") else None
     if destination is not None:
         told = await sealed(given.visitor, given.reader, destination)
     await given.reader.run(

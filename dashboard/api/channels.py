@@ -7,12 +7,12 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from dashboard import sealing
 from dashboard.account.channels import sealed
 from dashboard.account.joining import Joined as Added
 from dashboard.api.access import BASIC, BEARER, acting, using
 from dashboard.api.telling_schemas import Channel, ChannelId, ChannelSaved, ChannelValues, Tested
 from dashboard.db import Reader
+from dashboard.destination import read
 from dashboard.errors import NotFound, Unacceptable
 
 ROUTER = APIRouter(
@@ -40,7 +40,7 @@ async def add_channel(request: Request, response: Response, values: ChannelValue
     """Have the account told somewhere. Scope: write."""
     if values.address is None:
         raise Unacceptable("Give the channel an address.")
-    destination = sealing.read(values.address)
+    destination = read(values.address)
     async with acting(request, "write") as (visitor, reader):
         columns = {
             **_columns(values),
@@ -67,7 +67,7 @@ async def change_channel(
     request: Request, channel_id: ChannelId, values: ChannelValues
 ) -> ChannelSaved:
     """Define a channel anew; without a name or an address these stay. Scope: write."""
-    destination = None if values.address is None else sealing.read(values.address)
+    destination = None if values.address is None else read(values.address)
     async with acting(request, "write") as (visitor, reader):
         told: dict[str, Any] = dict.fromkeys(("kind", "hint", "key_id", "sealed"))
         if destination is not None:

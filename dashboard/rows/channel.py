@@ -8,14 +8,6 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class SealingKey:
-    """What channels' addresses are sealed to."""
-
-    key_id: str
-    public_key: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Notifying:
     """Whether anybody tells. ``looked_at``: when it was last decided what is to be told."""
 

@@ -49,7 +49,7 @@ class Vantage:
     def secrets(self) -> dict[str, str]:
         """Return the secret headers of the only monitor that has any."""
         with db.session(self.url) as connection:
-            [row] = connection.execute("SELECT monitor_id FROM vantage.monitor_secrets")
+            [row] = connection.execute("SELECT DISTINCT monitor_id FROM vantage.secrets")
             return dict(stored_secrets(connection, row["monitor_id"], self.keyring).headers)
 
 

@@ -26,12 +26,12 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from collector import sealing
 from collector.keyring import Keyring
 from collector.monitor import Monitor
 from collector.operator.account import add_account
 from collector.operator.location import add_location
 from collector.operator.monitor import add_monitor
-from collector.telling import sealing
 from collector.telling.destination import Destination
 from tests.support.balancer import running_balancer
 from tests.support.collector import Collector, fetch, running_collector
@@ -231,7 +231,9 @@ class Campaign:
                 ("hook-2", f"{received.address}/2"),
             ):
                 destination = Destination.of(address)
-                key_id, sealed = sealing.seal(connection, account, destination.encode())
+                key_id, sealed = sealing.seal(
+                    connection, sealing.channel(account), destination.encode()
+                )
                 connection.execute(
                     "INSERT INTO vantage.channels (account_id, name, kind, hint, key_id, sealed,"
                     " spacing_s) VALUES (%s, %s, %s, %s, %s, %s, 0)",

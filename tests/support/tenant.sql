@@ -36,8 +36,8 @@ VALUES
 INSERT INTO vantage.monitor_locations (monitor_id, location)
 SELECT id, 'fra' FROM vantage.monitors WHERE account_id = 4711;
 
-INSERT INTO vantage.monitor_secrets (monitor_id, names, key_id, nonce, sealed)
-VALUES (4711, '{xyzzy-header}', '0123456789abcdef', '\x000102030405060708090a0b', 'xyzzy sealed');
+INSERT INTO vantage.secrets (monitor_id, name, key_id, sealed)
+VALUES (4711, 'xyzzy-header', '0123456789abcdef', 'xyzzy sealed');
 
 INSERT INTO vantage.run_requests (monitor_id, requested_at) VALUES (4711, now() - INTERVAL '1 hour');
 

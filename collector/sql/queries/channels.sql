@@ -3,7 +3,7 @@
 -- is_sealed --
 SELECT FROM vantage.channels
 UNION ALL
-SELECT FROM vantage.monitor_secrets
+SELECT FROM vantage.secrets
 LIMIT 1
 
 -- publish --

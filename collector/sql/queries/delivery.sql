@@ -397,11 +397,14 @@ SELECT
     host(monitors.connect_to) AS connect_to,
     monitors.name_server,
     monitors.phase_timeouts,
-    monitor_secrets.key_id,
-    monitor_secrets.nonce,
-    monitor_secrets.sealed,
+    (SELECT json_agg(
+        json_build_object(
+            'account_id', monitors.account_id, 'monitor_id', monitor_id, 'name', secrets.name,
+            'key_id', key_id, 'sealed', encode(sealed, 'hex'), 'nonce', encode(nonce, 'hex'))
+        ORDER BY secrets.name COLLATE "C")
+    FROM vantage.secrets
+    WHERE secrets.monitor_id = monitors.id) AS secrets,
     monitors.assertions,
     monitors.kind
 FROM vantage.monitors
-LEFT JOIN vantage.monitor_secrets ON monitor_secrets.monitor_id = monitors.id
 WHERE monitors.id = ANY(%(monitor_ids)b::integer[])

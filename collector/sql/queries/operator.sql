@@ -120,8 +120,10 @@ SELECT
     host(monitors.connect_to) AS connect_to,
     monitors.name_server,
     monitors.phase_timeouts,
-    COALESCE((SELECT names FROM vantage.monitor_secrets WHERE monitor_id = monitors.id), '{}')
-        AS secrets,
+    ARRAY(
+        SELECT secrets.name FROM vantage.secrets
+        WHERE secrets.monitor_id = monitors.id
+        ORDER BY secrets.name COLLATE "C") AS secrets,
     monitors.max_redirects,
     monitors.interval_s,
     monitors.timeout_us,

@@ -1,43 +1,56 @@
 -- sealed --
 SELECT
-    monitor_id,
-    names,
-    key_id,
-    nonce,
-    sealed,
-    set_at
-FROM vantage.monitor_secrets
-ORDER BY monitor_id
-FOR UPDATE
+    monitors.account_id,
+    secrets.monitor_id,
+    secrets.name,
+    secrets.key_id,
+    encode(secrets.sealed, 'hex') AS sealed,
+    encode(secrets.nonce, 'hex') AS nonce,
+    secrets.set_at
+FROM vantage.secrets
+JOIN vantage.monitors ON monitors.id = secrets.monitor_id
+ORDER BY secrets.monitor_id, secrets.name COLLATE "C"
+FOR UPDATE OF secrets
 
 -- sealed_of --
 SELECT
-    key_id,
-    nonce,
-    sealed
-FROM vantage.monitor_secrets
-WHERE monitor_id = %(monitor_id)s
+    monitors.account_id,
+    secrets.monitor_id,
+    secrets.name,
+    secrets.key_id,
+    encode(secrets.sealed, 'hex') AS sealed,
+    encode(secrets.nonce, 'hex') AS nonce
+FROM vantage.secrets
+JOIN vantage.monitors ON monitors.id = secrets.monitor_id
+WHERE secrets.monitor_id = %(monitor_id)s
+ORDER BY secrets.name COLLATE "C"
+
+-- account_of --
+SELECT account_id
+FROM vantage.monitors
+WHERE id = %(monitor_id)s
 
 -- store --
-INSERT INTO vantage.monitor_secrets (monitor_id, names, key_id, nonce, sealed)
-VALUES (%(monitor_id)s, %(names)s, %(key_id)s, %(nonce)s, %(sealed)s)
-ON CONFLICT (monitor_id)
+INSERT INTO vantage.secrets (monitor_id, name, key_id, sealed)
+VALUES (%(monitor_id)s, %(name)s, %(key_id)s, %(sealed)s)
+ON CONFLICT (monitor_id, name)
 DO UPDATE SET
-    names = excluded.names,
     key_id = excluded.key_id,
-    nonce = excluded.nonce,
     sealed = excluded.sealed,
+    nonce = NULL,
     set_at = now()
 
 -- reseal --
-UPDATE vantage.monitor_secrets
+UPDATE vantage.secrets
 SET
     key_id = %(key_id)s,
-    nonce = %(nonce)s,
-    sealed = %(sealed)s
+    sealed = %(sealed)s,
+    nonce = NULL
 WHERE monitor_id = %(monitor_id)s
+    AND name = %(name)s
 
--- forget --
-DELETE FROM vantage.monitor_secrets
+-- keep_only --
+DELETE FROM vantage.secrets
 WHERE monitor_id = %(monitor_id)s
-RETURNING monitor_id
+    AND name <> ALL (%(names)s)
+RETURNING name

@@ -85,6 +85,7 @@ BEGIN
         SELECT * FROM (VALUES
             ('verdicts', 'monitors', 'monitor_id'),
             ('baselines', 'monitors', 'monitor_id'),
+            ('secrets', 'monitors', 'monitor_id'),
             ('monitor_dependencies', 'monitors', 'monitor_id'),
             ('incident_evidence', 'incidents', 'incident_id'),
             ('incident_events', 'incidents', 'incident_id')

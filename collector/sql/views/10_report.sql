@@ -55,8 +55,9 @@ SELECT
     is_uncompressed,
     assertions,
     ARRAY(
-        SELECT unnest(names) FROM vantage.monitor_secrets
-        WHERE monitor_secrets.monitor_id = monitors.id) AS secrets,
+        SELECT secrets.name FROM vantage.secrets
+        WHERE secrets.monitor_id = monitors.id
+        ORDER BY secrets.name COLLATE "C") AS secrets,
     jsonb_build_object(
         'method', method, 'headers', headers, 'body', vantage.as_text(body),
         'ip_version', ip_version, 'is_paired', is_paired, 'http_version', http_version,
@@ -97,6 +98,8 @@ COMMENT ON COLUMN report.monitors.request IS
     'What is asked, as report.define_monitor() takes it: columns by their names.';
 COMMENT ON COLUMN report.monitors.kind IS
     'request: the URL alone; page: also what its document asks for.';
+-- Migration 0052 took over what it held; the view above read it until now.
+DROP TABLE IF EXISTS vantage.monitor_secrets;
 
 CREATE OR REPLACE VIEW report.monitor_locations WITH (security_barrier) AS
 SELECT

@@ -176,8 +176,8 @@ BEGIN
     FROM vantage.monitors
     WHERE id = given_id AND account_id = own_id;
     IF EXISTS (
-        SELECT FROM vantage.monitor_secrets
-        JOIN vantage.monitors ON monitors.id = monitor_secrets.monitor_id
+        SELECT FROM vantage.secrets
+        JOIN vantage.monitors ON monitors.id = secrets.monitor_id
         WHERE monitors.id = given_id AND monitors.account_id = own_id
             AND substring(monitors.url FROM origin) <> substring(given_url FROM origin)
     ) THEN

@@ -220,7 +220,7 @@ DECLARE
     why text;
 BEGIN
     SELECT NOT is_insecure AND EXISTS (
-            SELECT FROM vantage.monitor_secrets WHERE monitor_id = given_id)
+            SELECT FROM vantage.secrets WHERE monitor_id = given_id)
     INTO must_verify
     FROM vantage.monitors
     WHERE id = given_id AND account_id = own_id AND removed_at IS NULL

@@ -21,8 +21,8 @@ GRANT SELECT (id, account_id, email, name, created_at, role, is_operator, time_z
     wants_product_mail) ON vantage.users TO vantage_reader;
 GRANT SELECT (id, user_id, name, scopes, created_at, expires_at, last_used_at)
     ON vantage.api_tokens TO vantage_reader;
-REVOKE SELECT ON vantage.monitor_secrets FROM vantage_reader;
-GRANT SELECT (monitor_id, names, key_id, set_at) ON vantage.monitor_secrets TO vantage_reader;
+REVOKE SELECT ON vantage.secrets FROM vantage_reader;
+GRANT SELECT (monitor_id, name, key_id, set_at) ON vantage.secrets TO vantage_reader;
 GRANT SELECT (location, created_at, expires_at, spent_at, agent_id)
     ON vantage.enrolment_tokens TO vantage_reader;
 
@@ -49,7 +49,7 @@ GRANT SELECT ON vantage.verdicts, vantage.incidents, vantage.incident_evidence,
 GRANT UPDATE (acknowledged_at, acknowledged_by, post_mortem) ON vantage.incidents TO vantage_views;
 GRANT INSERT ON vantage.incident_events TO vantage_views;
 GRANT INSERT, UPDATE, DELETE ON vantage.alert_rules, vantage.monitor_dependencies TO vantage_views;
-GRANT SELECT (monitor_id, names, set_at) ON vantage.monitor_secrets TO vantage_views;
+GRANT SELECT (monitor_id, name, set_at) ON vantage.secrets TO vantage_views;
 GRANT SELECT ON vantage.applied TO vantage_views;
 GRANT INSERT, UPDATE, DELETE ON vantage.maintenance TO vantage_views;
 GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.channels TO vantage_views;

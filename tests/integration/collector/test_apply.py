@@ -102,7 +102,7 @@ def test_everything_is_applied_once_exported_and_applied_again(
     assert (shop["name"], shop["interval_s"], shop["slow_us"]) == ("The shop", 30, 2_000_000)
     assert shop["locations"] == ["fra", "sin"]
     assert shop["tags"] == ["shop", "web"]
-    assert shop["secrets"] == ["X-Key", "Authorization", "client key", "proxy password"]
+    assert shop["secrets"] == ["Authorization", "X-Key", "client key", "proxy password"]
     assert [each["value"] for each in shop["headers"]] == ["text/html", "7", "8"]
     assert shop["assertions"][3]["expected"] == "[1, null, true]"
     order = vantage.shown("/order")
@@ -235,7 +235,7 @@ def test_stored_secrets_stay_and_go_nowhere_else(
     other = vantage.apply(kept.replace("X:", "Y:").replace("a.example", "b.example"))
     assert "no secret Y is stored yet" in other.output
     assert "1 to change" in vantage.apply("monitors: {a: {url: 'https://b.example/'}}").output
-    assert fetch(vantage.url, "SELECT FROM vantage.monitor_secrets") == []
+    assert fetch(vantage.url, "SELECT FROM vantage.secrets") == []
 
 
 def test_who_is_asked_may_decline_and_what_changed_meanwhile_is_noticed(

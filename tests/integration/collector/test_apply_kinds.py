@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from collector import db
+from collector import db, sealing
 from collector.operator.account import add_account
-from collector.telling import sealing
 from collector.telling.destination import Destination
 from tests.support.applying import Vantage, with_account
 from tests.support.collector import fetch
@@ -180,7 +179,9 @@ channels:
 def leads_to(vantage: Vantage, name: str) -> Destination:
     rows = "SELECT account_id, kind, key_id, sealed FROM vantage.channels WHERE name = %s"
     [row] = fetch(vantage.url, rows, [name])
-    opened = sealing.open_(vantage.keyring, row["account_id"], row["key_id"], bytes(row["sealed"]))
+    opened = sealing.open_(
+        vantage.keyring, sealing.channel(row["account_id"]), row["key_id"], bytes(row["sealed"])
+    )
     return Destination.decode(row["kind"], opened)
 
 

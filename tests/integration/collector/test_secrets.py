@@ -9,12 +9,15 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from collector import db
 from collector.assigned import monitor
 from collector.errors import CollectorError
+from collector.migrate import migrate
 from collector.operator.account import add_account
 from collector.operator.location import add_location
+from collector.secret import make_settable
 from tests.support import applying
 from tests.support.certificates import TestAuthority
 from tests.support.collector import fetch
@@ -22,6 +25,19 @@ from tests.support.database import Database
 from vantage.v1 import monitor_pb2
 
 URL = "https://a.example/"
+NONCE = bytes(12)
+BEFORE_0052 = """
+DROP TABLE vantage.secrets CASCADE;
+CREATE TABLE vantage.monitor_secrets (
+    monitor_id integer PRIMARY KEY REFERENCES vantage.monitors ON DELETE CASCADE,
+    names text[] NOT NULL,
+    key_id text NOT NULL,
+    nonce bytea NOT NULL,
+    sealed bytea NOT NULL,
+    set_at timestamptz NOT NULL DEFAULT now()
+);
+DELETE FROM vantage.migrations WHERE name ~ '^0052';
+"""
 
 
 class Vantage(applying.Vantage):
@@ -133,11 +149,11 @@ def test_the_database_holds_no_secret(vantage: Vantage) -> None:
     reader = vantage.owner.replace("user=vantage ", "user=vantage_reader ")
     if reader == vantage.owner:
         reader = vantage.url.replace("vantage_collector", "vantage_reader")
-    [row] = fetch(reader, "SELECT monitor_id, names, key_id FROM vantage.monitor_secrets")
-    assert row["names"] == ["X-Key"]
+    [row] = fetch(reader, "SELECT monitor_id, name, key_id FROM vantage.secrets")
+    assert row["name"] == "X-Key"
     for column in ("sealed", "nonce"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            fetch(reader, f"SELECT {column} FROM vantage.monitor_secrets")
+            fetch(reader, f"SELECT {column} FROM vantage.secrets")
 
 
 def test_keys_rotate_while_secrets_stay(vantage: Vantage) -> None:
@@ -145,11 +161,67 @@ def test_keys_rotate_while_secrets_stay(vantage: Vantage) -> None:
     two = vantage.add(f"--auth-file={vantage.file('b', 'bob:second')}")
     before = [vantage.sent(each).request for each in (one, two)]
     assert vantage("secrets", "new-key").exit_code == 0
-    assert "are sealed" in vantage("secrets", "rotate").output
+    assert "in use" in vantage("secrets", "prune").output
+    assert "2 secrets of monitors" in vantage("secrets", "rotate").output
     assert "Taken out" in vantage("secrets", "prune").output
     assert len(vantage.keyring.file.read_text().split()) == 1
     assert [vantage.sent(each).request for each in (one, two)] == before
+    # Nothing is sealed any more, but whatever somebody sets now will be, with the published key.
+    for monitor_id in (one, two):
+        vantage("secrets", "forget", str(monitor_id))
+    vantage("secrets", "new-key")
     assert "in use" in vantage("secrets", "prune").output
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "sealed = (SELECT sealed FROM vantage.secrets WHERE monitor_id = 2 AND name = 'X-Key')",
+        "sealed = (SELECT sealed FROM vantage.secrets WHERE monitor_id = 1 AND name = 'Y-Key')",
+        "sealed = set_byte(sealed, 40, get_byte(sealed, 40) # 1)",
+        "sealed = ''",
+    ],
+)
+def test_a_secret_opens_in_its_own_place_alone(vantage: Vantage, change: str) -> None:
+    key = f"-Key={vantage.file('k', 'the same key')}"
+    one = vantage.add(f"--secret-header=X{key}", f"--secret-header=Y{key}")
+    two = vantage.add(f"--secret-header=X{key}")
+    assert (one, two) == (1, 2)
+    with psycopg.connect(vantage.url) as connection:
+        connection.execute(
+            f"UPDATE vantage.secrets SET {change} WHERE monitor_id = 1 AND name = 'X-Key'".encode()
+        )
+    with pytest.raises(CollectorError, match="The secret X-Key of monitor 1 does not open"):
+        vantage.sent(one)
+    assert vantage.sent(two).request.secret_headers[0].value == "the same key"
+
+
+def test_what_was_sealed_together_stays_readable(vantage: Vantage) -> None:
+    """As the database had it while a monitor had one row for all of its secrets."""
+    monitor_id = vantage.add()
+    vantage.keyring.add()
+    key_id, key = vantage.keyring.newest
+    content = {"headers": [["X-Key", "one"], ["X-Key", "two"]], "proxy": ["pat", "hidden"]}
+    sealed = AESGCM(key).encrypt(
+        NONCE, json.dumps({**content, "client_key": "PEM"}).encode(), b"vantage.monitors/1"
+    )
+    with psycopg.connect(vantage.owner) as connection:
+        connection.execute(BEFORE_0052)
+        connection.execute(
+            "INSERT INTO vantage.monitor_secrets (monitor_id, names, key_id, nonce, sealed)"
+            " VALUES (%s, '{X-Key,X-Key,client key,proxy password}', %s, %s, %s)",
+            [monitor_id, key_id, NONCE, sealed],
+        )
+    assert migrate(vantage.owner) == ["0052_pre_seal_secrets_one_by_one.sql"]
+    before = vantage.sent(monitor_id).request
+    assert [each.value for each in before.secret_headers] == ["one, two"]
+    assert (before.client_key, before.proxy_password) == ("PEM", "hidden")
+    with db.session(vantage.url) as connection:
+        make_settable(connection, vantage.keyring)
+    assert vantage.sent(monitor_id).request == before
+    assert fetch(vantage.url, "SELECT FROM vantage.secrets WHERE nonce IS NOT NULL") == []
+    # The report centre may seal from then on.
+    assert len(fetch(vantage.url, "SELECT FROM vantage.sealing_keys")) == 1
 
 
 def test_a_lost_key_file_is_told_and_never_made_anew(vantage: Vantage) -> None:
@@ -201,7 +273,7 @@ def test_who_leads_a_monitor_elsewhere_takes_no_secret_along(
     vantage.add(f"--auth-file={vantage.file('a', 'ann:first')}")
     with psycopg.connect(vantage.url) as connection:
         connection.execute(f"UPDATE vantage.monitors SET {change}".encode())
-    assert bool(fetch(vantage.url, "SELECT FROM vantage.monitor_secrets")) is is_kept
+    assert bool(fetch(vantage.url, "SELECT FROM vantage.secrets")) is is_kept
 
 
 def test_an_edit_keeps_secrets_and_takes_them_nowhere_else(vantage: Vantage) -> None:
@@ -275,4 +347,4 @@ def test_what_cannot_be_is_refused_and_nothing_told(vantage: Vantage) -> None:
         assert why in " ".join(refused.output.split()), (options, refused.output)
         assert "hidden-secret" not in refused.output
     assert json.loads(vantage("monitor", "list", "--json").output) == []
-    assert fetch(vantage.url, "SELECT FROM vantage.monitor_secrets") == []
+    assert fetch(vantage.url, "SELECT FROM vantage.secrets") == []

@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from collector import sealing
 from collector.keyring import Keyring
-from collector.telling import sealing
 from tests.support import seed
 from tests.support.database import Databases
 from tests.support.report_centre import Centre

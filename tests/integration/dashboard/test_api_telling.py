@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from collector import sealing
 from collector.keyring import Keyring
-from collector.telling import sealing
 from collector.telling.destination import Destination
 from tests.integration.dashboard.conftest import Visitor
 from tests.integration.dashboard.test_api import TOKEN, Program, make_token
@@ -82,7 +82,9 @@ def test_a_channels_address_goes_in_and_never_comes_out(
     def opened() -> list[Destination]:
         rows = centre.execute("SELECT account_id, kind, key_id, sealed FROM vantage.channels")
         return [
-            Destination.decode(kind, sealing.open_(keyring, account, key_id, sealed))
+            Destination.decode(
+                kind, sealing.open_(keyring, sealing.channel(account), key_id, sealed)
+            )
             for account, kind, key_id, sealed in rows
         ]
 

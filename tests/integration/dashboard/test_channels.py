@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from collector import sealing
 from collector.keyring import Keyring
-from collector.telling import sealing
 from collector.telling.destination import Destination
 from tests.integration.dashboard.conftest import Answer, Visitor
 from tests.support.report_centre import Centre
@@ -23,7 +23,7 @@ def send(visitor: Visitor, action: str, **form: str) -> Answer:
 def opened(centre: Centre, keyring: Keyring) -> list[Destination]:
     rows = centre.execute("SELECT account_id, kind, key_id, sealed FROM vantage.channels")
     return [
-        Destination.decode(kind, sealing.open_(keyring, account, key_id, sealed))
+        Destination.decode(kind, sealing.open_(keyring, sealing.channel(account), key_id, sealed))
         for account, kind, key_id, sealed in rows
     ]
 

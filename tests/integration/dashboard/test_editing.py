@@ -206,8 +206,8 @@ def test_secrets_do_not_go_to_a_server_that_is_not_verified(
     visitor: Visitor, centre: Centre, added: int
 ) -> None:
     centre.execute(
-        "INSERT INTO vantage.monitor_secrets (monitor_id, names, key_id, nonce, sealed) VALUES"
-        " (%(id)s, '{X-Key}', '0123456789abcdef', '\\x000000000000000000000000', '\\x00')",
+        "INSERT INTO vantage.secrets (monitor_id, name, key_id, sealed)"
+        " VALUES (%(id)s, 'X-Key', '0123456789abcdef', '')",
         id=added,
     )
     text = visitor.ask(f"/m/{added}/edit").text
@@ -283,8 +283,8 @@ def test_viewers_change_nothing(other_visitor: Visitor, centre: Centre) -> None:
 
 def test_secrets_go_to_no_other_host(visitor: Visitor, centre: Centre, added: int) -> None:
     centre.execute(
-        "INSERT INTO vantage.monitor_secrets (monitor_id, names, key_id, nonce, sealed)"
-        " VALUES (%(id)s, '{x}', '0123456789abcdef', decode(repeat('00', 12), 'hex'), '')",
+        "INSERT INTO vantage.secrets (monitor_id, name, key_id, sealed)"
+        " VALUES (%(id)s, 'x', '0123456789abcdef', '')",
         id=added,
     )
     path, form = f"/m/{added}/edit", {**USUAL, "name": "x"}
