@@ -20,6 +20,8 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
+    # What comes is small, and asking how much would be best takes a quarter of its processor time.
+    ("grpc.http2.bdp_probe", 0),
     # A new channel connects at once, whatever an earlier one to the same address went through.
     ("grpc.use_local_subchannel_pool", 1),
     # The environment's proxies are meant for browsing, not for a mutual TLS stream.

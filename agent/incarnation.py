@@ -6,6 +6,7 @@ One thread appends and makes room, one other reads and acknowledges.
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 import zlib
@@ -238,17 +239,23 @@ class Incarnation:
     def _remember_acked(self) -> None:
         """Note on disk how far it is acknowledged: the collector knows better, but a copy of this
         machine must not deliver all that is kept as if it were its own.
+
+        Always as long, and written over: to empty a file first takes the file system's journal, and
+        whoever calls would wait for that.
         """
-        line = b"%d" % self._acked
+        line = b"%020d" % self._acked
         with contextlib.suppress(OSError):  # a full disk: it is a note, no more
-            (self.directory / _ACKED).write_bytes(b"%b %d\n" % (line, zlib.crc32(line)))
+            file = os.open(self.directory / _ACKED, os.O_WRONLY | os.O_CREAT, 0o600)
+            with os.fdopen(file, "wb", buffering=0) as note:
+                note.write(b"%b %010d\n" % (line, zlib.crc32(line)))
 
     def _remembered_acked(self) -> int:
         try:
             line, _, checksum = (self.directory / _ACKED).read_bytes().partition(b" ")
         except OSError:
             return 0
-        return int(line) if checksum == b"%d\n" % zlib.crc32(line) else 0
+        is_sound = checksum.strip().isdigit() and int(checksum) == zlib.crc32(line)
+        return int(line) if is_sound else 0
 
     def _segment_of(self, seq: int) -> Segment | None:
         with self._lock:

@@ -18,7 +18,6 @@ import os
 import random
 import resource
 import subprocess
-import tempfile
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -87,7 +86,7 @@ class TimedSpool(Spool):
     """Tells how long after they were durable results were sent and acknowledged."""
 
     def __init__(self, directory: Path, waits: Waits) -> None:
-        # The disk is the agent's, not what is measured.
+        # The disk is the agent's, not what is measured: there are no notes on it, either.
         super().__init__(directory, sync=lambda descriptor: None)
         self.waits = waits
         self.pending: deque[Commit] = deque()
@@ -461,8 +460,8 @@ def main(
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     beside = conditions()
-    with tempfile.TemporaryDirectory(prefix="vantage-throughput-") as name:
-        bench = Bench(Path(name), agents, results, seconds, of_speed)
+    with temporary_home() as directory:
+        bench = Bench(directory, agents, results, seconds, of_speed)
         rows = bench.run()
     headings = (
         *("what", "results", "results/s", "to COPY"),

@@ -14,19 +14,26 @@ from psycopg_pool import PoolTimeout
 from collector import db
 from collector.clock import Reading
 
-# What comes within this is noted together; the batches behind a heartbeat wait for that.
-GATHER_S = 0.02
+# What comes within this is noted together; a Hello at once, and whatever waits then.
+GATHER_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One heartbeat, or a Hello in its place. ``running``: the incarnation it appends to."""
+    """One heartbeat, or a Hello in its place. ``running``: the incarnation it appends to.
+
+    ``backlog``: None: a Hello tells none.
+    """
 
     agent_id: UUID
     version: str | None
     backlog: int | None
     running: bytes | None
     clock: Reading
+
+    @property
+    def is_hello(self) -> bool:
+        return self.backlog is None
 
 
 class Heartbeats:
@@ -35,7 +42,7 @@ class Heartbeats:
     def __init__(self, pool: db.Pool) -> None:
         self.pool = pool
         self.waiting: list[tuple[Said, asyncio.Future[DictRow | None]]] = []
-        self.come = asyncio.Event()
+        self.due = asyncio.Event()
 
     async def note(self, said: Said) -> DictRow | None:
         """Note a heartbeat; return what became of its agent meanwhile. None: it is revoked.
@@ -43,19 +50,27 @@ class Heartbeats:
         Raises: psycopg.OperationalError or PoolTimeout where the database does not answer; whatever
         else keeps this one from being noted.
         """
-        seen: asyncio.Future[DictRow | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        seen: asyncio.Future[DictRow | None] = loop.create_future()
         self.waiting.append((said, seen))
-        self.come.set()
+        if said.is_hello:
+            self.hurry()
+        elif len(self.waiting) == 1:
+            loop.call_later(GATHER_S, self.due.set)
         return await seen
+
+    def hurry(self) -> None:
+        """Gather no longer."""
+        self.due.set()
 
     async def run(self) -> None:
         """Note for ever."""
         while True:
-            await self.come.wait()
-            await asyncio.sleep(GATHER_S)
-            self.come.clear()
+            await self.due.wait()
+            self.due.clear()
             waiting, self.waiting = self.waiting, []
-            await self.settle(waiting)
+            if waiting:
+                await self.settle(waiting)
 
     async def settle(self, waiting: list[tuple[Said, asyncio.Future[DictRow | None]]]) -> None:
         """Note what was said, and tell whoever waits; what cannot be noted spoils no other."""

@@ -87,12 +87,14 @@ class Stream:
         self.writing = asyncio.Lock()
         self.leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.answers: asyncio.Queue[Batch] = asyncio.Queue(IN_FLIGHT_MAX)
+        self.heard: asyncio.Queue[tuple[delivery_pb2.Heartbeat, int]] = asyncio.Queue(1)
 
     async def serve(self, subscription: Subscription) -> None:
         """Run until the agent ends the stream, StreamDone or StreamError does, or it breaks."""
         async with asyncio.TaskGroup() as tasks:
             helpers = [
                 tasks.create_task(self.answer()),
+                tasks.create_task(self.note_heartbeats()),
                 tasks.create_task(self.assign(subscription)),
                 tasks.create_task(self.left()),
             ]
@@ -102,6 +104,7 @@ class Stream:
                     await self.receive(message)
                 del message
             await self.answers.join()
+            await self.heard.join()
             for helper in helpers:
                 helper.cancel()
 
@@ -144,6 +147,8 @@ class Stream:
                 f"An incarnation has 16 bytes, this one {len(hello.incarnation)}.",
             )
         await self.answers.join()
+        self.heartbeats.hurry()
+        await self.heard.join()
         row = await self.fetch(
             "hello",
             agent_id=self.peer.agent_id,
@@ -245,12 +250,19 @@ class Stream:
             raise StreamError(
                 grpc.StatusCode.UNAUTHENTICATED, "The agent's certificate has expired."
             )
-        await self.beat(heartbeat, backlog=heartbeat.backlog)
-        if heartbeat.number:  # an agent older than the reply sends none, and would not know it
-            reply = delivery_pb2.HeartbeatReply(
-                number=heartbeat.number, received_at_us=received_at_us, replied_at_us=now_us()
-            )
-            await self.send(CollectorMessage(heartbeat_reply=reply))
+        await self.heard.put((heartbeat, received_at_us))
+
+    async def note_heartbeats(self) -> None:
+        """Note and answer one heartbeat after the other; batches behind them do not wait for it."""
+        while True:
+            heartbeat, received_at_us = await self.heard.get()
+            await self.beat(heartbeat, backlog=heartbeat.backlog)
+            if heartbeat.number:  # an agent older than the reply sends none, and would not know it
+                reply = delivery_pb2.HeartbeatReply(
+                    number=heartbeat.number, received_at_us=received_at_us, replied_at_us=now_us()
+                )
+                await self.send(CollectorMessage(heartbeat_reply=reply))
+            self.heard.task_done()
 
     async def beat(self, heartbeat: delivery_pb2.Heartbeat, *, backlog: int | None) -> None:
         said = Said(

@@ -109,15 +109,28 @@ async def test_a_heartbeat_is_noted(collector: Collector) -> None:
     agent = await enrol(collector, "a")
     async with stream(collector, agent) as delivery:
         await delivery.hello(new_incarnation())
-        await delivery.send(heartbeat=delivery_pb2.Heartbeat(backlog=7))
-        await delivery.batch(1, [result(1, 5)])
-        await delivery.read("ack")
+        await delivery.send(heartbeat=delivery_pb2.Heartbeat(backlog=7, number=1))
+        await delivery.read("heartbeat_reply")
     [row] = fetch(
         collector.url,
         "SELECT backlog, last_seen_at IS NOT NULL AS is_seen FROM vantage.agents WHERE id = %s",
         [agent.agent_id],
     )
     assert row == {"backlog": 7, "is_seen": True}
+
+
+async def test_batches_do_not_wait_for_the_heartbeat_before_them(collector: Collector) -> None:
+    agent = await enrol(collector, "a")
+    lock = "SELECT FROM vantage.agents WHERE id = %s FOR NO KEY UPDATE"
+    async with stream(collector, agent) as delivery:
+        await delivery.hello(new_incarnation())
+        with psycopg.connect(collector.url) as holder:
+            holder.execute(lock, [agent.agent_id])
+            await delivery.send(heartbeat=delivery_pb2.Heartbeat(backlog=1, number=1))
+            await delivery.batch(1, [result(1, 5)])
+            await delivery.read("ack")
+            assert "heartbeat_reply" not in delivery.passed
+        await delivery.read("heartbeat_reply")
 
 
 async def test_a_heartbeat_that_cannot_be_noted_spoils_no_other(own_collector: Collector) -> None:

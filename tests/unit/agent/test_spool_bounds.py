@@ -136,6 +136,20 @@ def test_a_delivered_incarnation_is_kept_and_can_be_delivered_again(tmp_path: Pa
     assert drain(spool, old, 5) == payloads(5, 10)
 
 
+@pytest.mark.parametrize("older_note", [None, b"7 1790921346\n"])
+def test_the_next_start_of_the_process_knows_how_far_the_last_was_acknowledged(
+    tmp_path: Path, older_note: bytes | None
+) -> None:
+    spool = small(tmp_path, keep_s=3600)
+    fill(spool, 1, 12)
+    spool.ack(spool.running, 12)
+    spool.running.unack(7)
+    spool.running.rest()
+    if older_note is not None:  # as versions before 2026-11-26 wrote it
+        (spool.running.directory / "acked").write_bytes(older_note)
+    assert small(tmp_path, keep_s=3600).incarnations[0].acked == 7
+
+
 def test_results_before_those_kept_are_a_hole_of_the_databases_making(tmp_path: Path) -> None:
     spool = small(tmp_path)
     fill(spool, 1, 20)
