@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from agent.cli import main as agent
 from agent.version import VERSION
@@ -63,6 +64,13 @@ def test_only_what_people_look_at_is_published_and_only_to_this_machine() -> Non
         if re.search(r"\bports:", line) and not line.strip().startswith("#")
     ]
     assert published == ['ports: ["127.0.0.1:8080:8080"]', 'ports: ["127.0.0.1:3000:3000"]']
+
+
+def test_what_seals_secrets_keeps_its_key_with_what_opens_them() -> None:
+    services = yaml.safe_load(COMPOSE.read_text())["services"]
+    for name in ("collector", "notifier", "vantage"):
+        key = Path(services[name]["environment"]["VANTAGE_SECRET_KEY_FILE"])
+        assert f"authority:{key.parent}" in services[name]["volumes"]
 
 
 def test_the_agent_says_the_version_that_is_built() -> None:
