@@ -332,10 +332,13 @@ def _held_by(path: Path | None, what: str) -> str:
     if path is None:
         return ""
     try:
-        return path.read_text().strip()
+        secret = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise DashboardError(f"{what} cannot be read from {path}: {reason}.") from error
+    if not secret:
+        raise DashboardError(f"{what} cannot be read from {path}: the file is empty.")
+    return secret
 
 
 def _access_log(path: Path | None, anonymise: bool, keep_days: int | None) -> AccessLog | None:

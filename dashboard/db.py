@@ -26,6 +26,7 @@ from dashboard.errors import (
     Unacceptable,
 )
 from dashboard.queries import statements
+from dashboard.readiness import lacking
 
 Row = TypeVar("Row")
 
@@ -210,10 +211,15 @@ def require(conninfo: str) -> None:
             row = seen.execute(statements()["readiness"]).fetchone()
             if row is None or not row[0]:
                 raise DashboardError(
-                    "The database holds no Vantage schema of this version. "
+                    "The database holds no Vantage schema. "
                     "Run `vantage-collector migrate` on it first."
                 )
             seen.execute(statements()["become_dashboard"])
+            if said := lacking(seen):
+                raise DashboardError(
+                    f"The database's schema is older than this program: {said}. "
+                    "Bring it up to date with: vantage-collector migrate"
+                )
     except psycopg.errors.InsufficientPrivilege as error:
         raise DashboardError(
             "The database's user may not act as vantage_dashboard. Sign in as vantage_dashboard, "
