@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -158,7 +159,13 @@ def definition(form: Form) -> dict[str, Any]:
 
     Raises: Unacceptable.
     """
-    request, assertions = asking.request_of(form), expectation.expected_of(form)
+    return as_stored(asking.request_of(form), expectation.expected_of(form))
+
+
+def as_stored(
+    request: Mapping[str, Any] | None, assertions: Sequence[Mapping[str, Any]] | None
+) -> dict[str, Any]:
+    """What statement ``define_monitor`` takes. None: it stays as it is."""
     return {
         "request": None if request is None else Jsonb(request),
         "assertions": None if assertions is None else Jsonb(assertions),

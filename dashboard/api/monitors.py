@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from psycopg.types.json import Jsonb
 
 from dashboard.account.joining import Joined as Added
 from dashboard.api.access import BASIC, BEARER, using
 from dashboard.api.schemas import Asked, Limit, Monitor, MonitorId, MonitorValues, Page
 from dashboard.db import Reader
+from dashboard.editing import as_stored
 from dashboard.errors import NotFound
 from dashboard.expectation import check_expressions
 
@@ -95,12 +95,9 @@ def _columns(values: MonitorValues) -> dict[str, Any]:
     return values.model_dump(exclude={"is_paused", "tags", "request", "assertions"})
 
 
-def _definition(values: MonitorValues) -> dict[str, Jsonb | None]:
+def _definition(values: MonitorValues) -> dict[str, Any]:
     """What is asked and expected. Raises: Unacceptable."""
     request, assertions = values.request, values.assertions
     expected = None if assertions is None else [each.stored for each in assertions]
     check_expressions(expected or [])
-    return {
-        "request": None if request is None else Jsonb(request.model_dump()),
-        "assertions": None if expected is None else Jsonb(expected),
-    }
+    return as_stored(None if request is None else request.model_dump(), expected)
