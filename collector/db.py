@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, LiteralString, cast
 
 import psycopg
-from psycopg.errors import UndefinedTable
+from psycopg.errors import UndefinedColumn, UndefinedFunction, UndefinedTable
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -20,6 +20,9 @@ Connection = psycopg.Connection[DictRow]
 AsyncConnection = psycopg.AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[AsyncConnection]
 
+UNREADABLE = (
+    "The database's URL cannot be read: it must be like postgresql://user@host:5432/vantage."
+)
 NO_SCHEMA = "The database holds no Vantage schema yet. Make it with: vantage-collector migrate"
 SQL = Path(__file__).parent / "sql"
 
@@ -86,12 +89,24 @@ def session(url: str) -> Iterator[Connection]:
     Raises: CollectorError with a sentence for whatever the database refuses.
     """
     try:
-        with psycopg.connect(url, row_factory=dict_row, connect_timeout=5) as connection:
+        connection = psycopg.connect(url, row_factory=dict_row, connect_timeout=5)
+    except psycopg.OperationalError as error:
+        raise CollectorError(f"The database does not answer: {first_line(error)}.") from error
+    except psycopg.ProgrammingError as error:
+        # libpq's own message repeats the text, and with it a password.
+        raise CollectorError(UNREADABLE) from error
+    try:
+        with connection:
             yield connection
     except UndefinedTable as error:
         raise CollectorError(NO_SCHEMA) from error
+    except (UndefinedColumn, UndefinedFunction) as error:
+        raise CollectorError(
+            f"The database's schema is older than this program: {first_line(error)}. Bring it up "
+            "to date with: vantage-collector migrate"
+        ) from error
     except psycopg.OperationalError as error:
-        raise CollectorError(f"The database does not answer: {first_line(error)}") from error
+        raise CollectorError(f"The database went away: {first_line(error)}.") from error
     except psycopg.Error as error:
         if (error.sqlstate or "").startswith("VA"):  # refused, with a sentence for the reader
             raise CollectorError(str(error.diag.message_primary)) from error

@@ -22,4 +22,6 @@ class FatalError(CollectorError):
 
 def reason(error: Exception) -> str:
     """Say why a file cannot be used, without naming it once more as an OSError does."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
     return (isinstance(error, OSError) and error.strerror) or str(error)

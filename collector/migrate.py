@@ -24,7 +24,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from collector.db import SQL, first_line, session
+from collector.db import SQL, UNREADABLE, first_line, session
 from collector.errors import CollectorError
 from collector.postgres import OLDEST_POSTGRES, OLDEST_TIMESCALEDB
 from collector.progress import Progress, silent
@@ -115,10 +115,7 @@ def connected(url: str) -> Iterator[Connection]:
         connection = psycopg.connect(url, autocommit=True, connect_timeout=10)
     except psycopg.ProgrammingError as error:
         # libpq's own message repeats the text, and with it a password.
-        raise CollectorError(
-            "The database's URL cannot be read: it must be like"
-            " postgresql://user@host:5432/vantage."
-        ) from error
+        raise CollectorError(UNREADABLE) from error
     except psycopg.OperationalError as error:
         raise CollectorError(
             f"The database does not let us in: {first_line(error)}. Check the URL's host, port,"

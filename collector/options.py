@@ -42,6 +42,7 @@ def database_option(*, required: bool = False) -> Callable[[Callable[P, R]], Cal
     """
 
     def decorate(command: Callable[P, R]) -> Callable[P, R]:
+        @speaks_plainly
         @wraps(command)
         def with_database(*args: P.args, **kwargs: P.kwargs) -> R:
             url, file = kwargs.pop("database"), kwargs.pop("database_file")

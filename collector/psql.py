@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from collector.db import UNREADABLE
 from collector.errors import CollectorError
 from collector.postgres import Server
 
@@ -25,9 +26,9 @@ class Command:
 
 
 def psql_command(
-    url: str, *, server: Server | None = None, statement: str | None = None
+    url: str, *, server: Server | None = None, statements: Sequence[str] = ()
 ) -> Command:
-    """Return the command that opens the database read-only, or runs one statement.
+    """Return the command that opens the database read-only, or runs statements one by one.
 
     ``server``: whose psql; None: the one on PATH. A URL of another role is narrowed to the
     reader's rights. Raises: CollectorError.
@@ -38,16 +39,13 @@ def psql_command(
     try:
         fields = {name: str(value) for name, value in conninfo_to_dict(url).items() if value}
     except ProgrammingError as error:
-        raise CollectorError(
-            "The database's URL cannot be read: it must be like"
-            " postgresql://user@host:5432/vantage."
-        ) from error
+        raise CollectorError(UNREADABLE) from error
     environment = dict(os.environ)
     if password := fields.pop("password", None):
         environment["PGPASSWORD"] = password
     if fields.get("user") != READER:
         fields["options"] = f"{fields.get('options', '')} -c role={READER}".strip()
     argv = [program, "--dbname", make_conninfo(**fields)]
-    if statement is not None:
+    for statement in statements:
         argv += ["--command", statement]
     return Command(argv, environment)

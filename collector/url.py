@@ -43,7 +43,12 @@ def check_url(url: str) -> None:
     if re.search(r"[\s\x00-\x1f\x7f]", url):
         why = "it holds white space or a control character"
     if why is not None:
-        raise CollectorError(f"{url[:200]!r} cannot be watched: {why}.")
+        raise CollectorError(f"{without_user(url)[:200]!r} cannot be watched: {why}.")
+
+
+def without_user(url: str) -> str:
+    """Return a URL less its user name and password, which no message may hold."""
+    return re.sub(r"^(\w+:)?//[^/?#]*@", r"\1//…@", url)
 
 
 def complaint(parts: SplitResult) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -42,9 +43,17 @@ def add(name: str, email: str, password_file: Path | None, url: str) -> None:
 
 
 def ask_password(file: Path | None) -> str:
-    """Return the password in the file, or the one that is typed twice."""
+    """Return the password in the file, or the one that is typed twice.
+
+    Raises: CollectorError where there is neither.
+    """
     if file is not None:
         return read_secret(file)
+    if not sys.stdin.isatty():
+        raise CollectorError(
+            "There is no terminal to ask for the password on: write it to a file and name that "
+            "with --password-file."
+        )
     chosen: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     return chosen
 

@@ -102,7 +102,7 @@ def events(agent_id: UUID | None, last: int, as_json: bool, url: str) -> None:
     """List what happened to agents, the latest first."""
     with db.session(url) as connection:
         rows = connection.execute(
-            db.queries("operator")["agent_events"], {"agent_id": agent_id, "count": last}
+            db.queries("operator")["agent_events"], {"agent_id": agent_id, "last": last}
         ).fetchall()
     show(rows, ["at", "location", "agent", "kind", "detail"], as_json=as_json)
 

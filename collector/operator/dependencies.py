@@ -8,6 +8,7 @@ import click
 
 from collector import db
 from collector.errors import CollectorError
+from collector.operator.known import no_monitor
 from collector.operator.target import on_database
 
 
@@ -39,7 +40,7 @@ def account_of(connection: db.Connection, monitor_id: int) -> int:
     """Whose monitor it is. Raises: CollectorError."""
     row = connection.execute(db.queries("operator")["account_of"], {"id": monitor_id}).fetchone()
     if row is None:
-        raise CollectorError(f"There is no monitor {monitor_id}. See: vantage monitor list")
+        raise no_monitor(monitor_id)
     return int(row["account_id"])
 
 

@@ -8,6 +8,7 @@ import click
 
 from collector import db
 from collector.errors import CollectorError
+from collector.operator.known import must_be_monitors
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
 
@@ -34,15 +35,18 @@ def incident() -> None:
 @incident.command("list")
 @click.option("--open", "only_open", is_flag=True, help="Only those that are not closed.")
 @click.option("--monitor", "monitor_id", type=int, help="Only of this monitor.")
-@click.option("--count", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option(
+    "--last", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many."
+)
 @json_option
 @on_database
-def list_(only_open: bool, monitor_id: int | None, count: int, as_json: bool, url: str) -> None:
+def list_(only_open: bool, monitor_id: int | None, last: int, as_json: bool, url: str) -> None:
     """List incidents, the newest first."""
     with db.session(url) as connection:
+        must_be_monitors(connection, [] if monitor_id is None else [monitor_id])
         rows = connection.execute(
             db.queries("incident")["list"],
-            {"only_open": only_open, "monitor_id": monitor_id, "count": count},
+            {"only_open": only_open, "monitor_id": monitor_id, "last": last},
         ).fetchall()
     columns = ["id", "state", "monitor", "severity", "began_at", "recovered_at", "silenced_by",
                "acknowledged_by", "summary"]  # fmt: skip

@@ -220,15 +220,21 @@ def typed(program: str, command: str, home: Path) -> str:
 @main.command()
 @home_option
 @database_option()
-@click.option("-c", "--command", help="Run this SQL and print what it returns.")
+@click.option(
+    "-c",
+    "--command",
+    "statements",
+    multiple=True,
+    help="Run this SQL and print what it returns. Repeatable.",
+)
 @speaks_plainly
-def psql(home: Path, database: str | None, command: str | None) -> None:
+def psql(home: Path, database: str | None, statements: Sequence[str]) -> None:
     """Open psql on the database, as the role that may only read."""
     from collector.psql import READER, psql_command
 
     if database is not None:
-        program = psql_command(database, statement=command)
+        program = psql_command(database, statements=statements)
     else:
         local = local_database(home)
-        program = psql_command(local.url(role=READER), server=local.server, statement=command)
+        program = psql_command(local.url(role=READER), server=local.server, statements=statements)
     os.execvpe(program.argv[0], program.argv, program.environment)  # noqa: S606 - no shell

@@ -14,6 +14,7 @@ from collector.maintenance import length
 from collector.operator.account import account_id
 from collector.operator.dates import TIME
 from collector.operator.duration import Duration
+from collector.operator.known import no_monitor
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
 from collector.recurrence import Recurrence, check_rule, zone
@@ -105,7 +106,7 @@ def owner(connection: db.Connection, monitor_id: int | None, account: str | None
     if row is None or (
         account is not None and account_id(connection, account) != row["account_id"]
     ):
-        raise CollectorError(f"There is no monitor {monitor_id}. See: vantage monitor list")
+        raise no_monitor(monitor_id)
     return int(row["account_id"])
 
 

@@ -23,6 +23,7 @@ from collector.monitor import (
 )
 from collector.operator import definition
 from collector.operator.account import account_id
+from collector.operator.known import no_monitor
 from collector.operator.options import Given, monitor_options
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
@@ -128,7 +129,7 @@ def find(connection: db.Connection, monitor_id: int) -> dict[str, Any]:
         db.queries("operator")["monitor"], {"id": monitor_id, "account_id": None}
     ).fetchone()
     if row is None:
-        raise CollectorError(f"There is no monitor {monitor_id}. See: vantage monitor list")
+        raise no_monitor(monitor_id)
     return row
 
 
@@ -165,5 +166,5 @@ def remove(monitor_id: int, url: str) -> None:
             db.queries("operator")["remove_monitor"], {"id": monitor_id}
         ).fetchone()
     if row is None:
-        raise CollectorError(f"There is no monitor {monitor_id}. See: vantage monitor list")
+        raise no_monitor(monitor_id)
     click.echo(f"No longer watching {row['url']}.")

@@ -15,6 +15,7 @@ from collector import db
 from collector.operator.account import account_id
 from collector.operator.dates import MONTH
 from collector.operator.duration import Duration
+from collector.operator.known import must_be_monitors
 from collector.operator.table import show
 from collector.operator.target import on_database
 from vantage.report import table
@@ -84,6 +85,7 @@ def report(
             "limit_us": None if limit_s is None else round(limit_s * 1_000_000),
             "share": str(share),
         }
+        must_be_monitors(connection, monitor_ids, values["account_id"])
         row = connection.execute(db.queries("reports")["report"], values).fetchone()
     assert row is not None  # noqa: S101 - it always gives one
     if form == "json":

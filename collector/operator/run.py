@@ -12,6 +12,7 @@ import click
 
 from collector import db
 from collector.errors import CollectorError
+from collector.operator.known import no_monitor
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
 
@@ -74,7 +75,7 @@ def expected(
     monitors = connection.execute(db.queries("operator")["monitors"]).fetchall()
     monitor = next((row for row in monitors if row["id"] == monitor_id), None)
     if monitor is None:
-        raise CollectorError(f"There is no monitor {monitor_id}. See: vantage monitor list")
+        raise no_monitor(monitor_id)
     for name in locations:
         if name not in monitor["locations"]:
             raise CollectorError(

@@ -29,7 +29,7 @@ JOIN vantage.accounts ON accounts.id = incidents.account_id
 WHERE (incidents.closed_at IS NULL OR NOT %(only_open)s)
     AND (%(monitor_id)s::integer IS NULL OR incidents.monitor_id = %(monitor_id)s)
 ORDER BY incidents.id DESC
-LIMIT %(count)s
+LIMIT %(last)s
 
 -- one --
 SELECT

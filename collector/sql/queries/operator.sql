@@ -227,13 +227,19 @@ FROM vantage.agent_events
 JOIN vantage.agents ON agents.id = agent_events.agent_id
 WHERE %(agent_id)s::uuid IS NULL OR agent_events.agent_id = %(agent_id)s
 ORDER BY agent_events.id DESC
-LIMIT %(count)s
+LIMIT %(last)s
 
 -- account_of --
 SELECT account_id
 FROM vantage.monitors
 WHERE id = %(id)s
     AND removed_at IS NULL
+
+-- known_monitors --
+SELECT id
+FROM vantage.monitors
+WHERE id = ANY(%(ids)s::bigint[])
+    AND (%(account_id)s::integer IS NULL OR account_id = %(account_id)s)
 
 -- lock_dependencies --
 SELECT

@@ -53,7 +53,8 @@ DECLARE
     why text := vantage.url_problem(given_url);
 BEGIN
     IF why IS NOT NULL THEN
-        RAISE EXCEPTION '“%” cannot be watched: %.', left(given_url, 200), why
+        RAISE EXCEPTION '“%” cannot be watched: %.',
+            left(regexp_replace(given_url, '//[^/?#]*@', '//…@'), 200), why
             USING ERRCODE = 'VA400';
     ELSIF given_interval_s NOT BETWEEN 1 AND 86400 THEN
         RAISE EXCEPTION 'The interval is % s: 1 s to 24 h can be.', given_interval_s

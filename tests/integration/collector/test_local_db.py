@@ -256,16 +256,17 @@ def test_a_home_closed_to_the_servers_user(home: Path, private_server: Server) -
 def test_psql_reads_and_does_not_write(
     database: Database, private_server: Server, role: str
 ) -> None:
-    def psql(statement: str) -> subprocess.CompletedProcess[str]:
+    def psql(*statements: str) -> subprocess.CompletedProcess[str]:
         url = database.url(role=role)
-        command = psql_command(url, server=private_server, statement=statement)
+        command = psql_command(url, server=private_server, statements=statements)
         return subprocess.run(
             command.argv, env=command.environment, capture_output=True, text=True, check=False
         )
 
-    read = psql("SELECT count(*), current_user FROM vantage.results")
+    read = psql("SELECT count(*), current_user FROM vantage.results", "SELECT 'the second'")
     assert read.returncode == 0, read.stderr
     assert "vantage_reader" in read.stdout
+    assert "the second" in read.stdout
     assert "permission denied" in psql("DELETE FROM vantage.accounts").stderr
     assert "permission denied" in psql("SELECT password_hash FROM vantage.users").stderr
 

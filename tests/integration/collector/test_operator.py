@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
@@ -85,6 +86,9 @@ def test_a_monitor_is_added_listed_and_removed(vantage: Vantage) -> None:
     assert json.loads(vantage("monitor", "list", "--json").output) == []
     again = vantage("monitor", "remove", "1")
     assert (again.exit_code, "vantage monitor list" in again.output) == (1, True)
+    for command in (("incident", "list"), ("report",)):
+        assert vantage(*command, "--monitor=1").exit_code == 0
+        assert "There is no monitor 9." in vantage(*command, "--monitor=9").output
 
 
 EVERY_OPTION = [
@@ -370,6 +374,7 @@ def test_lists_are_readable(vantage: Vantage) -> None:
         (["agent", "token", "--agent=" + NOBODY, "--collector=c:1"], "vantage agent list"),
         (["agent", "revoke", "00000000-0000-0000-0000-000000000000"], "vantage agent list"),
         (["account", "add", "acme", "--email=b@c.de", "--password-file=/dev/null"], "empty"),
+        (["account", "add", "acme", "--email=b@c.de"], "There is no terminal"),
     ],
 )
 def test_bad_input_is_answered_with_a_sentence(
@@ -389,6 +394,29 @@ def test_a_database_without_a_schema_is_said_to_be_one(empty_database: Database)
     result = Vantage(empty_database.url())("monitor", "list")
     assert result.exit_code == 1
     assert "vantage-collector migrate" in result.output
+
+
+def test_an_older_schema_is_said_to_be_one(vantage: Vantage, database: Database) -> None:
+    with psycopg.connect(database.url(), autocommit=True) as owner:
+        owner.execute("ALTER TABLE vantage.locations RENAME COLUMN asn TO a_s_n")
+    result = vantage("location", "add", "fra")
+    assert result.exit_code == 1
+    assert "schema is older than this program" in result.output
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--database=secret://a", "The database's URL cannot be read"),
+        ("--database-file=no-such", "no-such cannot be read: No such file or directory."),
+        ("--database-file=/dev/null", "/dev/null is empty."),
+    ],
+)
+def test_a_database_that_cannot_be_named_so_is_said_to_be(option: str, sentence: str) -> None:
+    result = CliRunner().invoke(main, ["monitor", "list", option])
+    assert isinstance(result.exception, SystemExit)
+    assert sentence in result.output
+    assert "secret" not in result.output
 
 
 def test_a_database_that_is_away_is_said_to_be(tmp_path: Path) -> None:

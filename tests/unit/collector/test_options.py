@@ -95,8 +95,9 @@ def test_what_is_no_date_is_told_the_form(dated: Dated, text: str, why: str) -> 
     ],
 )
 def test_a_url_that_cannot_be_watched_is_refused_saying_why(url: str, why: str) -> None:
-    with pytest.raises(CollectorError, match=why):
+    with pytest.raises(CollectorError, match=why) as refusal:
         check_url(url)
+    assert "secret" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("host", ["two words", "centre.example:7443", "http://a.example", ""])
