@@ -144,6 +144,7 @@ _HTTP2_STREAM = 92
 _HTTP3 = 95
 _QUIC_CONNECT = 96
 _PROXY = 97
+_SSL_CLIENT_CERTIFICATE = 98
 
 # What a server's TLS says of ours, or of there being none; with TLS 1.3 only after the handshake.
 _CLIENT_CERTIFICATE_ALERT = re.compile(
@@ -156,6 +157,7 @@ _NUMBERS = {
     pycurl.E_UNSUPPORTED_PROTOCOL: Code.HTTP_PROTOCOL,  # HTTP/0.9, too
     pycurl.E_URL_MALFORMAT: Code.URL_INVALID,
     pycurl.E_COULDNT_RESOLVE_HOST: Code.DNS_NO_ADDRESS,
+    pycurl.E_COULDNT_RESOLVE_PROXY: Code.DNS_NO_ADDRESS,
     _WEIRD_SERVER_REPLY: Code.HTTP_PROTOCOL,
     pycurl.E_HTTP2: Code.HTTP_PROTOCOL,
     _HTTP2_STREAM: Code.HTTP_PROTOCOL,
@@ -167,6 +169,10 @@ _NUMBERS = {
     pycurl.E_BAD_CONTENT_ENCODING: Code.BAD_ENCODING,
     pycurl.E_INTERFACE_FAILED: Code.SOURCE_UNAVAILABLE,
     pycurl.E_SSL_CERTPROBLEM: Code.TLS_CLIENT_CERTIFICATE,
+    _SSL_CLIENT_CERTIFICATE: Code.TLS_CLIENT_CERTIFICATE,
+    pycurl.E_SSL_CACERT_BADFILE: Code.TLS_CERT_INVALID,
+    pycurl.E_SSL_CRL_BADFILE: Code.TLS_CERT_INVALID,
+    pycurl.E_SSL_ISSUER_ERROR: Code.TLS_CERT_INVALID,
     _PROXY: Code.PROXY_REFUSED,
     pycurl.E_SSL_CIPHER: Code.TLS_HANDSHAKE,
     _TOO_LARGE: Code.HEADERS_TOO_LARGE,
@@ -209,7 +215,7 @@ def _code(error: CurlError, phase: str) -> Code:
         return Code.HEADERS_TOO_LARGE
     if number in _NUMBERS:
         return _NUMBERS[number]
-    if phase == "tls" and number in (pycurl.E_SSL_CONNECT_ERROR, pycurl.E_RECV_ERROR):
+    if number == pycurl.E_SSL_CONNECT_ERROR or (number == pycurl.E_RECV_ERROR and phase == "tls"):
         return Code.TLS_RESET if _is_cut_off(error) else Code.TLS_HANDSHAKE
     if number in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR) and phase == "connect":
         return _CONNECT_ERRNOS.get(error.os_errno, Code.CONNECT_FAILED)  # QUIC
