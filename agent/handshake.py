@@ -43,17 +43,19 @@ Fields = Sequence[tuple[bytes, bytes]]
 class Trace:
     """The debug callback of a handle; what it saw of the last handshake.
 
-    ``mismatch``: libcurl's words when the certificate is for another name, which over QUIC its
-    error does not tell; empty: it told of nothing like it.
+    ``is_of_proxy``: the one to come is with a proxy, and of no interest. ``mismatch``: libcurl's
+    words when the certificate is for another name, which over QUIC its error does not tell; empty:
+    it told of nothing like it.
     """
 
-    __slots__ = ("_agreed", "_message", "mismatch")
+    __slots__ = ("_agreed", "_message", "is_of_proxy", "mismatch")
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
         self._agreed = self._message = b""
+        self.is_of_proxy = False
         self.mismatch = ""
 
     def on_debug(self, kind: int, data: bytes) -> None:
@@ -63,12 +65,17 @@ class Trace:
                 self._message = data
         elif kind == _TOLD and data.startswith(_ABOUT_TLS):
             if data.startswith(_AGREED):
-                self._agreed = data
+                if self.is_of_proxy:
+                    self.forget()
+                else:
+                    self._agreed = data
             elif data.startswith(_MISMATCH):
                 self.mismatch = data.decode("utf-8", "replace").strip()
 
     def handshake(self, shown: Sequence[Fields] = ()) -> Handshake | None:
         """Return what was seen; ``shown``: libcurl's CERTINFO. None: no certificate was."""
+        if self.is_of_proxy:
+            return None
         chain = _chain(self._message) if self._message else _made_of(tuple(_ders(shown)))
         if chain is None:
             return None

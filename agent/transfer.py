@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -185,7 +185,10 @@ class Handle:
             self._set_mode(mode)
         curl.setopt(pycurl.URL, target.url if mode is not _CONNECT else _plain_url(target))
         curl.setopt(pycurl.TIMEOUT_MS, max(1, -(-timeout_us // 1000)))
-        at = target if request.proxy is None else requests.proxy_target(request.proxy.url)
+        at = target
+        if request.proxy is not None:
+            at = requests.proxy_target(request.proxy.url)
+            self._trace.is_of_proxy = request.proxy.url.startswith("https:")
         if at.address is None:
             joined = ",".join(f"[{a}]" if a.version == 6 else str(a) for a in addresses)
             curl.setopt(pycurl.RESOLVE, [f"+{at.host}:{at.port}:{joined}"])
@@ -226,11 +229,15 @@ class Handle:
             ended.number,
             words if self._visit is None else self._visit.plain(words),
             os_errno=self.curl.getinfo(pycurl.OS_ERRNO),
-            verify_result=self.curl.getinfo(pycurl.SSL_VERIFYRESULT),
+            verify_result=self.curl.getinfo(pycurl.SSL_VERIFYRESULT)
+            or self.curl.getinfo(pycurl.PROXY_SSL_VERIFYRESULT),
         )
 
     def _marks(self, ended: Ended, attempts: int) -> Marks:
         marks = self._timing.marks(ended, attempts)
+        if ended.number and self._request.proxy and not self._getinfo(pycurl.REQUEST_SIZE):
+            # The proxy was connected, and let nothing through: these are placeholders.
+            marks = replace(marks, sent=0, first_byte=0)
         return marks if self._visit is None else marks.since(self._queued_us())
 
     def _queued_us(self) -> int:

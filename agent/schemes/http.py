@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from agent.content import Content
 from agent.engine import Engine
-from agent.failure import Code, curl_failure
+from agent.failure import Code, curl_failure, status_failure
 from agent.guard import Address
 from agent.phases import last_phase, phases
 from agent.request import proxy_target
@@ -40,9 +41,12 @@ class Http:
             target, addresses, timeout_us, request, content, visit=self._visit
         )
         exchange = exchange_of(target, dns_us, transfer)
+        failure = failure_of(transfer, exchange)
         if request.proxy:
             exchange.target_port = proxy_target(request.proxy.url).port
-        return exchange, failure_of(transfer, exchange), transfer.location
+            if transfer.http_status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+                failure = failure or Failure(Code.PROXY_REFUSED, status_failure(407).detail)
+        return exchange, failure, transfer.location
 
 
 def exchange_of(target: Target, dns_us: int | None, transfer: Transfer) -> Exchange:

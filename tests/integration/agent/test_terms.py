@@ -261,8 +261,54 @@ async def test_a_proxy_that_speaks_tls(prober: Prober, good: Leaf) -> None:
     async with serve(Recorder()) as target, serve(proxy, tls=good.server_context()) as way:
         proxy.hosts["target.example"] = target.port
         url = target.url(host="target.example")
+        by_tls = through(f"https://127.0.0.1:{way.port}")
+        result = await probe(prober, url, request=by_tls)
+        assert result.outcome is Outcome.UP, result
+        proxy.refusal = respond("502 Bad")
+        for scheme in ("http", "https"):
+            result = await probe(prober, f"{scheme}://target.example/", request=by_tls)
+            # The certificate that was shown is the proxy's, and no target's.
+            assert result.handshake is None, scheme
+        trusting_nobody = Prober(allow_networks=LOOPBACK)
+        for scheme, phase in (("http", "send"), ("https", "tls")):
+            url = f"{scheme}://target.example/"
+            result = await probe(trusting_nobody, url, request=by_tls)
+            assert failed(result) == ("tls_cert_untrusted", phase)
+            assert result.handshake is None
+        await trusting_nobody.close()
+
+
+async def test_what_passes_a_proxy_that_speaks_tls_is_the_target_s_own(
+    prober: Prober, authority: TestAuthority, good: Leaf
+) -> None:
+    proxy, other = HttpProxy(), authority.issue("127.0.0.1")
+    async with (
+        serve(answer(), tls=good.server_context()) as target,
+        serve(proxy, tls=other.server_context()) as way,
+    ):
+        proxy.hosts["target.example"] = target.port
+        url = target.url(scheme="https", host="target.example")
         result = await probe(prober, url, request=through(f"https://127.0.0.1:{way.port}"))
     assert result.outcome is Outcome.UP, result
+    assert result.handshake is not None
+    assert len(result.handshake.chain.certificates) == 1
+    shown = ssl.DER_cert_to_PEM_cert(result.handshake.chain.certificates[0])
+    assert shown in good.certificate.read_text()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_never_answers_is_no_server_that_does_not(
+    prober: Prober, scheme: str
+) -> None:
+    """What was never asked cannot be waited for."""
+    async with serve(targets.silent) as way:
+        for by in ("socks5h", "https"):
+            url = f"{scheme}://target.example/"
+            request = through(f"{by}://127.0.0.1:{way.port}")
+            result = await probe(prober, url, request=request, timeout_us=200_000)
+            phase = "tls" if scheme == "https" else "send"
+            code = "tls_timeout" if scheme == "https" else "timeout_send"
+            assert failed(result) == (code, phase), by
 
 
 async def test_a_socks_proxy_looks_the_name_up_itself(prober: Prober, good: Leaf) -> None:
@@ -275,7 +321,10 @@ async def test_a_socks_proxy_looks_the_name_up_itself(prober: Prober, good: Leaf
         assert result.outcome is Outcome.UP, result
         assert result.exchanges[0].phases.dns_us is None
         wrong = await probe(prober, url, request=through(socks, "me", "wrong"))
-        assert failed(wrong)[0] == "proxy_refused"
+        assert failed(wrong) == ("proxy_refused", "tls")
+        plain = "http://target.example/"
+        wrong_too = await probe(prober, plain, request=through(socks, "me", "wrong"))
+        assert failed(wrong_too) == ("proxy_refused", "send")
         assert "wrong" not in ((wrong.failure and wrong.failure.detail) or "")
         unknown = "https://elsewhere.example/"
         result = await probe(prober, unknown, request=through(socks, "me", "word"))
@@ -308,12 +357,15 @@ async def test_a_proxy_s_own_name_is_the_phase_dns(authority: TestAuthority, goo
 )
 async def test_a_tunnel_that_a_proxy_refuses(prober: Prober, status: str) -> None:
     async with serve(HttpProxy(refusal=respond(status))) as way:
-        result = await probe(
-            prober, "https://target.example/", request=through(way.url().rstrip("/"))
-        )
+        request = through(way.url().rstrip("/"))
+        result = await probe(prober, "https://target.example/", request=request)
+        plain = await probe(prober, "http://target.example/", request=request)
     assert failed(result)[0] == "proxy_refused"
     assert status[:3] in ((result.failure and result.failure.detail) or "")
     assert result.exchanges[0].http_status is None
+    # Only of 407 it is certain that the proxy itself says it.
+    is_certain = status.startswith("407")
+    assert failed(plain)[0] == ("proxy_refused" if is_certain else "http_status")
 
 
 async def test_the_guard_judges_the_proxy_and_an_address_behind_it() -> None:
