@@ -96,9 +96,7 @@ class Icmp:
         try:
             with connected((str(address), 0), protocol=protocol, source=self._source) as sock:
                 local_ip = socket.inet_pton(sock.family, sock.getsockname()[0])
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(limit_s):
-                        await echoes.exchange(sock)
+                await echoes.exchange(sock, limit_s)
         except PermissionError as error:  # EACCES: of the socket itself
             return _forbidden(error), local_ip
         except OSError as error:
@@ -123,21 +121,31 @@ class _Echoes:
     def sent(self) -> int:
         return len(self._sent_ns)
 
-    async def exchange(self, sock: socket.socket) -> None:
+    async def exchange(self, sock: socket.socket, limit_s: float) -> None:
         """Send all, and wait until all are back or must be taken for lost. Raises: OSError."""
-        for number in range(1, PINGS + 1):
-            header = _HEADER.pack(self._request, 0, 0, 0, number)
-            self._sent_ns[number] = send(sock, header + self._token + _PADDING)
-            pause_s = _PAUSE_S if number < PINGS else _GRACE_S
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await self._collect(sock, rest=number < PINGS)
+        until_ns = monotonic_ns() + int(limit_s * 1e9)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                for number in range(1, PINGS + 1):
+                    await self._ping(sock, number)
+        # What came in time counts, though it has not had its turn to be read.
+        self._take_all(sock, until_ns)
 
-    async def _collect(self, sock: socket.socket, *, rest: bool) -> None:
-        """Read replies until all are there; ``rest``: there will be more to send."""
-        while rest or len(self.rounds_us) < self.sent:
-            await readable(sock)
-            for datagram in datagrams(sock):
+    async def _ping(self, sock: socket.socket, number: int) -> None:
+        """Send one, and read replies until the next is due or, of the last, all are back."""
+        header = _HEADER.pack(self._request, 0, 0, 0, number)
+        self._sent_ns[number] = send(sock, header + self._token + _PADDING)
+        is_last = number == PINGS
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE_S if is_last else _PAUSE_S):
+                while not is_last or len(self.rounds_us) < self.sent:
+                    await readable(sock)
+                    self._take_all(sock)
+
+    def _take_all(self, sock: socket.socket, until_ns: int | None = None) -> None:
+        """Take what has come; ``until_ns``: by then."""
+        for datagram in datagrams(sock):
+            if until_ns is None or datagram.at_ns <= until_ns:
                 self._take(datagram)
 
     def _take(self, datagram: Datagram) -> None:

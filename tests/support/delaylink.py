@@ -6,7 +6,8 @@ Runs PROGRAM in a network namespace of its own. What it serves on 10.77.0.1 it r
 10.77.0.2, each packet being one way too late: packets to 10.77.0.2 leave by one end of a veth
 pair; at the other end they are held, source and destination address are swapped (which leaves
 every checksum valid), and they go back. So the client and the server are one stack that does not
-notice. Everything ends with PROGRAM.
+notice. Everything ends with PROGRAM. At 10.77.0.3 it is the same, but that of pings every second
+one is lost.
 
 Source: packet(7) and linux/virtio_net.h for checksums left to hardware, rtnetlink(7), netdevice(7).
 """
@@ -28,6 +29,7 @@ from collections import deque
 
 HERE = "10.77.0.1"
 THERE = "10.77.0.2"
+LOSSY = "10.77.0.3"
 
 # Names the reflector's process to the program, in its environment.
 REFLECTOR = "DELAYLINK_REFLECTOR"
@@ -40,6 +42,11 @@ _ETH_P_IP = 0x0800
 _SOL_PACKET, _PACKET_VNET_HDR = 263, 15
 _VNET_HEADER, _ETHERNET_HEADER = 10, 14
 _ADDRESSES = _VNET_HEADER + _ETHERNET_HEADER + 12
+_DESTINATION = slice(_ADDRESSES + 4, _ADDRESSES + 8)
+# Without options: addresses, type, code, checksum, identifier, number.
+_PING_TYPE, _PING_NUMBER = _ADDRESSES + 8, _ADDRESSES + 15
+_ECHO_REQUEST = 8
+_ATTEMPTS, _PATIENCE_S = 100, 0.1
 _PR_SET_PDEATHSIG, _PR_SET_TIMERSLACK = 1, 29
 
 
@@ -63,6 +70,7 @@ def main() -> int:
         die_with_parent()
         reflect("far", one_way_s)
     try:
+        await_link(one_way_s)
         environment = {**os.environ, REFLECTOR: str(reflector)}
         return subprocess.run(sys.argv[2:], env=environment, check=False).returncode
     finally:
@@ -73,6 +81,22 @@ def main() -> int:
 def die_with_parent() -> None:
     """Be killed when the parent ends, however it does."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def await_link(one_way_s: float) -> None:
+    """Wait until something comes back: for a while the kernel drops what a device is given that it
+    says is up.
+
+    Raises: TimeoutError: nothing ever does. Source: net/core/link_watch.c.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as echoed:
+        echoed.bind((HERE, 0))
+        echoed.connect((THERE, echoed.getsockname()[1]))
+        for _ in range(_ATTEMPTS):
+            echoed.send(b"?")
+            if select.select([echoed], [], [], 2 * one_way_s + _PATIENCE_S)[0]:
+                return
+    raise TimeoutError("the link that was made brings nothing back")
 
 
 def reflect(device: str, one_way_s: float) -> None:
@@ -86,9 +110,19 @@ def reflect(device: str, one_way_s: float) -> None:
         while True:
             patience = max(0.0, held[0][0] - time.monotonic()) if held else None
             if select.select([wire], [], [], patience)[0]:
-                held.append((time.monotonic() + one_way_s, _swapped(wire.recv(131072))))
+                frame = wire.recv(131072)
+                if not _is_lost(frame):
+                    held.append((time.monotonic() + one_way_s, _swapped(frame)))
             while held and held[0][0] <= time.monotonic():
                 wire.send(held.popleft()[1])
+
+
+def _is_lost(frame: bytes) -> bool:
+    return (
+        frame[_DESTINATION] == socket.inet_aton(LOSSY)
+        and frame[_PING_TYPE] == _ECHO_REQUEST
+        and frame[_PING_NUMBER] % 2 == 0
+    )
 
 
 def _swapped(frame: bytes) -> bytes:

@@ -11,8 +11,10 @@ import json
 import os
 import sys
 import time
+from collections.abc import Coroutine
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -20,11 +22,13 @@ from agent.probe import Prober
 from agent.resolver import Resolver
 from agent.result import Assertion, Monitor
 from agent.waterfall import as_json
-from tests.support.delaylink import THERE
+from tests.support.delaylink import LOSSY, THERE
 
 EVERYWHERE = [ip_network("0.0.0.0/0")]
 ONE_WAY_S = 0.01
-IPV4 = Path("/proc/sys/net/ipv4")
+LIMIT_US = 500_000
+BUSY_US = 300_000
+IPV4, SNMP = Path("/proc/sys/net/ipv4"), Path("/proc/net/snmp")
 
 
 def permit(low: int, high: int) -> None:
@@ -35,10 +39,20 @@ def answer(yes: bool) -> None:
     (IPV4 / "icmp_echo_ignore_all").write_text("0" if yes else "1")
 
 
-def compute(seconds: float) -> None:
+def pings_sent() -> int:
+    names, counts = (line.split() for line in SNMP.read_text().splitlines() if "Icmp:" in line)
+    return int(counts[names.index("OutEchos")])
+
+
+async def hold_up(pinging: Coroutine[Any, Any, None], seconds: float) -> None:
+    """Make the loop busy from when the first ping has left."""
+    task, sent = asyncio.create_task(pinging), pings_sent()
+    while pings_sent() == sent:
+        await asyncio.sleep(0)
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         pass
+    await task
 
 
 NO_LOSS = Assertion("loss", at_most=0)
@@ -62,24 +76,20 @@ async def main() -> None:
     permit(1, 0)
     await ping("forbidden", THERE)
     permit(os.getegid(), os.getegid())
-    await ping("guarded", THERE, by=guarded)
-    # The loop is busy while replies come.
-    asyncio.get_running_loop().call_later(0.105, compute, 0.15)
-    await ping("well", THERE)
-    await ping("no route", "192.0.2.1")
     several = Prober(allow_networks=EVERYWHERE, resolver=Resolver(hosts=Path(sys.argv[1])))
-    await ping("several", "several.test", by=several)
+    await asyncio.gather(
+        ping("guarded", THERE, by=guarded),
+        ping("well", THERE),
+        ping("no route", "192.0.2.1"),
+        ping("several", "several.test", by=several),
+        ping("half", LOSSY),
+        ping("lossy", LOSSY, NO_LOSS),
+    )
     await several.close()
-    pinging = asyncio.create_task(ping("half", THERE, timeout_us=700_000))
-    await asyncio.sleep(0.25)
+    await hold_up(ping("busy", THERE), BUSY_US / 1e6)
+    await hold_up(ping("unread", THERE, timeout_us=LIMIT_US), 1.2 * LIMIT_US / 1e6)
     answer(False)
-    await pinging
-    answer(True)
-    pinging = asyncio.create_task(ping("lossy", THERE, NO_LOSS, timeout_us=700_000))
-    await asyncio.sleep(0.25)
-    answer(False)
-    await pinging
-    await ping("silent", THERE, timeout_us=300_000)
+    await ping("silent", THERE, timeout_us=LIMIT_US)
     await prober.close()
     await guarded.close()
 

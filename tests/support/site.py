@@ -1,7 +1,8 @@
 """A web site on a real server that speaks HTTP/1.1 and HTTP/2: pages with known delays.
 
 Hypercorn in a thread and loop of its own. ``pages``: path -> (media type, body, delay in seconds,
-headers); anything else is 404. PORT in a body stands for the site's.
+headers); anything else is 404. PORT in a body stands for the site's. Of those ``gathered`` none is
+answered until ``enough`` of them have been asked for at once.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,13 +39,21 @@ class Site:
 
 
 @contextmanager
-def running_site(pages: Pages, *, leaf: Leaf | None = None, alpn: str = "h2") -> Iterator[Site]:
+def running_site(
+    pages: Pages,
+    *,
+    leaf: Leaf | None = None,
+    alpn: str = "h2",
+    gathered: Collection[str] = (),
+    enough: int = 0,
+) -> Iterator[Site]:
     """Serve ``pages``, over TLS where there is a leaf; ``alpn``: the one protocol offered then."""
     site = Site(free_port(), "https" if leaf else "http")
-    busy = 0
+    busy = gathering = 0
+    is_enough = asyncio.Event()
 
     async def app(scope: dict[str, Any], _receive: Any, send: Any) -> None:
-        nonlocal busy
+        nonlocal busy, gathering
         if scope["type"] != "http":
             raise NotImplementedError
         site.asked.append((scope["path"], scope["http_version"]))
@@ -54,6 +63,11 @@ def running_site(pages: Pages, *, leaf: Leaf | None = None, alpn: str = "h2") ->
         status = int(headers.get("status", 200 if scope["path"] in pages else 404))
         busy += 1
         site.at_once["most"] = max(site.at_once["most"], busy)
+        if scope["path"] in gathered:
+            gathering += 1
+            if gathering == enough:
+                is_enough.set()
+            await is_enough.wait()
         await asyncio.sleep(delay_s)
         busy -= 1
         given = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]

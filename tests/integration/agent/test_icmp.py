@@ -47,31 +47,45 @@ def test_the_mean_round_trip_is_the_wait(found: dict[str, dict[str, Any]]) -> No
     assert well["target_ip"] == delaylink.THERE
     assert well["local_ip"] == delaylink.HERE
     assert ROUND_TRIP_US <= well["ping_min_us"] <= well["wait_us"] <= well["ping_max_us"]
-    assert well["ping_min_us"] < ROUND_TRIP_US + 10_000
-    # All that while the loop was busy for longer; see the trial.
-    assert well["wait_us"] < ROUND_TRIP_US + 25_000
-    assert not well["suspect"]
+    assert well["ping_min_us"] < ROUND_TRIP_US + 50_000
 
 
 def test_an_address_that_does_not_answer_is_not_the_last(found: dict[str, dict[str, Any]]) -> None:
     several = found["several"]
     assert (several["outcome"], several["target_ip"]) == ("up", delaylink.THERE)
     assert (several["pings_sent"], several["pings_received"]) == (5, 5)
-    assert ROUND_TRIP_US <= several["wait_us"] < ROUND_TRIP_US + 100_000
+    assert ROUND_TRIP_US <= several["ping_min_us"] < ROUND_TRIP_US + 50_000
+    # The address before it is in no phase.
+    assert several["wait_us"] <= several["ping_max_us"]
+
+
+def test_a_busy_loop_lengthens_no_round_trip_and_raises_no_doubt(
+    found: dict[str, dict[str, Any]],
+) -> None:
+    busy = found["busy"]
+    assert (busy["outcome"], busy["pings_received"]) == ("up", 5)
+    assert busy["ping_max_us"] < ROUND_TRIP_US + ping_trial.BUSY_US / 2
+    assert busy["lag_us"] < ping_trial.BUSY_US / 2
+
+
+def test_what_came_in_time_counts_though_it_is_read_late(found: dict[str, dict[str, Any]]) -> None:
+    """The loop was busy from when the first was sent until there was no time left."""
+    unread = found["unread"]
+    assert unread["outcome"] == "up"
+    assert 1 <= unread["pings_received"] == unread["pings_sent"] < 5
 
 
 def test_loss_is_counted(found: dict[str, dict[str, Any]]) -> None:
     half = found["half"]
     assert half["outcome"] == "up"
-    assert half["pings_sent"] == 5
-    assert 1 <= half["pings_received"] <= 4
+    assert (half["pings_sent"], half["pings_received"]) == (5, 3)
     assert half["wait_us"] >= ROUND_TRIP_US
 
 
 def test_loss_is_judged(found: dict[str, dict[str, Any]]) -> None:
     lossy = found["lossy"]
     assert (lossy["outcome"], lossy["failure"]) == ("down", "assertion_loss")
-    assert 1 <= lossy["pings_received"] <= 4
+    assert lossy["pings_received"] == 3
 
 
 @pytest.mark.parametrize(
@@ -89,4 +103,5 @@ def test_failures(found: dict[str, dict[str, Any]], name: str, code: str, words:
     assert words in failed["detail"]
     assert (failed["pings_received"] or 0) == 0
     if name == "silent":
-        assert 290_000 <= failed["wait_us"] < 1_500_000
+        # Well before what is otherwise waited for the last.
+        assert ping_trial.LIMIT_US - 10_000 <= failed["wait_us"] < 2_400_000

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import struct
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -11,18 +14,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import RequestReceived
 
 from agent import page
 from agent.content import Content
+from agent.multi import HOST_CONNECTIONS_MAX
 from agent.probe import Prober
 from agent.resolver import Resolver
 from agent.result import Exchange, Monitor, Outcome, Proxy, Request, Result, Role
 from tests.support.certificates import TestAuthority
 from tests.support.dns_server import Zone, serve_dns
 from tests.support.site import Site, running_site
-from tests.support.targets import Connection, serve
+from tests.support.targets import Connection, hold, serve
 
 IMAGES = 12
+SHEETS = 6
 HELD_S = 0.3
 SLOW_S = 0.1
 BUSY_S = 0.05
@@ -32,6 +40,7 @@ HTML = (
     + "".join(f'<img src="/{number}.png">' for number in range(IMAGES))
 ).encode()
 CSS = b"@import 'b.css'; @font-face { src: url(f.woff2) } p { background: url(bg.png) }"
+SHEETS_HTML = "".join(f"<link rel=stylesheet href={n}.css>" for n in range(SHEETS)).encode()
 PAGES: dict[str, Any] = {
     "/": ("text/html", HTML, 0.05, {}),
     "/moved": ("text/html", b"", 0.0, {"status": "302", "location": "/"}),
@@ -87,7 +96,9 @@ async def test_a_page_is_fetched_as_a_browser_would(
     prober: Prober, authority: TestAuthority, protocol: str
 ) -> None:
     leaf = None if protocol == "http" else authority.issue("127.0.0.1")
-    with running_site(PAGES, leaf=leaf, alpn=protocol) as site:
+    gathered = [f"/{number}.png" for number in range(IMAGES)]
+    enough = IMAGES if protocol == "h2" else HOST_CONNECTIONS_MAX
+    with running_site(PAGES, leaf=leaf, alpn=protocol, gathered=gathered, enough=enough) as site:
         result = await probe(prober, site.url("/moved"))
         again = await probe(prober, site.url("/"))
     assert (result.outcome, again.outcome) == (Outcome.UP, Outcome.UP), result.failure
@@ -103,7 +114,7 @@ async def test_a_page_is_fetched_as_a_browser_would(
     assert result.resources_us is not None
     # What the server held each for, whatever it waited for before.
     for name in images:
-        assert 99_000 <= found[name].phases.wait_us < 2_000_000, found[name]
+        assert 99_000 <= found[name].phases.wait_us <= result.resources_us, found[name]
         assert found[name].start_us >= document.start_us + document.total_us - 20_000
     if protocol == "h2":
         # One connection for each of the two pages, and all images at once.
@@ -113,12 +124,12 @@ async def test_a_page_is_fetched_as_a_browser_would(
         assert site.at_once["most"] >= IMAGES
     else:
         assert len(site.clients) == 12
-        assert site.at_once["most"] == 6
+        assert site.at_once["most"] == HOST_CONNECTIONS_MAX
         fresh = [each for each in found.values() if each.phases.connect_us is not None]
         assert len(fresh) == 5
         assert all((each.phases.tls_us is None) == (leaf is None) for each in fresh)
         # Fifteen and more of 100 ms, six at a time.
-        assert 230_000 <= result.resources_us < 5_000_000
+        assert result.resources_us >= 230_000
     # Nothing of a style sheet before it is whole.
     sheet = found["a.css"]
     assert found["b.css"].start_us >= sheet.start_us + sheet.total_us - 20_000
@@ -135,17 +146,46 @@ class SlowContent(Content):
 async def test_what_waits_its_turn_is_not_measured(
     prober: Prober, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All six answers come at once, over connections that were used before and over new ones."""
+    """All six answers come at once, over a connection that was used before and over new ones."""
     monkeypatch.setattr(page, "Content", SlowContent)
-    sheets = [f"/{number}.css" for number in range(6)]
-    html = "".join(f"<link rel=stylesheet href={each}>" for each in sheets)
-    with page_of(html, **{each: ("text/css", b"p{}", HELD_S, {}) for each in sheets}) as site:
+    asking: dict[str, Connection] = {}
+    # How long ago each was asked for when it was answered, as the kernel says.
+    ages_us: dict[str, int] = {}
+
+    async def answer_at_once(connection: Connection) -> None:
+        while (path := await connection.request()) == "/":
+            await connection.send(_answer("text/html", SHEETS_HTML))
+        asking[path] = connection
+        if len(asking) == SHEETS:
+            await hold(HELD_S)
+            for path, each in asking.items():
+                each.raw.send(_answer("text/css", b"p{}"))
+                ages_us[path] = _received_ago_us(each.raw)
+        await asyncio.Event().wait()
+
+    async with serve(answer_at_once) as site:
         result = await probe(prober, site.url())
-    waits = sorted(each.phases.wait_us or 0 for each in resources(result).values())
+    found = resources(result)
     assert [each.phases.connect_us for each in result.exchanges].count(None) == 1
-    assert waits[0] >= HELD_S * 1e6 - 20_000
-    # Seen ready no later than when the one before was done; uncorrected they are 100 ms apart.
-    assert waits[-1] < (HELD_S + 2.5 * SLOW_S) * 1e6, waits
+    for name, age_us in ages_us.items():
+        sheet = found[name.removeprefix("/")]
+        wait_us = sheet.phases.wait_us
+        assert wait_us >= HELD_S * 1e6 - 20_000
+        # Taken in turn they would seem 100 ms apart, the last half a second late.
+        late_us = wait_us - age_us - (sheet.doubt_us or 0)
+        assert late_us < 2.5 * SLOW_S * 1e6, found
+
+
+def _received_ago_us(opened: socket.socket) -> int:
+    """How long ago data came last (``tcpi_last_data_recv``); the kernel counts ticks."""
+    info = opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 64)
+    (ago_ms,) = struct.unpack_from("=I", info, 52)
+    return int(ago_ms) * 1000
+
+
+def _answer(media_type: str, body: bytes) -> bytes:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
 
 
 class BusyContent(Content):
@@ -161,15 +201,12 @@ class BusyContent(Content):
 async def test_how_long_streams_of_one_event_held_each_other_up_is_told(
     prober: Prober, authority: TestAuthority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The answers come at once over one connection of HTTP/2; libcurl takes one after the other."""
+    """The answers come as one segment over one connection; libcurl takes one after the other."""
     monkeypatch.setattr(page, "Content", BusyContent)
-    sheets: dict[str, Any] = {
-        f"/{number}.css": ("text/css", b"p{}", HELD_S, {}) for number in range(6)
-    }
-    html = "".join(f"<link rel=stylesheet href={each}>" for each in sheets).encode()
-    pages: dict[str, Any] = {"/": ("text/html", html, 0.0, {}), **sheets}
-    with running_site(pages, leaf=authority.issue("127.0.0.1")) as site:
-        result = await probe(prober, site.url("/"))
+    async with serve(
+        _answer_as_one, tls=authority.issue("127.0.0.1").server_context(alpn=("h2",))
+    ) as site:
+        result = await probe(prober, site.url(scheme="https"))
     found = resources(result).values()
     receives = [each.phases.receive_us or 0 for each in found]
     assert max(receives) > 2 * BUSY_S * 1e6
@@ -177,6 +214,32 @@ async def test_how_long_streams_of_one_event_held_each_other_up_is_told(
         assert (each.doubt_us or 0) >= receive_us - BUSY_S * 1e6, found
     assert result.lag_us >= max(each.doubt_us or 0 for each in found)
     assert result.suspect
+
+
+async def _answer_as_one(connection: Connection) -> None:
+    """Answer a document, then all that it asks for, once all is asked for, in one record of TLS."""
+    spoken = H2Connection(H2Configuration(client_side=False))
+    spoken.initiate_connection()
+    asked: list[int] = []
+
+    def answer(streams: list[int], media_type: str, body: bytes) -> None:
+        for stream in streams:
+            spoken.send_headers(stream, [(":status", "200"), ("content-type", media_type)])
+        for stream in streams:
+            spoken.send_data(stream, body, end_stream=True)
+
+    while True:
+        await connection.send(spoken.data_to_send())
+        received = await connection.reader.read(65536)
+        if not received:
+            return
+        for event in spoken.receive_data(received):
+            if isinstance(event, RequestReceived):
+                asked.append(event.stream_id)
+                if len(asked) == 1:
+                    answer(asked, "text/html", SHEETS_HTML)
+                elif len(asked) == 1 + SHEETS:
+                    answer(asked[1:], "text/css", b"p{}")
 
 
 async def test_a_resource_that_fails_degrades_and_is_named(prober: Prober) -> None:
