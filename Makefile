@@ -3,9 +3,9 @@
 # make check     the same without installing anything
 # make proto     regenerate proto/vantage/v1/*_pb2*
 # make lock      resolve requirements.lock anew
-# make bundle    the agent for machines in a region, as one file (docs/operations.md)
-# make region    walk the way of a region's new machine, on a bare Debian (docs/operations.md)
-# make images    build and prove both container images (docs/operations.md)
+# make bundle    the agent for machines in a region, as one file (docs/agents.md)
+# make region    walk the way of a region's new machine, on a bare Debian (docs/agents.md)
+# make images    build and prove both container images (docs/containers.md)
 
 SHELL := /bin/bash
 PYTHON ?= python3

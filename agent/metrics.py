@@ -1,6 +1,6 @@
 """What an agent counts, for Prometheus; shown over HTTP where `run` is told to.
 
-docs/operations.md explains every metric; a test compares. Imported only when it is asked for.
+docs/metrics.md explains every metric; a test compares. Imported only when it is asked for.
 """
 
 from __future__ import annotations

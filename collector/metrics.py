@@ -1,6 +1,6 @@
 """What a collector counts, for Prometheus; shown over HTTP where `serve` is told to.
 
-docs/operations.md explains every metric; a test compares.
+docs/metrics.md explains every metric; a test compares.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``/metrics``: how the account's monitors stand, for a Prometheus that has an API token.
 
 A token of somebody who runs this installation also gets how its outbox stands. docs/api.md and
-docs/operations.md explain every metric; a test compares.
+docs/metrics.md explain every metric; a test compares.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Walks the way to an agent in a region, on a bare Debian of its own: `make region`.
 
-The commands are docs/operations.md's. systemd-nspawn boots the machine, on this one's network; the
+The commands are docs/agents.md's. systemd-nspawn boots the machine, on this one's network; the
 centre is `vantage up`. What stays afterwards is the bundle.
 """
 
@@ -92,7 +92,7 @@ def _walk(folder: Path, stack: ExitStack) -> None:
     stack.enter_context(centre.running(folder))
     token = centre.invite(url)
     machine.give(ROOT / "dist/vantage-agent.tar", documented(token))
-    click.echo("Booting it, and walking the way of docs/operations.md ...")
+    click.echo("Booting it, and walking the way of docs/agents.md ...")
     running = stack.enter_context(machine.booted(folder))
     running.wait_for("end of the way", machine.has_walked)
     running.wait_for("result", lambda: centre.stored()[0] > 0)
@@ -119,8 +119,8 @@ def _codename() -> str:
 
 
 def documented(token: str) -> str:
-    """Return the commands of docs/operations.md for a machine of a region."""
-    text = (ROOT / "docs/operations.md").read_text()
+    """Return the commands of docs/agents.md for a machine of a region."""
+    text = (ROOT / "docs/agents.md").read_text()
     [block] = re.findall(r"```sh\n(apt-get update .*?)```", text, re.DOTALL)
     return re.sub(r"\bTOKEN\b", token, block)
 

@@ -1,6 +1,6 @@
 """Which addresses people's channels may make us connect to: they type the URLs.
 
-Public ones, and those that the operator allows, as agents do it (docs/operations.md). It is judged
+Public ones, and those that the operator allows, as agents do it (docs/agents.md). It is judged
 where Python connects, after names are resolved, whatever library does it.
 """
 

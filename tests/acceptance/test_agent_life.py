@@ -1,6 +1,6 @@
 """An agent's life as its operator sees it: it joins, is cut off, comes back, and keeps its secrets.
 
-Real processes, and the commands that docs/operations.md names.
+Real processes, and the commands that docs/agents.md names.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.support.collector import Collector, configure, fetch, running_collect
 from tests.support.database import Database
 from tests.support.processes import Program, answers, free_port, has_ended, running, wait_until
 
-# What docs/operations.md promises.
+# What docs/agents.md promises.
 REVOKED_S = 5
 
 

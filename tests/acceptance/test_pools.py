@@ -33,7 +33,7 @@ from tests.support.database import Database
 from tests.support.processes import Program, running, wait_until
 
 MONITORS = 12
-# What docs/operations.md promises.
+# What docs/agents.md promises.
 TAKEOVER_S = 15
 
 SLOTS = """
@@ -101,7 +101,7 @@ def pool(database: Database, tmp_path: Path) -> Iterator[Pool]:
         for name in ("one", "two"):
             directory = tmp_path / f"collector-{name}"
             directory.mkdir()
-            # The second is given the first one's authority, as docs/operations.md says.
+            # The second is given the first one's authority, as docs/agents.md says.
             (directory / "authority").symlink_to(tmp_path / "authority")
             (tmp_path / "authority").mkdir(exist_ok=True)
             collectors.append(stack.enter_context(running_collector(url, directory)))

@@ -29,7 +29,11 @@ NAMING_VARIABLES = [
     "deploy/proof.py",
     "deploy/setup.sh",
     "deploy/systemd/vantage-agent.service",
+    "docs/agents.md",
+    "docs/containers.md",
+    "docs/keys.md",
     "docs/operations.md",
+    "docs/people.md",
 ]
 # Of what deploy/grafana provisions.
 GRAFANAS = {"VANTAGE_DATABASE_HOST", "VANTAGE_DATABASE_TLS"}

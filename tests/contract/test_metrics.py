@@ -1,4 +1,4 @@
-"""docs/operations.md lists every metric, and the alert rules name only metrics that exist."""
+"""docs/metrics.md lists every metric, and the alert rules name only metrics that exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dashboard.metrics import Queue
 from dashboard.rows.metrics import Queued
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = (ROOT / "docs" / "operations.md").read_text()
+DOCUMENT = (ROOT / "docs" / "metrics.md").read_text()
 RULES = (ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text()
 
 

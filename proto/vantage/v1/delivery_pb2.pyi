@@ -248,7 +248,7 @@ class Event(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """A code of docs/operations.md."""
+    """A code of docs/agents.md."""
     detail: _builtins.str
     def __init__(
         self,

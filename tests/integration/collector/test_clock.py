@@ -94,7 +94,7 @@ async def test_a_clock_that_is_off_for_certain_is_flagged(collector: Collector) 
 
 
 async def test_the_documented_query_corrects_a_results_start(collector: Collector) -> None:
-    document = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+    document = (Path(__file__).parents[3] / "docs" / "agents.md").read_text()
     [query] = re.findall(r"```sql\n(SELECT.*?started_at_corrected.*?)```", document, re.DOTALL)
     agent = await enrol(collector, "a")
     async with stream(collector, agent) as delivery:
