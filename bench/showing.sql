@@ -101,4 +101,6 @@ END
 $$;
 
 -- statistics --
-ANALYZE vantage.results, vantage.medians, vantage.totals_1h, vantage.rollups_1h, vantage.rollups_1d, vantage.monitor_locations;
+-- Of monitors vantage apply takes them, of what is measured autovacuum within a minute.
+ANALYZE vantage.monitors, vantage.monitor_locations, vantage.standings, vantage.results, vantage.medians,
+    vantage.totals_1h, vantage.rollups_1h, vantage.rollups_1d;

@@ -81,8 +81,8 @@ GROUP BY monitor_id
 
 -- ask phases_24h_5min --
 SELECT
-    location,
     date_bin('5 minutes', slot_at, 'epoch') AS bucket_at,
+    location,
     percentile_disc(0.5) WITHIN GROUP (ORDER BY wait_us) AS p50_us,
     percentile_disc(0.95) WITHIN GROUP (ORDER BY wait_us) AS p95_us
 FROM report.results

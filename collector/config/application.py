@@ -16,6 +16,7 @@ from collector.keyring import Keyring
 
 NOBODY = 0
 RECORDED_MAX = 20  # changes named in one entry of the audit log
+MANY = 50  # changes after which PostgreSQL's own statistics would be of another database
 
 
 def apply(
@@ -60,6 +61,8 @@ def apply(
                     scope.forget(kind.one, key)
                     del scope.ids[kind.one][key]
     record(scopes, names, changes + surplus)
+    if len(changes + surplus) >= MANY and not is_plan:
+        connection.execute(db.queries("config")["take_statistics"])
     return changes + surplus
 
 

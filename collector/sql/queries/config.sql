@@ -23,6 +23,9 @@ WHERE account_id = %(account_id)s
     AND kind = %(kind)s
     AND key = %(key)s
 
+-- take_statistics --
+SELECT vantage.take_statistics()
+
 -- update_location --
 UPDATE vantage.locations
 SET

@@ -98,3 +98,5 @@ $$;
 
 REVOKE ALL ON FUNCTION vantage.drop_expired() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION vantage.drop_expired() TO vantage_collector;
+REVOKE ALL ON FUNCTION vantage.take_statistics() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION vantage.take_statistics() TO vantage_collector;

@@ -151,6 +151,15 @@ def test_a_plan_says_what_changes_and_changes_nothing(vantage: Vantage) -> None:
     assert vantage.shown("shop.example")["url"] == "https://shop.example/cart"
 
 
+def test_the_planner_knows_at_once_of_many_monitors(vantage: Vantage) -> None:
+    many = "".join(f"  m{n}: {{url: 'https://{n}.example/'}}\n" for n in range(60))
+    known = "SELECT reltuples::integer FROM pg_class WHERE oid = 'vantage.monitors'::regclass"
+    assert vantage.apply(f"monitors:\n{many}", "--plan").exit_code == 0
+    assert fetch(vantage.url, known) == [{"reltuples": -1}]
+    assert vantage.apply(f"monitors:\n{many}").exit_code == 0
+    assert fetch(vantage.url, known) == [{"reltuples": 60}]
+
+
 def test_only_what_files_defined_is_pruned(vantage: Vantage) -> None:
     vantage("monitor", "add", "https://by-hand.example/")
     both = "monitors: {a: {url: 'http://a.example/'}, b: {url: 'http://b.example/'}}"
