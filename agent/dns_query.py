@@ -58,8 +58,13 @@ async def ask(server: Server, questions: Questions, replies: Replies, timeout_s:
             for question in waiting.values():
                 left_ns = send(sock, question.wire)
                 replies.asked_ns = replies.asked_ns or left_ns
-            async with asyncio.timeout(timeout_s) as deadline:
-                await _collect(sock, server, waiting, replies, deadline)
+            try:
+                async with asyncio.timeout(timeout_s) as deadline:
+                    await _collect(sock, server, waiting, replies, deadline)
+            except TimeoutError:
+                _catch_up(sock, server, waiting, replies, deadline.when() or 0)
+                if waiting:
+                    raise
     except TimeoutError:
         _note(replies, waiting, Code.DNS_TIMEOUT, f"{server[0]} did not answer in time")
     except OSError as error:
@@ -89,6 +94,16 @@ async def _collect(
             if waiting and reply.addresses:
                 soon = loop.time() + _OTHER_FAMILY_S
                 deadline.reschedule(min(deadline.when() or soon, soon))
+
+
+def _catch_up(
+    sock: socket.socket, server: Server, waiting: Questions, replies: Replies, until: float
+) -> None:
+    """Take what came in time, though it has not had its turn to be read."""
+    for datagram, at_ns, _ in datagrams(sock):
+        if at_ns <= until * 1e9 and (found := _plain(datagram, waiting, server, at_ns)):
+            kind, replies[kind] = found
+            del waiting[kind]
 
 
 def _plain(

@@ -39,4 +39,4 @@ def assert_failed(result: Result, code: str, phase: str) -> None:
 
 def patience_us(code: str | None) -> int:
     """Long enough for a busy machine, unless it is the time limit that ends the probe."""
-    return 600_000 if code and code.startswith("timeout") else 5_000_000
+    return 1_200_000 if code and code.startswith("timeout") else 5_000_000

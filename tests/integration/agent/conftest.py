@@ -4,15 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 
 import pytest
 import uvloop
 
+_SO_TIMESTAMPNS = 35
+_LEFT_NS = 5_000_000
+
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def dated() -> Iterator[None]:
+    """Have the kernel date what arrives: it begins a moment after somebody asks it to."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        asking.bind(("127.0.0.1", 0))
+        for _ in range(1000):
+            sent_ns = time.time_ns()
+            asking.sendto(b"?", asking.getsockname())
+            time.sleep(_LEFT_NS / 1e9)
+            _, [(_, _, date)], _, _ = asking.recvmsg(1, socket.CMSG_SPACE(16))
+            seconds, nanoseconds = struct.unpack("@ll", date)
+            # What came undated gets the date of its reading.
+            if seconds * 1_000_000_000 + nanoseconds < sent_ns + _LEFT_NS:
+                break
+        yield
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from tests.support.proxies import HttpProxy
 from tests.support.targets import Behaviour, answer, respond, serve
 
 EVERYWHERE = [ip_network("0.0.0.0/0"), ip_network("::/0")]
-SHORT_US = 300_000
+SHORT_US = 800_000
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 NARROW = {"is_narrow": True}
 

@@ -132,7 +132,8 @@ async def test_an_attack_ends_in_its_code(prober: Prober, name: str, place: str)
             assert peak_kb() - before_kb < MEMORY_KB
         assert target.connections == 1
     assert code_of(result) == code, result.failure
-    assert result.total_us < timeout_us + 200_000
+    # None would ever end by itself.
+    assert result.total_us < timeout_us + 5_000_000
     assert len(result.exchanges) == (2 if place == "behind a redirect" else 1)
 
 

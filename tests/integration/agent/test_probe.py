@@ -29,7 +29,7 @@ from tests.support.dns_server import Zone, serve_dns
 from tests.support.targets import Behaviour, answer, paced, respond, routes, serve
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
-TIMEOUT_US = 400_000
+TIMEOUT_US = 1_000_000
 # How much later than it should a busy machine may let anything happen.
 BUSY_US = 2_000_000
 
@@ -326,7 +326,8 @@ async def test_the_time_limit_covers_all_hops(prober: Prober) -> None:
     async with serve(answer(respond("302 Found", "Location: /"), wait_s=0.15)) as target:
         result = await prober.probe(monitor(target.url(), timeout_us=TIMEOUT_US))
     assert_failed(result, "timeout_wait", "wait")
-    assert len(result.exchanges) == 3
+    # And not the ten that may be followed: each hop takes its 150 ms of the same time.
+    assert len(result.exchanges) <= TIMEOUT_US // 150_000 + 1
     assert_timed_out(result)
 
 
@@ -416,7 +417,7 @@ async def test_closing_ends_what_is_in_flight() -> None:
         await asyncio.sleep(0.05)
         await prober.close()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(probe, 1)
+            await asyncio.wait_for(probe, 20)
 
 
 async def test_descriptors_above_those_of_select(prober: Prober) -> None:

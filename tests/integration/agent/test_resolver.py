@@ -12,6 +12,7 @@ from typing import Any
 import dns.rcode
 import pytest
 
+from agent import dns_query
 from agent.resolver import Answer, LookupFailed, Resolver
 from tests.support.dns_server import DnsServer, Zone, serve_dns
 
@@ -21,7 +22,7 @@ NAME = "target.example"
 
 def resolver(server: DnsServer, **options: Any) -> Resolver:
     options.setdefault("families", BOTH)
-    options.setdefault("timeout_s", 0.3)
+    options.setdefault("timeout_s", 5)
     return Resolver(servers=[server.at], **options)
 
 
@@ -31,12 +32,18 @@ async def addresses(asker: Resolver, name: str = NAME) -> list[str]:
 
 
 async def test_both_families_are_asked_for_at_once() -> None:
-    zone = Zone({"A": ["192.0.2.1", "192.0.2.2"], "AAAA": ["2001:db8::1"]}, delay_s=0.3)
-    async with serve_dns({NAME: zone}) as server:
+    class Patient(DnsServer):
+        async def respond(self, wire: bytes, protocol: str) -> bytes | None:
+            answer = await super().respond(wire, protocol)
+            while len(self.queries) < 2:
+                await asyncio.sleep(0.001)
+            return answer
+
+    zone = Zone({"A": ["192.0.2.1", "192.0.2.2"], "AAAA": ["2001:db8::1"]})
+    async with serve_dns({NAME: zone}, kind=Patient) as server:
         answer = await resolver(server, timeout_s=5).resolve(NAME, timeout_s=5)
         assert str(answer.addresses[0]) == "2001:db8::1"
         assert {str(a) for a in answer.addresses[1:]} == {"192.0.2.1", "192.0.2.2"}
-        assert 300_000 <= answer.elapsed_us < 580_000
         assert sorted(kind for _, _, kind in server.queries) == ["A", "AAAA"]
 
 
@@ -62,7 +69,9 @@ async def test_only_wanted_families_are_asked_for() -> None:
 async def test_failures(zone: Zone, code: str) -> None:
     async with serve_dns({NAME: zone}) as server:
         with pytest.raises(LookupFailed) as raised:
-            await resolver(server, timeout_s=0.1).resolve(NAME, timeout_s=5)
+            await resolver(server, timeout_s=0.1 if code == "dns_timeout" else 5).resolve(
+                NAME, timeout_s=5
+            )
     assert raised.value.failure.code == code
     assert NAME in raised.value.failure.detail
 
@@ -74,7 +83,7 @@ async def test_a_server_that_is_not_there() -> None:
     with pytest.raises(LookupFailed) as raised:
         await Resolver(servers=[("127.0.0.1", port)]).resolve(NAME, timeout_s=5)
     assert raised.value.failure.code == "dns_unreachable"
-    assert raised.value.elapsed_us < 1_000_000
+    assert raised.value.elapsed_us < 4_000_000
 
 
 async def test_the_whole_time_is_limited() -> None:
@@ -111,7 +120,7 @@ async def test_a_truncated_answer_is_had_by_tcp() -> None:
 
 async def test_a_lost_query_is_sent_again() -> None:
     async with serve_dns({NAME: Zone({"A": ["192.0.2.1"]}, silent=2)}) as server:
-        assert await addresses(resolver(server, timeout_s=0.1)) == ["192.0.2.1"]
+        assert await addresses(resolver(server, timeout_s=0.3)) == ["192.0.2.1"]
         assert len(server.queries) == 4
 
 
@@ -121,11 +130,11 @@ async def test_the_next_server_is_asked(first: Zone) -> None:
         serve_dns({NAME: first}) as one,
         serve_dns({NAME: Zone({"A": ["192.0.2.1"]})}) as two,
     ):
-        asker = Resolver(servers=[one.at, two.at], timeout_s=0.1, families=BOTH)
+        asker = Resolver(servers=[one.at, two.at], timeout_s=0.3, families=BOTH)
         assert await addresses(asker) == ["192.0.2.1"]
 
 
-async def test_a_late_family_is_waited_for_but_briefly() -> None:
+async def test_a_late_family_is_waited_for_but_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     records = {"A": ["192.0.2.1"], "AAAA": ["2001:db8::1"]}
     zones = {
         "soon.example": Zone(records, delays_s={"AAAA": 0.02}),
@@ -133,10 +142,12 @@ async def test_a_late_family_is_waited_for_but_briefly() -> None:
     }
     async with serve_dns(zones) as server:
         asker = resolver(server)
-        assert await addresses(asker, "soon.example") == ["2001:db8::1", "192.0.2.1"]
+        with monkeypatch.context() as patient:
+            patient.setattr(dns_query, "_OTHER_FAMILY_S", 5.0)
+            assert await addresses(asker, "soon.example") == ["2001:db8::1", "192.0.2.1"]
         answer = await asker.resolve("late.example", timeout_s=5)
         assert [str(a) for a in answer.addresses] == ["192.0.2.1"]
-        assert 48_000 <= answer.elapsed_us < 1_500_000
+        assert 48_000 <= answer.elapsed_us < 1_900_000
 
 
 async def test_forged_answers_are_passed_over() -> None:
@@ -180,19 +191,33 @@ async def test_resolv_conf_says_where_and_how_to_search(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rcode", "protocol"),
-    [(dns.rcode.NOERROR, "udp"), (dns.rcode.NXDOMAIN, "udp"), (dns.rcode.NOERROR, "tcp")],
+    ("rcode", "protocol", "timeout_s"),
+    [
+        (dns.rcode.NOERROR, "udp", 5),
+        (dns.rcode.NXDOMAIN, "udp", 5),
+        (dns.rcode.NOERROR, "tcp", 5),
+        # Over before the answer has its turn to be read, though not before it came.
+        (dns.rcode.NOERROR, "udp", 0.3),
+        (dns.rcode.NXDOMAIN, "udp", 0.3),
+    ],
 )
 async def test_a_busy_loop_does_not_lengthen_the_answer(
-    rcode: dns.rcode.Rcode, protocol: str
+    rcode: dns.rcode.Rcode, protocol: str, timeout_s: float
 ) -> None:
     """The kernel stamps what comes; that we read it later is not the server's doing."""
-    started, stop = threading.Event(), threading.Event()
+    started, answered, stop = threading.Event(), threading.Event(), threading.Event()
     found: list[DnsServer] = []
+
+    class Telling(DnsServer):
+        async def respond(self, wire: bytes, by: str) -> bytes | None:
+            answer = await super().respond(wire, by)
+            if by == protocol:
+                asyncio.get_running_loop().call_soon(answered.set)
+            return answer
 
     async def serving() -> None:
         zone = Zone({"A": ["192.0.2.1"]}, delay_s=0.04, rcode=rcode, is_truncated=protocol == "tcp")
-        async with serve_dns({NAME: zone}) as server:
+        async with serve_dns({NAME: zone}, kind=Telling) as server:
             found.append(server)
             started.set()
             await asyncio.to_thread(stop.wait)
@@ -201,14 +226,18 @@ async def test_a_busy_loop_does_not_lengthen_the_answer(
     thread.start()
     try:
         await asyncio.to_thread(started.wait)
-        asker = resolver(found[0], timeout_s=5, families=[socket.AF_INET])
+        asker = resolver(found[0], timeout_s=timeout_s, families=[socket.AF_INET])
+        began_s = time.perf_counter()
         asking = asyncio.create_task(asker.resolve(NAME, timeout_s=5))
         while (protocol, NAME, "A") not in found[0].queries:
             await asyncio.sleep(0.001)
-        time.sleep(0.4)  # noqa: ASYNC251 - blocking the loop is the point
+        answered.wait()  # blocking the loop is the point
+        answered_us = (time.perf_counter() - began_s) * 1e6
+        time.sleep(0.4)  # noqa: ASYNC251
         [told] = await asyncio.gather(asking, return_exceptions=True)
         assert isinstance(told, Answer | LookupFailed)
-        assert 40_000 <= told.elapsed_us < 400_000
+        assert 40_000 <= told.elapsed_us < answered_us + 200_000
+        assert len(found[0].queries) == (2 if protocol == "tcp" else 1)
     finally:
         stop.set()
         thread.join()

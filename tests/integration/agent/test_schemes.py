@@ -121,34 +121,45 @@ async def test_a_greeting_is_timed_and_taken_leave_of(prober: Prober) -> None:
     polite = says(b"220-wait\r\n", b"220 ready\r\n", wait_s=0.1, pause_s=0.06)
     async with serve(polite) as target:
         result = await prober.probe(monitor(target.url("", scheme="smtp")))
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(20):
+            while not polite.heard:  # type: ignore[attr-defined]
+                await asyncio.sleep(0.01)
     phases = check(result).phases
-    assert 99_000 <= phases.wait_us < 1_000_000
-    assert 55_000 <= phases.receive_us < 1_000_000
+    assert 99_000 <= phases.wait_us < 5_000_000
+    assert 55_000 <= phases.receive_us < 5_000_000
     assert polite.heard == [b"QUIT\r\n"]  # type: ignore[attr-defined]
 
 
 async def test_a_greeting_is_dated_by_the_kernel(prober: Prober) -> None:
     """It comes while the agent's loop is held up, and is measured as if it had not been."""
 
+    accepted, greeted = threading.Event(), threading.Event()
+
     def greet(listener: socket.socket) -> None:
         connection, _ = listener.accept()
         with connection:
+            accepted.set()
             time.sleep(HELD_S)
             connection.sendall(b"220 ready\r\n")
+            greeted.set()
             connection.recv(100)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = threading.Thread(target=greet, args=(listener,))
         server.start()
         url = f"smtp://127.0.0.1:{listener.getsockname()[1]}"
+        began_s = time.perf_counter()
         probing = asyncio.create_task(prober.probe(monitor(url)))
-        await asyncio.sleep(HELD_S / 2)
-        time.sleep(2 * HELD_S)  # noqa: ASYNC251 - blocking the loop is the point
+        while not accepted.is_set():
+            await asyncio.sleep(0)
+        await asyncio.sleep(HELD_S / 4)
+        greeted.wait()  # blocking the loop is the point
+        greeted_us = (time.perf_counter() - began_s) * 1e6
+        time.sleep(2 * HELD_S)  # noqa: ASYNC251
         result = await probing
         server.join()
     phases = check(result).phases
-    assert HELD_S * 1e6 - 10_000 <= phases.wait_us < 1.8 * HELD_S * 1e6
+    assert HELD_S * 1e6 - 10_000 <= phases.wait_us < greeted_us + HELD_S * 1e6
     assert phases.receive_us < 10_000
 
 
@@ -228,12 +239,12 @@ async def test_a_connection_is_all_there_is_to_tcp(prober: Prober) -> None:
 
 
 async def test_a_handshake_is_all_there_is_to_tls(prober: Prober, good: Leaf) -> None:
-    async with serve(targets.silent, tls=good.server_context(), hold_tls_s=0.1) as target:
+    async with serve(targets.silent, tls=good.server_context(), hold_tls_s=0.4) as target:
         result = await prober.probe(monitor(target.url("", scheme="tls")))
-        late = await prober.probe(monitor(target.url("", scheme="tls"), timeout_us=50_000))
+        late = await prober.probe(monitor(target.url("", scheme="tls"), timeout_us=300_000))
     exchange = check(result)
     assert (result.outcome, phases_of(exchange)) == (Outcome.UP, ["connect", "tls"])
-    assert 99_000 <= exchange.phases.tls_us < 2_000_000
+    assert 399_000 <= exchange.phases.tls_us < 5_000_000
     assert exchange.cert_expires_at_us == int(good.expires_at.timestamp() * 1e6)
     assert_failed(late, "tls_timeout", "tls")
 
@@ -326,7 +337,7 @@ async def test_a_websocket_is_opened_and_closed(prober: Prober, good: Leaf, sche
         assert (exchange.http_status, exchange.http_version) == (101, "1.1")
         secures = ["tls"] if tls else []
         assert phases_of(exchange) == ["connect", *secures, "send", "wait", "receive"]
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             while not closed:
                 await asyncio.sleep(0.01)
     assert (closed, asked) == ([1000], ["https://a.example"])

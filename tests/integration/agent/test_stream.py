@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,10 +26,13 @@ from vantage.v1 import delivery_pb2, monitor_pb2
 PACE = Pace(
     batch_results=10,
     heartbeat_s=0.1,
-    ack_timeout_s=0.6,
+    ack_timeout_s=20,
     first_retry_s=0.02,
     last_retry_s=0.1,
 )
+
+
+IMPATIENT = replace(PACE, ack_timeout_s=0.6)
 
 
 def payloads(first: int, last: int) -> list[bytes]:
@@ -124,7 +127,8 @@ async def test_new_results_do_not_wait_for_anything(agent: Agent) -> None:
         agent.spool.append(payloads(1, 1))
         delivery.wake()
         await agent.delivered()
-        assert time.monotonic() - began < 2
+        # Well before the next heartbeat.
+        assert time.monotonic() - began < 15
 
 
 async def test_what_comes_while_a_batch_is_unanswered_goes_together(agent: Agent) -> None:
@@ -236,6 +240,7 @@ async def test_a_running_incarnation_with_foreign_results_is_left(agent: Agent) 
 
 async def test_a_collector_that_never_acks_is_left_in_time(agent: Agent) -> None:
     agent.server.orders.silent_streams = 2
+    agent.pace = IMPATIENT
     agent.spool.append(payloads(1, 95))
     with capture_logs() as logs:
         async with agent.delivering():
@@ -249,6 +254,7 @@ async def test_a_collector_that_never_acks_is_left_in_time(agent: Agent) -> None
 
 
 async def test_an_idle_connection_is_not_left(agent: Agent) -> None:
+    agent.pace = IMPATIENT
     async with agent.delivering():
         await until(lambda: len(agent.server.heartbeats) > 10, "heartbeats")  # > ack_timeout_s
     assert agent.server.counts["streams"] == 1

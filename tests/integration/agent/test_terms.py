@@ -25,7 +25,7 @@ from tests.support.certificates import Leaf, TestAuthority
 from tests.support.dns_server import Zone, serve_dns
 from tests.support.proxies import HttpProxy, SocksProxy
 from tests.support.recorder import Recorder
-from tests.support.targets import answer, paced, respond, serve
+from tests.support.targets import Connection, answer, paced, respond, serve
 
 LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 
@@ -428,10 +428,21 @@ async def test_both_families_run_at_once_and_the_worse_decides(authority: TestAu
     hops = targets.routes(
         {"/": respond("302 Found", "Location: /two"), "/two": respond("503 Busy")}
     )
+    is_six_asked = asyncio.Event()
+
+    async def four(connection: Connection) -> None:
+        await connection.request()
+        await is_six_asked.wait()
+        await connection.send(targets.OK)
+
+    async def six(connection: Connection) -> None:
+        is_six_asked.set()
+        await hops(connection)
+
     async with (
         serve_dns(zones) as names,
-        serve(paced(wait_s=0.3, receive_s=0), host="127.0.0.1") as v4,
-        serve(hops, host="::1", port=v4.port),
+        serve(four, host="127.0.0.1") as v4,
+        serve(six, host="::1", port=v4.port),
     ):
         prober = Prober(
             allow_networks=LOOPBACK, trust_ca=authority.path, resolver=Resolver(servers=[names.at])
@@ -451,8 +462,8 @@ async def test_both_families_run_at_once_and_the_worse_decides(authority: TestAu
     assert hop.target_ip == last.target_ip
     assert (pair.start_us, hop.start_us) == (0, 0)
     assert last.start_us == result.redirect_us
-    # Together they took as long as the slower, not as both.
-    assert pair.total_us >= 300_000 > result.total_us
+    # It took as long as the worse, not as both.
+    assert result.total_us == result.redirect_us + last.total_us
 
 
 async def test_a_family_that_is_missing_is_down_and_the_slower_decides_between_equals(
@@ -518,7 +529,7 @@ async def test_each_phase_ends_at_its_own_limit(
             result = await probe(prober, url, request=request)
             assert failed(result) == (code, phase), result
             spent_us = getattr(result.exchanges[0].phases, f"{phase}_us")
-            assert limit_us <= spent_us < limit_us + 500_000, (phase, spent_us)
+            assert limit_us <= spent_us < limit_us + 3_000_000, (phase, spent_us)
         await prober.close()
 
 
