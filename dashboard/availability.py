@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dashboard.db import Reader
 from dashboard.rows.figures import SpanStats
+from dashboard.rows.monitor import LocationStanding
+from dashboard.scene import Scene
 from dashboard.timespan import Timespan
 
 
@@ -18,6 +20,43 @@ class Counted:
     location: str
     checks: int
     passed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """A monitor's checks over the span of a scene: of the locations that are shown together, and at
+    each. ``missing``: slots that were due long enough ago and have no result."""
+
+    overall: SpanStats | None
+    at: dict[str, SpanStats]
+    missing: int
+    missing_at: dict[str, int]
+
+
+async def checks(reader: Reader, scene: Scene) -> Checks:
+    """Count them."""
+    shown = scene.shown
+    stats = await read(
+        reader,
+        scene.monitor.id,
+        [standing.location for standing in shown],
+        scene.view.span,
+        scene.settled_at,
+    )
+    at = {row.location: row for row in stats if row.location}
+    overall = next((row for row in stats if row.is_shown), None)
+    return Checks(
+        overall=overall,
+        at=at,
+        missing=_missing(overall, shown),
+        missing_at={
+            each.location: _missing(at.get(each.location), [each]) for each in scene.standings
+        },
+    )
+
+
+def _missing(stats: SpanStats | None, standings: Sequence[LocationStanding]) -> int:
+    return max(0, sum(s.due for s in standings) - (stats.settled if stats else 0))
 
 
 async def read(

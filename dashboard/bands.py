@@ -19,13 +19,14 @@ NAMES = ("p50", "p75", "p95", "p99")
 class Bands:
     """Coordinates as in `chart.Chart`. ``outlines``: the tallest first.
 
-    ``titles``: a bucket's values in words. ``label``: all of it, for those who do not see it.
+    ``says``: each bucket's values in words, as `cells.Cells`. ``label``: all of it, for those who
+    do not see it.
     """
 
     width: int
     levels: list[tuple[float, int]]
     outlines: list[tuple[str, str]]
-    titles: list[tuple[datetime, str]]
+    says: str
     label: str
 
 
@@ -41,7 +42,7 @@ def draw(begins: Sequence[datetime], rows: Sequence[BandRow]) -> Bands | None:
         width=len(begins),
         levels=chart.levels(levels),
         outlines=[(name, chart.outline(columns[name], levels[-1])) for name in reversed(NAMES)],
-        titles=[(begin, _title(found.get(begin))) for begin in begins],
+        says="|".join(_says(found.get(begin)) for begin in begins),
         label="; ".join(_range(name, columns[name]) for name in NAMES),
     )
 
@@ -52,7 +53,7 @@ def _column(
     return [getattr(found[begin], f"{name}_us") if begin in found else None for begin in begins]
 
 
-def _title(row: BandRow | None) -> str:
+def _says(row: BandRow | None) -> str:
     if row is None:
         return "nothing passed"
     values = (f"{name} {words.duration(getattr(row, f'{name}_us'))}" for name in NAMES)

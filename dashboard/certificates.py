@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from dashboard import words
 from dashboard.db import Reader
 from dashboard.rows.certificate import Certificate
+from dashboard.rows.monitor import LocationStanding
 from dashboard.rows.result import ResultRow
 
 MOST = 8
+SOON = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """When a certificate ends. ``left``: in words; ``is_same``: wherever it was seen."""
+
+    expires_at: datetime
+    left: str
+    is_soon: bool
+    is_same: bool
+    seen_from: int
+
+
+def first_to_expire(standings: Sequence[LocationStanding], now: datetime) -> Expiry | None:
+    """The certificate that ends first. None: no location has seen any."""
+    ends = [standing.cert_expires_at for standing in standings if standing.cert_expires_at]
+    if not ends:
+        return None
+    return Expiry(
+        expires_at=min(ends),
+        left=words.days_left(min(ends), now),
+        is_soon=min(ends) - now < SOON,
+        is_same=len(set(ends)) == 1,
+        seen_from=len(ends),
+    )
 
 
 async def shown(

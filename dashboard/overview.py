@@ -18,9 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dashboard import agreement, rendering, tags, timespan, words
+from dashboard.cells import Cells, Clock
 from dashboard.db import Reader
 from dashboard.errors import BadRequest
-from dashboard.heat_map import Cell, Column, columns, strip
+from dashboard.heat_map import strip
 from dashboard.looks import Looks
 from dashboard.rows.figures import DayRow
 from dashboard.rows.incident import Outage
@@ -111,7 +112,7 @@ class Line:
     sentence: str
     spots: list[Spot]
     stats: DayRow | None
-    strip: list[tuple[Column, Cell]]
+    strip: Cells
     strip_label: str
     last_at: datetime | None
 
@@ -164,7 +165,9 @@ async def _look(request: Request, visitor: Visitor, asked: Asked, zone: tzinfo) 
             shown = tags.members(found, are_open)
         else:
             shown = found[(asked.number - 1) * PER_PAGE : asked.number * PER_PAGE]
-        lines = await _lines(reader, shown, datetime.now(UTC))
+        now = datetime.now(UTC)
+        hours = timespan.buckets(timespan.Timespan(now - DAY, now), STRIP_WIDTH)
+        lines = await _lines(reader, shown, hours, now)
         states = [monitor.state for monitor in monitors]
         plan = await reader.the(Plan, "plan") if set(states) == {"paused"} else None
     return Overview(
@@ -182,6 +185,7 @@ async def _look(request: Request, visitor: Visitor, asked: Asked, zone: tzinfo) 
             found=len(found),
             pages=_pages(len(found)),
             lines=lines,
+            clock=Clock(hours[0], STRIP_WIDTH),
             sections=[
                 Section(
                     group,
@@ -222,13 +226,13 @@ def sentence(states: Sequence[str], *, partly: int = 0) -> str:
 async def _lines(
     reader: Reader,
     shown: Sequence[Watched],
+    hours: Sequence[datetime],
     now: datetime,
 ) -> list[Line]:
     ids = [monitor.id for monitor in shown]
-    begins = timespan.buckets(timespan.Timespan(now - DAY, now), STRIP_WIDTH)
-    hours, settled = columns(begins, STRIP_WIDTH), now - PATIENCE
+    settled = now - PATIENCE
     standings = _by_monitor(await reader.all(Standing, "standings", monitor_ids=ids))
-    day = {"monitor_ids": ids, "from_at": begins[0], "to_at": now}
+    day = {"monitor_ids": ids, "from_at": hours[0], "to_at": now}
     stats: dict[tuple[int, str | None], DayRow] = {}
     strips: dict[int, dict[datetime, DayRow]] = defaultdict(dict)
     for row in await reader.all(DayRow, "day", **day):
@@ -248,18 +252,12 @@ async def _lines(
                 Spot(standing, stats.get((monitor.id, standing.location))) for standing in spots
             ],
             stats=stats.get((monitor.id, None)),
-            strip=list(
-                zip(
-                    hours,
-                    strip(
-                        begins,
-                        STRIP_WIDTH,
-                        strips[monitor.id],
-                        due(begins, STRIP_WIDTH, _first_slot_at(spots), settled),
-                        outages[monitor.id],
-                    ),
-                    strict=True,
-                )
+            strip=strip(
+                hours,
+                STRIP_WIDTH,
+                strips[monitor.id],
+                due(hours, STRIP_WIDTH, _first_slot_at(spots), settled),
+                outages[monitor.id],
             ),
             strip_label=_strip_label(strips[monitor.id]),
             last_at=max((spot.slot_at for spot in spots if spot.slot_at), default=None),

@@ -79,6 +79,7 @@ def _environment() -> jinja2.Environment:
         count=words.count,
         share=words.share,
         states=words.STATES,
+        outcome_states=words.OUTCOME_STATES,
         static=static.address,
     )
     return environment

@@ -78,7 +78,6 @@ async def show(request: Request) -> Response:
         certificate=shown,
         resources=[(each, drawn(each)) for each in resources],
         elsewhere=sorted(elsewhere, key=lambda other: words.order(other.title)),
-        outcome_states=words.OUTCOME_STATES,
         phases=words.PHASES,
         tz="UTC" if request.query_params.get("tz", "").upper() == "UTC" else "",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from dashboard import series, timespan, view, words
 from dashboard.db import Reader
 from dashboard.errors import NotFound
 from dashboard.rows.monitor import Kept, LocationStanding, Monitor
+from dashboard.timespan import Timespan
 from dashboard.view import View
 
 POINTS = {"series": 240, "heat": 48, "bands": 60}
@@ -35,6 +37,31 @@ class Scene:
         """The locations that the view asks for; all where it asks for none of these."""
         wanted = [s for s in self.standings if s.location in self.view.locations]
         return wanted or self.standings
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What its locations are called."""
+        return {standing.location: standing.title for standing in self.standings}
+
+    @property
+    def last_at(self) -> datetime | None:
+        """The slot of its newest result. None: there has never been any."""
+        return max((s.slot_at for s in self.standings if s.slot_at), default=None)
+
+    @property
+    def around_last(self) -> str:
+        """The query string of the day that ends a little after its newest result."""
+        if self.last_at is None:
+            return self.view.query()
+        return self.view.query(span=Timespan(self.last_at - 23 * HOUR, self.last_at + HOUR))
+
+    def names(self, locations: Sequence[str]) -> str:
+        """Some of them in words."""
+        return words.places(self.titles, locations)
+
+    def alone(self, location: str) -> str:
+        """The query string of the same with this location only."""
+        return self.view.query(locations=(location,))
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -92,8 +119,7 @@ async def read(request: Request, reader: Reader) -> Scene:
     now = datetime.now(UTC)
     monitor = await find(reader, request.path_params["monitor_id"])
     seen = view.parse(request.query_params, now, monitor.created_at)
-    if now - seen.span.to_at > timespan.DAY and not seen.span.is_long:
-        seen = await _as_it_is_kept(reader, monitor, seen)
+    seen = replace(seen, span=await kept(reader, monitor.id, seen.span, now))
     settled = series.settled_at(seen.span, monitor, now)
     standings = await reader.all(
         LocationStanding,
@@ -106,10 +132,11 @@ async def read(request: Request, reader: Reader) -> Scene:
     return Scene(monitor, seen, standings, settled, now)
 
 
-async def _as_it_is_kept(reader: Reader, monitor: Monitor, seen: View) -> View:
-    """The view itself, or that of whole hours where the results of then are there no more."""
-    span = seen.span
+async def kept(reader: Reader, monitor_id: int, span: Timespan, now: datetime) -> Timespan:
+    """The span itself, or its whole hours where the results of then are there no more."""
+    if span.is_long or now - span.to_at <= timespan.DAY:
+        return span
     found = await reader.the(
-        Kept, "is_kept", monitor_id=monitor.id, from_at=span.from_at, to_at=span.to_at
+        Kept, "is_kept", monitor_id=monitor_id, from_at=span.from_at, to_at=span.to_at
     )
-    return seen if found.is_kept else replace(seen, span=span.in_hours())
+    return span if found.is_kept else span.in_hours()

@@ -49,6 +49,10 @@ class Usual:
     hour_at: datetime | None
     lines: list[Line]
 
+    def title(self, phase: str) -> str:
+        """What is compared, as it begins a sentence."""
+        return TITLES[phase]
+
     @property
     def unknown(self) -> list[str]:
         """Locations that have too little history."""

@@ -6,6 +6,7 @@ import { lines } from "./lines.js";
 import { forgetStyles } from "./plot.js";
 import { stack } from "./stack.js";
 import { refresh } from "./refresh.js";
+import { instant } from "./times.js";
 
 /**
  * @typedef {import("./plot.js").Panel} Panel
@@ -298,11 +299,6 @@ export class Charts {
 /** The largest value that a panel draws, microseconds. @param {Panel} panel */
 function highest(panel) {
   return Math.max(1000, ...panel.values.flatMap((values) => values.map((micros) => micros ?? 0)));
-}
-
-/** @param {number} seconds */
-function instant(seconds) {
-  return new Date(Math.round(seconds) * 1000).toISOString().replace(".000", "");
 }
 
 /** @param {number} seconds */

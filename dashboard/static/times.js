@@ -86,15 +86,11 @@ export function rewriteTimes(root) {
  * @param {ParentNode} root */
 export function rewriteTitles(root) {
   for (const element of times(root)) element.title = format(new Date(element.dateTime), "moment", true);
-  // A heat map says the same begin once in every row.
-  /** @type {Map<string, string>} */
-  const begins = new Map();
-  for (const title of root.querySelectorAll("title[data-begin]")) {
-    const begin = title.getAttribute("data-begin") ?? "";
-    let words = begins.get(begin);
-    if (!words) begins.set(begin, words = `${format(new Date(Number(begin) * 1000), "short", true)}:`);
-    title.textContent = (title.textContent ?? "").replace(/^[^:]+:\d\d [^:]+:/, words);
-  }
+}
+
+/** An instant as it stands in an address. @param {number} seconds */
+export function instant(seconds) {
+  return new Date(Math.round(seconds) * 1000).toISOString().replace(".000", "");
 }
 
 /** @param {ParentNode} root @returns {NodeListOf<HTMLTimeElement>} */

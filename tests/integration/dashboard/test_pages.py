@@ -328,7 +328,7 @@ def test_the_latest_results_are_the_newest_of_the_range(
     )  # fmt: skip
     query = f"from={from_at:%Y-%m-%dT%H:%M:%SZ}&to={to_at:%Y-%m-%dT%H:%M:%SZ}"
     text = visitor.ask(f"/m/{monitor_id}?{query}").text
-    shown = [datetime.fromisoformat(each) for each in re.findall(r'data-slot="([^"]+)"', text)]
+    shown = [datetime.fromisoformat(each) for each in re.findall(r'id="at-([^"]+Z)-', text)]
     assert shown == [slot_at for (slot_at,) in found]
     assert len(shown) == (12 if minutes[0] - minutes[1] > 1 else 5)
 

@@ -11,7 +11,6 @@ from dashboard.rows.figures import BandRow, DayRow, HeatColumns, SeriesColumns
 from dashboard.rows.incident import Outage
 from dashboard.rows.monitor import LocationStanding
 from dashboard.timespan import Timespan
-from dashboard.view import View
 
 BEGIN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -91,41 +90,42 @@ def test_six_steps() -> None:
     assert len(heat_map.legend()) == 6
 
 
-def test_a_heat_map_links_each_cell_that_was_due() -> None:
+def test_a_heat_map_says_each_cell_that_was_due() -> None:
     """Nothing was due yet, passed, missing, failed now and then, failed throughout."""
     begins = [BEGIN + minute * MINUTE for minute in range(5)]
     found = HeatColumns("fra", [4, 1, 3], [1, 5, 5], [1, 0, 2], [None, 49_999, 800_000])
-    view = View(Timespan(BEGIN, BEGIN + 5 * MINUTE), scale="own", compare='"><b>')
-    row = heat_map.row(
-        standing(BEGIN + MINUTE),
-        heat_map.columns(begins, MINUTE),
-        found,
-        series.due(begins, MINUTE, BEGIN + MINUTE, BEGIN + 5 * MINUTE),
-        view,
-    )
-    assert (row.label, row.count) == ("Frankfurt: 3 of 11 checks failed", 4)
-    cells = row.cells.split("</a>")[:-1]
-    assert [re.findall('class="([^"]+)"', cell) for cell in cells] == [
-        ["heat-0"],
-        ["none"],
-        ["heat-5 failed", "cross"],
-        ["heat-none failed", "cross"],
+    due = series.due(begins, MINUTE, BEGIN + MINUTE, BEGIN + 5 * MINUTE)
+    row = heat_map.row(standing(BEGIN + MINUTE), found, due)
+    assert (row.label, row.cells.count) == ("Frankfurt: 3 of 11 checks failed", 4)
+    assert row.cells.says.split("|") == [
+        "",
+        "median 50 ms, 5 checks",
+        "No result",
+        "median 800 ms, 5 checks, 2 failed",
+        "median \N{EN DASH}, 1 check, 1 failed",
     ]
-    span = "?from=2026-11-23T12:03:00Z&amp;to=2026-11-23T12:04:00Z&amp;loc=fra&amp;scale=own"
-    assert f'href="{span}&amp;compare=%22%3E%3Cb%3E" ' in cells[2]
-    assert "23 Nov, 12:03 UTC: median 800 ms, 5 checks, 2 failed</title>" in cells[2]
-    assert all(f'x="{20 * at}.0%"' in cell for at, cell in enumerate(cells, 1))
+    assert row.cells.holes == [(2, 1)]
+    assert row.cells.outlines == [
+        ("heat-0", "M1 0h.9v20h-.9z"),
+        ("heat-5", "M3 0h.9v20h-.9z"),
+        ("heat-none", "M4 0h.9v20h-.9z"),
+        ("failed", "M3 0h.9v20h-.9zM4 0h.9v20h-.9z"),
+        ("cross bright", "M3.2 7.5l.5 5m0-5l-.5 5"),
+        ("cross", "M4.2 7.5l.5 5m0-5l-.5 5"),
+    ]
 
 
 def test_a_strip_hatches_only_what_was_due() -> None:
-    begins = [BEGIN + minute * MINUTE for minute in range(5)]
+    begins = [BEGIN + minute * MINUTE for minute in range(6)]
     found = {
         begins[1]: DayRow(1, None, begins[1], 5, 0, 0, None, None),
-        begins[3]: DayRow(1, None, begins[3], 5, 0, 2, None, None),
+        begins[4]: DayRow(1, None, begins[4], 5, 0, 2, None, None),
     }
-    due = series.due(begins, MINUTE, begins[1], begins[4])
-    kinds = [cell.kind for cell in heat_map.strip(begins, MINUTE, found, due, [])]
-    assert kinds == ["future", "up", "none", "slow", "future"]
+    due = series.due(begins, MINUTE, begins[1], begins[5])
+    cells = heat_map.strip(begins, MINUTE, found, due, [])
+    assert [name for name, _ in cells.outlines] == ["up", "slow"]
+    assert cells.holes == [(2, 2)]
+    assert cells.says == "|5 checks passed|No result|No result|2 of 5 checks slow|"
 
 
 def test_a_strip_is_red_only_where_there_was_an_incident() -> None:
@@ -137,10 +137,11 @@ def test_a_strip_is_red_only_where_there_was_an_incident() -> None:
         Outage(1, begins[4] + MINUTE / 2, None),
     ]
     cells = heat_map.strip(begins, MINUTE, found, [True] * 5, outages)
-    assert [cell.kind for cell in cells] == ["slow", "down", "down", "slow", "down"]
-    assert [cell.title for cell in cells[:2]] == [
-        "2 of 5 checks failed, no incident", "2 of 5 checks failed"
-    ]  # fmt: skip
+    assert [(name, re.findall(r"M(\d)", outline)) for name, outline in cells.outlines] == [
+        ("slow", ["0", "3"]),
+        ("down", ["1", "2", "4"]),
+    ]
+    assert cells.says.startswith("2 of 5 checks failed, no incident|2 of 5 checks failed|")
 
 
 def test_bands_break_where_nothing_passed() -> None:
@@ -154,6 +155,6 @@ def test_bands_break_where_nothing_passed() -> None:
     assert drawn
     assert drawn.outlines[0] == ("p99", "M0 140V0.0h1V140zM2 140V70.0h1V140z")
     assert drawn.outlines[-1] == ("p50", "M0 140V105.0h1V140zM2 140V70.0h1V140z")
-    assert drawn.titles[1] == (begins[1], "nothing passed")
+    assert drawn.says.split("|")[1] == "nothing passed"
     assert drawn.label.startswith("p50 1.0 ms to 2.0 ms; p75 2.0 ms to")
     assert bands.draw(begins, rows[1:2]) is None
