@@ -23,7 +23,11 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 STATIC = "dashboard/static"
 JOINED = ("app.js", "monitor.js", "pages.css")
 COPIED = ("colours.css", "icon.svg")
-LICENSES = {"uplot": "uPlot.LICENSE", "world-atlas": "land.LICENSE"}
+LICENSES = {
+    "idiomorph": "idiomorph.LICENSE",
+    "uplot": "uPlot.LICENSE",
+    "world-atlas": "land.LICENSE",
+}
 LAND, PICTURE = "world-atlas/land-110m.json", "land.svg"
 BUNDLER = (
     "--bundle",

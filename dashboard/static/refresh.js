@@ -1,6 +1,8 @@
-// Brings the page up to date without a reload: the server draws it anew, and the regions that
-// differ are put in place. Focus stays where it was.
+// Brings the page up to date without a reload: the server draws it anew, and in the regions that
+// differ only what differs is changed. So what somebody points at, has opened, selected, scrolled or
+// moved the focus to stays as it is.
 
+import { Idiomorph } from "idiomorph";
 import { rewriteTimes, rewriteTitles } from "./times.js";
 
 // At most one look in a while: a page that is costly to draw is drawn less often.
@@ -70,41 +72,21 @@ function replaceRegions(text) {
   rewriteTitles(fresh);
   for (const region of document.querySelectorAll("[data-region]")) {
     const next = fresh.getElementById(region.id);
-    if (!next || next.innerHTML === region.innerHTML) continue;
-    if (region.querySelector("details[open]")) continue;
-    const path = focusPath(region);
-    const scrolls = [...region.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
-    const known = slots(region);
-    region.className = next.className;
-    region.replaceChildren(...next.childNodes);
-    region.querySelectorAll(".scroll").forEach((box, at) => { box.scrollLeft = scrolls[at] ?? 0; });
-    restoreFocus(region, path);
-    for (const row of region.querySelectorAll("[data-slot]")) {
-      if (known.size && !known.has(row.getAttribute("data-slot"))) row.classList.add("fresh");
-    }
+    if (next && !next.isEqualNode(region)) Idiomorph.morph(region, next, { callbacks: CALLBACKS });
   }
 }
 
-/** @param {Element} region */
-function slots(region) {
-  return new Set([...region.querySelectorAll("[data-slot]")].map((row) => row.getAttribute("data-slot")));
-}
+const CALLBACKS = {
+  /** What somebody is filling in is left alone. @param {Node} node */
+  beforeNodeMorphed: (node) => !(node instanceof HTMLDetailsElement && node.open && node.querySelector("form")),
 
-const FOCUSABLE = "a[href], button, input, summary, [tabindex]";
+  /** What is open and what was read are the reader's own. @param {string} name @param {Element} element */
+  beforeAttributeUpdated: (name, element) =>
+    !(name === "open" && element instanceof HTMLDetailsElement)
+    && !(element.matches("[data-reader]") && ["aria-valuenow", "aria-valuetext"].includes(name)),
 
-/** Where the focus is: its address if it is a link, and its place.
- * @param {Element} region */
-function focusPath(region) {
-  const active = document.activeElement;
-  if (!active || !region.contains(active)) return null;
-  return { href: active.getAttribute("href"), at: [...region.querySelectorAll(FOCUSABLE)].indexOf(active) };
-}
-
-/** @param {Element} region @param {ReturnType<typeof focusPath>} path */
-function restoreFocus(region, path) {
-  if (!path) return;
-  const all = [...region.querySelectorAll(FOCUSABLE)];
-  const same = path.href ? all.find((element) => element.getAttribute("href") === path.href) : null;
-  const target = same ?? all[path.at];
-  if (target instanceof HTMLElement) target.focus({ preventScroll: true });
-}
+  /** A result that came is shown as one. @param {Node} node */
+  afterNodeAdded(node) {
+    if (node instanceof Element && node.matches("[data-slot]")) node.classList.add("fresh");
+  },
+};
