@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from dashboard import availability, timespan, words
+from dashboard import availability, scene, timespan, words
 from dashboard.api import monitors
 from dashboard.api.access import BASIC, BEARER, using
 from dashboard.api.schemas import (
@@ -20,6 +20,7 @@ from dashboard.api.schemas import (
     Result,
     To,
 )
+from dashboard.db import Reader
 from dashboard.errors import BadRequest
 from dashboard.queries import by_width
 from dashboard.rows.figures import SeriesRow
@@ -35,6 +36,10 @@ Cursor = Annotated[str, Query(max_length=100, description="The `next` of a page.
 
 def _span(from_text: str, to_text: str) -> Timespan:
     return timespan.parse({"from": from_text, "to": to_text}, datetime.now(UTC))
+
+
+async def _kept_span(reader: Reader, monitor_id: int, from_text: str, to_text: str) -> Timespan:
+    return await scene.kept(reader, monitor_id, _span(from_text, to_text), datetime.now(UTC))
 
 
 @ROUTER.get("/results", summary="List results")
@@ -88,10 +93,11 @@ async def read_series(
     """The median result of every bucket and location; where none passed, the first failed one.
     Of half an hour: the median of its ten minutes' medians. Buckets of an hour and longer have the
     median total (within 4.8 %), divided in the proportion of the phases' sums, and no result of
-    their own. Longer than 31 days, buckets are whole days (UTC)."""
-    span = _span(from_text, to_text)
+    their own; so have those of a span whose results are not kept any more. Longer than 31 days,
+    buckets are whole days (UTC)."""
     async with using(request, "read") as reader:
         monitor = await monitors.find(reader, monitor_id)
+        span = await _kept_span(reader, monitor_id, from_text, to_text)
         width = span.bucket(monitor.interval_s, points)
         return await reader.all(
             SeriesRow,
@@ -112,17 +118,18 @@ async def read_availability(
     to_text: To = "",
     locations: Locations = [],  # noqa: B006 - FastAPI copies it
 ) -> list[Availability]:
-    """Checks, how many passed, and the times of those, for each location and for all together."""
-    span = _span(from_text, to_text)
+    """Checks, how many passed, and the times of those, for each location and for all together. Of a
+    span whose results are not kept any more: those of the hours that it touches."""
     async with using(request, "read") as reader:
         monitor = await monitors.find(reader, monitor_id)
+        span = await _kept_span(reader, monitor_id, from_text, to_text)
         wanted = locations or monitor.locations
         rows = await availability.read(
             reader,
             monitor_id,
             wanted,
             span,
-            span.to_at - timedelta(seconds=monitor.interval_s),
+            min(span.to_at, datetime.now(UTC) - timedelta(seconds=monitor.interval_s)),
         )
     return [
         Availability(

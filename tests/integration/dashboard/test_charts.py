@@ -71,6 +71,14 @@ def test_of_what_is_long_ago_hours_are_left(visitor: Visitor, centre: Centre) ->
         assert re.search(r"\d+ of \d+ checks passed", text)
         (row,) = csv.DictReader(io.StringIO(visitor.ask(f"/m/{monitor_id}/heat.csv{part}").text))
         assert row["bucket_at"] == str(day + timedelta(hours=5))
+        # An hour and a half of it by the API: the same hours, the last of which counts whole.
+        api, until = f"/api/v1/monitors/{monitor_id}", part.replace("06:40", "06:00")
+        (at, together) = json.loads(visitor.ask(f"{api}/availability{until}").text)
+        assert at["location"] == "fra"
+        assert at["checks"] == together["checks"] > 0
+        assert at["median_us"] > 0
+        (bucket,) = json.loads(visitor.ask(f"{api}/series{part}").text)
+        assert bucket["checks"] == at["checks"]
     finally:
         centre.execute(
             "DELETE FROM vantage.rollups_1h WHERE bucket_at < %(day)s + '1 day'", day=day
