@@ -108,21 +108,77 @@ CREATE OR REPLACE FUNCTION report.public_days(given_page_id integer, days intege
 RETURNS TABLE (monitor_id integer, day_at timestamptz, checks bigint, failed bigint)
 LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+    WITH kept AS (
+        SELECT monitor_id, bucket_at AS day_at, run, down, suspect_down
+        FROM report.results_1d
+        WHERE monitor_id = ANY(ARRAY(
+                SELECT shown.monitor_id FROM vantage.status_page_monitors AS shown
+                WHERE shown.page_id = given_page_id))
+            AND bucket_at > now() - make_interval(days => days)
+    ),
+    -- Spans that have no instant in common, or it would be taken away twice.
+    worked AS (
+        SELECT monitor_id, lower(span) AS from_at, upper(span) AS to_at
+        FROM (
+            SELECT shown.monitor_id, range_agg(tstzrange(work.from_at, LEAST(work.to_at, now()))) AS times
+            FROM vantage.status_page_monitors AS shown
+            JOIN report.maintenance AS work
+                ON work.monitor_id IS NULL OR work.monitor_id = shown.monitor_id
+            WHERE shown.page_id = given_page_id
+                AND work.from_at < now()
+                AND work.to_at > now() - make_interval(days => days + 1)
+            GROUP BY shown.monitor_id
+        ) AS together
+        CROSS JOIN LATERAL unnest(times) AS span
+    ),
+    taken_away AS (
+        SELECT monitor_id, bucket_at AS at, -run AS run, -down AS down, -suspect_down AS suspect_down
+        FROM worked
+        JOIN report.results_1h AS hours USING (monitor_id)
+        WHERE hours.bucket_at >= worked.from_at
+            AND hours.bucket_at + INTERVAL '1 hour' <= worked.to_at
+        UNION ALL
+        -- Parts of hours, of which results are kept for a while.
+        SELECT
+            monitor_id,
+            slot_at,
+            -1,
+            -(outcome = 'down')::integer,
+            -(outcome = 'down' AND suspect)::integer
+        FROM worked
+        CROSS JOIN LATERAL (SELECT
+            date_bin('1 hour', from_at + INTERVAL '1 hour' - INTERVAL '1 us', 'epoch'),
+            date_bin('1 hour', to_at, 'epoch')) AS whole (first_at, last_at)
+        CROSS JOIN LATERAL (VALUES
+            (worked.from_at, LEAST(whole.first_at, worked.to_at)),
+            (GREATEST(whole.last_at, whole.first_at), worked.to_at)) AS part (from_at, to_at)
+        JOIN report.results USING (monitor_id)
+        WHERE part.from_at < part.to_at
+            AND results.slot_at >= part.from_at
+            AND results.slot_at < part.to_at
+            -- The index has them before the time.
+            AND results.location = ANY(ARRAY(
+                SELECT places.location FROM vantage.monitor_locations AS places
+                WHERE places.monitor_id = worked.monitor_id))
+            AND NOT results.is_extra
+    )
+    -- Results that are not summed up yet are taken away, too, so there may be less than none.
     SELECT
-        kept.monitor_id,
-        kept.bucket_at,
-        sum(kept.run - kept.suspect_down)::bigint,
-        sum(kept.down - kept.suspect_down)::bigint
-    FROM report.results_1d AS kept
-    WHERE kept.monitor_id = ANY(ARRAY(
-            SELECT shown.monitor_id FROM vantage.status_page_monitors AS shown
-            WHERE shown.page_id = given_page_id))
-        AND kept.bucket_at > now() - make_interval(days => days)
-    GROUP BY kept.monitor_id, kept.bucket_at
+        monitor_id,
+        day_at,
+        GREATEST(0, sum(run - suspect_down))::bigint,
+        GREATEST(0, sum(down - suspect_down))::bigint
+    FROM (
+        SELECT * FROM kept
+        UNION ALL
+        SELECT monitor_id, date_bin('1 day', at, 'epoch'), run, down, suspect_down FROM taken_away
+    ) AS counted
+    WHERE day_at > now() - make_interval(days => days)
+    GROUP BY monitor_id, day_at
 $$;
 COMMENT ON FUNCTION report.public_days IS
-    'Checks of each day (UTC) of what a status page shows, less the failures that a busy agent saw; no '
-    'row: none.';
+    'Checks of each day (UTC) of what a status page shows, maintenance left out, less the failures that a '
+    'busy agent saw; no row: none.';
 
 CREATE OR REPLACE FUNCTION report.public_verdicts(given_page_id integer)
 RETURNS TABLE (monitor_id integer, state text)

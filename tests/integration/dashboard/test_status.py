@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 
@@ -106,6 +107,36 @@ def test_maintenance_is_announced_without_its_reason(
     finally:
         centre.execute("DELETE FROM vantage.maintenance")
         centre.execute("DELETE FROM vantage.status_pages WHERE slug = 'work'")
+
+
+def test_maintenance_counts_for_no_day(stranger: Visitor, visitor: Visitor, centre: Centre) -> None:
+    """Two windows that overlap, from within an hour to within another."""
+    monitor_id = centre.monitor("Home page")
+    save(visitor, "before", "Before", monitor_id)
+    save(visitor, "after", "After", monitor_id)
+    ((inside,),) = centre.execute(
+        "WITH work AS (INSERT INTO vantage.maintenance (account_id, monitor_id, from_at, to_at)"
+        " SELECT account_id, id, now() - since * INTERVAL '1 min', now() - till * INTERVAL '1 min'"
+        " FROM vantage.monitors, (VALUES (190, 70), (130, 55)) AS span (since, till)"
+        " WHERE name = 'Home page')"
+        " SELECT count(*) FROM vantage.results WHERE monitor_id = %(id)s AND NOT is_extra"
+        " AND slot_at >= now() - INTERVAL '190 min' AND slot_at < now() - INTERVAL '55 min'",
+        id=monitor_id,
+    )
+    try:
+        without = _checks(stranger.ask("/status/after").text)
+        centre.execute("DELETE FROM vantage.maintenance")
+        assert _checks(stranger.ask("/status/before").text) - without == inside > 500
+    finally:
+        centre.execute("DELETE FROM vantage.maintenance")
+        centre.execute("DELETE FROM vantage.status_pages WHERE slug IN ('before', 'after')")
+
+
+def _checks(text: str) -> int:
+    """Of all days."""
+    return sum(
+        int(each.replace(",", "")) for each in re.findall(r"of ([\d,]+) checks? failed", text)
+    )
 
 
 def test_what_it_does_not_show_is_not_there(stranger: Visitor, shown: int) -> None:
