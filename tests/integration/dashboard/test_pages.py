@@ -441,7 +441,7 @@ def test_a_location_in_trouble_makes_no_monitor_red_but_is_named(
     """The pages say what the judge does: red is what has an incident."""
     monitor_id = centre.monitor(CHECKOUT)
     slug = centre.new_status_page(CHECKOUT)
-    line = re.compile(r'<li class="(\w+)">\s*<div class="what">\s*<h2><a href="/m/(\d+)')
+    line = re.compile(r'<li id="monitor-\d+" class="(\w+)">\s*<div class="what">\s*<h2><a href="/m/(\d+)')
     centre.execute(
         "INSERT INTO vantage.location_troubles (location, kind, began_at, detail)"
         " VALUES ('sin', 'failing', now(), 'Most fail there.')"
