@@ -441,7 +441,9 @@ def test_a_location_in_trouble_makes_no_monitor_red_but_is_named(
     """The pages say what the judge does: red is what has an incident."""
     monitor_id = centre.monitor(CHECKOUT)
     slug = centre.new_status_page(CHECKOUT)
-    line = re.compile(r'<li id="monitor-\d+" class="(\w+)">\s*<div class="what">\s*<h2><a href="/m/(\d+)')
+    line = re.compile(
+        r'<li id="monitor-\d+" class="(\w+)">\s*<div class="what">\s*<h2><a href="/m/(\d+)'
+    )
     centre.execute(
         "INSERT INTO vantage.location_troubles (location, kind, began_at, detail)"
         " VALUES ('sin', 'failing', now(), 'Most fail there.')"
@@ -454,7 +456,7 @@ def test_a_location_in_trouble_makes_no_monitor_red_but_is_named(
         assert f"Up from 4 of 5 locations; {words}" in text
         assert 'class="state down"' not in text
         assert "failed, no incident" in text
-        assert '<rect class="down"' not in text
+        assert '<path class="down"' not in text
         text = visitor.ask(f"/m/{monitor_id}").text
         assert '<section class="card now up"' in text
         assert (
@@ -470,7 +472,7 @@ def test_a_location_in_trouble_makes_no_monitor_red_but_is_named(
         text = visitor.ask("/").text
         assert "2 of 6 monitors have a problem" in text
         assert f"{monitor_id} down" in {f"{number} {state}" for state, number in line.findall(text)}
-        assert '<rect class="down"' in text
+        assert '<path class="down"' in text
         assert '<section class="card now down"' in visitor.ask(f"/m/{monitor_id}").text
     finally:
         centre.execute("UPDATE vantage.verdicts SET state = 'up' WHERE state = 'down'")
