@@ -19,9 +19,8 @@ def monitor(monitor_id: int, **columns: Any) -> dict[str, Any]:
     """A row of the statement ``assigned_monitors``."""
     texts = ("client_certificate", "authority", "proxy", "connect_to", "name_server", "body")
     return {
-        **dict.fromkeys((*texts, "ip_version", "http_version", "slow_us")),
+        **dict.fromkeys((*texts, "ip_version", "http_version", "slow_us", "secrets")),
         **dict.fromkeys(("is_insecure", "is_uncompressed", "is_paired"), False),
-        **dict.fromkeys(("key_id", "nonce", "sealed")),
         "id": monitor_id,
         "url": f"https://{monitor_id}.example/",
         "interval_s": 60,
