@@ -21,6 +21,7 @@ import pycurl
 from agent import request as requests
 from agent import tcp_info
 from agent.content import Content
+from agent.encodings import Encodings
 from agent.event import Connection, Event, stamp
 from agent.failure import CurlError
 from agent.guard import Address, Guard, read_address
@@ -107,6 +108,7 @@ class Handle:
         "_connections",
         "_content",
         "_descriptor",
+        "_encodings",
         "_expired",
         "_getinfo",
         "_guard",
@@ -139,6 +141,8 @@ class Handle:
         self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._on_opened)
         self._content: Content | None = None
+        self._encodings = Encodings()
+        self.curl.setopt(pycurl.HEADERFUNCTION, self._encodings.on_header)
         self._request = PLAIN
         self.is_reusable = requests.apply(self.curl, PLAIN)
         self._limiter: PhaseLimiter | None = None
@@ -174,8 +178,10 @@ class Handle:
             if request != self._request:
                 self.is_reusable = requests.apply(curl, request)
             self._request = request
+        self._encodings.begin(
+            None if content is None else content.on_header, is_unpacked=not request.is_uncompressed
+        )
         if content is not None:
-            curl.setopt(pycurl.HEADERFUNCTION, content.on_header)
             curl.setopt(pycurl.WRITEFUNCTION, content.on_body)
             self._content = content
         if target.is_tls != self._is_traced:
@@ -224,6 +230,9 @@ class Handle:
         self.curl.setopt(pycurl.PIPEWAIT, int(target.is_tls))
 
     def _error(self, ended: Ended) -> CurlError:
+        if self._encodings.is_refused:
+            words = "the body is compressed more than once, which is not unpacked"
+            return CurlError(pycurl.E_BAD_CONTENT_ENCODING, words)
         words = self._expired or self._trace.mismatch or ended.message or self.curl.errstr()
         return CurlError(
             ended.number,
@@ -256,6 +265,7 @@ class Handle:
 
     def finish(self, ended: Ended) -> Transfer:
         attempts = len(self._connections)
+        error = self._error(ended) if ended.number else None
         self._let_go_of_sockets()
         self._let_go_of_content()
         info = self._getinfo
@@ -264,7 +274,7 @@ class Handle:
         return Transfer(
             marks=marks,
             doubt_us=None if ended.number else self._timing.doubt_us,
-            error=self._error(ended) if ended.number else None,
+            error=error,
             refusal=self.refusal,
             is_too_large=self.is_too_large,
             http_status=status or None,
@@ -287,7 +297,7 @@ class Handle:
         """An idle handle shall neither add to it nor hold it in memory."""
         if self._content is not None:
             self._content = None
-            self.curl.setopt(pycurl.HEADERFUNCTION, None)
+            self._encodings.begin()
             self.curl.setopt(pycurl.WRITEFUNCTION, _DISCARD)
 
     def line(self) -> Line:

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
+from agent.phases import last_phase
 from agent.probe import Prober
 from agent.resolver import Answer, Resolver
-from agent.result import Assertion, Monitor, Result
+from agent.result import Assertion, Monitor, Request, Result
 from tests.support.dns_server import Zone, serve_dns
 from tests.support.targets import Behaviour, Connection, answer, respond, routes, serve
 
@@ -79,6 +80,8 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 # 64 MiB as 64 KiB, and as 300 bytes.
 BOMB = gzip.compress(bytes(64 * 1024 * 1024), 9)
 BOMB_IN_BOMB = gzip.compress(BOMB, 9)
+# Blocks that hold nothing: no limit on what comes out of them would see it.
+NOTHING = gzip.compress(b"\x1f\x8b\x08" + bytes(6) + b"\x03" + b"\x00\x00\x00\xff\xff" * 200_000, 9)
 ZEROS = bytes(65_536)
 
 ATTACKS: dict[str, tuple[Attack, str]] = {
@@ -101,7 +104,11 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
     ),
     "chunk beyond measure": (at_once(CHUNKED, b"f" * 17 + b"\r\n"), "http_protocol"),
     "decompression bomb": (at_once(packed(BOMB, "gzip")), "body_too_large"),
-    "bomb in a bomb": (at_once(packed(BOMB_IN_BOMB, "gzip", "gzip")), "body_too_large"),
+    "bomb in a bomb": (at_once(packed(BOMB_IN_BOMB, "gzip", "gzip")), "bad_encoding"),
+    "nothing in a bomb": (
+        at_once(b"content-ENCODING: GZIP\r\n", packed(NOTHING, "gzip")),
+        "bad_encoding",
+    ),
     "many encodings": (at_once(packed(BOMB, *["gzip"] * 50)), "bad_encoding"),
     "slow headers": (drip(b"X: " + b"x" * 1_000), "timeout_receive"),
     "slow body": (drip(b"Content-Length: 1000\r\n\r\n", ZEROS[:1000]), "timeout_receive"),
@@ -135,6 +142,19 @@ async def test_an_attack_ends_in_its_code(prober: Prober, name: str, place: str)
     # None would ever end by itself.
     assert result.total_us < timeout_us + 5_000_000
     assert len(result.exchanges) == (2 if place == "behind a redirect" else 1)
+
+
+async def test_what_is_not_unpacked_may_be_packed_twice(prober: Prober) -> None:
+    status = b"HTTP/1.1 200 OK\r\n"
+    async with serve(at_once(packed(NOTHING, "gzip", "gzip"))(status)) as target:
+        result = await prober.probe(Monitor(1, target.url(), request=Request(is_uncompressed=True)))
+        assert result.failure is None
+        # ... and what the handle was told does not hold for the next.
+        refused = await prober.probe(Monitor(1, target.url()))
+    assert (code_of(refused), last_phase(refused.exchanges[0].phases)) == (
+        "bad_encoding",
+        "receive",
+    )
 
 
 def code_of(result: Result) -> str:
