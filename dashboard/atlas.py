@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from dashboard import words, world
 
@@ -56,8 +57,14 @@ class Dot:
     is_wide_only: bool = False
 
 
-def draw(spots: Sequence[Spot]) -> list[Dot]:
+def draw(spots: Sequence[Spot]) -> Sequence[Dot]:
     """Every spot's dot, those with a problem first: their names are to be seen."""
+    return _drawn(tuple(spots))
+
+
+# To find room for twenty names takes milliseconds, and the next page has the same to place.
+@lru_cache(maxsize=256)
+def _drawn(spots: tuple[Spot, ...]) -> Sequence[Dot]:
     ordered = sorted(spots, key=lambda spot: words.SEVERITY.index(spot.state))
     dots = [Dot(spot, *world.place(spot.latitude, spot.longitude)) for spot in ordered]
     return _named(_named(dots, NARROW), WIDE)

@@ -59,9 +59,10 @@ class Scene:
         """Some of them in words."""
         return words.places(self.titles, locations)
 
-    def alone(self, location: str) -> str:
-        """The query string of the same with this location only."""
-        return self.view.query(locations=(location,))
+    @property
+    def alone(self) -> dict[str, str]:
+        """The query strings of the same with one location only."""
+        return {s.location: self.view.query(locations=(s.location,)) for s in self.standings}
 
     @property
     def numbers(self) -> dict[str, int]:

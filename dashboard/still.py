@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboard import atlas, bands, heat_map, series, timespan, words
@@ -67,7 +68,7 @@ async def spread(reader: Reader, scene: Scene) -> Spread:
     return Spread(Clock(begins[0], width), bands.draw(begins, rows))
 
 
-def dots(scene: Scene, checks: Checks) -> list[atlas.Dot]:
+def dots(scene: Scene, checks: Checks) -> Sequence[atlas.Dot]:
     """The monitor's locations that are known to lie somewhere."""
     return atlas.draw(
         [
