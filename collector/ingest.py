@@ -22,6 +22,7 @@ from collector.batch import Answer, Batch, Lost, Source, expected_bytes
 from collector.content import Content
 from collector.errors import TransientError
 from collector.group import Group
+from collector.occupation import Occupation
 from collector.room import Room
 from collector.row import copy
 
@@ -32,11 +33,13 @@ GROUP_MAX = 256
 GROUP_RESULTS_MAX = 10_000
 # From the begin of a transaction of several batches to the next at most, unless so many results
 # wait: each costs the database two milliseconds of processor time, however little it stores. While
-# they are quick there are not so many of them that one would have to wait as long.
+# they are quick there are not so many of them that one would have to wait as long; and none has to
+# while this process has little to do.
 GATHER_S = 0.025
 REST = 2
 SEVERAL = 4
 PLENTY = 1_000
+BUSY = 0.6  # of a processor
 # Two or three transactions' worth: more would only wait here instead of in the agents' spools.
 WAITING_MAX_BYTES = 16 * 1024 * 1024
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -52,6 +55,7 @@ class Committer:
         self.results_waiting = 0
         self.reading = asyncio.Lock()
         self.room = Room(WAITING_MAX_BYTES)
+        self.occupation = Occupation()
         metrics.BATCHES_WAITING.set_function(self.waiting.qsize)
         metrics.BYTES_WAITING.set_function(lambda: self.room.taken_bytes)
 
@@ -111,8 +115,9 @@ class Committer:
                 began_at = batches[0].begun_at
                 connection = await self.commit_until_done(connection, batches)
                 self.room.give(sum(batch.size_bytes for batch in batches))
+                share = self.occupation.since_last()
                 if len(batches) >= SEVERAL and self.results_waiting < PLENTY:
-                    await asyncio.sleep(pause_s(time.perf_counter() - began_at))
+                    await asyncio.sleep(pause_s(time.perf_counter() - began_at, share))
         finally:
             if connection is not None:
                 await connection.close()
@@ -242,6 +247,6 @@ class Committer:
         return group
 
 
-def pause_s(took_s: float) -> float:
-    """How long to gather after a transaction that took so long."""
-    return max(0.0, min(REST * took_s, GATHER_S - took_s))
+def pause_s(took_s: float, share: float) -> float:
+    """How long to gather after a transaction that took so long, and this much of a processor."""
+    return max(0.0, min(REST * took_s, GATHER_S - took_s)) if share >= BUSY else 0.0

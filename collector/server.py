@@ -147,9 +147,7 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
     load_or_create(settings.authority)
     identity = Identity(Authorities(settings.authority))
     await introduce(settings.database, identity.authorities)
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    stopping = told_to_stop()
     pool = db.pool(settings.database)
     async with AsyncExitStack() as stack:
         if settings.metrics_listen is not None:
@@ -175,19 +173,10 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
         if settings.health_listen is not None:
             stack.push_async_callback(health.server.stop, None)
             await health.start(settings.health_listen)
-        issuing = Issuer(identity, pool, settings.advertise)
         receiving = Delivery(
             pool, committer, assignments, heartbeats, clock_bound_s=settings.clock_bound_s
         )
-        delivery = grpc.aio.server(options=OPTIONS)
-        delivery_pb2_grpc.add_DeliveryServicer_to_server(receiving, delivery)
-        enrolment_pb2_grpc.add_RenewalServicer_to_server(Renewal(issuing), delivery)
-        enrolment = grpc.aio.server(options=OPTIONS)
-        enrolment_pb2_grpc.add_EnrolmentServicer_to_server(Enrolment(issuing), enrolment)
-        for server in (delivery, enrolment):
-            clock_pb2_grpc.add_ClockServicer_to_server(Clock(), server)
-        listen(delivery, settings.listen, identity.credentials(require_client=True))
-        listen(enrolment, settings.enrolment_listen, identity.credentials(require_client=False))
+        delivery, enrolment = listeners(settings, identity, pool, receiving)
         await asyncio.gather(delivery.start(), enrolment.start())
         log.info("collector_started", listen=settings.listen, enrolment=settings.enrolment_listen)
         ready()
@@ -204,6 +193,34 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
         for task in background:
             task.cancel()
     log.info("collector_stopped")
+
+
+def told_to_stop() -> asyncio.Event:
+    """Return what is set at SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def listeners(
+    settings: Settings, identity: Identity, pool: db.Pool, receiving: Delivery
+) -> tuple[grpc.aio.Server, grpc.aio.Server]:
+    """Open that of agents, which show their certificates, and that of those which are to get one.
+
+    Raises: CollectorError when an address cannot be had.
+    """
+    issuing = Issuer(identity, pool, settings.advertise)
+    delivery = grpc.aio.server(options=OPTIONS)
+    delivery_pb2_grpc.add_DeliveryServicer_to_server(receiving, delivery)
+    enrolment_pb2_grpc.add_RenewalServicer_to_server(Renewal(issuing), delivery)
+    enrolment = grpc.aio.server(options=OPTIONS)
+    enrolment_pb2_grpc.add_EnrolmentServicer_to_server(Enrolment(issuing), enrolment)
+    for server in (delivery, enrolment):
+        clock_pb2_grpc.add_ClockServicer_to_server(Clock(), server)
+    listen(delivery, settings.listen, identity.credentials(require_client=True))
+    listen(enrolment, settings.enrolment_listen, identity.credentials(require_client=False))
+    return delivery, enrolment
 
 
 async def introduce(database: str, authorities: Authorities) -> None:

@@ -33,7 +33,7 @@ INET, INET6 = 2, 3
 
 # Columns as COPY writes them and the types that encode them; enum, timestamptz, uuid, inet and
 # boolean are written as types whose binary form they share. The first eleven are never NULL and
-# the next ten often are not: ``rows`` packs these together.
+# the next eight often are not: ``numbers`` packs these together.
 RESULT_COLUMNS: dict[str, str] = {
     "slot_at": "int8",
     "started_at": "int8",
@@ -130,12 +130,10 @@ OUTCOME_CELLS = {number: text(name) for number, name in OUTCOMES.items()}
 BOOLEAN_CELLS = (bytea(b"\0"), bytea(b"\1"))
 NO_PINGS = NULL * len(PINGS)
 COLUMNS = len(RESULT_COLUMNS)
-UP, HOPS = (
-    result_pb2.OUTCOME_UP,
-    (result_pb2.EXCHANGE_ROLE_HOP, result_pb2.EXCHANGE_ROLE_UNSPECIFIED),
-)
-NUMBERS = Struct(">h" + "iq" * 3 + "ii" * 7 + "ih").pack
-MEASURES = Struct(">" + "ii" * 7 + "iq" + "ih").pack
+UP = result_pb2.OUTCOME_UP
+HOPS = (result_pb2.EXCHANGE_ROLE_HOP, result_pb2.EXCHANGE_ROLE_UNSPECIFIED)
+ALWAYS = Struct(">h" + "iq" * 3 + "ii" * 7 + "ih").pack
+OFTEN = Struct(">" + "ii" * 7 + "iq" + "ih").pack
 
 
 class RefusedResult(ValueError):
@@ -173,25 +171,50 @@ def monitor_of(payload: bytes) -> int | None:
 def rows(message: result_pb2.Result, origin: Origin, now_us: int) -> tuple[bytes, list[bytes]]:
     """Turn one result into a row of RESULT_COLUMNS and those of EXCHANGE_COLUMNS.
 
-    Every result of an installation comes through here, so it asks each field once, whether one is
-    there only where it is 0, and calls little.
+    Every result of an installation comes through here: what it calls asks each field once, and
+    whether one is there only where it is 0.
     Raises: RefusedResult for what breaks its arithmetic or lies out of range.
     """
     made = message.exchanges
     if not 1 <= len(made) <= EXCHANGES_MAX:
         raise RefusedResult(f"it has {len(made)} exchanges")
     last = made[-1]
-    outcome = message.outcome
+    if last.role not in HOPS:
+        role(last)
+        raise RefusedResult("its last exchange is no hop")
+    outcome, failure = message.outcome, message.failure
     if outcome not in OUTCOMES:
         raise RefusedResult(f"outcome {outcome} is unknown")
-    failure = message.failure
     if (not failure) != (outcome == UP):
         raise RefusedResult(f"outcome {OUTCOMES[outcome]} with failure {failure or None}")
-    slot_at_us, started_at_us = message.slot_at_us, message.started_at_us
-    latest_us = now_us + LATEST_AHEAD_US
-    if not EARLIEST_US <= slot_at_us <= latest_us or not EARLIEST_US <= started_at_us <= latest_us:
-        instant(slot_at_us, now_us, "slot_at_us")
-        instant(started_at_us, now_us, "started_at_us")
+    redirects = 0 if len(made) == 1 else sum(role(exchange) == "hop" for exchange in made) - 1
+    detail, answer = message.detail, last.answer
+    row = b"".join(
+        (
+            numbers(message, last, redirects, now_us),
+            pings(last) if last.HasField("pings_sent") else NO_PINGS,
+            origin.cells,
+            OUTCOME_CELLS[outcome],
+            BOOLEAN_CELLS[message.suspect],
+            BOOLEAN_CELLS[message.is_extra],
+            version(last.http_version),
+            address(last.target_ip),
+            address(last.local_ip),
+            text(storable(failure, "failure")) if failure else NULL,
+            text(storable(detail, "detail")) if detail else NULL,
+            text(storable(last.url, "url")) if redirects else NULL,
+            text(storable(answer, "answer")) if answer else NULL,
+        )
+    )
+    return row, exchange_rows(message, origin) if len(made) > 1 else []
+
+
+def numbers(
+    message: result_pb2.Result, last: result_pb2.Exchange, redirects: int, now_us: int
+) -> bytes:
+    """Encode the instants, durations and sizes of a result, the columns up to ``resources_us``."""
+    slot_at = instant(message.slot_at_us, now_us, "slot_at_us")
+    started_at = instant(message.started_at_us, now_us, "started_at_us")
     redirect_us, total_us = message.redirect_us, message.total_us
     delay_us, lag_us = message.delay_us, message.lag_us
     resources_us = message.resources_us
@@ -208,57 +231,26 @@ def rows(message: result_pb2.Result, origin: Origin, now_us: int) -> tuple[bytes
     told_us = dns_us + connect_us + tls_us + send_us + wait_us + receive_us
     if redirect_us + told_us + resources_us != total_us:
         raise RefusedResult("its phases do not sum to total_us")
-    if last.role not in HOPS:
-        role(last)
-        raise RefusedResult("its last exchange is no hop")
-    redirects = 0 if len(made) == 1 else sum(role(exchange) == "hop" for exchange in made) - 1
-    exchanges = exchange_rows(message, origin) if len(made) > 1 else []
-    # fmt: off
-    numbers = NUMBERS(
-        COLUMNS, 8, slot_at_us - POSTGRES_EPOCH_US, 8, started_at_us - POSTGRES_EPOCH_US,
-        8, body_bytes, 4, message.monitor_id, 4, total_us, 4, redirect_us, 4, delay_us, 4, lag_us,
-        4, header_bytes, 4, port(last.target_port), 2, redirects,
-    )
     cert_expires_at, http_status = expiry(last), status(last)
+    # fmt: off
+    always = ALWAYS(
+        COLUMNS, 8, slot_at, 8, started_at, 8, body_bytes, 4, message.monitor_id, 4, total_us,
+        4, redirect_us, 4, delay_us, 4, lag_us, 4, header_bytes, 4, port(last.target_port),
+        2, redirects,
+    )
     if (
         dns_us and connect_us and tls_us and send_us and wait_us and receive_us and rtt_us
         and cert_expires_at and http_status
     ):
-        measures = MEASURES(
+        often = OFTEN(
             4, dns_us, 4, connect_us, 4, tls_us, 4, send_us, 4, wait_us, 4, receive_us, 4, rtt_us,
             8, cert_expires_at, 2, http_status,
         )
     # fmt: on
     else:
-        measures = b"".join(
-            (
-                *map(int4, durations(phases)),
-                int4(optional(last, "rtt_us")),
-                int8(cert_expires_at),
-                int2(http_status),
-            )
-        )
-    detail, answer = message.detail, last.answer
-    row = b"".join(
-        (
-            numbers,
-            measures,
-            int4(resources_us or optional(message, "resources_us")),
-            pings(last) if last.HasField("pings_sent") else NO_PINGS,
-            origin.cells,
-            OUTCOME_CELLS[outcome],
-            BOOLEAN_CELLS[message.suspect],
-            BOOLEAN_CELLS[message.is_extra],
-            version(last.http_version),
-            address(last.target_ip),
-            address(last.local_ip),
-            text(storable(failure, "failure")) if failure else NULL,
-            text(storable(detail, "detail")) if detail else NULL,
-            text(storable(last.url, "url")) if redirects else NULL,
-            text(storable(answer, "answer")) if answer else NULL,
-        )
-    )
-    return row, exchanges
+        times = *durations(phases), optional(last, "rtt_us")
+        often = b"".join((*map(int4, times), int8(cert_expires_at), int2(http_status)))
+    return always + often + int4(resources_us or optional(message, "resources_us"))
 
 
 def gap_row(message: result_pb2.Result, origin: Origin, now_us: int) -> bytes:
