@@ -96,6 +96,5 @@ def failing(spots: Sequence[Spot]) -> str:
     troubled = [spot.title for spot in spots if spot.has_trouble]
     if not troubled:
         return f"failing from {words.named(alone)}" if alone else ""
-    which = "has trouble itself" if len(troubled) == 1 else "have trouble themselves"
     first = f"from {words.named(alone)} and " if alone else "only "
-    return f"failing {first}from {words.named(troubled)}, which {which}"
+    return f"failing {first}from {words.named(troubled)}, which {words.troubled(len(troubled))}"

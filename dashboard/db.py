@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncClientCursor, AsyncConnection, AsyncCursor
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import AsyncRowFactory, RowMaker, class_row, dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -206,6 +207,14 @@ def require(conninfo: str) -> None:
 
     Raises: DashboardError, whose message says what to do.
     """
+    try:
+        conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError as error:
+        # libpq's own message repeats the text, and with it a password.
+        raise DashboardError(
+            "The database's URL cannot be read: it must be like "
+            "postgresql://user@host:5432/vantage."
+        ) from error
     try:
         with psycopg.connect(conninfo, connect_timeout=CONNECT_WAIT_S, autocommit=True) as seen:
             row = seen.execute(statements()["readiness"]).fetchone()

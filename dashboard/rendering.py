@@ -77,6 +77,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.globals.update(
         count=words.count,
+        in_trouble=words.troubled,
         share=words.share,
         states=words.STATES,
         outcome_states=words.OUTCOME_STATES,

@@ -145,6 +145,11 @@ def named(titles: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(titles[:-1]), *titles[-1:]]))
 
 
+def troubled(locations: int) -> str:
+    """What is said of so many locations that are in trouble themselves (docs/alerts.md)."""
+    return "has trouble itself" if locations == 1 else "have trouble themselves"
+
+
 def places(titles: Mapping[str, str], names: Sequence[str]) -> str:
     """The same of locations by their short names."""
     return named([titles.get(name, name) for name in names])

@@ -13,6 +13,7 @@ from collector.errors import CollectorError
 from collector.keyring import Keyring
 from collector.operator.account import account_id
 from collector.operator.duration import Duration
+from collector.operator.known import must_be_monitors
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
 from collector.operator.terms import FILE, content, keyring_option
@@ -108,6 +109,7 @@ def add(
     zone(time_zone)
     with db.session(url) as connection:
         owner = None if operators else account_id(connection, account)
+        must_be_monitors(connection, monitor_ids, owner)
         sealing.publish(connection, keyring)
         key_id, sealed = sealing.seal(connection, sealing.channel(owner), destination.encode())
         values = {

@@ -25,7 +25,7 @@ def test_incidents_are_listed_taken_on_and_noted(database: Database) -> None:
     code, said = vantage("list", "--open", "--json")
     assert code == 0
     assert [(each["id"], each["state"]) for each in json.loads(said)] == [(4711, "open")]
-    assert json.loads(vantage("list", "--monitor=1", "--json")[1]) == []
+    assert json.loads(vantage("list", "--monitor=4712", "--json")[1]) == []
     assert "xyzzy takes on" in vantage("ack", "4711", "--by=xyzzy")[1]
     assert vantage("ack", "4711", "--by=other") == (
         1,

@@ -361,6 +361,7 @@ def test_channels_are_listed_without_what_is_secret_and_removed(place: Place) ->
         ([TO, "--time-zone=Mars"], "no time zone"),
         ([TO, "--remind=5s"], "--remind 5m to"),
         ([TO, "--operators", "--monitor=1"], "no --monitor"),
+        ([TO, "--monitor=99"], "There is no monitor 99."),
         ([], "--address-file"),
     ],
 )

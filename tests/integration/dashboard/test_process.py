@@ -60,6 +60,13 @@ def test_an_unreachable_database_gets_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_databases_url_that_cannot_be_read_is_not_repeated(tmp_path: Path) -> None:
+    done = serve("--database=postgres//u:geheim@host/x", f"--secret-file={tmp_path / 'secret'}")
+    assert done.returncode == 1
+    assert "The database's URL cannot be read" in done.stderr
+    assert "geheim" not in done.stderr
+
+
 def test_a_database_without_a_schema_gets_a_sentence(
     empty_database: Database, tmp_path: Path
 ) -> None:
