@@ -53,7 +53,8 @@ def check_monitor(monitor: Monitor, secrets: Secrets) -> None:
     request, terms = monitor.request, monitor.terms
     check_url(monitor.url)
     check_request(request)
-    check_terms(terms, secrets, monitor.url, request)
+    timeout_us = round(monitor.timeout_s * 1_000_000)
+    check_terms(terms, secrets, monitor.url, request, timeout_us=timeout_us)
     check_assertions(monitor.assertions)
     check_applicable(monitor.url, request, monitor.assertions)
     if monitor.kind == "page":

@@ -37,7 +37,9 @@ class Terms:
     phase_timeouts: Mapping[str, int] = field(default_factory=dict)
 
 
-def check_terms(terms: Terms, secrets: Secrets, url: str, request: Request) -> None:
+def check_terms(
+    terms: Terms, secrets: Secrets, url: str, request: Request, *, timeout_us: int
+) -> None:
     """Raise CollectorError, saying why, for terms that no agent could keep."""
     parts = urlsplit(url)
     check_useful(terms, secrets, parts.scheme)
@@ -69,6 +71,11 @@ def check_terms(terms: Terms, secrets: Secrets, url: str, request: Request) -> N
             raise CollectorError(f"{phase!r} is no phase; one of {', '.join(PHASES)}.")
         if not 1_000 <= limit_us <= 60_000_000:
             raise CollectorError(f"The timeout of {phase} is {limit_us} us: 1 ms to 60 s can be.")
+        if limit_us > timeout_us:
+            raise CollectorError(
+                f"The timeout of {phase}, {limit_us / 1_000_000:g} s, is longer than the whole may"
+                f" take: {timeout_us / 1_000_000:g} s."
+            )
 
 
 def check_useful(terms: Terms, secrets: Secrets, scheme: str) -> None:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from dashboard import asking, expectation, forms, words
+from dashboard import asking, expectation, forms, secret, terms, words
 from dashboard.account.joining import Joined as Added
 from dashboard.db import Reader
 from dashboard.errors import Forbidden, NotFound, Unacceptable
@@ -20,19 +20,20 @@ from dashboard.forms import Form, Submission
 from dashboard.rendering import page
 from dashboard.rows.location import Place
 from dashboard.rows.monitor import Asked
+from dashboard.sealing import SealingKey
 from dashboard.session import visit
 
 INTERVALS_S = (10, 30, 60, 300, 900, 3_600)
 USUAL = {"interval": "60", "timeout": "10", "slow": "", "where": "everywhere"}
 # Of a monitor that nobody has said anything about; the others are empty.
-NEW = {**USUAL, **asking.USUAL, **dict.fromkeys(expectation.NAMES, "")}
+NEW = {**USUAL, **asking.USUAL, **dict.fromkeys((*terms.NAMES, *expectation.NAMES), "")}
 
 
 @dataclass(frozen=True, slots=True)
 class Editable:
     """A monitor as its form shows it. ``paused_at`` None: it is probed.
 
-    ``request``: columns of report.monitors by their names; ``secrets``: names of what is set.
+    ``request``, ``terms``: columns of vantage.monitors by their names.
     """
 
     id: int
@@ -47,8 +48,8 @@ class Editable:
     tags: list[str]
     locations: list[str]
     request: dict[str, Any]
+    terms: dict[str, Any]
     assertions: list[dict[str, Any]]
-    secrets: list[str]
 
     @property
     def form(self) -> Form:
@@ -63,6 +64,7 @@ class Editable:
             "where": "everywhere" if self.is_everywhere else "chosen",
             "whole": "yes" if self.kind == "page" else "",
             **asking.fields(self.request),
+            **terms.fields(self.terms),
             **(expectation.fields(self.assertions) or {}),
         }
         return Form(fields, {"location": self.locations})
@@ -108,6 +110,8 @@ async def _show(
             raise Forbidden("This takes the role of editor; yours is viewer.")
         monitor = None if monitor_id is None else await find(reader, monitor_id)
         places = await reader.all(Place, "places")
+        secrets = await reader.all(secret.Secret, "secrets", id=monitor_id)
+        key = await reader.one(SealingKey, "sealing_key")
     shown = form or (monitor.form if monitor else Form(NEW))
     intervals = {*INTERVALS_S, *([monitor.interval_s] if monitor else [])}
     return page(
@@ -127,6 +131,12 @@ async def _show(
         or bool(shown["insecure"] or shown["uncompressed"]),
         expects_more=any(shown[name] for name in expectation.NAMES),
         is_shown="status" in shown.fields,
+        goes_its_way=any(shown[name] for name in terms.NAMES if name != "client_certificate")
+        or any(each.name == secret.PROXY_PASSWORD for each in secrets),
+        can_seal=key is not None,
+        set_at={each.name: each.set_at for each in secrets},
+        secret_headers=[each.name for each in secrets if each.is_other_header],
+        must_retype=form is not None and secret.was_typed(form),
     )
 
 
@@ -154,20 +164,31 @@ def values(form: Form) -> dict[str, Any]:
     }
 
 
-def definition(form: Form) -> dict[str, Any]:
-    """What a form says is asked and expected; None of what it does not speak of.
+async def define(given: Submission, monitor_id: int, secrets: secret.Given) -> None:
+    """Save what a form says is asked, on which terms, and expected; what it leaves out stays.
 
     Raises: Unacceptable.
     """
-    return as_stored(asking.request_of(form), expectation.expected_of(form))
+    request, wanted = asking.request_of(given.form), terms.terms_of(given.form)
+    assertions = expectation.expected_of(given.form)
+    terms.check_certificates(wanted or terms.NONE, secrets.get(secret.CLIENT_KEY))
+    await given.reader.run(
+        "define_monitor",
+        id=monitor_id,
+        **as_stored(request, wanted, assertions),
+        secrets=await secret.sealed(given.reader, given.visitor.account_id, monitor_id, secrets),
+    )
 
 
 def as_stored(
-    request: Mapping[str, Any] | None, assertions: Sequence[Mapping[str, Any]] | None
+    request: Mapping[str, Any] | None,
+    terms: Mapping[str, Any] | None,
+    assertions: Sequence[Mapping[str, Any]] | None,
 ) -> dict[str, Any]:
     """What statement ``define_monitor`` takes. None: it stays as it is."""
     return {
         "request": None if request is None else Jsonb(request),
+        "terms": None if terms is None else Jsonb(terms),
         "assertions": None if assertions is None else Jsonb(assertions),
     }
 
@@ -193,7 +214,7 @@ def _number(form: Form, name: str, what: str, unit: int) -> int:
 async def add(given: Submission) -> str:
     """Watch an address, and ask for its first result at once."""
     added = await given.reader.the(Added, "add_monitor", **values(given.form))
-    await given.reader.run("define_monitor", id=added.id, **definition(given.form))
+    await define(given, added.id, secret.secrets_of(given.form))
     await given.reader.run("tag_monitor", id=added.id, tags=tags(given.form))
     await given.reader.one(Asked, "run_now", monitor_id=added.id)
     return f"/m/{added.id}/first"
@@ -203,8 +224,11 @@ async def add(given: Submission) -> str:
 async def change(given: Submission) -> str:
     """Define a monitor anew."""
     monitor = await find(given.reader, given.request.path_params["monitor_id"])
-    await given.reader.run("change_monitor", id=monitor.id, **values(given.form))
-    await given.reader.run("define_monitor", id=monitor.id, **definition(given.form))
+    secrets = secret.secrets_of(given.form)
+    await given.reader.run(
+        "change_monitor", id=monitor.id, **values(given.form), anew=list(secrets)
+    )
+    await define(given, monitor.id, secrets)
     await given.reader.run("tag_monitor", id=monitor.id, tags=tags(given.form))
     return f"/m/{monitor.id}"
 

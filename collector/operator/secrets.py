@@ -44,7 +44,8 @@ def set_(monitor_id: int, secrets: Secrets, keyring: Keyring, url: str) -> None:
     with db.session(url) as connection:
         row = find(connection, monitor_id)
         terms = Terms(client_certificate=row["client_certificate"], proxy=row["proxy"])
-        check_terms(terms, secrets, row["url"], Request(is_paired=row["is_paired"]))
+        request = Request(is_paired=row["is_paired"])
+        check_terms(terms, secrets, row["url"], request, timeout_us=row["timeout_us"])
         store_secrets(connection, monitor_id, secrets, keyring)
     click.echo(f"Set for monitor {monitor_id}: {', '.join(secrets.names)}.")
 

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from dashboard.account.joining import Joined as Added
-from dashboard.api.access import BASIC, BEARER, using
+from dashboard.api.access import BASIC, BEARER, acting, using
 from dashboard.api.schemas import Asked, Limit, Monitor, MonitorId, MonitorValues, Page
 from dashboard.db import Reader
 from dashboard.editing import as_stored
 from dashboard.errors import NotFound
 from dashboard.expectation import check_expressions
+from dashboard.secret import CLIENT_KEY, sealed
+from dashboard.terms import NONE, check_certificates
 
 ROUTER = APIRouter(
     prefix="/monitors", tags=["Monitors"], dependencies=[Depends(BEARER), Depends(BASIC)]
@@ -43,9 +45,12 @@ async def list_monitors(
 @ROUTER.post("", status_code=201, summary="Add a monitor")
 async def add_monitor(request: Request, response: Response, values: MonitorValues) -> Monitor:
     """Watch an address. Scope: write."""
-    async with using(request, "write") as reader:
+    given = _given(values)
+    async with acting(request, "write") as (visitor, reader):
         added = await reader.the(Added, "add_monitor", **_columns(values))
-        await reader.run("define_monitor", id=added.id, **_definition(values))
+        check_certificates(_terms(values) or NONE, given.get(CLIENT_KEY))
+        sealed_anew = await sealed(reader, visitor.account_id, added.id, given)
+        await reader.run("define_monitor", id=added.id, **_definition(values), secrets=sealed_anew)
         if values.tags is not None:
             await reader.run("tag_monitor", id=added.id, tags=values.tags)
         if values.is_paused:
@@ -65,11 +70,16 @@ async def read_monitor(request: Request, monitor_id: MonitorId) -> Monitor:
 @ROUTER.put("/{monitor_id}", summary="Change a monitor")
 async def change_monitor(request: Request, monitor_id: MonitorId, values: MonitorValues) -> Monitor:
     """Define a monitor anew, all of it; an empty name stays as it was. Scope: write."""
-    async with using(request, "write") as reader:
-        columns = _columns(values)
-        columns["name"] = columns["name"] or (await find(reader, monitor_id)).name
-        await reader.run("change_monitor", id=monitor_id, **columns)
-        await reader.run("define_monitor", id=monitor_id, **_definition(values))
+    given = _given(values)
+    async with acting(request, "write") as (visitor, reader):
+        before, columns = await find(reader, monitor_id), _columns(values)
+        columns["name"] = columns["name"] or before.name
+        check_certificates(_terms(values) or before.terms.model_dump(), given.get(CLIENT_KEY))
+        sealed_anew = await sealed(reader, visitor.account_id, monitor_id, given)
+        await reader.run("change_monitor", id=monitor_id, **columns, anew=list(given))
+        await reader.run(
+            "define_monitor", id=monitor_id, **_definition(values), secrets=sealed_anew
+        )
         if values.tags is not None:
             await reader.run("tag_monitor", id=monitor_id, tags=values.tags)
         await reader.run("pause_monitor", id=monitor_id, is_wanted=values.is_paused)
@@ -92,12 +102,22 @@ async def run_monitor(request: Request, monitor_id: MonitorId) -> Asked:
 
 
 def _columns(values: MonitorValues) -> dict[str, Any]:
-    return values.model_dump(exclude={"is_paused", "tags", "request", "assertions"})
+    return values.model_dump(
+        exclude={"is_paused", "tags", "request", "terms", "secrets", "assertions"}
+    )
+
+
+def _terms(values: MonitorValues) -> dict[str, Any] | None:
+    return None if values.terms is None else values.terms.stored
+
+
+def _given(values: MonitorValues) -> dict[str, str | None]:
+    return {} if values.secrets is None else values.secrets.given
 
 
 def _definition(values: MonitorValues) -> dict[str, Any]:
-    """What is asked and expected. Raises: Unacceptable."""
+    """What is asked, on which terms, and what is expected. Raises: Unacceptable."""
     request, assertions = values.request, values.assertions
     expected = None if assertions is None else [each.stored for each in assertions]
     check_expressions(expected or [])
-    return as_stored(None if request is None else request.model_dump(), expected)
+    return as_stored(None if request is None else request.model_dump(), _terms(values), expected)

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, StringConstraints
+
+from dashboard.api.definition_schemas import (
+    AssertionValues,
+    Line,
+    RequestValues,
+    SecretValues,
+    TermsValues,
+)
 
 Item = TypeVar("Item")
 
@@ -17,10 +25,6 @@ LocationName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,3
 Locations = Annotated[
     list[LocationName], Query(alias="location", max_length=100, description="Only these.")
 ]
-Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
-# The database stores none.
-NO_NUL = r"^[^\x00]*$"
-Said = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=NO_NUL)]
 Address = Annotated[str, StringConstraints(max_length=2048, pattern=r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
 From = Annotated[
     str, Query(alias="from", description="Instant; 24 hours before `to` unless given.")
@@ -33,63 +37,6 @@ class Page(BaseModel, Generic[Item]):
 
     items: list[Item]
     next: str | None = Field(description="Pass as `after` for what follows. Null: that was all.")
-
-
-class Header(BaseModel):
-    """A header of a request; several may have one name."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: Line
-    value: Annotated[str, StringConstraints(max_length=4096, pattern=NO_NUL)]
-
-
-class RequestValues(BaseModel):
-    """What is asked of the server. Everybody in the account may read it: no secrets."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
-    headers: Annotated[list[Header], Field(max_length=50)] = Field(default_factory=list)
-    body: Annotated[str, StringConstraints(max_length=65_536, pattern=NO_NUL)] | None = Field(
-        None, description="Text to send. Null: none; also what is no UTF-8, and such a body stays."
-    )
-    ip_version: Literal[4, 6] | None = Field(None, description="The only family. Null: any.")
-    is_paired: bool = Field(False, description="Both families, in each slot; then no ip_version.")
-    http_version: Literal["1.1", "2", "3"] | None = Field(
-        None, description="The only version. Null: whichever is agreed on."
-    )
-    is_insecure: bool = Field(False, description="The certificate is not verified.")
-    is_uncompressed: bool = Field(False, description="No compressed body is asked for.")
-    max_redirects: int = Field(10, ge=0, le=50, description="Redirects followed.")
-
-    @model_validator(mode="after")
-    def _has_one_choice_of_families(self) -> Self:
-        if self.is_paired and self.ip_version is not None:
-            raise ValueError("with is_paired both families are asked; leave out ip_version")
-        return self
-
-
-class AssertionValues(BaseModel):
-    """Something that must be true of the answer; docs/monitors.md explains the kinds."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: Literal[
-        "status", "header_present", "header_equals", "header_matches", "body_contains",
-        "body_matches", "json_equals", "size", "cert_days", "limit", "url", "network",
-        "http_version", "loss",
-    ]  # fmt: skip
-    name: Said | None = Field(None, description="The header, JSON path or phase.")
-    expected: Said | None = None
-    at_least: int | None = Field(None, ge=0, lt=10**15)
-    at_most: int | None = Field(None, ge=0, lt=10**15, description="Microseconds, of a limit.")
-    degrades: bool = Field(False, description="Not met, it is degraded and not down.")
-
-    @property
-    def stored(self) -> dict[str, Any]:
-        """As vantage.monitors.assertions has it."""
-        return self.model_dump(exclude_none=True, exclude_defaults=True)
 
 
 class MonitorValues(BaseModel):
@@ -115,6 +62,12 @@ class MonitorValues(BaseModel):
     request: RequestValues | None = Field(
         None, description="What is asked. Null: GET and nothing special, or as it was."
     )
+    terms: TermsValues | None = Field(
+        None, description="The way to the server, and trust. Null: nothing special, or as it was."
+    )
+    secrets: SecretValues | None = Field(
+        None, description="Those to set or remove. Null: none, or as they were."
+    )
     assertions: Annotated[list[AssertionValues], Field(max_length=50)] | None = Field(
         None, description="What is expected of the answer. Null: nothing special, or as it was."
     )
@@ -136,6 +89,7 @@ class Monitor(BaseModel):
     paused_at: datetime | None
     created_at: datetime
     request: RequestValues
+    terms: TermsValues
     assertions: list[AssertionValues]
     secrets: list[str] = Field(description="Names of what is set and never shown.")
 

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
-from dashboard.api.schemas import Address, Line
+from dashboard.api.definition_schemas import Line
+from dashboard.api.schemas import Address
 
 ChannelId = Annotated[int, Path(ge=1, lt=2**31, description="The channel.")]
 ScheduleId = Annotated[int, Path(ge=1, lt=2**31, description="The schedule.")]

@@ -18,6 +18,7 @@ SELECT
     paused_at,
     created_at,
     request,
+    terms,
     assertions,
     secrets
 FROM report.monitors

@@ -16,10 +16,18 @@ SELECT
         SELECT location FROM report.monitor_locations
         WHERE monitor_locations.monitor_id = monitors.id) AS locations,
     request,
-    assertions,
-    secrets
+    terms,
+    assertions
 FROM report.monitors
 WHERE id = %(id)s
+
+-- secrets --
+SELECT
+    name,
+    set_at
+FROM report.secrets
+WHERE monitor_id = %(id)s
+ORDER BY name
 
 -- add_monitor --
 SELECT report.add_monitor(
@@ -29,10 +37,11 @@ SELECT report.add_monitor(
 -- change_monitor --
 SELECT report.change_monitor(
     %(id)s, %(name)s, %(url)s, %(interval_s)s, %(timeout_us)s, %(slow_us)s, %(locations)s,
-    %(kind)s)
+    %(kind)s, %(anew)s)
 
 -- define_monitor --
-SELECT report.define_monitor(%(id)s, %(request)s, %(assertions)s)
+SELECT report.define_monitor(
+    %(id)s, %(request)s, %(assertions)s, %(terms)s, %(secrets)s)
 
 -- tag_monitor --
 SELECT report.tag_monitor(%(id)s, %(tags)s)

@@ -76,6 +76,8 @@ VALUES ('fra', 'silent', now(), 'None of its agents answers.');
 INSERT INTO vantage.reports (account_id, month, parameters, revision, content)
 SELECT id, '2026-01-01', '{}', 1, '[]' FROM vantage.accounts;
 INSERT INTO vantage.sealing_keys (key_id, public_key) VALUES (repeat('a', 16), sha256(''));
+INSERT INTO vantage.secrets (monitor_id, name, key_id, sealed)
+SELECT id, 'X-Key', repeat('a', 16), '' FROM vantage.monitors;
 INSERT INTO vantage.channels (account_id, name, kind, hint, key_id, sealed)
 SELECT id, name, 'mail', 'x@example.org', repeat('a', 16), '' FROM vantage.accounts;
 INSERT INTO vantage.notifications (channel_id, step, kind, content)

@@ -62,7 +62,11 @@ SELECT
         'method', method, 'headers', headers, 'body', vantage.as_text(body),
         'ip_version', ip_version, 'is_paired', is_paired, 'http_version', http_version,
         'is_insecure', is_insecure, 'is_uncompressed', is_uncompressed,
-        'max_redirects', max_redirects) AS request
+        'max_redirects', max_redirects) AS request,
+    jsonb_build_object(
+        'client_certificate', client_certificate, 'authority', authority, 'proxy', proxy,
+        'connect_to', host(connect_to), 'name_server', name_server,
+        'phase_timeouts', phase_timeouts) AS terms
 FROM vantage.monitors
 WHERE account_id = vantage.current_account() AND removed_at IS NULL;
 COMMENT ON VIEW report.monitors IS 'The account''s monitors, less the removed ones.';
@@ -96,6 +100,8 @@ COMMENT ON COLUMN report.monitors.secrets IS
     'What is set that nobody is shown: names of headers, "client key", "proxy password".';
 COMMENT ON COLUMN report.monitors.request IS
     'What is asked, as report.define_monitor() takes it: columns by their names.';
+COMMENT ON COLUMN report.monitors.terms IS
+    'On which terms, as report.define_monitor() takes them: columns by their names.';
 COMMENT ON COLUMN report.monitors.kind IS
     'request: the URL alone; page: also what its document asks for.';
 -- Migration 0052 took over what it held; the view above read it until now.

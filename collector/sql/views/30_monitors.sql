@@ -124,10 +124,12 @@ COMMENT ON FUNCTION vantage.check_kind IS
     'Raises VA400, saying why, where a URL cannot be watched as this kind: request or page. NULL as '
     'the monitor''s id: it is a new one.';
 
--- The forms they had before there were kinds.
+-- The forms they had before there were kinds, and before secrets could be given anew.
 DROP FUNCTION IF EXISTS report.add_monitor(text, text, integer, integer, integer, text[]);
 DROP FUNCTION IF EXISTS report.change_monitor(
     integer, text, text, integer, integer, integer, text[]);
+DROP FUNCTION IF EXISTS report.change_monitor(
+    integer, text, text, integer, integer, integer, text[], text);
 
 CREATE OR REPLACE FUNCTION report.add_monitor(
     given_name text, given_url text, given_interval_s integer, given_timeout_us integer,
@@ -163,28 +165,19 @@ COMMENT ON FUNCTION report.add_monitor IS
 CREATE OR REPLACE FUNCTION report.change_monitor(
     given_id integer, given_name text, given_url text, given_interval_s integer,
     given_timeout_us integer, given_slow_us integer, given_locations text[],
-    given_kind text DEFAULT NULL)
+    given_kind text DEFAULT NULL, given_anew text[] DEFAULT '{}')
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     own_id CONSTANT integer := vantage.require_role('editor');
-    origin CONSTANT text := '^[^:]+://[^/?#]*';
+    kept CONSTANT text[] := vantage.kept_secrets(given_id, given_anew);
 BEGIN
     PERFORM vantage.check_monitor(
         given_url, given_interval_s, given_timeout_us, given_slow_us);
     PERFORM vantage.check_kind(COALESCE(given_kind, kind), given_url, id)
     FROM vantage.monitors
     WHERE id = given_id AND account_id = own_id;
-    IF EXISTS (
-        SELECT FROM vantage.secrets
-        JOIN vantage.monitors ON monitors.id = secrets.monitor_id
-        WHERE monitors.id = given_id AND monitors.account_id = own_id
-            AND substring(monitors.url FROM origin) <> substring(given_url FROM origin)
-    ) THEN
-        RAISE EXCEPTION 'This monitor has secrets, which another host must not get. Watch the new '
-            'address with a monitor of its own.' USING ERRCODE = 'VA400';
-    END IF;
     IF given_name = '' THEN
         RAISE EXCEPTION 'A monitor has a name.' USING ERRCODE = 'VA400';
     END IF;
@@ -201,6 +194,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'There is no such monitor in your account.' USING ERRCODE = 'VA404';
     END IF;
+    PERFORM vantage.require_secrets(given_id, kept);
     PERFORM vantage.place_monitor(given_id, given_locations);
     PERFORM vantage.record('monitor_changed', given_name);
 EXCEPTION WHEN check_violation THEN
@@ -210,7 +204,8 @@ END
 $$;
 COMMENT ON FUNCTION report.change_monitor IS
     'Defines the account''s monitor anew. Locations NULL: all, also those to come. Kind NULL: as it '
-    'was.';
+    'was. Anew: the secrets that report.define_monitor() sets or removes in the same transaction; a '
+    'monitor that leads elsewhere raises VA400 unless all of its secrets are among them.';
 
 CREATE OR REPLACE FUNCTION report.tag_monitor(given_id integer, given_tags text[])
 RETURNS void

@@ -166,7 +166,10 @@ COMMENT ON FUNCTION vantage.assertion_problem IS
     'Why no agent could judge this assertion of an answer to this URL scheme. NULL: nothing is '
     'wrong; whether it is a regular expression of RE2''s, the report centre has looked.';
 
-CREATE OR REPLACE FUNCTION vantage.definition_problem(given vantage.monitors)
+-- The form it had before it looked at secrets.
+DROP FUNCTION IF EXISTS vantage.definition_problem(vantage.monitors);
+
+CREATE OR REPLACE FUNCTION vantage.definition_problem(given vantage.monitors, secrets text[])
 RETURNS text
 LANGUAGE plpgsql STABLE
 AS $$
@@ -202,36 +205,36 @@ BEGIN
         FROM jsonb_array_elements(given.assertions) AS assertion
         WHERE vantage.assertion_problem(assertion, scheme) IS NOT NULL
         LIMIT 1
-    ));
+    ), vantage.terms_problem(given, secrets));
 END
 $$;
 COMMENT ON FUNCTION vantage.definition_problem IS
-    'Why no agent could ask, or judge, what this monitor says. NULL: nothing is wrong.';
+    'Why no agent could ask, or judge, what this monitor says, with secrets of these names. NULL: '
+    'nothing is wrong.';
+
+-- The form it had before it knew terms and secrets.
+DROP FUNCTION IF EXISTS report.define_monitor(integer, jsonb, jsonb);
 
 CREATE OR REPLACE FUNCTION report.define_monitor(
-    given_id integer, given_request jsonb, given_assertions jsonb)
+    given_id integer, given_request jsonb, given_assertions jsonb, given_terms jsonb DEFAULT NULL,
+    given_secrets jsonb DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     own_id CONSTANT integer := vantage.require_role('editor');
-    must_verify boolean;
+    kept CONSTANT text[] := vantage.kept_secrets(
+        given_id, ARRAY(SELECT jsonb_object_keys(COALESCE(given_secrets, '{}'))));
+    before vantage.monitors;
     defined vantage.monitors;
     why text;
 BEGIN
-    SELECT NOT is_insecure AND EXISTS (
-            SELECT FROM vantage.secrets WHERE monitor_id = given_id)
-    INTO must_verify
+    SELECT * INTO before
     FROM vantage.monitors
     WHERE id = given_id AND account_id = own_id AND removed_at IS NULL
     FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'There is no such monitor in your account.' USING ERRCODE = 'VA404';
-    END IF;
-    -- Changed all the same, it would forget them.
-    IF must_verify AND (given_request ->> 'is_insecure')::boolean THEN
-        RAISE EXCEPTION 'This monitor has secrets, which a server that is not verified must not '
-            'get.' USING ERRCODE = 'VA400';
     END IF;
     IF given_request IS NOT NULL THEN
         UPDATE vantage.monitors
@@ -251,12 +254,22 @@ BEGIN
             max_redirects = (given_request ->> 'max_redirects')::smallint
         WHERE id = given_id;
     END IF;
+    IF given_terms IS NOT NULL THEN
+        PERFORM vantage.set_terms(given_id, given_terms);
+    END IF;
     UPDATE vantage.monitors
     SET assertions = COALESCE(given_assertions, assertions)
     WHERE id = given_id
     RETURNING * INTO defined;
+    PERFORM vantage.require_secrets(given_id, kept);
+    IF 'client key' = ANY (kept)
+        AND defined.client_certificate IS DISTINCT FROM before.client_certificate THEN
+        RAISE EXCEPTION 'Another client certificate takes its key with it: give both.'
+            USING ERRCODE = 'VA400';
+    END IF;
+    PERFORM vantage.set_secrets(given_id, given_secrets);
     PERFORM vantage.check_kind(defined.kind, defined.url, given_id);
-    why := vantage.definition_problem(defined);
+    why := vantage.definition_problem(defined, vantage.kept_secrets(given_id, '{}'));
     IF why IS NOT NULL THEN
         RAISE EXCEPTION '“%” cannot be watched like this: %.', left(defined.url, 200), why
             USING ERRCODE = 'VA400';
@@ -267,6 +280,8 @@ EXCEPTION WHEN check_violation THEN
 END
 $$;
 COMMENT ON FUNCTION report.define_monitor IS
-    'Says what the account''s monitor asks (the columns of vantage.monitors by their names) and what '
-    'it expects of the answer (vantage.monitors.assertions). NULL: as it was. Raises VA400, saying '
-    'why, also for what was asked before and the monitor''s address has no use for.';
+    'Says what the account''s monitor asks, on which terms (the columns of vantage.monitors by their '
+    'names, as report.monitors has them), what it expects of the answer '
+    '(vantage.monitors.assertions), and which secrets it has (vantage.set_secrets). NULL: as it was. '
+    'Raises VA400, saying why, also for what was asked before and the monitor''s address has no use '
+    'for, and where the monitor leads elsewhere and has secrets that are not given anew.';

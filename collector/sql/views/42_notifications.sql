@@ -327,7 +327,8 @@ FROM vantage.sealing_keys
 WHERE vantage.current_account() IS NOT NULL
 ORDER BY created_at DESC
 LIMIT 1;
-COMMENT ON VIEW report.sealing_keys IS 'What channels'' addresses are sealed to. No row: nobody tells yet.';
+COMMENT ON VIEW report.sealing_keys IS
+    'What channels'' addresses and monitors'' secrets are sealed to. No row: nobody can open them.';
 COMMENT ON COLUMN report.sealing_keys.key_id IS 'Its name.';
 COMMENT ON COLUMN report.sealing_keys.public_key IS 'X25519.';
 

@@ -49,7 +49,7 @@ GRANT SELECT ON vantage.verdicts, vantage.incidents, vantage.incident_evidence,
 GRANT UPDATE (acknowledged_at, acknowledged_by, post_mortem) ON vantage.incidents TO vantage_views;
 GRANT INSERT ON vantage.incident_events TO vantage_views;
 GRANT INSERT, UPDATE, DELETE ON vantage.alert_rules, vantage.monitor_dependencies TO vantage_views;
-GRANT SELECT (monitor_id, name, set_at) ON vantage.secrets TO vantage_views;
+GRANT SELECT (monitor_id, name, set_at), INSERT, DELETE ON vantage.secrets TO vantage_views;
 GRANT SELECT ON vantage.applied TO vantage_views;
 GRANT INSERT, UPDATE, DELETE ON vantage.maintenance TO vantage_views;
 GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.channels TO vantage_views;

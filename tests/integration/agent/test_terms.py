@@ -420,6 +420,40 @@ async def test_another_name_server_is_asked_if_it_is_permitted(
         await prober.close()
 
 
+async def test_no_setting_of_a_monitor_leads_inside() -> None:
+    """Customers choose the name server, and so what every name means."""
+    zones = {
+        "metadata.example": Zone({"A": ["169.254.169.254"], "AAAA": ["fe80::a9fe:a9fe"]}),
+        "mapped.example": Zone({"AAAA": ["::ffff:10.0.0.1"]}),
+        "here.example": Zone({"A": ["127.0.0.1"]}),
+    }
+    recorder = Recorder()
+    recorder.responses["/"] = respond("302 Found", "Location: http://metadata.example/")
+    prober = Prober(allow_networks=[ip_network("127.0.0.1/32")])
+    async with serve_dns(zones) as names, serve(recorder) as target, serve(HttpProxy()) as way:
+        own = {"name_server": names.at}
+        hop = target.url(host="here.example")
+        for url, settings in (
+            ("http://metadata.example/", own),
+            ("https://mapped.example/", own),
+            ("tls://metadata.example:443", own),
+            ("icmp://metadata.example", own),
+            ("dns://metadata.example/a.example", own),
+            (hop, own),
+            (hop, {**own, "request": through("http://metadata.example:3128")}),
+            (hop, {**own, "request": through("socks5h://mapped.example:1080")}),
+            ("http://10.0.0.1/", {"request": through(way.url().rstrip("/"))}),
+            ("http://here.example/", {"connect_to": "169.254.169.254"}),
+            ("tcp://here.example:80", {"connect_to": "::ffff:169.254.169.254"}),
+            ("http://here.example/", {"name_server": ("169.254.169.254", 53)}),
+            ("smtp://here.example", {"name_server": ("::ffff:10.0.0.53", 53)}),
+        ):
+            result = await probe(prober, url, **settings)
+            assert failed(result)[0] == "address_forbidden", (url, settings, result)
+        assert (len(recorder.received), way.connections) == (1, 0)
+    await prober.close()
+
+
 # Over which family -------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
 from collector import sealing
 from collector.keyring import Keyring
@@ -101,6 +102,27 @@ class Visitor:
     def sign_in_and_on(self, path: str = "/sign-in", **values: str) -> Answer:
         """Sign in and bring the cookie back; the answer says where that leads."""
         return self.ask(self.sign_in(path=path, **values).headers["location"])
+
+
+def send(visitor: Visitor, path: str, page: str = "", **form: str) -> Answer:
+    return visitor.ask(path, "POST", {"csrf": visitor.form_token(page or path), **form})
+
+
+def page_form(text: str) -> dict[str, str]:
+    """The fields of a page's first form, as a browser would send them."""
+    form = LexborHTMLParser(text).css("form.stacked")[0]
+    found = {}
+    for field in form.css("input, select, textarea"):
+        name, kind = field.attributes.get("name"), field.attributes.get("type")
+        value = field.attributes.get("value") or ""
+        if field.tag == "textarea":
+            value = field.text()
+        elif field.tag == "select":
+            chosen = (field.css("option[selected]") or field.css("option"))[0]
+            value = chosen.attributes.get("value", chosen.text()) or ""
+        if name and (kind not in ("checkbox", "radio") or "checked" in field.attributes):
+            found[name] = value
+    return found
 
 
 @pytest.fixture

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from collector import db
+from collector.keyring import Keyring
+from collector.secret import stored_secrets
 from tests.integration.dashboard.conftest import Answer, Visitor
 from tests.support import seed
 from tests.support.report_centre import Centre
@@ -116,6 +119,68 @@ def test_what_a_monitor_asks_and_expects_is_set_as_a_whole(
     assert (plain["request"]["method"], plain["request"]["body"], plain["assertions"]) == (
         "GET", None, [])  # fmt: skip
     centre.execute("DELETE FROM vantage.monitors WHERE id = %(id)s", id=made["id"])
+
+
+def test_terms_are_set_and_secrets_go_in_and_never_come_out(
+    program: Program, centre: Centre, keyring: Keyring
+) -> None:
+    terms = {"proxy": "http://proxy.example:3128", "name_server": "192.0.2.53",
+             "phase_timeouts": {"wait": 2_000_000}}  # fmt: skip
+    secrets = {
+        "authorization": {"basic": "ann:hidden"},
+        "headers": {"X-Key": "hidden", "X-Other": "hidden"},
+        "proxy_login": "pat:hidden",
+    }
+    answer = program.call("/monitors", "POST", url=A, terms=terms, secrets=secrets)
+    assert (answer.status, "hidden" in answer.text) == (201, False), answer.text
+    made = json.loads(answer.body)
+    path = f"/monitors/{made['id']}"
+    assert made["terms"]["name_server"] == "192.0.2.53:53"
+    assert made["secrets"] == ["Authorization", "X-Key", "X-Other", "proxy password"]
+
+    def stored() -> dict[str, str]:
+        with db.session(centre.database.url()) as connection:
+            return stored_secrets(connection, made["id"], keyring).by_name
+
+    first = {"Authorization": "Basic YW5uOmhpZGRlbg==", "X-Key": "hidden", "X-Other": "hidden",
+             "proxy password": "pat:hidden"}  # fmt: skip
+    assert stored() == first
+    # What is left out stays; what was read can be written; null removes.
+    kept: list[dict[str, Any]] = [{}, {"terms": made["terms"]}, {"secrets": {}}]
+    for same in kept:
+        assert program.call(path, "PUT", url=A, **same).status == 200
+        assert stored() == first
+    changed = {"authorization": {"bearer": "new"}, "headers": {"X-Key": None}, "client_key": None}
+    answer = program.call(path, "PUT", url=A, secrets=changed)
+    assert json.loads(answer.body)["secrets"] == ["Authorization", "X-Other", "proxy password"]
+    assert stored()["Authorization"] == "Bearer new"
+    # Elsewhere they go only when all of them are given anew.
+    moved = {**terms, "proxy": "http://other.example:3128"}
+    some = {"proxy_login": "pat:new", "authorization": None}
+    refused = program.call(path, "PUT", url=A, terms=moved, secrets=some)
+    assert (refused.status, "(X-Other) do not go along" in refused.text) == (400, True)
+    assert stored()["proxy password"] == "pat:hidden"
+    every = {**some, "headers": {"X-Other": None}}
+    assert program.call(path, "PUT", url=A, terms=moved, secrets=every).status == 200
+    assert stored() == {"proxy password": "pat:new"}
+    for values, status, detail in (
+        ({"secrets": {"authorization": {"basic": "hidden"}}}, 400, "written user:password"),
+        ({"secrets": {"authorization": {"basic": "a:b", "bearer": "hidden"}}}, 422, "or bearer"),
+        ({"secrets": {"authorization": {"bearer": ["hidden"]}}}, 422, "authorization.bearer"),
+        ({"secrets": {"headers": {"X Y": "hidden"}}}, 422, "secrets.headers"),
+        ({"secrets": {"headers": {"X-Key": "hidden\r\nHost: a"}}}, 400, "cannot be sent"),
+        ({"secrets": {"headers": {"X-Key": "hidden" * 1000}}}, 422, "headers.X-Key"),
+        ({"secrets": {"client_key": "hidden"}}, 400, "no private key in PEM"),
+        ({"secrets": {"password": "hidden"}}, 422, "Extra inputs"),
+        ({"terms": {"phase_timeouts": {"tea": 5_000}}}, 422, "phase_timeouts"),
+        ({"terms": {"proxy": "gopher://p:1"}}, 400, "scheme://host:port"),
+        ({"terms": {"connect_to": ""}, "secrets": {"proxy_login": "a:b"}}, 400, "no proxy"),
+    ):
+        answer = program.call("/monitors", "POST", url=A, **values)
+        assert (answer.status, detail in answer.text) == (status, True), (values, answer.text)
+        assert "hidden" not in answer.text
+    assert "hidden" not in centre.program.said()
+    centre.execute("DELETE FROM vantage.monitors WHERE url = %(url)s", url=A)
 
 
 def test_pages_follow_each_other(program: Program, centre: Centre) -> None:
@@ -282,11 +347,12 @@ def test_schemathesis_finds_nothing(centre: Centre) -> None:
     assert "Traceback" not in centre.program.said()
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(9))
+@pytest.mark.usefixtures("keyring")
 def test_the_examples_of_the_documentation_work(centre: Centre, token: str, number: int) -> None:
     document = (ROOT / "docs" / "api.md").read_text()
     examples = re.findall(r"^```sh\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
-    assert len(examples) == 8
+    assert len(examples) == 9
     said = subprocess.run(
         ["bash", "-ec", examples[number]],
         env={"PATH": os.environ["PATH"], "CENTRE": centre.address, "TOKEN": token},
@@ -299,7 +365,7 @@ def test_the_examples_of_the_documentation_work(centre: Centre, token: str, numb
     centre.execute("DELETE FROM vantage.alert_rules WHERE account_id IS NOT NULL")
     expected = (
         "Frankfurt", '"share"', '"wait_us"', '"interval_s":30', "requested_at",
-        '"json_equals"', '"source":"monitor"', "no such",
+        '"json_equals"', '"secrets":["Authorization","X-Api-Key"]', '"source":"monitor"', "no such",
     )  # fmt: skip
     assert expected[number] in said.stdout
     if "after=" in examples[number]:

@@ -9,21 +9,16 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from psycopg.errors import CheckViolation
-from selectolax.lexbor import LexborHTMLParser
 
 from agent import url as agent_url
 from collector.assertion import check_assertions
 from collector.errors import CollectorError
 from collector.url import check_url
-from tests.integration.dashboard.conftest import Answer, Visitor
+from tests.integration.dashboard.conftest import Visitor, page_form, send
 from tests.support.database import Database
 from tests.support.report_centre import Centre
 
 USUAL = {"url": "https://new.example/", "interval": "60", "timeout": "10", "where": "everywhere"}
-
-
-def send(visitor: Visitor, path: str, page: str = "", **form: str) -> Answer:
-    return visitor.ask(path, "POST", {"csrf": visitor.form_token(page or path), **form})
 
 
 @pytest.fixture
@@ -202,37 +197,6 @@ def test_what_a_form_cannot_show_stays(visitor: Visitor, centre: Centre, added: 
     assert "tcp has no use for a method" in html.unescape(refused.text)
 
 
-def test_secrets_do_not_go_to_a_server_that_is_not_verified(
-    visitor: Visitor, centre: Centre, added: int
-) -> None:
-    centre.execute(
-        "INSERT INTO vantage.secrets (monitor_id, name, key_id, sealed)"
-        " VALUES (%(id)s, 'X-Key', '0123456789abcdef', '')",
-        id=added,
-    )
-    text = visitor.ask(f"/m/{added}/edit").text
-    assert "Set: X-Key." in text
-    refused = send(visitor, f"/m/{added}/edit", **{**page_form(text), "insecure": "yes"})
-    assert "This monitor has secrets" in refused.text
-
-
-def page_form(text: str) -> dict[str, str]:
-    """The fields of a page's first form, as a browser would send them."""
-    form = LexborHTMLParser(text).css("form.stacked")[0]
-    found = {}
-    for field in form.css("input, select, textarea"):
-        name, kind = field.attributes.get("name"), field.attributes.get("type")
-        value = field.attributes.get("value") or ""
-        if field.tag == "textarea":
-            value = field.text()
-        elif field.tag == "select":
-            chosen = (field.css("option[selected]") or field.css("option"))[0]
-            value = chosen.attributes.get("value", chosen.text()) or ""
-        if name and (kind not in ("checkbox", "radio") or "checked" in field.attributes):
-            found[name] = value
-    return found
-
-
 def test_nothing_is_due_while_a_monitor_rests(visitor: Visitor, centre: Centre, added: int) -> None:
     edit = f"/m/{added}/edit"
     for wanted in ("yes", "yes"):
@@ -279,18 +243,6 @@ def test_viewers_change_nothing(other_visitor: Visitor, centre: Centre) -> None:
             assert answer.status == 403, path
     finally:
         centre.execute(role, role="owner")
-
-
-def test_secrets_go_to_no_other_host(visitor: Visitor, centre: Centre, added: int) -> None:
-    centre.execute(
-        "INSERT INTO vantage.secrets (monitor_id, name, key_id, sealed)"
-        " VALUES (%(id)s, 'x', '0123456789abcdef', '')",
-        id=added,
-    )
-    path, form = f"/m/{added}/edit", {**USUAL, "name": "x"}
-    assert send(visitor, path, **{**form, "url": "https://new.example/other"}).status == 303
-    for url in ("https://thief.example/", "http://new.example/", "https://new.example:8443/"):
-        assert "another host must not get" in send(visitor, path, **{**form, "url": url}).text
 
 
 @pytest.mark.parametrize(
