@@ -40,6 +40,13 @@ SLOTS = """
 SELECT monitor_id, agent_id, extract(epoch FROM slot_at)::float8 AS slot_s
 FROM vantage.results ORDER BY slot_at
 """
+# Slots that an agent could not run, as it said: the machine had stopped for longer than a second.
+MISSED = """
+SELECT monitor_id, slot_s FROM vantage.gaps, generate_series(
+    floor(extract(epoch FROM from_slot_at))::bigint,
+    floor(extract(epoch FROM to_slot_at))::bigint) AS slot_s
+WHERE reason IN ('overloaded', 'overlap')
+"""
 DOUBLES = """
 SELECT monitor_id, slot_at, count(*) AS n, array_agg(agent_id) AS agents
 FROM vantage.results GROUP BY monitor_id, slot_at HAVING count(*) > 1
@@ -76,14 +83,15 @@ class Pool:
         return {row["agent_id"]: row["n"] for row in fetch(self.url, SHARES, [since])}
 
     def missing(self, from_s: float, to_s: float) -> list[tuple[int, int]]:
-        """Every slot (monitor, number) between two moments that has no result."""
-        ran = {(row["monitor_id"], int(row["slot_s"])) for row in fetch(self.url, SLOTS)}
+        """Every slot (monitor, number) between two moments of which nothing is known."""
+        known = {(row["monitor_id"], int(row["slot_s"])) for row in fetch(self.url, SLOTS)}
+        known |= {(row["monitor_id"], row["slot_s"]) for row in fetch(self.url, MISSED)}
         due = {
             (monitor, second)
             for monitor in range(1, MONITORS + 1)
             for second in range(int(from_s) + 1, int(to_s) - 1)
         }
-        return sorted(due - ran)
+        return sorted(due - known)
 
 
 @pytest.fixture

@@ -161,8 +161,8 @@ def test_a_new_result_appears_without_a_reload(new_page: NewPage, centre: Centre
     # What was never measured is not offered for the moment until the charts know it again.
     assert "Total" in page.evaluate("() => window.kinds")
     assert "Resources of the page" not in page.evaluate("() => window.kinds")
-    # It takes a fraction of a second; the bound leaves room for a busy machine.
-    assert took < 5
+    # It takes a fraction of a second; without having been told, a page looks every 30 s.
+    assert took < 20
 
 
 # Which location's chart is drawn on, each time that one is.

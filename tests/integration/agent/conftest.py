@@ -6,11 +6,16 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 import uvloop
+
+from agent.home import Home
+from tests.support.delivering import Agent
+from tests.support.delivery_server import DeliveryServer
 
 _SO_TIMESTAMPNS = 35
 _LEFT_NS = 5_000_000
@@ -36,6 +41,14 @@ def dated() -> Iterator[None]:
             if seconds * 1_000_000_000 + nanoseconds < sent_ns + _LEFT_NS:
                 break
         yield
+
+
+@pytest.fixture
+async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
+    home = Home(tmp_path)
+    async with DeliveryServer() as server:
+        server.enrol(home)
+        yield Agent(server, home)
 
 
 @pytest.fixture

@@ -283,13 +283,13 @@ async def test_assignments_come_at_once_and_on_change(own_collector: Collector) 
         execute(own_collector, "UPDATE vantage.monitors SET removed_at = now() WHERE id = 1")
         second = await delivery.read("assignments")
         assert [a.monitor.id for a in second.assignments] == [2]
-        assert loop.time() - before < 3
+        assert loop.time() - before < LOOK_EVERY_S
 
 
 async def test_changes_reach_agents_of_every_collector_at_once(
     own_collector: Collector, tmp_path: Path
 ) -> None:
-    """Five in a row, in less than one of the looks that happen anyway."""
+    """Five in a row, in less time than the looks would take that happen anyway."""
     other_directory = tmp_path / "other"
     other_directory.mkdir()
     (other_directory / "authority").symlink_to(own_collector.directory / "authority")
@@ -298,7 +298,7 @@ async def test_changes_reach_agents_of_every_collector_at_once(
         async with stream(own_collector, one) as first, stream(other, two) as second:
             await first.read("assignments")
             await second.read("assignments")
-            async with asyncio.timeout(LOOK_EVERY_S):
+            async with asyncio.timeout(3 * LOOK_EVERY_S):
                 for slow_us in range(1, 6):
                     execute(own_collector, f"UPDATE vantage.monitors SET slow_us = {slow_us}")
                     for delivery in (first, second):

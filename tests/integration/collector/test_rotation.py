@@ -49,7 +49,7 @@ async def renew(collector: Collector, agent: Identity) -> Identity:
 async def delivers(collector: Collector, agent: Identity) -> bool:
     """Whether both trust each other over a new connection."""
     try:
-        async with asyncio.timeout(5), stream(collector, agent) as delivery:
+        async with asyncio.timeout(20), stream(collector, agent) as delivery:
             await delivery.hello(new_incarnation())
     except (grpc.aio.AioRpcError, TimeoutError, AssertionError):
         return False
@@ -87,7 +87,7 @@ async def test_agents_and_collectors_change_their_authority_without_a_stop(
         async with asyncio.timeout(30):
             while not is_signed_by((await renew(collector, agent)).certificate, new):
                 await asyncio.sleep(0.5)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await delivers(collector, late):  # it never renewed: what it trusts is gone
                 await asyncio.sleep(0.5)
         assert await delivers(collector, agent)  # known by its old certificate

@@ -44,13 +44,13 @@ def stream(visitor: Visitor, address: str = "/live") -> Iterator[Stream]:
         opened.close()
 
 
-def test_a_result_is_told_within_a_second(visitor: Visitor, centre: Centre) -> None:
+def test_a_result_is_told_at_once(visitor: Visitor, centre: Centre) -> None:
     with stream(visitor) as opened:
         centre.new_result("Home page", "fra", 50_000)
         began = time.monotonic()
         assert opened.next_data() == str(centre.monitor("Home page"))
-        # Milliseconds, usually.
-        assert time.monotonic() - began < 1
+        # Milliseconds, unless the machine has stopped.
+        assert time.monotonic() - began < 5
 
 
 def test_what_comes_between_a_page_and_its_stream_is_told(visitor: Visitor, centre: Centre) -> None:
