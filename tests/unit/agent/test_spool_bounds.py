@@ -141,8 +141,8 @@ def test_the_next_start_of_the_process_knows_how_far_the_last_was_acknowledged(
     tmp_path: Path, older_note: bytes | None
 ) -> None:
     spool = small(tmp_path, keep_s=3600)
-    fill(spool, 1, 12)
-    spool.ack(spool.running, 12)
+    spool.append(payloads(1, 12_000))
+    spool.ack(spool.running, 12_000)
     spool.running.unack(7)
     spool.running.rest()
     if older_note is not None:  # as versions before 2026-11-26 wrote it
