@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 
 from psycopg.types.json import Jsonb
 
@@ -73,8 +74,8 @@ def _authorization(form: Form) -> Iterator[tuple[str, str]]:
 
 
 def _headers(form: Form) -> Iterator[tuple[str, str]]:
-    values = form.all("secret_value")
-    for name, value in zip(form.all("secret_name"), values, strict=False):
+    names, values = form.all("secret_name"), form.all("secret_value")
+    for name, value in zip_longest(names, values, fillvalue=""):
         if value and not name.strip():
             raise Unacceptable("A secret header has no name.")
         if name.strip() and value:
