@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import click
 
 from collector import log
-from collector.errors import CollectorError
 from collector.options import (
     Address,
+    Network,
     database_option,
     password_file_option,
     read_secret,
@@ -170,6 +170,7 @@ def serve(
 @metrics_listen_option
 @click.option(
     "--allow-network",
+    type=Network(),
     multiple=True,
     show_envvar=True,
     metavar="CIDR",
@@ -185,7 +186,7 @@ def notify(
     mail_from: str,
     public_url: str,
     metrics_listen: str | None,
-    allow_network: tuple[str, ...],
+    allow_network: tuple[IPv4Network | IPv6Network, ...],
     log_level: str,
 ) -> None:
     """Tell people of incidents until SIGTERM or Ctrl-C. As many may run as you like."""
@@ -202,20 +203,10 @@ def notify(
         secret_key_file=secret_key_file,
         mail_server=mailer.parse(smtp, password, mail_from) if smtp else None,
         public_url=public_url.rstrip("/"),
-        allow=tuple(map(network, allow_network)),
+        allow=allow_network,
         metrics_listen=metrics_listen,
     )
     uvloop.run(notifier.serve(settings))
-
-
-def network(text: str) -> IPv4Network | IPv6Network:
-    """Read a network. Raises: CollectorError."""
-    try:
-        return ip_network(text)
-    except ValueError as error:
-        raise CollectorError(
-            f"--allow-network {text!r} is no network: write it as 10.0.0.0/8."
-        ) from error
 
 
 @main.command()

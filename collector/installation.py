@@ -11,6 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import psycopg
@@ -34,8 +35,9 @@ INTERVAL_S = 10
 # Of a part that still runs: a first start compiles every module, on whatever machine.
 READY_S = 180.0
 RATE_OVER_S = 60
-# The operator chose the URLs; the machine's own and its networks' are fair targets here.
-ALLOWED_NETWORKS = (
+# Where people whom the operator chose type the URLs, the machine's own and its networks' are fair
+# targets.
+PRIVATE_NETWORKS = (
     "127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7",
 )  # fmt: skip
 
@@ -70,7 +72,9 @@ class Settings:
     """What ``vantage up`` was told. ``database``: None for the private one. ``agent_host``: how
     agents on other machines reach this one; None: only this machine's own agents are served.
     ``duration_s``: None for until Ctrl-C. ``mail`` None: nothing is mailed. ``query``: the command
-    that opens the database. ``registration``: closed, invite or open.
+    that opens the database. ``registration``: closed, invite or open. ``allow_networks``: what
+    agents and webhooks may reach although it is not public; empty: private networks and the
+    machine itself, but nothing where ``registration`` is open, as strangers type the URLs then.
     """
 
     home: Path
@@ -85,6 +89,13 @@ class Settings:
     mail: Mail | None
     query: str
     registration: str
+    allow_networks: Sequence[IPv4Network | IPv6Network]
+
+    @property
+    def allowed(self) -> list[str]:
+        """Options that tell an agent or a notifier what it may reach."""
+        usual = () if self.registration == "open" else PRIVATE_NETWORKS
+        return [f"--allow-network={network}" for network in self.allow_networks or usual]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +141,7 @@ class Installation:
             "notifier",
             "collector",
             "notify",
-            *(f"--allow-network={network}" for network in ALLOWED_NETWORKS),
+            *self.settings.allowed,
             VANTAGE_DATABASE=self.database.collector,
             VANTAGE_SECRET_KEY_FILE=str(self.home / "secret.key"),
             **self.mail("VANTAGE_COLLECTOR_NOTIFY"),
@@ -200,7 +211,8 @@ class Installation:
         if port_file.exists():
             port = int(port_file.read_text())
             return port if watched & {scene.url(port) for scene in demo.SCENES} else None
-        if watched or self.settings.urls:
+        # The demonstration is on the machine itself.
+        if watched or self.settings.urls or not self.settings.allowed:
             return None
         demo.certificate(self.demo)
         port = free_ports(2)
@@ -254,7 +266,7 @@ class Installation:
             "run",
             f"--home={home}",
             f"--collector=127.0.0.1:{ports.delivery}",
-            *(f"--allow-network={network}" for network in ALLOWED_NETWORKS),
+            *self.settings.allowed,
             *trusted,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -33,6 +34,20 @@ class Address(click.ParamType[str]):
         ):
             self.fail(f"{value!r} is not host:port, such as 127.0.0.1:7443 or [::1]:7443.")
         return str(value)
+
+
+class Network(click.ParamType[IPv4Network | IPv6Network]):
+    """A network as CIDR, without bits of a host in it."""
+
+    name = "network"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> IPv4Network | IPv6Network:
+        try:
+            return ip_network(value)
+        except ValueError:
+            self.fail(f"{value!r} is no network: write it as 10.0.0.0/8.")
 
 
 def database_option(*, required: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import click
@@ -31,7 +32,7 @@ from collector.operator.report import report
 from collector.operator.run import run
 from collector.operator.secrets import secrets
 from collector.operator.target import default_home, home_option, local_database
-from collector.options import database_option, speaks_plainly
+from collector.options import Network, database_option, speaks_plainly
 
 AGENT_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 
@@ -144,6 +145,17 @@ main.add_command(report)
     help="Who can become a member: nobody; whom an owner invites; anybody who can read mail at an "
     "address, which needs --smtp.",
 )
+@click.option(
+    "--allow-network",
+    "allow_networks",
+    type=Network(),
+    multiple=True,
+    envvar="VANTAGE_ALLOW_NETWORK",
+    show_envvar=True,
+    metavar="CIDR",
+    help="Network that monitors and webhooks may lead to although it is not public. Repeatable.  "
+    "[default: this machine and private networks; with --registration open: none]",
+)
 @speaks_plainly
 def up(
     urls: Sequence[str],
@@ -159,6 +171,7 @@ def up(
     mail_from: str,
     public_url: str | None,
     registration: str,
+    allow_networks: Sequence[IPv4Network | IPv6Network],
 ) -> None:
     """Run everything on this machine.
 
@@ -189,6 +202,7 @@ def up(
         else None,
         query=typed(sys.argv[0], "psql", home),
         registration=registration,
+        allow_networks=allow_networks,
     )
     if settings.mail is not None:
         settings.mail.check()

@@ -89,7 +89,9 @@ def test_a_newcomer_sees_three_locations_and_goes_on_the_next_day(
 ) -> None:
     port = free_port()
     mail = (f"--smtp=smtp://127.0.0.1:{box.port}", "--mail-from=v@example.com")
-    first = up(home, port, target.url("/"), "--registration=open", *mail)
+    # Strangers' URLs may not lead to the machine itself, where this test's target is.
+    allowed = "--allow-network=127.0.0.0/8"
+    first = up(home, port, target.url("/"), "--registration=open", allowed, *mail)
     first.start()
     try:
         wait_until(lambda: answers(port) or has_ended(first), seconds=120, what="the dashboard")
