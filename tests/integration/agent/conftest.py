@@ -14,8 +14,11 @@ import pytest
 import uvloop
 
 from agent.home import Home
+from agent.probe import Prober
+from tests.support.certificates import Leaf, TestAuthority
 from tests.support.delivering import Agent
 from tests.support.delivery_server import DeliveryServer
+from tests.support.probing import LOOPBACK
 
 _SO_TIMESTAMPNS = 35
 _LEFT_NS = 5_000_000
@@ -41,6 +44,23 @@ def dated() -> Iterator[None]:
             if seconds * 1_000_000_000 + nanoseconds < sent_ns + _LEFT_NS:
                 break
         yield
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> TestAuthority:
+    return TestAuthority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def good(authority: TestAuthority) -> Leaf:
+    return authority.issue("127.0.0.1", "localhost", "target.example")
+
+
+@pytest.fixture
+async def prober(authority: TestAuthority) -> AsyncIterator[Prober]:
+    prober = Prober(allow_networks=LOOPBACK, trust_ca=authority.path)
+    yield prober
+    await prober.close()
 
 
 @pytest.fixture

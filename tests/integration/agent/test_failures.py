@@ -309,11 +309,6 @@ async def tls_with_plain(world: World) -> Result:
 CASES[Code.TLS_HANDSHAKE] = tls_with_plain
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> TestAuthority:
-    return TestAuthority(tmp_path_factory.mktemp("authority"))
-
-
 @pytest.mark.parametrize("code", CASES, ids=str)
 async def test_a_code_is_provoked(
     authority: TestAuthority, tmp_path: Path, full_listener: int, code: Code

@@ -8,7 +8,6 @@ import os
 import resource
 import socket
 import time
-from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import astuple
 from datetime import timedelta
@@ -32,23 +31,6 @@ LOOPBACK = [ip_network("127.0.0.0/8")]
 TIMEOUT_US = 1_000_000
 # How much later than it should a busy machine may let anything happen.
 BUSY_US = 2_000_000
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> TestAuthority:
-    return TestAuthority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="module")
-def good(authority: TestAuthority) -> Leaf:
-    return authority.issue("127.0.0.1", "localhost", "target.example")
-
-
-@pytest.fixture
-async def prober(authority: TestAuthority) -> AsyncIterator[Prober]:
-    prober = Prober(allow_networks=LOOPBACK, trust_ca=authority.path)
-    yield prober
-    await prober.close()
 
 
 def monitor(url: str, *, timeout_us: int = 5_000_000, **rest: Any) -> Monitor:

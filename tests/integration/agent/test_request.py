@@ -8,7 +8,6 @@ import itertools
 import random
 import socket
 import time
-from collections.abc import AsyncIterator
 from dataclasses import astuple, replace
 from ipaddress import ip_network
 
@@ -30,23 +29,6 @@ from tests.support.recorder import Recorder
 from tests.support.targets import Connection, answer, respond, routes, serve
 
 LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> TestAuthority:
-    return TestAuthority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="module")
-def good(authority: TestAuthority) -> Leaf:
-    return authority.issue("127.0.0.1", "localhost")
-
-
-@pytest.fixture
-async def prober(authority: TestAuthority) -> AsyncIterator[Prober]:
-    prober = Prober(allow_networks=LOOPBACK, trust_ca=authority.path)
-    yield prober
-    await prober.close()
 
 
 def check(result: Result) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from ipaddress import ip_network
 
@@ -26,23 +25,6 @@ from tests.support.targets import Behaviour, Connection, hold, respond, routes, 
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
 HELD_S = 0.2
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> TestAuthority:
-    return TestAuthority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="module")
-def good(authority: TestAuthority) -> Leaf:
-    return authority.issue("127.0.0.1", "target.example")
-
-
-@pytest.fixture
-async def prober(authority: TestAuthority) -> AsyncIterator[Prober]:
-    prober = Prober(allow_networks=LOOPBACK, trust_ca=authority.path)
-    yield prober
-    await prober.close()
 
 
 def says(*parts: bytes, wait_s: float = 0.0, pause_s: float = 0.0) -> Behaviour:
