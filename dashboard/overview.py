@@ -157,7 +157,10 @@ async def _look(request: Request, visitor: Visitor, asked: Asked, zone: tzinfo) 
     async with enter(request, visitor) as reader:
         monitors = await reader.all(Watched, "watched")
         places = [] if monitors else await reader.all(Place, "places")
-        found = sorted(filter(asked.finds, monitors), key=lambda monitor: monitor.rank)
+        found = sorted(
+            filter(asked.finds, monitors),
+            key=lambda monitor: (monitor.rank, words.order(monitor.name)),
+        )
         headings = tags.groups(found, with_untagged=True) if asked.is_grouped else []
         are_open = tags.opened(asked.open, headings)
         asked = replace(asked, number=min(asked.number, _pages(len(found))))

@@ -47,7 +47,7 @@ def groups(monitors: Sequence[Watched], *, with_untagged: bool = False) -> list[
         key=lambda group: (
             words.SEVERITY.index(group.state),
             group.tag == UNTAGGED,
-            group.tag,
+            words.order(group.tag),
         ),
     )
 

@@ -157,6 +157,9 @@ def places(titles: Mapping[str, str], names: Sequence[str]) -> str:
 
 @lru_cache(4_096)
 def order(title: str) -> str:
-    """What to sort names by: without regard to case and accents."""
-    plain = unicodedata.normalize("NFKD", title)
-    return "".join(c for c in plain if not unicodedata.combining(c)).casefold()
+    """What to sort names by: without regard to case and accents, and 9 before 10."""
+    plain = title
+    if not title.isascii():
+        apart = unicodedata.normalize("NFKD", title)
+        plain = "".join(c for c in apart if not unicodedata.combining(c))
+    return re.sub("[0-9]+", lambda digits: digits[0].rjust(20, "0"), plain.casefold())

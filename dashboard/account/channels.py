@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard import forms
+from dashboard import forms, words
 from dashboard.account.profile import zones
 from dashboard.db import Reader
 from dashboard.destination import Destination, read
@@ -64,7 +64,7 @@ async def show(
         "notifications",
         visitor,
         status,
-        channels=channels,
+        channels=sorted(channels, key=lambda each: (each.delay_s, words.order(each.name))),
         changed=changed,
         told=told,
         monitors=monitors,

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard import forms, session
+from dashboard import forms, session, words
 from dashboard.account import joining
 from dashboard.account.joining import LIFETIMES
 from dashboard.errors import NotFound
@@ -46,7 +46,7 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
         visitor,
         status,
         said=SAID.get(request.query_params.get("done", "")),
-        members=members,
+        members=sorted(members, key=lambda member: words.order(member.name)),
         invitations=invitations,
         roles=ROLES,
         may_invite=visitor.is_owner and settings.registration != "closed",

@@ -87,6 +87,12 @@ def test_accents_do_not_change_the_order() -> None:
     ]  # fmt: skip
 
 
+def test_numbers_in_names_are_in_their_order() -> None:
+    assert sorted(["Shop 10", "shop 2", "Shop", "Shop 1"], key=words.order) == [
+        "Shop", "Shop 1", "shop 2", "Shop 10"
+    ]  # fmt: skip
+
+
 def test_places_are_named_and_counted() -> None:
     titles = {"fra": "Frankfurt", "sin": "Singapore"}
     assert words.places(titles, ["fra"]) == "Frankfurt"
