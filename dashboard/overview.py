@@ -178,7 +178,7 @@ async def _look(request: Request, visitor: Visitor, asked: Asked, zone: tzinfo) 
         sentence=sentence(states, partly=sum(monitor.is_partly_up for monitor in monitors)),
         tally={state: states.count(state) for state in words.SEVERITY if state in states},
         groups=tags.groups(monitors),
-        places=places,
+        places=sorted(places, key=lambda place: words.order(place.title)),
         plan=plan,
         list=rendering.fragment(
             "overview_list.html",
