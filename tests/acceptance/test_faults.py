@@ -14,7 +14,7 @@ from tests.support.faults.system import Shape
 
 def test_no_fault_loses_doubles_or_invents_a_result(private_server: Server, tmp_path: Path) -> None:
     shape = Shape(agents=5, monitors=16, spool_limit="48K")
-    campaign = Campaign.random(1, faults=335, seconds=40, shape=shape)
+    campaign = Campaign.random(1, faults=345, seconds=41, shape=shape)
     report = campaign.run(private_server, tmp_path)
     assert report.problems == []
     assert report.hit.total() >= 300, report

@@ -96,7 +96,7 @@ def test_a_newcomer_sees_three_locations_and_goes_on_the_next_day(
     try:
         wait_until(lambda: answers(port) or has_ended(first), seconds=120, what="the dashboard")
         assert not has_ended(first), first.said()
-        wait_until(lambda: len(results(home)) == 3, seconds=60, what="three locations")
+        wait_until(lambda: len(results(home)) == 3, seconds=120, what="three locations")
         said = vantage("psql", f"--home={home}", "-c", f"COPY ({BY_LOCATION}) TO STDOUT").stdout
         counts = dict(line.split("\t") for line in said.splitlines())
         assert list(counts) == ["local-1", "local-2", "local-3"]
@@ -130,7 +130,7 @@ def test_a_newcomer_sees_three_locations_and_goes_on_the_next_day(
     second.start()
     assert second.process is not None
     try:
-        wait_until(lambda: answers(port) or has_ended(second), seconds=60, what="the second run")
+        wait_until(lambda: answers(port) or has_ended(second), seconds=120, what="the second run")
         before = sum(map(int, counts.values()))
         wait_until(
             lambda: sum(results(home).values()) > before,
@@ -158,7 +158,7 @@ def test_killed_outright_it_starts_again(home: Path, target: CountingTarget) -> 
     try:
         wait_until(
             lambda: program.said().count("Query") == 2 or has_ended(program),
-            seconds=60,
+            seconds=120,
             what="the second start",
         )
         assert not has_ended(program), program.said()
