@@ -163,8 +163,13 @@ def test_everything_works_with_cookies_refused(page_without_cookies: Page, centr
     expect(page.locator("#live")).to_contain_text("Live")
     centre.new_result("Home page", "fra", 4_321_000)
     expect(page.locator("#recent tbody tr").first).to_contain_text("4,321 ms", timeout=30_000)
-    page.get_by_role("slider", name="Frankfurt").first.focus()
-    page.keyboard.press("ArrowLeft")
+    chart = page.get_by_role("slider", name="Frankfurt").first
+    chart.focus()
+    # At the turn of a minute the newest minutes have no result yet, and nothing to open.
+    for _ in range(5):
+        page.keyboard.press("ArrowLeft")
+        if " ms" in (chart.get_attribute("aria-valuetext") or ""):
+            break
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(rf"/~{token}/m/\d+/r/.*Z/fra"))
     page.get_by_role("link", name="Overview").click()
