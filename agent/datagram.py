@@ -1,5 +1,8 @@
 """Datagram sockets on the loop; the kernel dates when each datagram left, and when it arrived.
 
+So a limit is one on when something arrived: what did in time is taken, however late the loop comes
+to read it. Limits are nanoseconds of the monotonic clock.
+
 What left is dated when it is handed to the network's driver, which mostly is before the call that
 sends it returns; the date is then read from the socket's error queue.
 
@@ -10,12 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import struct
 import time
 from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
+
+from agent import timer
 
 # Linux: include/uapi/asm-generic/socket.h; the socket module does not name it.
 _SO_TIMESTAMPING = 37
@@ -69,24 +75,38 @@ def send(sock: socket.socket, datagram: bytes) -> int:
     return left_ns if before_ns <= left_ns <= after_ns else (before_ns + after_ns) // 2
 
 
-async def readable(sock: socket.socket) -> None:
-    """Wait until something has arrived."""
+async def readable(sock: socket.socket, until_ns: int) -> None:
+    """Wait until something is there to read, on a socket of any kind.
+
+    Raises: TimeoutError when by ``until_ns`` nothing is.
+    """
     loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(sock, _wake, ready)
+    woken: asyncio.Future[bool] = loop.create_future()
+    loop.add_reader(sock, _wake, woken, True)
+    limit = timer.call_at(until_ns, _wake, woken, False)
     try:
-        await ready
+        is_there = await woken
     finally:
+        limit.cancel()
         loop.remove_reader(sock)
+    # A busy loop may come to the timer first.
+    if not is_there and not _has_something(sock):
+        raise TimeoutError
 
 
-def _wake(ready: asyncio.Future[None]) -> None:
-    if not ready.done():
-        ready.set_result(None)
+def _wake(woken: asyncio.Future[bool], is_there: bool) -> None:
+    if not woken.done():
+        woken.set_result(is_there)
 
 
-def datagrams(sock: socket.socket) -> Iterator[Datagram]:
-    """Read what has arrived."""
+def _has_something(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def datagrams(sock: socket.socket, until_ns: int) -> Iterator[Datagram]:
+    """Read what has arrived. Raises: TimeoutError for what did after ``until_ns``."""
     is_empty = True
     while True:
         try:
@@ -98,7 +118,10 @@ def datagrams(sock: socket.socket) -> Iterator[Datagram]:
             return
         is_empty = False
         dated_ns = _dated_ns(ancillary)
-        yield Datagram(data, dated_ns or time.monotonic_ns(), bool(dated_ns))
+        at_ns = dated_ns or time.monotonic_ns()
+        if at_ns > until_ns:
+            raise TimeoutError
+        yield Datagram(data, at_ns, bool(dated_ns))
 
 
 def _left_ns(sock: socket.socket) -> int:

@@ -47,11 +47,11 @@ def match(
 
 
 async def ask_by_tcp(
-    server: Server, question: dns.message.QueryMessage
+    server: Server, question: dns.message.QueryMessage, until_ns: int
 ) -> tuple[dns.message.Message, int]:
     """Ask for what a datagram cannot hold; return it, and after how many ns the last of it came.
 
-    Raises: OSError.
+    Raises: OSError; TimeoutError where it had not by ``until_ns`` of the monotonic clock.
     """
     loop = asyncio.get_running_loop()
     wire = question.to_wire()
@@ -59,9 +59,10 @@ async def ask_by_tcp(
     with socket.socket(family_of(ip_address(server[0])), kind) as sock:
         stamp(sock)
         began_ns = time.monotonic_ns()
-        await loop.sock_connect(sock, server)
-        await loop.sock_sendall(sock, _LENGTH.pack(len(wire)) + wire)
-        answer, came_at_ns = await _receive(sock)
+        async with asyncio.timeout((until_ns - began_ns) / 1e9):
+            await loop.sock_connect(sock, server)
+            await loop.sock_sendall(sock, _LENGTH.pack(len(wire)) + wire)
+        answer, came_at_ns = await _receive(sock, until_ns)
     try:
         message = dns.message.from_wire(answer)
     except (dns.exception.DNSException, ValueError) as error:
@@ -71,14 +72,19 @@ async def ask_by_tcp(
     return message, came_at_ns - began_ns
 
 
-async def _receive(sock: socket.socket) -> tuple[bytes, int]:
-    """Read one message, and the kernel's date of what completed it. Raises: OSError."""
+async def _receive(sock: socket.socket, until_ns: int) -> tuple[bytes, int]:
+    """Read one message, and the kernel's date of what completed it.
+
+    Raises: OSError; TimeoutError.
+    """
     loop = asyncio.get_running_loop()
     connection = Connection(sock, None)
     octets = bytearray()
     while True:
-        await readable(sock)
+        await readable(sock, until_ns)
         at_ns = came_ns(connection) or time.monotonic_ns()
+        if at_ns > until_ns:
+            raise TimeoutError
         chunk = await loop.sock_recv(sock, _CHUNK_BYTES)
         if not chunk:
             raise OSError(f"the answer by TCP ended after {len(octets)} bytes")

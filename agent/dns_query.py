@@ -5,10 +5,8 @@ Source: RFC 1035, section 4; RFC 8305, section 3.
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dns.rcode import Rcode
@@ -20,7 +18,7 @@ from agent.failure import Code
 from agent.resolv_conf import Address, Server
 
 # How long an answer for one family waits for the other's (RFC 8305, section 3).
-_OTHER_FAMILY_S = 0.050
+_OTHER_FAMILY_NS = 50_000_000
 
 _PROBLEMS = {
     Rcode.NXDOMAIN: Code.DNS_NXDOMAIN,
@@ -50,60 +48,42 @@ class Replies(dict[RdataType, Reply]):
 Questions = dict[RdataType, Question]
 
 
-async def ask(server: Server, questions: Questions, replies: Replies, timeout_s: float) -> None:
-    """Send what is still open to ``server``, all at once; put what it says into ``replies``."""
+async def ask(server: Server, questions: Questions, replies: Replies, until_ns: int) -> None:
+    """Send what is still open to ``server``, all at once; put what it says into ``replies``.
+
+    ``until_ns``: by when an answer must have arrived, on the monotonic clock.
+    """
     waiting = {kind: q for kind, q in questions.items() if not is_final(replies.get(kind))}
     try:
         with connected(server) as sock:
             for question in waiting.values():
                 left_ns = send(sock, question.wire)
                 replies.asked_ns = replies.asked_ns or left_ns
-            try:
-                async with asyncio.timeout(timeout_s) as deadline:
-                    await _collect(sock, server, waiting, replies, deadline)
-            except TimeoutError:
-                _catch_up(sock, server, waiting, replies, deadline.when() or 0)
-                if waiting:
-                    raise
-    except TimeoutError:
-        _note(replies, waiting, Code.DNS_TIMEOUT, f"{server[0]} did not answer in time")
+            await _collect(sock, server, waiting, replies, until_ns)
     except OSError as error:
-        detail = f"{server[0]}: {error.strerror or error}"
-        _note(replies, waiting, Code.DNS_UNREACHABLE, detail)
+        replies.update(dict.fromkeys(waiting, _unanswered(server, error)))
 
 
 async def _collect(
-    sock: socket.socket,
-    server: Server,
-    waiting: Questions,
-    replies: Replies,
-    deadline: asyncio.Timeout,
+    sock: socket.socket, server: Server, waiting: Questions, replies: Replies, until_ns: int
 ) -> None:
-    """Read until nothing is waiting any more, or the grace after the first addresses is over."""
-    loop = asyncio.get_running_loop()
+    """Read until nothing is waiting any more, or the grace after the first addresses is over.
+
+    Raises: OSError; TimeoutError.
+    """
+    grace_ends_ns = until_ns
     while waiting:
-        await readable(sock)
-        for datagram, at_ns, _ in datagrams(sock):
+        await readable(sock, min(until_ns, grace_ends_ns))
+        for datagram, at_ns, _ in datagrams(sock, until_ns):
             found = _plain(datagram, waiting, server, at_ns)
-            found = found or await _odd(datagram, waiting, server, at_ns)
+            found = found or await _odd(datagram, waiting, server, at_ns, until_ns)
             if found is None:
                 continue
             kind, reply = found
             del waiting[kind]
             replies[kind] = reply
             if waiting and reply.addresses:
-                soon = loop.time() + _OTHER_FAMILY_S
-                deadline.reschedule(min(deadline.when() or soon, soon))
-
-
-def _catch_up(
-    sock: socket.socket, server: Server, waiting: Questions, replies: Replies, until: float
-) -> None:
-    """Take what came in time, though it has not had its turn to be read."""
-    for datagram, at_ns, _ in datagrams(sock):
-        if at_ns <= until * 1e9 and (found := _plain(datagram, waiting, server, at_ns)):
-            kind, replies[kind] = found
-            del waiting[kind]
+                grace_ends_ns = time.monotonic_ns() + _OTHER_FAMILY_NS
 
 
 def _plain(
@@ -120,7 +100,7 @@ def _plain(
 
 
 async def _odd(
-    datagram: bytes, waiting: Questions, server: Server, at_ns: int
+    datagram: bytes, waiting: Questions, server: Server, at_ns: int, until_ns: int
 ) -> tuple[RdataType, Reply] | None:
     """Read what is no plain answer; None: it is no answer at all."""
     # Megabytes and a moment, for what many an agent never sees.
@@ -130,7 +110,10 @@ async def _odd(
     if kind is None:
         return None
     if message is None:
-        message, took_ns = await dns_answer.ask_by_tcp(server, waiting[kind].message)
+        try:
+            message, took_ns = await dns_answer.ask_by_tcp(server, waiting[kind].message, until_ns)
+        except OSError as error:
+            return kind, _unanswered(server, error)
         # Turning to TCP takes the agent a moment, the first time a long one: that is not counted.
         at_ns += took_ns
     return kind, dns_answer.read(message, kind, server, at_ns)
@@ -155,6 +138,9 @@ def is_final(reply: Reply | None) -> bool:
     return reply is not None and reply.problem in certain
 
 
-def _note(replies: Replies, types: Iterable[RdataType], problem: Code, detail: str) -> None:
-    for kind in types:
-        replies[kind] = Reply(time.monotonic_ns(), problem=problem, detail=detail)
+def _unanswered(server: Server, error: OSError) -> Reply:
+    """Word that a server did not answer."""
+    problem, words = Code.DNS_UNREACHABLE, f"{server[0]}: {error.strerror or error}"
+    if isinstance(error, TimeoutError):
+        problem, words = Code.DNS_TIMEOUT, f"{server[0]} did not answer in time"
+    return Reply(time.monotonic_ns(), problem=problem, detail=words)

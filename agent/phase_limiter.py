@@ -1,7 +1,7 @@
 """Tells when one of a transfer's phases takes longer than the monitor allows it.
 
-libcurl knows two limits, of all that comes before a connection is secured and of the whole; these
-are as exact as the loop's timers, which count milliseconds.
+libcurl knows two limits, of all that comes before a connection is secured and of the whole. A phase
+never ends before its limit, by the marks that the result will have; on an idle loop, within 2 ms.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from agent import timer
 from agent.phases import Marks, last_phase, phases
 from agent.result import Phases
 
@@ -51,8 +52,8 @@ class PhaseLimiter:
             self._enter("connect", 0)
 
     def connected(self) -> None:
-        """Take note that TCP is connected: libcurl's mark of it is set only with that of TLS."""
-        if self._is_tls:
+        """Take note that libcurl knows TCP to be connected; its mark is set with that of TLS."""
+        if self._is_tls and not self._connected_us:
             self._connected_us = self._now_us()
 
     def look(self) -> None:
@@ -76,10 +77,8 @@ class PhaseLimiter:
         self._phase = phase
         limit_us = getattr(self._limits, f"{phase}_us")
         if limit_us is not None:
-            # Whole milliseconds, rounded up: the loop rounds, and a phase must not end too early.
-            left_ms = max(0, -(-(entered_us + limit_us - self._now_us()) // 1000))
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(left_ms / 1000, self._on_time, phase, limit_us)
+            ends_ns = (self._began_us + entered_us + limit_us) * 1000
+            self._timer = timer.call_at(ends_ns, self._on_time, phase, limit_us)
 
     def _on_time(self, phase: str, limit_us: int) -> None:
         self.look()

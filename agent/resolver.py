@@ -9,16 +9,15 @@ Source: RFC 1035 (messages), RFC 6761 (localhost), RFC 8305 (a late AAAA is not 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import socket
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from itertools import chain
 from pathlib import Path
+from time import monotonic, monotonic_ns
 
 from dns.rdatatype import RdataType
 
@@ -109,14 +108,14 @@ class Resolver:
         families = self._asked() if only is None else (only,)
         candidates = (self._questions(each, families) for each in self._conf.candidates(name))
         first = next(candidates)
-        began_ns = time.monotonic_ns()
+        began_ns = monotonic_ns()
+        until_ns = began_ns + int(timeout_s * 1e9)
         try:
-            async with asyncio.timeout(timeout_s):
-                replies, last = await self._search(chain((first,), candidates))
+            replies, last = await self._search(chain((first,), candidates), until_ns)
         except TimeoutError:
             detail = f"no answer about {name} within {timeout_s:.3f} s"
             failure = Failure(Code.DNS_TIMEOUT, detail)
-            raise LookupFailed(failure, _us_since(began_ns, time.monotonic_ns())) from None
+            raise LookupFailed(failure, _us_since(began_ns, monotonic_ns())) from None
         # By the kernel's dates, also of what says no: reading it is not the name server's doing.
         answered_ns = max((reply.at_ns for reply in last.values()), default=began_ns)
         elapsed_us = _us_since(last.asked_ns or began_ns, answered_ns)
@@ -145,28 +144,34 @@ class Resolver:
             address for family in families for address in found if family_of(address) == family
         )
 
-    async def _search(self, candidates: Iterable[Questions]) -> tuple[Replies, Replies]:
+    async def _search(
+        self, candidates: Iterable[Questions], until_ns: int
+    ) -> tuple[Replies, Replies]:
         """Return the replies about the first candidate that has addresses, else about the first;
         and those that came last.
+
+        Raises: TimeoutError when it is ``until_ns`` before that is known.
         """
         first = replies = Replies()
         for questions in candidates:
-            replies = await self._look_up(questions, replies.asked_ns)
+            replies = await self._look_up(questions, replies.asked_ns, until_ns)
             if any(reply.addresses for reply in replies.values()):
                 return replies, replies
             first = first or replies
         return first, replies
 
-    async def _look_up(self, questions: Questions, asked_ns: int) -> Replies:
+    async def _look_up(self, questions: Questions, asked_ns: int, until_ns: int) -> Replies:
         replies = Replies(asked_ns)
-        timeout_s = self._timeout_s or self._conf.timeout_s
+        timeout_ns = int((self._timeout_s or self._conf.timeout_s) * 1e9)
         for _ in range(self._attempts or self._conf.attempts):
             for server in self._given or self._conf.servers:
-                await ask(server, questions, replies, timeout_s)
+                await ask(server, questions, replies, min(until_ns, monotonic_ns() + timeout_ns))
                 if any(reply.addresses for reply in replies.values()):
                     return replies
                 if all(is_final(replies.get(kind)) for kind in questions):
                     return replies
+                if monotonic_ns() >= until_ns:
+                    raise TimeoutError
         return replies
 
     def _questions(self, name: str, families: Sequence[socket.AddressFamily]) -> Questions:
@@ -182,10 +187,10 @@ class Resolver:
     def _asked(self) -> tuple[socket.AddressFamily, ...]:
         if self._families is not None:
             return self._families
-        if time.monotonic() > self._routed_until:
+        if monotonic() > self._routed_until:
             everything = tuple(_FAMILY_OF.values())
             self._routed = tuple(f for f in everything if has_route(f)) or everything
-            self._routed_until = time.monotonic() + _ROUTES_AGE_S
+            self._routed_until = monotonic() + _ROUTES_AGE_S
         return self._routed
 
 

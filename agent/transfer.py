@@ -357,12 +357,9 @@ class Handle:
 
     def on_ready(self, event: Event) -> None:
         """Time an event before libcurl acts on it; see agent.multi."""
-        was_established = self._timing.is_established
-        if not self._connections and not was_established:
+        if not self._connections and not self._timing.is_established:
             self._timing.begin_connected()
         self._timing.ready(event)
-        if self._limiter is not None and self._timing.is_established and not was_established:
-            self._limiter.connected()
 
     def on_acted(self, event: Event) -> None:
         """Time an event that libcurl has acted on, and see that nothing goes on for ever."""
@@ -370,6 +367,8 @@ class Handle:
         if self._is_traced and self._timing.is_secured:
             self._trace_it(False)
         if self._limiter is not None:
+            if self._timing.is_established:
+                self._limiter.connected()
             self._limiter.look()
         self._turns += 1
         if self._turns % _TURNS_UNASKED or not self._connections:

@@ -11,7 +11,6 @@ Source: RFC 792, RFC 4443; net/ipv4/ping.c: the kernel fills in identifier and c
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import secrets
@@ -30,9 +29,9 @@ from agent.schemes.turns import in_turn
 from agent.url import Target
 
 PINGS = 5
-_PAUSE_S = 0.1
+_PAUSE_NS = 100_000_000
 # What has not come back so long after the last was sent is lost.
-_GRACE_S = 2.0
+_GRACE_NS = 2_000_000_000
 
 _HEADER = struct.Struct("!BBHHH")
 _TOKEN_BYTES = 8
@@ -58,9 +57,9 @@ class Icmp:
         content: Content | None,
     ) -> Exchanged:
         began_ns = monotonic_ns()
-        for address, limit_s in in_turn(addresses, timeout_us):
+        for address, until_ns in in_turn(addresses, timeout_us):
             echoes = _Echoes(address.version)
-            failure, local_ip = await self._ping(address, echoes, limit_s)
+            failure, local_ip = await self._ping(address, echoes, until_ns)
             if echoes.rounds_us:
                 break
         rounds_us = list(echoes.rounds_us.values())
@@ -88,7 +87,7 @@ class Icmp:
         return exchange, failure, ""
 
     async def _ping(
-        self, address: Address, echoes: _Echoes, limit_s: float
+        self, address: Address, echoes: _Echoes, until_ns: int
     ) -> tuple[Failure | None, bytes]:
         """Return what made it impossible, if anything did, and the local address."""
         protocol, *_ = _V4 if address.version == 4 else _V6
@@ -96,7 +95,7 @@ class Icmp:
         try:
             with connected((str(address), 0), protocol=protocol, source=self._source) as sock:
                 local_ip = socket.inet_pton(sock.family, sock.getsockname()[0])
-                await echoes.exchange(sock, limit_s)
+                await echoes.exchange(sock, until_ns)
         except PermissionError as error:  # EACCES: of the socket itself
             return _forbidden(error), local_ip
         except OSError as error:
@@ -121,32 +120,24 @@ class _Echoes:
     def sent(self) -> int:
         return len(self._sent_ns)
 
-    async def exchange(self, sock: socket.socket, limit_s: float) -> None:
+    async def exchange(self, sock: socket.socket, until_ns: int) -> None:
         """Send all, and wait until all are back or must be taken for lost. Raises: OSError."""
-        until_ns = monotonic_ns() + int(limit_s * 1e9)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit_s):
-                for number in range(1, PINGS + 1):
-                    await self._ping(sock, number)
-        # What came in time counts, though it has not had its turn to be read.
-        self._take_all(sock, until_ns)
+        for number in range(1, PINGS + 1):
+            await self._ping(sock, number, until_ns)
+            if monotonic_ns() >= until_ns:
+                return
 
-    async def _ping(self, sock: socket.socket, number: int) -> None:
+    async def _ping(self, sock: socket.socket, number: int, until_ns: int) -> None:
         """Send one, and read replies until the next is due or, of the last, all are back."""
         header = _HEADER.pack(self._request, 0, 0, 0, number)
         self._sent_ns[number] = send(sock, header + self._token + _PADDING)
         is_last = number == PINGS
+        due_ns = min(until_ns, monotonic_ns() + (_GRACE_NS if is_last else _PAUSE_NS))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_GRACE_S if is_last else _PAUSE_S):
-                while not is_last or len(self.rounds_us) < self.sent:
-                    await readable(sock)
-                    self._take_all(sock)
-
-    def _take_all(self, sock: socket.socket, until_ns: int | None = None) -> None:
-        """Take what has come; ``until_ns``: by then."""
-        for datagram in datagrams(sock):
-            if until_ns is None or datagram.at_ns <= until_ns:
-                self._take(datagram)
+            while monotonic_ns() < due_ns and not (is_last and len(self.rounds_us) == PINGS):
+                await readable(sock, due_ns)
+                for datagram in datagrams(sock, until_ns):
+                    self._take(datagram)
 
     def _take(self, datagram: Datagram) -> None:
         data, at_ns, is_dated = datagram

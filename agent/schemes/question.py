@@ -9,10 +9,10 @@ Source: RFC 1035, RFC 6891 (EDNS), RFC 9715 (no fragments).
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from time import monotonic_ns
 
 import dns.exception
 import dns.flags
@@ -33,7 +33,7 @@ from agent.stopwatch import Stopwatch
 from agent.url import Target
 
 # A datagram may get lost; the one after it is asked the same, under the same number.
-_AGAIN_S = 2.0
+_AGAIN_NS = 2_000_000_000
 _PAYLOAD_BYTES = 1232
 
 _PROBLEMS = {
@@ -55,15 +55,14 @@ async def ask_in_turn(
     question = dns.message.make_query(target.name, target.type, use_edns=0, payload=_PAYLOAD_BYTES)
     watch: Stopwatch | None = None
     heard: _Heard | None = None
-    for address, limit_s in in_turn(addresses, timeout_us):
+    for address, until_ns in in_turn(addresses, timeout_us):
         local_ip = b""
         try:
             with connected((str(address), target.port), source=source) as sock:
                 local_ip = socket.inet_pton(sock.family, sock.getsockname()[0])
-                async with asyncio.timeout(limit_s):
-                    left_ns = send(sock, question.to_wire())
-                    watch = watch or Stopwatch("wait", left_ns)
-                    heard = await _answer(sock, question, (str(address), target.port))
+                left_ns = send(sock, question.to_wire())
+                watch = watch or Stopwatch("wait", left_ns)
+                heard = await _answer(sock, question, (str(address), target.port), until_ns)
             failure = _problem(heard.message, target)
             break
         except TimeoutError:
@@ -105,29 +104,42 @@ class _Heard:
 
 
 async def _answer(
-    sock: socket.socket, question: dns.message.QueryMessage, server: tuple[str, int]
+    sock: socket.socket,
+    question: dns.message.QueryMessage,
+    server: tuple[str, int],
+    until_ns: int,
 ) -> _Heard:
-    """Wait for the answer to what was sent, and ask again and elsewhere. Raises: OSError."""
+    """Wait for the answer to what was sent, and ask again and by TCP.
+
+    Raises: OSError; TimeoutError where it had not come by ``until_ns``.
+    """
     is_first = True
     while True:
         try:
-            async with asyncio.timeout(_AGAIN_S):
-                heard = await _receive(sock, question)
+            heard = await _receive(sock, question, until_ns)
         except TimeoutError:
+            if monotonic_ns() >= until_ns:
+                raise
             is_first = False
             send(sock, question.to_wire())
             continue
         if heard.message.flags & dns.flags.TC:
-            message, took_ns = await ask_by_tcp(server, question)
+            message, took_ns = await ask_by_tcp(server, question, until_ns)
             return _Heard(message, heard.at_ns + took_ns, is_at_once=False)
         return heard if is_first else replace(heard, is_at_once=False)
 
 
-async def _receive(sock: socket.socket, question: dns.message.QueryMessage) -> _Heard:
-    """Read until the answer is there; what is stray, forged or garbage is passed over."""
+async def _receive(
+    sock: socket.socket, question: dns.message.QueryMessage, until_ns: int
+) -> _Heard:
+    """Read until the answer is there; what is stray, forged or garbage is passed over.
+
+    Raises: TimeoutError where it is not, and it is time to ask again, or ``until_ns``.
+    """
+    again_ns = min(until_ns, monotonic_ns() + _AGAIN_NS)
     while True:
-        await readable(sock)
-        for datagram, at_ns, is_dated in datagrams(sock):
+        await readable(sock, again_ns)
+        for datagram, at_ns, is_dated in datagrams(sock, until_ns):
             try:
                 message = dns.message.from_wire(
                     datagram, ignore_trailing=True, raise_on_truncation=False

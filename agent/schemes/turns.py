@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from time import monotonic
+from time import monotonic_ns
 
 from agent.guard import Address
 
 
-def in_turn(addresses: Sequence[Address], timeout_us: int) -> Iterator[tuple[Address, float]]:
-    """Yield each address with the seconds it may take: its share of what is left by then."""
-    until = monotonic() + timeout_us / 1e6
+def in_turn(addresses: Sequence[Address], timeout_us: int) -> Iterator[tuple[Address, int]]:
+    """Yield each address with until when it may take, which is its share of what is left by then.
+
+    In nanoseconds of the monotonic clock.
+    """
+    until_ns = monotonic_ns() + timeout_us * 1000
     for number, address in enumerate(addresses):
-        yield address, max(0.0, until - monotonic()) / (len(addresses) - number)
+        now_ns = monotonic_ns()
+        yield address, now_ns + max(0, until_ns - now_ns) // (len(addresses) - number)

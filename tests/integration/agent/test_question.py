@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
+import time
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from pathlib import Path
 
+import dns.flags
+import dns.message
 import dns.rcode
 import pytest
 
@@ -118,3 +123,44 @@ async def test_every_address_of_a_name_server_is_asked_in_turn(tmp_path: Path) -
     assert exchange.answer == "a.example A 192.0.2.1"
     # The silent one had half of what was left.
     assert exchange.phases.wait_us >= 300_000
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+async def test_an_answer_that_came_in_time_counts_though_it_is_read_late(
+    prober: Prober, is_cut: bool
+) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    def serve(udp: socket.socket, tcp: socket.socket) -> None:
+        wire, peer = udp.recvfrom(1000)
+        answer = dns.message.make_response(dns.message.from_wire(wire))
+        if is_cut:
+            answer.flags |= dns.flags.TC
+            udp.sendto(answer.to_wire(), peer)
+            answer.flags &= ~dns.flags.TC
+            connection, _ = tcp.accept()
+            connection.recv(1000)
+        asked.set()
+        time.sleep(0.05)
+        if is_cut:
+            wire = answer.to_wire()
+            with connection:
+                connection.sendall(len(wire).to_bytes(2, "big") + wire)
+        else:
+            udp.sendto(answer.to_wire(), peer)
+        answered.set()
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as tcp,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+    ):
+        udp.bind(tcp.getsockname())
+        threading.Thread(target=serve, args=(udp, tcp)).start()
+        url = f"dns://127.0.0.1:{udp.getsockname()[1]}/a.example"
+        probing = asyncio.create_task(prober.probe(monitor(url, timeout_us=500_000)))
+        while not asked.is_set():
+            await asyncio.sleep(0.001)
+        answered.wait()  # blocking the loop is the point
+        time.sleep(0.6)  # noqa: ASYNC251
+        result = await probing
+    assert_failed(result, "dns_no_record", "wait")
