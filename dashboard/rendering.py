@@ -71,6 +71,7 @@ def _environment() -> jinja2.Environment:
         cause=cause,
         is_of_whole=is_of_whole,
         span=words.span,
+        every=words.every,
         lasted=words.lasted,
         common_name=words.common_name,
         instant=datetime.fromisoformat,

@@ -147,8 +147,11 @@ class Shown:
         if down:
             verb = "is" if down == 1 else "are"
             return f"{down} of {words.count(len(states), 'service')} {verb} down"
-        if any(state in ("slow", "missing") for state in states):
+        goes_on = any(incident.ended_at is None for incident in self.incidents)
+        if goes_on or any(state in ("slow", "missing") for state in states):
             return "Some services have a problem"
+        if "waiting" in states and "up" in states:
+            return "Everything that has results is up"
         return "Everything is up" if "up" in states else "No results yet"
 
 

@@ -92,6 +92,13 @@ def span(length: timedelta) -> str:
     return f"{seconds} s"
 
 
+def every(seconds: int) -> str:
+    """How often, by the largest unit that says it exactly: ``every minute``, ``every 90 s``."""
+    units = (("hour", "h", 3_600), ("minute", "min", 60), ("second", "s", 1))
+    unit, short, size = next(each for each in units if seconds % each[2] == 0)
+    return f"every {unit}" if seconds == size else f"every {seconds // size:,} {short}"
+
+
 def lasted(seconds: int) -> str:
     """How long something lasted, by its two largest units: ``40 s``, ``12 min``, ``3 h 5 min``."""
     if seconds < 60:

@@ -22,7 +22,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """What is watched. ``slow_us`` None: no limit; ``kind``: request or page."""
+    """What is watched. ``slow_us`` None: no limit; ``kind``: request or page.
+
+    ``method``: what HTTP asks with; other schemes have none.
+    """
 
     id: int
     name: str
@@ -32,6 +35,7 @@ class Monitor:
     slow_us: int | None
     created_at: datetime
     kind: str
+    method: str
     tags: list[str]
 
     @property

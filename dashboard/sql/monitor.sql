@@ -10,6 +10,7 @@ SELECT
     slow_us,
     created_at,
     kind,
+    method,
     tags
 FROM report.monitors
 WHERE id = %(monitor_id)s

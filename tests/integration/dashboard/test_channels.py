@@ -136,7 +136,7 @@ def test_what_cannot_be_is_told(
 
 def test_without_anybody_who_tells_it_says_so(visitor: Visitor) -> None:
     assert "starts <code>vantage-collector notify" in visitor.ask(PAGE).text
-    assert "Nobody tells anything here yet" in send(visitor, "add", address=TO).text
+    assert "Nothing is sent from here yet" in send(visitor, "add", address=TO).text
 
 
 def test_others_are_kept_out(

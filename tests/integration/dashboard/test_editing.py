@@ -124,7 +124,9 @@ def test_what_is_asked_and_expected_is_stored_and_shown_again(
     visitor: Visitor, centre: Centre, added: int
 ) -> None:
     path, form = f"/m/{added}/edit", {**USUAL, "name": "Shop"}
+    assert "GET https://new.example/" in visitor.ask(f"/m/{added}").text
     assert send(visitor, path, **form, **ASKED).status == 303
+    assert "PUT https://new.example/" in visitor.ask(f"/m/{added}").text
     headers = [{"name": "Accept", "value": "a/b"}, {"name": "X-Tenant", "value": "7"}]
     [(*request, assertions)] = centre.execute(STORED, id=added)
     assert request == ["PUT", headers, "one\ntwo", True, "2", True, 0]

@@ -89,6 +89,19 @@ def test_an_incident_is_on_the_page_the_badge_and_in_the_feed(stranger: Visitor,
     assert titles == ["Out", "Home page was down for 30 min", "Home page is down"]
 
 
+def test_what_is_up_again_while_an_incident_goes_on_is_not_everything(
+    stranger: Visitor, centre: Centre, out: int
+) -> None:
+    centre.execute("UPDATE vantage.verdicts SET state = 'up' WHERE monitor_id = %(id)s", id=out)
+    centre.execute("UPDATE vantage.status_pages SET slug = 'partly' WHERE slug = 'out'")
+    try:
+        text = stranger.ask("/status/partly").text
+        assert "Some services have a problem" in text
+        assert "Everything is up" not in text
+    finally:
+        centre.execute("UPDATE vantage.status_pages SET slug = 'out' WHERE slug = 'partly'")
+
+
 def test_maintenance_is_announced_without_its_reason(
     stranger: Visitor, visitor: Visitor, centre: Centre
 ) -> None:

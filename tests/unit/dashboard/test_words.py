@@ -30,6 +30,22 @@ def test_milliseconds_below_ten_seconds(micros: int | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1, "every second"),
+        (30, "every 30 s"),
+        (60, "every minute"),
+        (90, "every 90 s"),
+        (300, "every 5 min"),
+        (3_600, "every hour"),
+        (86_400, "every 24 h"),
+    ],
+)
+def test_how_often_is_said_exactly(seconds: int, text: str) -> None:
+    assert words.every(seconds) == text
+
+
+@pytest.mark.parametrize(
     ("part", "whole", "text"),
     [
         (7_149, 7_175, "99.63 %"),
