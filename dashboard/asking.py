@@ -7,6 +7,7 @@ from typing import Any
 
 from dashboard.errors import Unacceptable
 from dashboard.forms import Form
+from dashboard.number import whole
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 HTTP_VERSIONS = ("1.1", "2", "3")
@@ -26,7 +27,8 @@ def request_of(form: Form) -> dict[str, Any] | None:
         raise Unacceptable("There is no such method or IP version.")
     if http not in ("", *HTTP_VERSIONS):
         raise Unacceptable(f"“{http[:20]}” is no version of HTTP.")
-    if not (redirects.isascii() and redirects.isdigit() and int(redirects[:9]) <= 50):
+    max_redirects = whole(redirects, 50)
+    if max_redirects is None:
         raise Unacceptable(f"Redirects: 0 to 50 can be followed, not “{redirects[:20]}”.")
     return {
         "method": form.text("method"),
@@ -37,7 +39,7 @@ def request_of(form: Form) -> dict[str, Any] | None:
         "http_version": http or None,
         "is_insecure": bool(form["insecure"]),
         "is_uncompressed": bool(form["uncompressed"]),
-        "max_redirects": int(redirects),
+        "max_redirects": max_redirects,
     }
 
 

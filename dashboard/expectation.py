@@ -16,6 +16,7 @@ import re2
 from dashboard.asking import lines
 from dashboard.errors import Unacceptable
 from dashboard.forms import Form
+from dashboard.number import whole
 
 Assertion = Mapping[str, Any]
 
@@ -61,9 +62,10 @@ def _sizes(form: Form) -> Iterator[Assertion]:
     bounds = {}
     for name, field in (("min_bytes", "at_least"), ("max_bytes", "at_most")):
         if text := form.text(name):
-            if not (text.isascii() and text.isdigit() and len(text) <= 12):
+            number = whole(text, 10**12)
+            if number is None:
                 raise Unacceptable(f"“{text[:20]}” is no number of bytes.")
-            bounds[field] = int(text)
+            bounds[field] = number
     if bounds:
         yield {"kind": "size", **bounds}
 

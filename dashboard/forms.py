@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from dashboard import csrf, session
 from dashboard.db import Reader
 from dashboard.errors import NotSignedIn, Unacceptable
+from dashboard.number import IDENTITY_MAX, whole
 from dashboard.session import Visitor
 
 
@@ -35,8 +36,13 @@ class Form:
 
     def number(self, name: str) -> int:
         """A field that our own page filled in with an identity; 0, which is nobody's, otherwise."""
-        text = self[name]
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+        return whole(self[name], IDENTITY_MAX) or 0
+
+    def numbers(self, name: str) -> list[int]:
+        """Every value of a field that our own page filled in with identities; what is none is
+        left out."""
+        found = (whole(value, IDENTITY_MAX) for value in self.all(name))
+        return [number for number in found if number is not None]
 
 
 async def read(request: Request, subject: str) -> Form:

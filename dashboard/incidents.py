@@ -15,6 +15,7 @@ from dashboard import forms, words
 from dashboard.db import Reader
 from dashboard.errors import NotFound
 from dashboard.forms import Form, Submission
+from dashboard.number import IDENTITY_MAX, whole
 from dashboard.rendering import page
 from dashboard.rows.incident import Event, Evidence, Incident
 from dashboard.session import visit
@@ -22,7 +23,7 @@ from vantage.failure import cause
 
 PER_PAGE = 50
 OPEN_MAX = 500
-LARGEST = 2**63
+NEWEST = 2**63 - 1
 
 EVENTS = {
     "opened": "Opened",
@@ -60,13 +61,6 @@ class Listed:
     following: int | None = None
 
 
-def _number(request: Request, name: str, below: int) -> int | None:
-    """A query parameter that is an identity. None: it is not there, or is none."""
-    text = request.query_params.get(name, "")
-    is_number = text.isascii() and text.isdigit() and len(text) < 20
-    return int(text) if is_number and int(text) < below else None
-
-
 async def listed(
     reader: Reader, *, monitor_id: int | None = None, before: int | None = None
 ) -> Listed:
@@ -87,7 +81,7 @@ async def listed(
 async def find(reader: Reader, incident_id: int) -> Incident:
     """The account's incident. Raises: NotFound."""
     found = None
-    if incident_id < LARGEST:
+    if incident_id <= NEWEST:
         found = await reader.one(
             Incident,
             "incidents",
@@ -119,8 +113,8 @@ def _began(witness: Witness) -> tuple[datetime, str]:
 
 async def show_all(request: Request) -> Response:
     """Answer ``/incidents``; ``?monitor=``: of that one only."""
-    monitor_id = _number(request, "monitor", 2**31)
-    before = _number(request, "before", LARGEST)
+    monitor_id = whole(request.query_params.get("monitor", ""), IDENTITY_MAX)
+    before = whole(request.query_params.get("before", ""), NEWEST)
     async with visit(request) as (visitor, reader):
         found = await listed(reader, monitor_id=monitor_id, before=before)
     number = len(found.open)

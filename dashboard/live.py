@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from dashboard.background import keep_doing
 from dashboard.db import Database
 from dashboard.errors import BadRequest, DatabaseAway, NotSignedIn
+from dashboard.number import whole
 from dashboard.queries import statements
 from dashboard.rows.monitor import Own
 from dashboard.session import visit
@@ -153,9 +154,10 @@ async def stream(request: Request) -> Response:
     ``since``: when the page was made, Unix milliseconds; of what came meanwhile it hears at once.
     """
     hub: Hub = request.app.state.hub
-    since = request.query_params.get("since")
-    if since is not None and not (since.isascii() and since.isdigit() and len(since) < 16):
-        raise BadRequest(f"since={since} is no number of milliseconds.")
+    text = request.query_params.get("since")
+    since = None if text is None else whole(text, 10**15)
+    if text is not None and since is None:
+        raise BadRequest(f"since={text} is no number of milliseconds.")
 
     async def look() -> frozenset[int]:
         async with visit(request) as (_, reader):
@@ -170,7 +172,7 @@ async def stream(request: Request) -> Response:
             {"Retry-After": "30"},
         )
     return StreamingResponse(
-        events(hub, account_id, look, made_at=int(since) / 1000 if since else None),
+        events(hub, account_id, look, made_at=None if since is None else since / 1000),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

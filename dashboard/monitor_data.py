@@ -20,6 +20,7 @@ from dashboard.compression import Body
 from dashboard.errors import BadRequest, NotFound
 from dashboard.headers import CONTENT_SECURITY_POLICY
 from dashboard.looks import Looks
+from dashboard.number import whole
 from dashboard.queries import by_width
 from dashboard.rendering import fragment, zone_of
 from dashboard.rows.figures import BandRow, HeatRow, SeriesColumns, SeriesRow
@@ -132,6 +133,7 @@ def _points(request: Request) -> int | None:
     text = request.query_params.get("points", "")
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or not 10 <= int(text[:9]) <= MOST_POINTS:
+    points = whole(text, MOST_POINTS)
+    if points is None or points < 10:
         raise BadRequest(f"points must lie between 10 and {MOST_POINTS:,}, not “{text}”.")
-    return int(text)
+    return points

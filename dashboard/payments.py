@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dashboard.errors import DashboardError
+from dashboard.number import IDENTITY_MAX, whole
 
 if TYPE_CHECKING:
     import stripe
@@ -150,7 +151,7 @@ def subscription(found: dict[str, Any]) -> Subscription:
     whose = str((found.get("metadata") or {}).get("account_id", ""))
     ended = found.get("ended_at")
     return Subscription(
-        account_id=int(whose) if whose.isascii() and whose.isdigit() and len(whose) < 10 else 0,
+        account_id=whole(whose, IDENTITY_MAX) or 0,
         subscription_id=found["id"],
         customer_id=str(found["customer"]),
         price=item["price"]["id"],

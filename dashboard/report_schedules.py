@@ -117,7 +117,7 @@ def _columns(given: Submission) -> dict[str, Any]:
         "limit_us": wanted.limit_us,
         "share": wanted.share,
         "has_revisions": form["revisions"] == "yes",
-        "user_ids": [int(one) for one in form.all("member") if one.isdigit() and len(one) < 10],
+        "user_ids": form.numbers("member"),
     }
 
 

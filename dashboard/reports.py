@@ -20,6 +20,7 @@ from starlette.routing import Route
 from dashboard import spreadsheet, words
 from dashboard.db import Reader
 from dashboard.errors import BadRequest, NotFound
+from dashboard.number import IDENTITY_MAX, whole
 from dashboard.rendering import page
 from dashboard.rows.monitor import Monitor
 from dashboard.rows.report import Report
@@ -132,16 +133,18 @@ def parse(query: Mapping[str, str], chosen: list[str], now: datetime) -> Wanted:
     Raises: BadRequest.
     """
     period, first_day = _period(query, now)
-    if any(not one.isascii() or not one.isdigit() or len(one) > 9 for one in chosen):
+    monitor_ids = {whole(one, IDENTITY_MAX) for one in chosen}
+    if None in monitor_ids:
         raise BadRequest("Monitors are named by their numbers.")
     limit = query.get("limit", "").strip()
-    if limit and (not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= 600_000):
+    limit_ms = whole(limit, 600_000)
+    if limit and not limit_ms:
         raise BadRequest(f"“{limit[:40]}” is no limit: 1 to 600000 ms can be.")
     return Wanted(
         first_day,
-        tuple(sorted({int(one) for one in chosen})),
+        tuple(sorted(each for each in monitor_ids if each is not None)),
         _percent(query.get("objective") or "99.9"),
-        int(limit) if limit else None,
+        limit_ms,
         _percent(query.get("share") or "95"),
         period,
     )

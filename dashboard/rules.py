@@ -13,6 +13,7 @@ from starlette.routing import Route
 from dashboard import editing, forms, usual, words
 from dashboard.errors import Forbidden, Unacceptable
 from dashboard.forms import Form, Submission
+from dashboard.number import whole
 from dashboard.rendering import page, settings_page
 from dashboard.rows.incident import Rule
 from dashboard.rows.monitor import Monitor
@@ -75,9 +76,10 @@ def values(form: Form) -> dict[str, Any]:
 
 def _number(form: Form, name: str, what: str) -> int:
     text = form.text(name)
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
+    number = whole(text, 999_999_999)
+    if number is None:
         raise Unacceptable(f"{what} cannot be “{text[:20]}”: give a whole number.")
-    return int(text)
+    return number
 
 
 def _factor(form: Form) -> Decimal | None:
@@ -171,8 +173,8 @@ async def remove(given: Submission) -> str:
 async def depend(given: Submission) -> str:
     """Say what a monitor depends on."""
     monitor = await editing.find(given.reader, given.request.path_params["monitor_id"])
-    parents = [int(one) for one in given.form.all("monitor") if one.isdigit() and len(one) < 10]
-    await given.reader.run("set_dependencies", monitor_id=monitor.id, parents=parents[:1000])
+    parents = given.form.numbers("monitor")
+    await given.reader.run("set_dependencies", monitor_id=monitor.id, parents=parents)
     return f"/m/{monitor.id}"
 
 

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from dashboard.db import Database
 from dashboard.errors import NotFound
+from dashboard.number import IDENTITY_MAX, whole
 from dashboard.rendering import page
 from dashboard.settings import Settings
 
@@ -36,8 +37,7 @@ def _signature(secret: bytes, user_id: int) -> str:
 def _person(request: Request) -> int:
     """Whom the link names. Raises: NotFound where we did not make it."""
     settings: Settings = request.app.state.settings
-    text = request.query_params.get("person", "")
-    user_id = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    user_id = whole(request.query_params.get("person", ""), IDENTITY_MAX) or 0
     given = request.query_params.get("signature", "").encode()
     if not hmac.compare_digest(given, _signature(settings.secret, user_id).encode()):
         raise NotFound("This link is not whole. Copy all of it, or change it under Settings.")

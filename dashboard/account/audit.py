@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dashboard.errors import Forbidden
+from dashboard.number import whole
 from dashboard.rendering import settings_page
 from dashboard.rows.people import AuditEntry
 from dashboard.session import visit
@@ -18,8 +19,8 @@ NEWEST = 2**63 - 1
 
 async def show(request: Request) -> Response:
     """Answer ``/settings/audit``."""
-    text = request.query_params.get("before", "")
-    before = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else NEWEST
+    before = whole(request.query_params.get("before", ""), NEWEST)
+    before = NEWEST if before is None else before
     async with visit(request) as (visitor, reader):
         if not visitor.is_owner:
             raise Forbidden("Only owners of the account read the audit log.")

@@ -115,7 +115,7 @@ def _choices(given: Submission) -> dict[str, Any]:
         "quiet_from": clock(given, "quiet_from"),
         "quiet_to": clock(given, "quiet_to"),
         "time_zone": form["zone"] or given.visitor.time_zone or "UTC",
-        "monitor_ids": [int(one) for one in form.all("monitor") if one.isdigit()][:1000] or None,
+        "monitor_ids": form.numbers("monitor") or None,
     }
 
 

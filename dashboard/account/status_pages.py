@@ -47,7 +47,7 @@ async def save(given: Submission) -> str:
         "save_status_page",
         slug=given.form.text("slug"),
         title=given.form.text("title"),
-        monitor_ids=[int(one) for one in given.form.all("monitor") if one.isdigit()][:1000],
+        monitor_ids=given.form.numbers("monitor"),
     )
     return f"{PATH}?done=saved"
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import re
+from urllib.parse import quote
 
 import pytest
 
-from tests.integration.dashboard.conftest import Visitor
+from tests.integration.dashboard.conftest import Visitor, send
 from tests.support.report_centre import Centre
 
 
@@ -77,3 +78,17 @@ def test_a_page_asks_at_once_for_all_that_it_needs(visitor: Visitor, centre: Cen
     series = re.search(r'rel="preload" as="fetch" crossorigin href="([^"]+)"', text)
     assert series
     assert series[1].endswith("/series.json?range=1h&amp;loc=fra"), "what charts.js asks for"
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 30, "0" * 9 + "5", "-1", "one"])
+def test_what_is_no_identity_names_nobody(visitor: Visitor, number: str) -> None:
+    pages = {
+        "/settings/status-pages/save": {"slug": "odd", "title": "Odd", "monitor": number},
+        "/settings/notifications/add": {"address": "ann@acme.example", "monitor": number},
+        "/reports/mail/add": {"name": "Odd", "when": "week 1", "at": "06:00", "member": number},
+    }
+    for path, form in pages.items():
+        answer = send(visitor, path, path.rpartition("/")[0], **form)
+        assert answer.status in (303, 400), path
+    for path in ("/reports?limit=", "/m/1/series.json?points=", "/settings/audit?before="):
+        assert visitor.ask(path + quote(f"000000600{number}")).status in (200, 400, 404), path
