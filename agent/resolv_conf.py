@@ -22,13 +22,17 @@ _MAX_NDOTS = 15
 
 @dataclass(frozen=True, slots=True)
 class ResolvConf:
-    """Servers in the order they are asked; each waits ``timeout_s``, all in ``attempts`` rounds."""
+    """Servers in the order they are asked; each waits ``timeout_s``, all in ``attempts`` rounds.
+
+    ``rotates``: each lookup begins with the next of them.
+    """
 
     servers: tuple[Server, ...] = (("127.0.0.1", 53),)
     search: tuple[str, ...] = ()
     ndots: int = 1
     timeout_s: float = 5.0
     attempts: int = 2
+    rotates: bool = False
 
     def candidates(self, name: str) -> list[str]:
         """Names to try in turn: as given first if it has ``ndots`` dots, else last."""
@@ -45,6 +49,7 @@ def parse_resolv_conf(text: str) -> ResolvConf:
     servers: list[Server] = []
     search: tuple[str, ...] = ()
     options: dict[str, int] = {}
+    rotates = False
     for line in text.splitlines():
         keyword, *values = line.split("#")[0].split(";")[0].split() or [""]
         if keyword == "nameserver" and values and _is_address(values[0]):
@@ -53,12 +58,14 @@ def parse_resolv_conf(text: str) -> ResolvConf:
             search = tuple(value.rstrip(".") for value in values if value.rstrip("."))
         elif keyword == "options":
             options |= _numbers(values)
+            rotates = rotates or "rotate" in values
     return ResolvConf(
         servers=tuple(servers[:_MAX_SERVERS]) or ResolvConf().servers,
         search=search,
         ndots=min(options.get("ndots", 1), _MAX_NDOTS),
         timeout_s=float(min(max(options.get("timeout", 5), 1), _MAX_TIMEOUT_S)),
         attempts=min(max(options.get("attempts", 2), 1), _MAX_ATTEMPTS),
+        rotates=rotates,
     )
 
 

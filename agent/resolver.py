@@ -90,6 +90,7 @@ class Resolver:
         self._resolv_conf = _Watched(resolv_conf)
         self._hosts = _Watched(hosts)
         self._conf = ResolvConf()
+        self._turn = 0
         self._host_table: dict[str, tuple[Address, ...]] = {}
         self._routed: tuple[socket.AddressFamily, ...] = ()
         self._routed_until = 0.0
@@ -162,9 +163,10 @@ class Resolver:
 
     async def _look_up(self, questions: Questions, asked_ns: int, until_ns: int) -> Replies:
         replies = Replies(asked_ns)
+        servers = self._in_turn()
         timeout_ns = int((self._timeout_s or self._conf.timeout_s) * 1e9)
         for _ in range(self._attempts or self._conf.attempts):
-            for server in self._given or self._conf.servers:
+            for server in servers:
                 await ask(server, questions, replies, min(until_ns, monotonic_ns() + timeout_ns))
                 if any(reply.addresses for reply in replies.values()):
                     return replies
@@ -173,6 +175,12 @@ class Resolver:
                 if monotonic_ns() >= until_ns:
                     raise TimeoutError
         return replies
+
+    def _in_turn(self) -> tuple[Server, ...]:
+        servers = self._given or self._conf.servers
+        if self._conf.rotates:
+            self._turn = (self._turn + 1) % len(servers)
+        return servers[self._turn :] + servers[: self._turn]
 
     def _questions(self, name: str, families: Sequence[socket.AddressFamily]) -> Questions:
         """Word the queries about ``name``; none when it is too long with its search suffix."""

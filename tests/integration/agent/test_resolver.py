@@ -190,6 +190,19 @@ async def test_resolv_conf_says_where_and_how_to_search(tmp_path: Path) -> None:
         assert [name for _, name, _ in server.queries] == ["web.corp.example", "a.b.c"]
 
 
+async def test_resolv_conf_may_have_the_servers_take_turns(tmp_path: Path) -> None:
+    conf = tmp_path / "resolv.conf"
+    zones = {NAME: Zone({"A": ["192.0.2.1"]})}
+    async with serve_dns(zones) as one, serve_dns(zones) as two:
+        for options, asked in (("", (4, 0)), ("options rotate", (2, 2))):
+            conf.write_text(options)
+            asker = Resolver(servers=[one.at, two.at], families=[socket.AF_INET], resolv_conf=conf)
+            for _ in range(4):
+                await addresses(asker)
+            assert (len(one.queries), len(two.queries)) == asked
+            one.queries.clear()
+
+
 @pytest.mark.parametrize(
     ("rcode", "protocol", "server_s", "whole_s"),
     [

@@ -23,6 +23,7 @@ def test_everything_in_a_resolv_conf() -> None:
         ndots=2,
         timeout_s=3.0,
         attempts=4,
+        rotates=True,
     )
 
 
