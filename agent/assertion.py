@@ -277,6 +277,19 @@ def _check_http_version(assertion: Assertion) -> None:
         raise ValueError(f"{assertion.expected!r} is none of {', '.join(HTTP_VERSIONS)}.")
 
 
+def _check_size(assertion: Assertion) -> None:
+    least, most = assertion.at_least, assertion.at_most
+    if least is not None and most is not None and least > most:
+        raise ValueError(f"No body can have at least {least} and at most {most} bytes.")
+
+
+def _check_network(assertion: Assertion) -> None:
+    try:
+        ip_network(assertion.expected)
+    except ValueError as error:
+        raise ValueError(f"{error}; write it like 192.0.2.0/24 or 2001:db8::/32.") from error
+
+
 def _check_final_url(assertion: Assertion) -> None:
     if target_of(assertion.expected).scheme not in HTTP:
         raise ValueError(f"{assertion.expected!r} must begin with http:// or https://.")
@@ -289,7 +302,8 @@ _CHECKS: dict[str, Callable[[Assertion], object]] = {
     "json_equals": _check_json,
     "limit": _check_limit,
     "url": _check_final_url,
-    "network": lambda assertion: ip_network(assertion.expected),
+    "network": _check_network,
+    "size": _check_size,
     "http_version": _check_http_version,
 }
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from agent.duration import Duration
 from agent.errors import AgentError, FatalError, reason
 from agent.expectation import expectation_options
 from agent.home import Home, default_path
@@ -24,7 +25,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _EVERY_NETWORK = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 _DOWN = 1
-_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
 
 
@@ -86,24 +86,6 @@ class Size(click.ParamType[int]):
         if not digits.isdecimal() or unit not in _SHIFTS:
             self.fail(f"{text!r} is not a size; write it like 500M or 2G.", param, ctx)
         return int(digits) << _SHIFTS[unit]
-
-
-class Duration(click.ParamType[float]):
-    """Seconds, written with a unit: 90s, 30m, 12h, 7d."""
-
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        if isinstance(value, float):
-            return value
-        text = str(value)
-        if text == "0":
-            return 0.0
-        if not text[:-1].isdecimal() or text[-1] not in _UNITS_S:
-            self.fail(f"{text!r} is not a duration; write it like 30m, 12h or 7d.", param, ctx)
-        return float(int(text[:-1]) * _UNITS_S[text[-1]])
 
 
 class Program(click.Group):
@@ -316,10 +298,10 @@ def doctor(home: Path, collector: str | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.1, 60),
-    default=10,
+    type=Duration(0.1, 60),
+    default="10s",
     show_default=True,
-    help="Seconds for everything, redirects included.",
+    help="For everything, redirects included.",
 )
 @click.option(
     "--max-redirects",
@@ -328,7 +310,7 @@ def doctor(home: Path, collector: str | None, as_json: bool) -> None:
     show_default=True,
     help="Redirects to follow; 0 judges a redirect itself.",
 )
-@click.option("--slow", type=click.FloatRange(min=0), help="Seconds from which it is degraded.")
+@click.option("--slow", type=Duration(), help="Slower than this is degraded.  [default: never]")
 @click.option("--page", is_flag=True, help="Fetch style sheets, scripts, images and fonts as well.")
 @trust_ca_setting
 @expectation_options

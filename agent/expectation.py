@@ -7,22 +7,31 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
 
-from agent.result import Assertion, Request
+from agent.duration import seconds
+from agent.errors import reason
+from agent.result import METHODS, Assertion, Request
 
-_SECONDS = {"ms": 0.001, "": 1, "s": 1, "m": 60}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|)")
+_BYTES = click.IntRange(min=0)
+_FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 _HEADER = re.compile(r"\s*([^\s:~]+)\s*(?:([:~])\s*(.*?))?\s*", re.DOTALL)
 
 _OPTIONS = (
-    click.option("--method", help="[default: GET, or POST with a body]"),
+    click.option(
+        "--method",
+        type=click.Choice(METHODS, case_sensitive=False),
+        help="[default: GET, or POST with a body]",
+    ),
     click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Repeatable."),
-    click.option("--body", default="", help="Text to send."),
+    click.option("--body", help="Text to send.  [default: no body]"),
+    click.option("--body-file", type=_FILE, help="File to send."),
     click.option("--ip-version", type=click.Choice(["4", "6", "both"]), help="[default: any]"),
     click.option(
         "--http-version", type=click.Choice(["1.1", "2", "3"]), help="[default: negotiated]"
@@ -46,6 +55,8 @@ _OPTIONS = (
         metavar="PATH=VALUE",
         help="Such as '$.status=ok'; VALUE is JSON, or text. Repeatable.",
     ),
+    click.option("--min-bytes", type=_BYTES, help="Body, before decompression."),
+    click.option("--max-bytes", type=_BYTES, help="Body, before decompression."),
     click.option("--cert-days", metavar="DAYS[:down]", help="Left at least, else degraded."),
     click.option(
         "--limit",
@@ -54,7 +65,10 @@ _OPTIONS = (
         metavar="PHASE=DURATION[:down]",
         help="Slower is degraded, or down. Repeatable.",
     ),
+    click.option("--final-url", metavar="URL", help="Where redirects end."),
+    click.option("--network", metavar="CIDR", help="Where the server's address lies."),
     click.option("--max-loss", metavar="PERCENT[:down]", help="Of pings, else degraded."),
+    click.option("--expect-http-version", metavar="VERSION", help="1.0, 1.1, 2 or 3."),
 )
 
 
@@ -66,7 +80,8 @@ def expectation_options(command: Callable[..., Any]) -> Callable[..., Any]:
         *,
         method: str | None,
         headers: Sequence[str],
-        body: str,
+        body: str | None,
+        body_file: Path | None,
         ip_version: str | None,
         http_version: str | None,
         insecure: bool,
@@ -76,27 +91,37 @@ def expectation_options(command: Callable[..., Any]) -> Callable[..., Any]:
         contains: Sequence[str],
         matches: Sequence[str],
         json_paths: Sequence[str],
+        min_bytes: int | None,
+        max_bytes: int | None,
         cert_days: str | None,
         limits: Sequence[str],
+        final_url: str | None,
+        network: str | None,
         max_loss: str | None,
+        expect_http_version: str | None,
         **rest: Any,
     ) -> Any:
         try:
+            content = _content(body, body_file)
             request = Request(
-                method=(method or ("POST" if body else "GET")).upper(),
+                method=method or ("GET" if content is None else "POST"),
                 headers=tuple(map(_sent, headers)),
-                body=body.encode("utf-8", "surrogateescape"),
+                body=content or b"",
                 http_version=http_version or "",
                 is_insecure=insecure,
                 is_uncompressed=no_compression,
             )
             assertions = (
                 *_expected("status", status),
+                *_expected("http_version", expect_http_version),
                 *map(_header, headers_expected),
                 *_expected("body_contains", *contains),
                 *_expected("body_matches", *matches),
                 *map(_json, json_paths),
+                *_size(min_bytes, max_bytes),
                 *map(_certificate, filter(None, [cert_days])),
+                *_expected("url", final_url),
+                *_expected("network", network),
                 *map(_limit, limits),
                 *map(_loss, filter(None, [max_loss])),
             )
@@ -133,6 +158,18 @@ def _sent(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def _content(text: str | None, file: Path | None) -> bytes | None:
+    """Return what is to be sent; None: nothing."""
+    if text is not None and file is not None:
+        raise ValueError("Both --body and --body-file are given; give one of them.")
+    if file is None:
+        return None if text is None else text.encode("utf-8", "surrogateescape")
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise ValueError(f"The body cannot be read from {file}: {reason(error)}.") from error
+
+
 def _expected(kind: str, *texts: str | None) -> Iterator[Assertion]:
     return (Assertion(kind, expected=text) for text in texts if text is not None)
 
@@ -156,10 +193,20 @@ def _json(text: str) -> Assertion:
         raise ValueError(f"--json-path {text!r}: write it like '$.status=ok'.")
     path, value = match.groups()
     try:
-        json.loads(value)
-    except ValueError:
+        json.loads(value, parse_constant=_no_json)
+    except (ValueError, RecursionError):
         value = json.dumps(value)
     return Assertion("json_equals", path, value)
+
+
+def _no_json(word: str) -> None:
+    """Refuse NaN and Infinity, which only Python takes for JSON."""
+    raise ValueError(word)
+
+
+def _size(least: int | None, most: int | None) -> Iterator[Assertion]:
+    if least is not None or most is not None:
+        yield Assertion("size", at_least=least, at_most=most)
 
 
 def _certificate(text: str) -> Assertion:
@@ -172,10 +219,12 @@ def _certificate(text: str) -> Assertion:
 def _limit(text: str) -> Assertion:
     phase, _, rest = text.partition("=")
     duration, degrades = _severity(rest)
-    match = _DURATION.fullmatch(duration)
-    if match is None:
-        raise ValueError(f"--limit {text!r}: write it like total=800ms or wait=2s:down.")
-    most = round(float(match[1]) * _SECONDS[match[2]] * 1_000_000)
+    try:
+        most = round(seconds(duration) * 1_000_000)
+    except ValueError as error:
+        raise ValueError(
+            f"--limit {text!r}: write it like total=800ms or wait=2s:down. {error}"
+        ) from error
     return Assertion("limit", phase.strip(), at_most=most, degrades=degrades)
 
 

@@ -16,10 +16,9 @@ from typing import Any
 
 import pycurl
 
-from agent.result import Proxy, Request
+from agent.result import METHODS, Proxy, Request
 from agent.url import Target, target_of
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 HTTP_VERSIONS = ("1.1", "2", "3")
 # Below libcurl's threshold for "Expect: 100-continue", which would make two waits of one.
 MAX_BODY_BYTES = 64 * 1024

@@ -6,7 +6,6 @@ files, never as arguments; a file named - is standard input.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -17,12 +16,12 @@ from typing import Any
 
 import click
 
+from agent.duration import seconds
 from agent.errors import reason
 from agent.result import Phases, Proxy, Request
 
 _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
-_SECONDS = {"ms": 0.001, "": 1, "s": 1}
-_LIMIT = re.compile(r"(dns|connect|tls|send|wait|receive)=(\d+(?:\.\d+)?)(ms|s|)")
+_PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 
 _OPTIONS = (
     click.option(
@@ -149,10 +148,15 @@ def _proxy(url: str | None, text: str) -> Proxy | None:
 def _phases(texts: Sequence[str]) -> Phases:
     limits = {}
     for text in texts:
-        match = _LIMIT.fullmatch(text)
-        if match is None:
-            raise ValueError(f"--phase-timeout {text!r}: write it like wait=300ms or connect=2s.")
-        limits[f"{match[1]}_us"] = round(float(match[2]) * _SECONDS[match[3]] * 1_000_000)
+        phase, _, limit = text.partition("=")
+        if phase not in _PHASES:
+            raise ValueError(
+                f"--phase-timeout {text!r}: write it like wait=300ms, of {', '.join(_PHASES)}."
+            )
+        try:
+            limits[f"{phase}_us"] = round(seconds(limit) * 1_000_000)
+        except ValueError as error:
+            raise ValueError(f"--phase-timeout {text!r}: {error}") from error
     return Phases(**limits)
 
 

@@ -33,6 +33,9 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "monitors.md").read_text(encodi
 COMMANDS = re.findall(r"^vantage monitor add (.*)$", DOCUMENT, re.MULTILINE)
 NOT_ABOUT_MONITORS = {"--home", "--database", "--database-file", "--help"}
 ONLY_PROBE = {"--trust-ca", "--json", "--help"}
+ONLY_MONITORS = {
+    *("--name", "--account", "--location", "--interval", "--tag", "--paused", "--secret-key-file")
+}
 
 
 def options(command: click.Command) -> set[str]:
@@ -54,9 +57,10 @@ def test_every_example_is_true(command: str, monkeypatch: pytest.MonkeyPatch) ->
         check_url(made.params["target"])
 
 
-def test_a_single_probe_has_the_same_names() -> None:
-    probe = options(cli.main.commands["probe"]) - ONLY_PROBE
-    assert probe <= options(add)
+def test_a_single_probe_has_the_same_options_but_for_when_where_and_whose() -> None:
+    probe = options(cli.main.commands["probe"])
+    assert probe - options(add) == ONLY_PROBE - {"--help"}
+    assert options(add) - probe == ONLY_MONITORS | NOT_ABOUT_MONITORS - {"--help"}
 
 
 def test_agent_and_collector_know_the_same_kinds() -> None:
@@ -134,7 +138,7 @@ def test_what_makes_no_sense_is_refused_by_both(
 
 
 def test_agent_and_collector_draw_the_same_lines() -> None:
-    assert agent_request.METHODS == collector_request.METHODS
+    assert agent_result.METHODS == collector_request.METHODS
     assert agent_request.MAX_BODY_BYTES == collector_request.BODY_MAX
     assert agent_request._FRAMING == collector_request.FRAMING
     assert agent_request._NAME.pattern == collector_request.NAME.pattern

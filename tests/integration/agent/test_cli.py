@@ -340,7 +340,13 @@ async def test_a_spool_of_another_agent_is_refused(server: DeliveryServer, tmp_p
         (["run", "--trust-ca", "/nonexistent"], 2, "/nonexistent"),
         (["probe", "gopher://x/"], 2, "gopher"),
         (["probe", "not a url"], 2, "not a url"),
-        (["probe", "http://x/", "--method=BREW"], 2, "'BREW' is none of GET, HEAD"),
+        (["probe", "http://x/", "--method=BREW"], 2, "'BREW' is not one of 'get'"),
+        (["probe", "http://x/", "--body=a", "--body-file=b"], 2, "give one of them"),
+        (["probe", "http://x/", "--body-file=/nonexistent"], 2, "be read from /nonexistent: No"),
+        (["probe", "http://x/", "--timeout=2m"], 2, "2m is not within 0.1s and 60s."),
+        (["probe", "http://x/", "--phase-timeout=nap=1s"], 2, "of dns, connect"),
+        (["probe", "http://x/", "--min-bytes=2", "--max-bytes=1"], 2, "at least 2 and at most 1"),
+        (["probe", "http://x/", "--network=192.0.2.1/24"], 2, "write it like 192.0.2.0/24"),
         (["probe", "http://x/", "--header=A"], 2, "write 'Name: value'"),
         (["probe", "http://x/", "--status=2xx"], 2, "write them like 200-299,304"),
         (["probe", "http://x/", "--expect-header=:"], 2, "'Name ~ regex'"),
@@ -413,6 +419,14 @@ async def test_one_probe_is_held_against_what_is_expected(target: str) -> None:
     code, output, _ = await agent_beside("probe", target, "--json", "--json-path=$.a=1")
     assert code == 1
     assert json.loads(output)["failure"] == "assertion_json"
+    where = [f"--final-url={target}", "--network=127.0.0.0/8", "--expect-http-version=1.1"]
+    code, _, errors = await agent_beside("probe", target, *where, "--min-bytes=2", "--max-bytes=2")
+    assert (code, errors) == (0, "")
+    where = [f"--final-url={target}x", "--network=192.0.2.0/24", "--expect-http-version=2"]
+    code, output, _ = await agent_beside("probe", target, "--json", *where, "--min-bytes=3")
+    assert code == 1
+    for words in ("final URL", "address in 192.0.2.0/24", "HTTP version 2", "at least 3 bytes"):
+        assert words in json.loads(output)["detail"]
     code, output, _ = await agent_beside("probe", target, "--json", "--cert-days=3")
     assert code == 0
     assert json.loads(output)["outcome"] == "degraded"
