@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
 import shutil
 import socket
@@ -161,10 +162,9 @@ async def _compare_clocks(channel: grpc.aio.Channel) -> Reading:
 
 def _clock(reading: Reading) -> Finding:
     side = "ahead of" if reading.offset_us > 0 else "behind"
-    told = (
-        f"{abs(reading.offset_us) / 1000:,.1f} ms {side}"
-        f" the collector's, give or take {reading.uncertainty_us / 1000:,.1f} ms."
-    )
+    off_ms = abs(reading.offset_us) / 1000
+    far = f"{off_ms:,.1f} ms" if off_ms < 1000 else f"{off_ms / 1000:,.1f} s"
+    told = f"{far} {side} the collector's, give or take {reading.uncertainty_us / 1000:,.1f} ms."
     if abs(reading.offset_us) - reading.uncertainty_us > CLOCK_BOUND_US:
         remedy = "Set it by NTP: apt-get install systemd-timesyncd, or chrony."
         return Finding("clock", Status.PROBLEM, told, remedy)
@@ -202,6 +202,8 @@ def _disk(home: Path) -> Finding:
     except OSError as error:
         told = f"Cannot write to {place}: {error.strerror}."
         remedy = "Run as the agent's user, make it writable, or give another --home."
+        if error.errno == errno.ENOSPC:
+            remedy = "Free some, or give another --home."
         return Finding("disk", Status.PROBLEM, told, remedy)
     told = f"{free_bytes / 2**30:,.1f} GiB free in {place}; made durable in {sync_s * 1000:.0f} ms."
     if free_bytes < SPACE_BYTES:

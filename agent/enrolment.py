@@ -233,7 +233,7 @@ def _request(key_pem: bytes) -> bytes:
 
     try:
         key = serialization.load_pem_private_key(key_pem, password=None)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # TypeError: it has a password
         raise FatalError(f"The agent's key cannot be read ({error}). Join again.") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise FatalError("The agent's key is not an elliptic curve key. Join again.")

@@ -30,6 +30,9 @@ GATHER_S = 0.1
 # SILENT_S is taken to be dead, which the statement `leave_pools` says too.
 LOOK_FOR_SILENT_EVERY_S = 1.0
 SILENT_S = 10.0
+# For how long a connection must be over before less silence will do: an agent that renews its
+# certificate, or goes to another collector, is back within that.
+LOST_S = 2.0
 RETRY_S = 1.0
 LOOK_FOR_STRANGE_EVERY_S = 1.0
 
@@ -192,9 +195,9 @@ class Assignments:
                 await asyncio.sleep(LOOK_FOR_SILENT_EVERY_S)
 
     def lost(self) -> list[UUID]:
-        earliest = time.monotonic() - SILENT_S
-        self.lost_at = {key: at for key, at in self.lost_at.items() if at > earliest}
-        return list(self.lost_at)
+        now = time.monotonic()
+        self.lost_at = {key: at for key, at in self.lost_at.items() if at > now - SILENT_S}
+        return [key for key, at in self.lost_at.items() if at < now - LOST_S]
 
     async def look(self) -> None:
         async with await db.connect(self.url) as connection:

@@ -15,6 +15,7 @@ from pathlib import Path
 from uuid import UUID
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -135,8 +136,10 @@ def load(key_file: Path, certificate_file: Path) -> Authority:
     try:
         key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
         certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         reason = error.strerror if isinstance(error, OSError) else error
+        if isinstance(error, TypeError):
+            reason = "the key has a password"
         raise CollectorError(
             f"The certificate authority in {key_file.parent} cannot be used: {reason}. Put its "
             f"{key_file.name} and {certificate_file.name} back, or name another directory with "

@@ -261,7 +261,7 @@ def rotate(authority: Path) -> None:
 @authority_option
 @speaks_plainly
 def retire(authority: Path) -> None:
-    """Forget the old authority, when no certificate of its can be alive."""
+    """Forget the old authority, when no certificate of it can be alive."""
     from collector import authorities
 
     authorities.retire(authority)

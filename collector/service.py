@@ -120,7 +120,8 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
         if row is None:
             raise StreamError(
                 grpc.StatusCode.PERMISSION_DENIED,
-                "This database does not know the agent. Enrol it again: vantage-agent join",
+                "This database does not know the agent. Enrol it anew: "
+                "vantage-agent join --replace",
             )
         if row["revoked_at"] is not None:
             raise revoked()

@@ -53,7 +53,8 @@ def revoked() -> StreamError:
     """Return the end of a stream whose agent was shut out."""
     return StreamError(
         grpc.StatusCode.PERMISSION_DENIED,
-        "This agent was revoked. To use the machine again, enrol it anew: vantage-agent join",
+        "This agent was revoked. To use the machine again, enrol it anew: "
+        "vantage-agent join --replace",
     )
 
 

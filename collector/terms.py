@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from collector.applicable import settings_of
@@ -114,8 +115,12 @@ def check_certificates(terms: Terms, secrets: Secrets) -> None:
     certificate = certificate_of(terms.client_certificate, "--client-cert")
     try:
         key = serialization.load_pem_private_key(secrets.client_key.encode(), password=None)
-    except (ValueError, TypeError) as error:
-        raise CollectorError("--client-key holds no PEM key without a password.") from error
+    except TypeError as error:
+        raise CollectorError(
+            "--client-key holds a key with a password. Take it off first: openssl pkey -in KEY"
+        ) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CollectorError("--client-key holds no private key in PEM.") from error
     if key.public_key() != certificate.public_key():
         raise CollectorError("--client-key is not the key of --client-cert.")
 

@@ -237,6 +237,7 @@ def serve(
     log.configure(log_level)
     try:
         _check_tls(tls_cert, tls_key)
+        _check_registration(registration, smtp or oidc_issuer)
         settings = Settings(
             database=database,
             secret=_secret(secret_file),
@@ -294,6 +295,15 @@ def _trusted_proxy(given: str) -> str:
                 "addresses separated by commas, such as 127.0.0.1,10.0.0.0/8."
             ) from error
     return given
+
+
+def _check_registration(registration: str, way_in: str) -> None:
+    """Where anybody may register, somebody has to say that they are who they say they are."""
+    if registration == "open" and not way_in:
+        raise DashboardError(
+            "--registration open needs a mail server, which sends a link to whoever registers, or "
+            "an identity provider: name one with --smtp or --oidc-issuer."
+        )
 
 
 def _public_url(given: str, *, needed: bool) -> str:

@@ -10,6 +10,7 @@ from psycopg.rows import DictRow
 
 from collector import db, tokens
 from collector.errors import CollectorError
+from collector.operator.known import must_be_agent
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
 from collector.options import Address
@@ -35,13 +36,13 @@ def agent() -> None:
 
 
 @agent.command("token")
-@click.option("--location", help="Where the agent will be.")
+@click.option("--location", help="Where the new agent will be.")
 @click.option(
     "--agent",
     "agent_id",
     type=click.UUID,
-    help="Instead of a location: the agent that this machine is already, to stay it with a new "
-    "certificate, its results included.",
+    help="Instead of --location: the agent that the machine is already, and stays with a new "
+    "certificate.",
 )
 @click.option(
     "--collector",
@@ -101,6 +102,8 @@ def clock(row: DictRow) -> str | None:
 def events(agent_id: UUID | None, last: int, as_json: bool, url: str) -> None:
     """List what happened to agents, the latest first."""
     with db.session(url) as connection:
+        if agent_id is not None:
+            must_be_agent(connection, agent_id)
         rows = connection.execute(
             db.queries("operator")["agent_events"], {"agent_id": agent_id, "last": last}
         ).fetchall()
@@ -113,11 +116,10 @@ def events(agent_id: UUID | None, last: int, as_json: bool, url: str) -> None:
 def revoke(agent_id: UUID, url: str) -> None:
     """Shut an agent out, at once and for ever."""
     with db.session(url) as connection:
+        must_be_agent(connection, agent_id)
         row = connection.execute(
             db.queries("operator")["revoke_agent"], {"id": agent_id}
         ).fetchone()
     if row is None:
-        raise CollectorError(
-            f"There is no agent {agent_id} that could be revoked. See: vantage agent list"
-        )
+        raise CollectorError(f"Agent {agent_id} was revoked already.")
     click.echo(f"Revoked {row['name']}.")

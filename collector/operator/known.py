@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from collector import db
 from collector.errors import CollectorError
@@ -28,3 +29,9 @@ def must_be_monitors(
     for each in wanted:
         if each not in known:
             raise no_monitor(each)
+
+
+def must_be_agent(connection: db.Connection, agent_id: UUID) -> None:
+    """See that this is, or was, an agent. Raises: CollectorError."""
+    if connection.execute(db.queries("operator")["known_agent"], {"id": agent_id}).rowcount == 0:
+        raise CollectorError(f"There is no agent {agent_id}. See: vantage agent list")

@@ -81,8 +81,12 @@ def add_location(
         raise CollectorError(f"There is a location {name!r} already.") from error
     except psycopg.errors.CheckViolation as error:
         raise CollectorError(
-            f"Location {name!r} cannot be added: a name is 1 to 32 lower-case "
-            "letters, digits and dashes, and a country two letters."
+            {
+                "locations_name_check": f"{name!r} is no name of a location: 1 to 32 lower-case "
+                "letters, digits and dashes, such as nyc1.",
+                "locations_country_check": f"{country!r} is no country: write the two letters of "
+                "ISO 3166-1, such as DE.",
+            }.get(error.diag.constraint_name or "", db.first_line(error))
         ) from error
 
 

@@ -28,7 +28,7 @@ def plan() -> None:
 @click.argument("name")
 @click.option("--title", help="As shown to people.  [default: NAME, with a capital]")
 @click.option("--monitors", type=click.IntRange(0), help="How many.  [default: any]")
-@click.option("--interval", type=Duration(), help="Shortest one.  [default: 1s]")
+@click.option("--interval", type=Duration(), help="The shortest of a monitor.  [default: 1s]")
 @click.option("--locations", type=click.IntRange(1), help="For each monitor.  [default: all]")
 @click.option("--members", type=click.IntRange(1), help="Invited ones included.  [default: any]")
 @click.option("--results-days", type=click.IntRange(1, 36_500), help="How long results are kept.")
@@ -61,9 +61,14 @@ def set_(
             connection.execute(db.queries("plans")["set"], values)
         except psycopg.errors.CheckViolation as error:
             raise CollectorError(
-                f"Plan {name!r} cannot be made: its name has up to 32 lower-case letters, "
-                "digits and hyphens, its shortest interval is 1s to 24h, --stripe-price begins "
-                "with price_."
+                {
+                    "plans_name_check": f"{name!r} is no name of a plan: 1 to 32 lower-case "
+                    "letters, digits and dashes, such as small.",
+                    "plans_min_interval_s_check": f"--interval {values['interval_s']}s: the "
+                    "shortest interval of a plan is 1s to 24h.",
+                    "plans_stripe_price_check": f"--stripe-price {stripe_price!r} is no price: "
+                    "Stripe's begin with price_.",
+                }.get(error.diag.constraint_name or "", db.first_line(error))
             ) from error
         except psycopg.errors.UniqueViolation as error:
             raise CollectorError(

@@ -99,8 +99,8 @@ def rotate(keyring: Keyring, url: str) -> None:
                 {"id": row["id"], "key_id": key_id, "sealed": sealed},
             )
     click.echo(
-        f"{len(rows)} secrets of monitors and {len(channels)} channels' addresses are sealed with"
-        " the newest key."
+        f"Sealed with the newest key: secrets of monitors, {len(rows)}; addresses of channels, "
+        f"{len(channels)}."
     )
 
 

@@ -157,7 +157,7 @@ WITH back AS (
 SELECT vantage.join_pool(%(agent_id)s)
 
 -- leave_pools --
--- Five heartbeats that did not come; one, where the connection is known to have ended.
+-- Five heartbeats that did not come; one, where the connection ended a moment ago.
 WITH gone AS (
     UPDATE vantage.agents
     SET takes_until = now()

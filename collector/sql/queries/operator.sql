@@ -171,6 +171,11 @@ ORDER BY
     agents.location,
     agents.enrolled_at
 
+-- known_agent --
+SELECT
+FROM vantage.agents
+WHERE id = %(id)s
+
 -- revoke_agent --
 UPDATE vantage.agents
 SET revoked_at = now()

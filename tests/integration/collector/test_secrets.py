@@ -162,7 +162,7 @@ def test_keys_rotate_while_secrets_stay(vantage: Vantage) -> None:
     before = [vantage.sent(each).request for each in (one, two)]
     assert vantage("secrets", "new-key").exit_code == 0
     assert "in use" in vantage("secrets", "prune").output
-    assert "2 secrets of monitors" in vantage("secrets", "rotate").output
+    assert "monitors, 2; addresses of channels, 0." in vantage("secrets", "rotate").output
     assert "Taken out" in vantage("secrets", "prune").output
     assert len(vantage.keyring.file.read_text().split()) == 1
     assert [vantage.sent(each).request for each in (one, two)] == before
@@ -298,10 +298,14 @@ def test_an_edit_keeps_secrets_and_takes_them_nowhere_else(vantage: Vantage) -> 
 
 def test_what_cannot_be_is_refused_and_nothing_told(vantage: Vantage) -> None:
     me = TestAuthority(vantage.folder).issue("me.example")
-    other_key = ec.generate_private_key(ec.SECP256R1()).private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+    other_key, locked_key = (
+        ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+        .decode()
+        for encryption in (
+            serialization.NoEncryption(),
+            serialization.BestAvailableEncryption(b"a-password"),
+        )
     )
     hidden = vantage.file("hidden", "hidden-secret")
     nonsense = vantage.file("nonsense", "nonsense")
@@ -314,14 +318,22 @@ def test_what_cannot_be_is_refused_and_nothing_told(vantage: Vantage) -> None:
         (URL, [f"--secret-header=Host={vantage.file('lines', 'a' + chr(10) + 'b')}"], "be sent"),
         (URL, [f"--client-cert={me.certificate}"], "go together"),
         (URL, [f"--client-cert={nonsense}", f"--client-key={me.key}"], "no PEM certificate"),
-        (URL, [f"--client-cert={me.certificate}", f"--client-key={hidden}"], "no PEM key"),
+        (URL, [f"--client-cert={me.certificate}", f"--client-key={hidden}"], "no private key"),
         (
             URL,
             [
                 f"--client-cert={me.certificate}",
-                f"--client-key={vantage.file('k', other_key.decode())}",
+                f"--client-key={vantage.file('k', other_key)}",
             ],
             "is not the key",
+        ),
+        (
+            URL,
+            [
+                f"--client-cert={me.certificate}",
+                f"--client-key={vantage.file('locked', locked_key)}",
+            ],
+            "a key with a password",
         ),
         (URL, [f"--ca-file={nonsense}"], "no PEM certificate"),
         (URL, ["--proxy=http://me:hidden@proxy.example:1"], "--proxy-auth-file"),

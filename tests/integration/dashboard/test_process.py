@@ -52,6 +52,14 @@ def test_a_trusted_proxy_is_an_address(tmp_path: Path) -> None:
     assert "--trusted-proxy names 'proxy.example', which is no address or network" in done.stderr
 
 
+def test_open_registration_needs_mail_or_an_identity_provider(tmp_path: Path) -> None:
+    options = ("--database=postgresql://", f"--secret-file={tmp_path / 'secret'}")
+    done = serve(*options, "--registration=open")
+    assert done.returncode == 1
+    assert "name one with --smtp or --oidc-issuer" in done.stderr
+    assert not (tmp_path / "secret").exists()
+
+
 def test_an_unreachable_database_gets_a_sentence(tmp_path: Path) -> None:
     url = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
     done = serve(f"--database={url}", f"--secret-file={tmp_path / 'secret'}")

@@ -137,7 +137,9 @@ def test_a_licence_ends_in_two_steps(installation: Installation) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["plan", "set", "Not A Name"], "lower-case letters"),
+        (["plan", "set", "Not A Name"], "'Not A Name' is no name of a plan"),
+        (["plan", "set", "big", "--interval=25h"], "--interval 90000s: the shortest interval"),
+        (["plan", "set", "big", "--stripe-price=9"], "--stripe-price '9' is no price"),
         (["account", "plan", "golden"], "no plan 'golden'. Plans: small, unlimited."),
         (["account", "plan", "--until=2030-01-01", "--for-ever"], "--until or --for-ever"),
     ],

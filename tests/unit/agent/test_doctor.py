@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,20 @@ def test_a_clock_that_is_off_for_certain_is_a_problem(
     assert found.status is status
     assert ("behind" if offset_us < 0 else "ahead") in found.found
     assert bool(found.remedy) is (status is not Status.OK)
+
+
+def test_an_hour_is_told_in_seconds() -> None:
+    assert doctor._clock(Reading(3_600_000_000, 1_000)).found.startswith("3,600.0 s ahead")
+
+
+def test_a_full_disk_is_told_from_one_that_is_not_the_agents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fdatasync", full)
+    assert doctor._disk(tmp_path).remedy == "Free some, or give another --home."
 
 
 def test_a_home_that_cannot_be_written_to_is_a_problem(tmp_path: Path) -> None:

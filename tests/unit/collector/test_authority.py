@@ -34,6 +34,18 @@ def test_half_an_authority_is_refused_not_replaced(tmp_path: Path) -> None:
         authority.load_or_create(tmp_path)
 
 
+def test_a_key_with_a_password_is_said_to_have_one(tmp_path: Path) -> None:
+    made = authority.load_or_create(tmp_path)
+    locked = made.key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"a-password"),
+    )
+    (tmp_path / "authority.key").write_bytes(locked)
+    with pytest.raises(CollectorError, match="the key has a password"):
+        authority.load_or_create(tmp_path)
+
+
 def test_a_key_of_another_authority_is_refused(tmp_path: Path) -> None:
     authority.load_or_create(tmp_path / "a")
     authority.load_or_create(tmp_path / "b")
