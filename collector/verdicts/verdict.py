@@ -120,6 +120,48 @@ class Verdict:
     slower: tuple[str, ...] = ()
 
 
+class Tally:
+    """What the locations say that have a vote.
+
+    By what they count as: ``voting``, all of them; ``below``, those that are down or degraded;
+    ``since_us``, since when those fail that do. By their names: ``failing``, ``slow``, and
+    ``slower``, from which it is slower than usual, with what each counts as.
+    """
+
+    __slots__ = ("below", "failing", "since_us", "slow", "slower", "voting")
+
+    def __init__(self) -> None:
+        self.voting: set[str] = set()
+        self.below: set[str] = set()
+        self.since_us: dict[str, int] = {}
+        self.failing: list[str] = []
+        self.slow: list[str] = []
+        self.slower: dict[str, str] = {}
+
+    def add(self, name: str, key: str, standing: Standing, consecutive: int) -> None:
+        """Count a location's vote; ``consecutive``: so many in a row must be down or degraded."""
+        self.voting.add(key)
+        if standing.failed >= consecutive:
+            self.failing.append(name)
+            self.below.add(key)
+            since_us = standing.failing_since_us
+            assert since_us is not None  # noqa: S101 - it has failed
+            self.since_us[key] = min(since_us, self.since_us.get(key, since_us))
+        elif standing.below >= consecutive:
+            self.slow.append(name)
+            self.below.add(key)
+
+    def state(self, needed: int) -> State:
+        """What they agree on, where so many must; they can tell nothing if all of them fail."""
+        if not self.voting:
+            return "unknown"
+        if len(self.since_us) >= needed:
+            return "down"
+        if len(self.below) >= needed or self.slower:
+            return "degraded"
+        return "unknown" if self.since_us.keys() == self.voting else "up"
+
+
 def decide(
     rule: Rule,
     assigned: Collection[Place],
@@ -136,54 +178,29 @@ def decide(
     trouble themselves, have none. ``slower``: locations from which it is slower than usual. What
     failed for longer than ``together_us`` before enough did is no beginning of their outage.
     """
-    voting: set[str] = set()
-    failing: list[str] = []
-    slow: list[str] = []
-    below_keys: set[str] = set()
-    slower_keys: dict[str, str] = {}
-    since_us: dict[str, int] = {}  # of each key that fails
-    for place in assigned:
-        standing = standings.get(place.name)
-        if standing is None or standing.slot_at_us <= fresh_after_us or place.name in unheard:
+    tally = Tally()
+    keys = {place.name: place.key(rule.distinct_by) for place in assigned}
+    for name, key in keys.items():
+        standing = standings.get(name)
+        if standing is None or standing.slot_at_us <= fresh_after_us or name in unheard:
             continue
-        key = place.key(rule.distinct_by)
-        voting.add(key)
-        if place.name in slower:
-            slower_keys[place.name] = key
-        if standing.failed >= rule.consecutive:
-            failing.append(place.name)
-            below_keys.add(key)
-            assert standing.failing_since_us is not None  # noqa: S101 - it has failed
-            since_us[key] = min(
-                standing.failing_since_us, since_us.get(key, standing.failing_since_us)
-            )
-        elif standing.below >= rule.consecutive:
-            slow.append(place.name)
-            below_keys.add(key)
-    keys = len({place.key(rule.distinct_by) for place in assigned})
-    needed = rule.needed(assigned=keys, voting=len(voting))
-    if len(set(slower_keys.values())) < rule.slower_needed(assigned=keys):
-        slower_keys.clear()
-    state: State
-    if not voting:
-        state = "unknown"
-    elif len(since_us) >= needed:
-        state = "down"
-    elif len(below_keys) >= needed or slower_keys:
-        state = "degraded"
-    elif since_us.keys() == voting:
-        state = "unknown"
-    else:
-        state = "up"
-    begins = sorted(since_us.values())
+        tally.add(name, key, standing, rule.consecutive)
+        if name in slower:
+            tally.slower[name] = key
+    number = len(set(keys.values()))
+    if len(set(tally.slower.values())) < rule.slower_needed(assigned=number):
+        tally.slower.clear()
+    needed = rule.needed(assigned=number, voting=len(tally.voting))
+    state = tally.state(needed)
+    begins = sorted(tally.since_us.values())
     if state == "down":
         begins = [each for each in begins if each >= begins[needed - 1] - together_us]
     return Verdict(
         state,
-        len(voting),
+        len(tally.voting),
         needed,
-        tuple(sorted(failing)),
-        tuple(sorted(slow)),
+        tuple(sorted(tally.failing)),
+        tuple(sorted(tally.slow)),
         min(begins, default=None),
-        tuple(sorted(slower_keys)),
+        tuple(sorted(tally.slower)),
     )
