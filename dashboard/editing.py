@@ -13,11 +13,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from dashboard import asking, expectation, forms, secret, terms, words
-from dashboard.account.joining import Joined as Added
 from dashboard.db import Reader
 from dashboard.errors import Forbidden, NotFound, Unacceptable
 from dashboard.forms import Form, Submission
 from dashboard.rendering import page
+from dashboard.rows.answer import Added
 from dashboard.rows.location import Place
 from dashboard.rows.monitor import Asked
 from dashboard.sealing import SealingKey

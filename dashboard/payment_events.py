@@ -16,8 +16,8 @@ from starlette.routing import Route
 from dashboard.db import Database
 from dashboard.errors import NotFound
 from dashboard.payments import KINDS, NotFromStripe, StripeAway
+from dashboard.rows.answer import Answer
 from dashboard.settings import Settings
-from dashboard.signing import Answer
 
 LOG = structlog.get_logger()
 

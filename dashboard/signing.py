@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import structlog
@@ -14,18 +13,12 @@ from dashboard.browser import kind_of_browser
 from dashboard.db import Database, Reader
 from dashboard.errors import TooMany
 from dashboard.rendering import page
+from dashboard.rows.answer import Answer
 from dashboard.settings import Settings
 
 LOG = structlog.get_logger()
 FORM = "sign-in"
 LONGEST_PASSWORD = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Whether a function of schema ``report`` did what it was asked for."""
-
-    is_done: bool
 
 
 async def form(request: Request) -> Response:

@@ -23,8 +23,8 @@ from dashboard.forms import Form
 from dashboard.mail import Mailer
 from dashboard.passwords import Passwords
 from dashboard.rendering import page
+from dashboard.rows.answer import Answer
 from dashboard.settings import Settings
-from dashboard.signing import Answer
 
 LIFETIMES = {
     "register": timedelta(hours=24),

@@ -22,9 +22,9 @@ from dashboard.db import Database, Reader
 from dashboard.errors import Forbidden, Unacceptable
 from dashboard.forms import Submission
 from dashboard.rendering import settings_page
+from dashboard.rows.answer import Answer
 from dashboard.rows.people import PasswordHash
 from dashboard.session import visit
-from dashboard.signing import Answer
 
 LOG = structlog.get_logger()
 PATH = "/settings/data"

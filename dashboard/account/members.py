@@ -15,10 +15,10 @@ from dashboard.errors import NotFound
 from dashboard.forms import Submission
 from dashboard.mail import Mailer
 from dashboard.rendering import settings_page
+from dashboard.rows.answer import Answer
 from dashboard.rows.people import Invitation, Member
 from dashboard.session import visit
 from dashboard.settings import Settings
-from dashboard.signing import Answer
 
 PATH = "/settings/members"
 ROLES = {

@@ -21,9 +21,9 @@ from dashboard.forms import Submission
 from dashboard.mail import Mailer
 from dashboard.passwords import Passwords
 from dashboard.rendering import page, settings_page
+from dashboard.rows.answer import Answer
 from dashboard.rows.people import Choices, PasswordHash
 from dashboard.session import visit
-from dashboard.signing import Answer
 
 PATH = "/settings"
 FINISH = f"{PATH}/email/finish"

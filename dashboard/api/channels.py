@@ -8,12 +8,12 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from dashboard.account.channels import sealed
-from dashboard.account.joining import Joined as Added
 from dashboard.api.access import BASIC, BEARER, acting, using
 from dashboard.api.telling_schemas import Channel, ChannelId, ChannelSaved, ChannelValues, Tested
 from dashboard.db import Reader
 from dashboard.destination import read
 from dashboard.errors import NotFound, Unacceptable
+from dashboard.rows.answer import Added
 
 ROUTER = APIRouter(
     prefix="/channels", tags=["Channels"], dependencies=[Depends(BEARER), Depends(BASIC)]

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from dashboard.account.joining import Joined as Added
 from dashboard.api.access import BASIC, BEARER, acting, using
 from dashboard.api.schemas import Asked, Limit, Monitor, MonitorId, MonitorValues, Page
 from dashboard.db import Reader
 from dashboard.editing import as_stored
 from dashboard.errors import NotFound
 from dashboard.expectation import check_expressions
+from dashboard.rows.answer import Added
 from dashboard.secret import CLIENT_KEY, sealed
 from dashboard.terms import NONE, check_certificates
 

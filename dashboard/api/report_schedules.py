@@ -7,11 +7,11 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from dashboard.account.joining import Joined as Added
 from dashboard.api.access import BASIC, BEARER, using
 from dashboard.api.telling_schemas import ReportSchedule, ReportScheduleValues, ScheduleId
 from dashboard.db import Reader
 from dashboard.errors import NotFound, Unacceptable
+from dashboard.rows.answer import Added
 from dashboard.rows.people import Member
 
 ROUTER = APIRouter(
