@@ -1,8 +1,12 @@
-"""How often somebody tried to sign in and failed, in this process's memory."""
+"""How often somebody tried what is allowed only so often, in this process's memory."""
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+
+from starlette.requests import Request
+
+from dashboard.errors import TooMany
 
 WINDOW_S = 300.0
 TRIES = 10
@@ -32,6 +36,17 @@ class Attempts:
         while len(self._failures) > REMEMBERED:
             self._failures.popitem(last=False)
 
+    def count(self, key: str, now: float) -> None:
+        """Remember a try, however it ends. Raises: TooMany."""
+        if wait_s := self.wait_s(key, now):
+            raise TooMany(wait_s)
+        self.failed(key, now)
+
     def succeeded(self, key: str) -> None:
         """Forget the failures of ``key``."""
         self._failures.pop(key, None)
+
+
+def address_of(request: Request) -> str:
+    """Where a request came from, as a key; empty: nobody knows."""
+    return request.client.host if request.client else ""

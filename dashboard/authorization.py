@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from dashboard.attempts import Attempts
+from dashboard.attempts import Attempts, address_of
 from dashboard.db import Reader
 from dashboard.errors import NotSignedIn, TooMany
 from dashboard.passwords import Passwords
@@ -79,7 +79,7 @@ async def match(request: Request, reader: Reader, email: str, password: str) -> 
     passwords: Passwords = request.app.state.passwords
     seen: Verified = request.app.state.verified
     now = time.monotonic()
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     key = f"{address} {email.lower()}"
     if wait_s := attempts.wait_s(key, now) or strangers.wait_s(address, now):
         raise TooMany(wait_s)

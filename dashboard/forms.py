@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from dashboard.db import Reader
 from dashboard.errors import NotSignedIn, Unacceptable
 from dashboard.number import IDENTITY_MAX, whole
 from dashboard.session import Visitor
+
+CLOCK = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,16 @@ class Form:
         left out."""
         found = (whole(value, IDENTITY_MAX) for value in self.all(name))
         return [number for number in found if number is not None]
+
+    def time_of_day(self, name: str) -> str | None:
+        """A field that holds hours and minutes, whatever follows. None: it is empty.
+
+        Raises: Unacceptable.
+        """
+        text = self[name]
+        if text and not CLOCK.fullmatch(text[:5]):
+            raise Unacceptable(f"“{text[:40]}” is no time of day. It has the form 22:00.")
+        return text[:5] or None
 
 
 async def read(request: Request, subject: str) -> Form:

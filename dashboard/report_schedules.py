@@ -11,7 +11,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dashboard import forms, reports
-from dashboard.account.channels import clock
 from dashboard.account.profile import zones
 from dashboard.errors import BadRequest, Unacceptable
 from dashboard.forms import Submission
@@ -110,7 +109,7 @@ def _columns(given: Submission) -> dict[str, Any]:
         "name": form.text("name"),
         "period": period,
         "day": int(day),
-        "at": clock(given, "at"),
+        "at": form.time_of_day("at"),
         "time_zone": form["zone"],
         "monitor_ids": list(wanted.monitor_ids) or None,
         "objective": wanted.objective,

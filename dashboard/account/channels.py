@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from starlette.requests import Request
@@ -40,7 +39,6 @@ DELAYS = {
 }
 REMINDERS = {0: "Never", 900: "15 minutes", 3_600: "1 hour", 14_400: "4 hours", 86_400: "1 day"}
 SEVERITIES = {"degraded": "Down and slow", "down": "Down only"}
-CLOCK = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 async def show(
@@ -112,8 +110,8 @@ def _choices(given: Submission) -> dict[str, Any]:
         "least_severity": "down" if form["severity"] == "down" else "degraded",
         "delay_s": form.number("delay"),
         "remind_s": form.number("remind") or None,
-        "quiet_from": clock(given, "quiet_from"),
-        "quiet_to": clock(given, "quiet_to"),
+        "quiet_from": form.time_of_day("quiet_from"),
+        "quiet_to": form.time_of_day("quiet_to"),
         "time_zone": form["zone"] or given.visitor.time_zone or "UTC",
         "monitor_ids": form.numbers("monitor") or None,
     }
@@ -133,14 +131,6 @@ async def sealed(visitor: Visitor, reader: Reader, destination: Destination) -> 
         "key_id": key.key_id,
         "sealed": destination.sealed(key, visitor.account_id),
     }
-
-
-def clock(given: Submission, name: str) -> str | None:
-    """A field that holds a time of day. None: it is empty. Raises: Unacceptable."""
-    text = given.form[name]
-    if text and not CLOCK.fullmatch(text[:5]):
-        raise Unacceptable(f"“{text[:40]}” is no time of day. It has the form 22:00.")
-    return text[:5] or None
 
 
 @forms.action(show, by_cookie=True)

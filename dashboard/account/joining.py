@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dashboard import csrf, forms, passwords, session, signing
-from dashboard.attempts import Attempts
+from dashboard.attempts import Attempts, address_of
 from dashboard.db import Database, Reader
 from dashboard.errors import NotFound, TooMany, Unacceptable
 from dashboard.forms import Form
@@ -70,11 +70,8 @@ def limit(request: Request, email: str) -> None:
     mailings: Attempts = request.app.state.mailings
     strangers: Attempts = request.app.state.strangers
     now = time.monotonic()
-    address = request.client.host if request.client else ""
-    for counted, key in ((mailings, email.lower()), (strangers, address)):
-        if wait_s := counted.wait_s(key, now):
-            raise TooMany(wait_s)
-        counted.failed(key, now)
+    mailings.count(email.lower(), now)
+    strangers.count(address_of(request), now)
 
 
 # Registering --------------------------------------------------------------------------------------

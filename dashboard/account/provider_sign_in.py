@@ -21,9 +21,9 @@ from starlette.routing import Route
 
 from dashboard import csrf, forms, session, signing
 from dashboard.account.joining import Joined, public_url
-from dashboard.attempts import Attempts
+from dashboard.attempts import Attempts, address_of
 from dashboard.db import Database, Reader
-from dashboard.errors import Forbidden, NotFound, TooMany
+from dashboard.errors import Forbidden, NotFound
 from dashboard.identity_provider import (
     Identity,
     IdentityProvider,
@@ -171,11 +171,7 @@ def _redirect_uri(request: Request) -> str:
 def _limit(request: Request) -> None:
     """Count a step that costs something. Raises: TooMany."""
     strangers: Attempts = request.app.state.strangers
-    now = time.monotonic()
-    address = request.client.host if request.client else ""
-    if wait_s := strangers.wait_s(address, now):
-        raise TooMany(wait_s)
-    strangers.failed(address, now)
+    strangers.count(address_of(request), time.monotonic())
 
 
 def _is_same_browser(request: Request, begun: Begun) -> bool:
