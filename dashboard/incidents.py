@@ -19,6 +19,7 @@ from dashboard.number import IDENTITY_MAX, whole
 from dashboard.rendering import page
 from dashboard.rows.incident import Event, Evidence, Incident
 from dashboard.session import visit
+from dashboard.view import tz_of
 from vantage.failure import cause
 
 PER_PAGE = 50
@@ -127,7 +128,7 @@ async def show_all(request: Request) -> Response:
         sentence=sentence,
         monitor_id=monitor_id,
         is_first=before is None,
-        tz=_tz(request),
+        tz=tz_of(request.query_params),
     )
 
 
@@ -150,13 +151,9 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
         events=events,
         event_words=EVENTS,
         phases=words.PHASES,
-        tz=_tz(request),
+        tz=tz_of(request.query_params),
         **{"error": "", "form": Form(), **values},
     )
-
-
-def _tz(request: Request) -> str:
-    return "UTC" if request.query_params.get("tz", "").upper() == "UTC" else ""
 
 
 @forms.action(show)

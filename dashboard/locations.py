@@ -14,6 +14,7 @@ from dashboard.errors import NotFound
 from dashboard.rendering import page
 from dashboard.rows.location import Agent, Place, Trouble
 from dashboard.session import visit
+from dashboard.view import tz_of
 
 PATH = "/locations"
 TROUBLES_AGE = timedelta(days=7)
@@ -40,7 +41,7 @@ async def show(request: Request) -> Response:
         ],
         place_link="#place-{}".format,
         dots=atlas.draw(_spots(places, agents)),
-        tz="UTC" if request.query_params.get("tz", "").upper() == "UTC" else "",
+        tz=tz_of(request.query_params),
     )
 
 

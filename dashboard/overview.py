@@ -31,6 +31,7 @@ from dashboard.rows.plan import Plan
 from dashboard.series import due
 from dashboard.session import Visitor, enter, who
 from dashboard.tags import Group
+from dashboard.view import tz_of
 
 PER_PAGE = 25
 DAY = timedelta(hours=24)
@@ -66,7 +67,7 @@ class Asked:
             tag=tag,
             is_grouped=is_grouped,
             open=tuple(query.getlist("open")) if is_grouped else (),
-            tz="UTC" if query.get("tz", "").upper() == "UTC" else "",
+            tz=tz_of(query),
             number=max(int(number[:6]), 1),
         )
 

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 
 from dashboard import csrf, path_session, session, static, words
 from dashboard.forms import Form
+from dashboard.view import tz_of
 from vantage.failure import cause, is_of_whole
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def fragment(name: str, zone: tzinfo, **values: Any) -> Markup:
 
 def zone_of(request: Request, visitor: Visitor | None) -> tzinfo:
     """What this visitor's times are written in: the address's choice goes before their own."""
-    if request.query_params.get("tz", "").upper() == "UTC" or not visitor or not visitor.time_zone:
+    if tz_of(request.query_params) or not visitor or not visitor.time_zone:
         return UTC
     return ZoneInfo(visitor.time_zone)
 

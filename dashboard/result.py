@@ -17,6 +17,7 @@ from dashboard.rows.location import Place
 from dashboard.rows.monitor import Monitor
 from dashboard.rows.result import Hop, PairRow, Resource, ResultRow, SameSlot
 from dashboard.session import visit
+from dashboard.view import tz_of
 from vantage.failure import cause, is_of_whole
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
@@ -79,7 +80,7 @@ async def show(request: Request) -> Response:
         resources=[(each, drawn(each)) for each in resources],
         elsewhere=sorted(elsewhere, key=lambda other: words.order(other.title)),
         phases=words.PHASES,
-        tz="UTC" if request.query_params.get("tz", "").upper() == "UTC" else "",
+        tz=tz_of(request.query_params),
     )
 
 

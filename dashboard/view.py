@@ -58,5 +58,10 @@ def parse(query: Mapping[str, str], now: datetime, since: datetime | None = None
         locations=tuple(name for name in query.get("loc", "").split(",") if name),
         scale="own" if query.get("scale") == "own" else "same",
         compare=compare if compare in MEASURES else "",
-        tz="UTC" if query.get("tz", "").upper() == "UTC" else "",
+        tz=tz_of(query),
     )
+
+
+def tz_of(query: Mapping[str, str]) -> str:
+    """``UTC`` where an address asks for its times; empty: they are written as each reader likes."""
+    return "UTC" if query.get("tz", "").upper() == "UTC" else ""
