@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -95,55 +96,82 @@ def add(
     ADDRESS is person@example.com, https://… for a signed webhook, or the URL of a service. The URL
     of a service (docs/notifications.md) holds its key: write it to a file.
     """
-    if (address is None) == (address_file is None):
-        raise click.UsageError("Give the address, or --address-file.")
     if operators and (account or monitor_ids):
         raise click.UsageError("Operators are told of locations: no --account, no --monitor.")
-    destination = Destination.of(address or content(address_file) or "")
+    destination = destination_of(address, address_file)
+    quiet_from, quiet_to = quiet_hours(quiet)
+    zone(time_zone)
+    columns = {
+        "name": name or destination.hint,
+        "least_severity": least_severity,
+        "monitor_ids": list(monitor_ids) or None,
+        "delay_s": round(delay_s),
+        "remind_s": None if remind_s is None else round(remind_s),
+        "spacing_s": round(spacing_s),
+        "quiet_from": quiet_from,
+        "quiet_to": quiet_to,
+        "time_zone": time_zone,
+    }
+    with db.session(url) as connection:
+        owner = None if operators else account_id(connection, account)
+        must_be_monitors(connection, monitor_ids, owner)
+        number = insert(connection, keyring, owner, destination, columns)
+    click.echo(f"Channel {number} tells {destination.hint}. Try it: vantage channel test {number}")
+    if destination.secret:
+        click.echo(f"It signs with {destination.secret}, which is shown only now.")
+
+
+def destination_of(address: str | None, file: Path | None) -> Destination:
+    """Return where the argument, or else the file, leads; what is secret must be in the file.
+
+    Raises: UsageError, CollectorError.
+    """
+    if (address is None) == (file is None):
+        raise click.UsageError("Give the address, or --address-file.")
+    destination = Destination.of(address or content(file) or "")
     if address is not None and destination.kind == "service":
         raise CollectorError(
             "The URL of a service holds its key, and arguments are seen by others: write it to a "
             "file and name that with --address-file, or - for standard input."
         )
-    quiet_from, quiet_to = quiet_hours(quiet)
-    zone(time_zone)
-    with db.session(url) as connection:
-        owner = None if operators else account_id(connection, account)
-        must_be_monitors(connection, monitor_ids, owner)
-        sealing.publish(connection, keyring)
-        key_id, sealed = sealing.seal(connection, sealing.channel(owner), destination.encode())
-        values = {
-            "account_id": owner,
-            "name": name or destination.hint,
-            "kind": destination.kind,
-            "hint": destination.hint,
-            "key_id": key_id,
-            "sealed": sealed,
-            "least_severity": least_severity,
-            "monitor_ids": list(monitor_ids) or None,
-            "delay_s": round(delay_s),
-            "remind_s": None if remind_s is None else round(remind_s),
-            "spacing_s": round(spacing_s),
-            "quiet_from": quiet_from,
-            "quiet_to": quiet_to,
-            "time_zone": time_zone,
-        }
-        try:
-            row = connection.execute(db.queries("channels")["add"], values).fetchone()
-        except psycopg.errors.UniqueViolation as error:
-            raise CollectorError(
-                f"There is a channel named {values['name']!r} already. Choose another --name."
-            ) from error
-        except psycopg.errors.CheckViolation as error:
-            raise CollectorError(
-                "A channel has a name of 1 to 100 characters, --after up to 24h, --remind 5m to "
-                "168h, --spacing up to 1h."
-            ) from error
+    return destination
+
+
+def insert(
+    connection: db.Connection,
+    keyring: Keyring,
+    account_id: int | None,
+    destination: Destination,
+    columns: Mapping[str, object],
+) -> int:
+    """Seal the address and add the channel; return its number.
+
+    ``account_id`` None: the operators'. Raises: CollectorError for what cannot be.
+    """
+    sealing.publish(connection, keyring)
+    subject = sealing.channel(account_id)
+    key_id, sealed = sealing.seal(connection, subject, destination.encode())
+    values = {
+        **columns,
+        "account_id": account_id,
+        "kind": destination.kind,
+        "hint": destination.hint,
+        "key_id": key_id,
+        "sealed": sealed,
+    }
+    try:
+        row = connection.execute(db.queries("channels")["add"], values).fetchone()
+    except psycopg.errors.UniqueViolation as error:
+        raise CollectorError(
+            f"There is a channel named {columns['name']!r} already. Choose another --name."
+        ) from error
+    except psycopg.errors.CheckViolation as error:
+        raise CollectorError(
+            "A channel has a name of 1 to 100 characters, --after up to 24h, --remind 5m to "
+            "168h, --spacing up to 1h."
+        ) from error
     assert row is not None  # noqa: S101 - INSERT ... RETURNING
-    number = row["id"]
-    click.echo(f"Channel {number} tells {destination.hint}. Try it: vantage channel test {number}")
-    if destination.secret:
-        click.echo(f"It signs with {destination.secret}, which is shown only now.")
+    return int(row["id"])
 
 
 @channel.command("list")
@@ -169,12 +197,7 @@ def word(channel_id: int, subject: str | None, text_file: Path | None, url: str)
     text = None if text_file is None else (content(text_file) or "").strip()
     values = {"id": channel_id, "subject": subject or None, "text": text or None}
     with db.session(url) as connection:
-        try:
-            row = connection.execute(db.queries("channels")["word"], values).fetchone()
-        except psycopg.Error as error:
-            if error.sqlstate != "VA400":
-                raise
-            raise CollectorError(str(error.diag.message_primary)) from error
+        row = connection.execute(db.queries("channels")["word"], values).fetchone()
     if row is None:
         raise CollectorError(f"There is no channel {channel_id}. See: vantage channel list")
     click.echo(f"Saved. Try it: vantage channel test {channel_id}")
