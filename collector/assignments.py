@@ -16,7 +16,7 @@ from psycopg import IsolationLevel
 
 from collector import db
 from collector.assigned import Assigned
-from collector.errors import TransientError
+from collector.errors import TransientError, first
 from collector.keyring import Keyring
 from vantage.v1 import monitor_pb2
 from vantage.v1.delivery_pb2 import CollectorMessage, RunNow
@@ -85,7 +85,7 @@ class RunRequest:
 
     @classmethod
     def parse(cls, payload: str) -> RunRequest:
-        """Read what the statement ``run_now`` announces: ``id microseconds[ location,...]``.
+        """Read what the statement ``run_now`` announces: ``id microseconds location,...``.
 
         Raises: ValueError.
         """
@@ -168,7 +168,7 @@ class Assignments:
                         tasks.create_task(self.look_for_silent())
             except* (TransientError, psycopg.OperationalError) as errors:
                 self.is_current = False
-                log.warning("assignments_interrupted", error=str(errors.exceptions[0]))
+                log.warning("assignments_interrupted", error=str(first(errors)))
                 await asyncio.sleep(RETRY_S)
 
     async def listen(self, listener: db.AsyncConnection) -> None:

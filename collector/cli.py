@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
@@ -12,10 +11,10 @@ from collector import log
 from collector.options import (
     Address,
     Network,
+    Program,
     database_option,
     password_file_option,
     read_secret,
-    speaks_plainly,
 )
 
 authority_option = click.option(
@@ -44,7 +43,10 @@ log_level_option = click.option(
 VERSION_OPTION = click.version_option(package_name="vantage-monitor", message="%(version)s")
 
 
-@click.group(context_settings={"auto_envvar_prefix": "VANTAGE_COLLECTOR", "show_default": True})
+@click.group(
+    cls=Program,
+    context_settings={"auto_envvar_prefix": "VANTAGE_COLLECTOR", "show_default": True},
+)
 @VERSION_OPTION
 def main() -> None:
     """Receive results from agents and store them exactly once."""
@@ -99,7 +101,6 @@ def main() -> None:
 )
 @metrics_listen_option
 @log_level_option
-@speaks_plainly
 def serve(
     database: str,
     authority: Path,
@@ -177,7 +178,6 @@ def serve(
     help="Network that webhooks may be in although it is not public. Repeatable.",
 )
 @log_level_option
-@speaks_plainly
 def notify(
     database: str,
     secret_key_file: Path,
@@ -214,7 +214,6 @@ def notify(
 @password_file_option("collector")
 @password_file_option("dashboard")
 @password_file_option("reader")
-@speaks_plainly
 def migrate(
     database: str,
     collector_password_file: Path | None,
@@ -245,7 +244,6 @@ def authority() -> None:
 
 @authority.command()
 @authority_option
-@speaks_plainly
 def rotate(authority: Path) -> None:
     """Make the authority that follows. Copy the directory to every collector within a week."""
     from collector import authorities
@@ -259,14 +257,9 @@ def rotate(authority: Path) -> None:
 
 @authority.command()
 @authority_option
-@speaks_plainly
 def retire(authority: Path) -> None:
     """Forget the old authority, when no certificate of it can be alive."""
     from collector import authorities
 
     authorities.retire(authority)
     click.echo("Retired. Give every collector a copy of the directory.")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

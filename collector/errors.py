@@ -1,5 +1,11 @@
 """The collector's own exceptions. What a monitor finds is none of them: that is data."""
 
+from __future__ import annotations
+
+from typing import TypeVar
+
+Own = TypeVar("Own", bound=BaseException)
+
 
 class CollectorError(Exception):
     """Something an operator can put right; the message names the thing, the value, the remedy.
@@ -25,3 +31,9 @@ def reason(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "it is no text in UTF-8"
     return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def first(errors: BaseExceptionGroup[Own]) -> Own:
+    """Return one error of a group, however deep it lies."""
+    error = errors.exceptions[0]
+    return first(error) if isinstance(error, BaseExceptionGroup) else error

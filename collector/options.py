@@ -10,10 +10,25 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from collector.errors import CollectorError, reason
+from collector.errors import CollectorError, first, reason
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class Program(click.Group):
+    """Makes our own exceptions one sentence on stderr and exit code 1; others are bugs."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CollectorError as error:
+            raise click.ClickException(str(error)) from error
+        except BaseExceptionGroup as group:
+            ours, bugs = group.split(CollectorError)
+            if ours is None or bugs is not None:
+                raise
+            raise click.ClickException(str(first(ours))) from group
 
 
 class Address(click.ParamType[str]):
@@ -57,7 +72,6 @@ def database_option(*, required: bool = False) -> Callable[[Callable[P, R]], Cal
     """
 
     def decorate(command: Callable[P, R]) -> Callable[P, R]:
-        @speaks_plainly
         @wraps(command)
         def with_database(*args: P.args, **kwargs: P.kwargs) -> R:
             url, file = kwargs.pop("database"), kwargs.pop("database_file")
@@ -112,29 +126,3 @@ def read_secret(file: Path) -> str:
     if not secret:
         raise CollectorError(f"{file} is empty.")
     return secret
-
-
-def speaks_plainly(command: Callable[P, R]) -> Callable[P, R]:
-    """Make our own exceptions one sentence on stderr and exit code 1; others are bugs."""
-
-    @wraps(command)
-    def plain(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except CollectorError as error:
-            raise click.ClickException(str(error)) from error
-        except BaseExceptionGroup as group:
-            ours, bugs = group.split(CollectorError)
-            if ours is None or bugs is not None:
-                raise
-            raise click.ClickException(str(first(ours))) from group
-
-    return plain
-
-
-def first(errors: BaseExceptionGroup[CollectorError]) -> BaseException:
-    """Return one error of a group, however deep it lies."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

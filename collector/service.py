@@ -15,7 +15,7 @@ from psycopg_pool import PoolTimeout
 
 from collector import db, ingest, metrics
 from collector.assignments import Assignments
-from collector.errors import TransientError
+from collector.errors import TransientError, first
 from collector.heartbeats import Heartbeats
 from collector.peer import Peer
 from collector.stream import Context, Stream, StreamDone, StreamError, revoked
@@ -126,12 +126,3 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
         if row["revoked_at"] is not None:
             raise revoked()
         return row
-
-
-def first(errors: BaseExceptionGroup[StreamError]) -> StreamError:
-    """Return one error of a group, however deep it lies."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, StreamError)  # noqa: S101 - the group's type
-    return error

@@ -11,7 +11,7 @@ from collector.errors import CollectorError
 from collector.migrate import migrate
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
-from collector.options import database_option, password_file_option, speaks_plainly
+from collector.options import database_option, password_file_option
 
 RELATIONS = ("results", "exchanges", "gaps", "medians", "totals_1h", "rollups_1h", "rollups_1d")
 
@@ -77,7 +77,6 @@ def _keep_of_account(connection: db.Connection, account: str, days: int | None) 
 @password_file_option("collector")
 @password_file_option("dashboard")
 @password_file_option("reader")
-@speaks_plainly
 def init(
     database: str,
     collector_password_file: Path | None,

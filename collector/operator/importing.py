@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from collector.importing import blackbox, gatus, uptime_kuma
-from collector.options import speaks_plainly
 
 CONVERTERS = {
     "blackbox": blackbox.convert,
@@ -26,7 +25,6 @@ CONVERTERS = {
     metavar="FILE...",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
 )
-@speaks_plainly
 def import_(tool: str, files: Sequence[Path]) -> None:
     """Print what another tool watches as a file for vantage apply.
 

@@ -32,12 +32,12 @@ from collector.operator.report import report
 from collector.operator.run import run
 from collector.operator.secrets import secrets
 from collector.operator.target import default_home, home_option, local_database
-from collector.options import Network, database_option, speaks_plainly
+from collector.options import Network, Program, database_option
 
 AGENT_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 
 
-@click.group()
+@click.group(cls=Program)
 @click.version_option(package_name="vantage-monitor", message="%(version)s")
 def main() -> None:
     """Measure URLs from many places: run everything here, and say what is watched."""
@@ -57,12 +57,12 @@ for command in (
     maintenance,
     monitor,
     plan,
+    report,
     secrets,
 ):
     main.add_command(command)
 monitor.add_command(run)
 monitor.add_command(depend)
-main.add_command(report)
 
 
 @main.command()
@@ -156,7 +156,6 @@ main.add_command(report)
     help="Network that monitors and webhooks may lead to although it is not public. Repeatable.  "
     "[default: this machine and private networks; with --registration open: none]",
 )
-@speaks_plainly
 def up(
     urls: Sequence[str],
     home: Path,
@@ -241,7 +240,6 @@ def typed(program: str, command: str, home: Path) -> str:
     multiple=True,
     help="Run this SQL and print what it returns. Repeatable.",
 )
-@speaks_plainly
 def psql(home: Path, database: str | None, statements: Sequence[str]) -> None:
     """Open psql on the database, as the role that may only read."""
     from collector.psql import READER, psql_command

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import click
 
 from collector.errors import CollectorError
-from collector.options import database_option, speaks_plainly
+from collector.options import database_option
 
 if TYPE_CHECKING:
     from collector.local_db import LocalDatabase
@@ -42,12 +42,8 @@ def home_option(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def on_database(command: Callable[P, R]) -> Callable[P, R]:
-    """Add ``--home`` and ``--database``; the command gets ``url``, that of a database that is up.
+    """Add ``--home`` and ``--database``; the command gets ``url``: of a database that is up."""
 
-    Our own errors become sentences.
-    """
-
-    @speaks_plainly
     @wraps(command)
     def with_url(*args: P.args, **kwargs: P.kwargs) -> R:
         home, database = kwargs.pop("home"), kwargs.pop("database")

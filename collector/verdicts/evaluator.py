@@ -15,7 +15,7 @@ import structlog
 
 from collector import db, metrics
 from collector.clock import now_us
-from collector.errors import TransientError
+from collector.errors import TransientError, first
 from collector.verdicts.judgement import Judgement
 
 log = structlog.get_logger()
@@ -56,7 +56,7 @@ class Evaluator:
                             tasks.create_task(self.lead(judgement))
                             tasks.create_task(self.compare(judgement, comparer))
             except* (TransientError, psycopg.Error) as errors:
-                log.warning("verdicts_interrupted", error=db.first_line(errors.exceptions[0]))
+                log.warning("verdicts_interrupted", error=db.first_line(first(errors)))
                 await asyncio.sleep(CANDIDATE_EVERY_S)
 
     async def wait_to_lead(self, connection: db.AsyncConnection) -> None:
