@@ -250,7 +250,7 @@ def pdf(account: str, wanted: Wanted, made: Report) -> bytes:
             "median": _duration(entry["median_us"]),
             "p95": _duration(entry["p95_us"]),
             "within": _or_nothing(entry["within_share"], " %"),
-            "incidents": f"{entry['incidents']}, {words.lasted(entry['incident_s'])}"
+            "incidents": f"{entry['incidents']} · {words.lasted(entry['incident_s'])}"
             if entry["incidents"]
             else "0",
             "maintenance": words.lasted(entry["maintenance_s"]) if entry["maintenance_s"] else "0",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,8 @@ RECENT_DAYS = 14
 FRESH_S = 15.0
 REMEMBERED = 500
 CACHING = "public, max-age=30"
+BADGE_NAME = 40
+"""Of a name on a badge, the most characters; all of it is its title."""
 COLOURS = {"up": "#18794e", "slow": "#9a5b00", "down": "#c62a2f"}
 
 
@@ -232,10 +235,21 @@ async def badge(request: Request) -> Response:
     if line is None:
         raise NotFound("This status page shows no such monitor.")
     state = line.monitor.state
+    name, word = line.monitor.name, words.STATES[state]
+    shown_name = name if len(name) <= BADGE_NAME else f"{name[: BADGE_NAME - 1].rstrip()}…"
     text = ENVIRONMENT.get_template("badge.html").render(
-        name=line.monitor.name, word=words.STATES[state], colour=COLOURS.get(state, "#6b7686")
+        title=f"{name}: {word}",
+        parts=[(shown_name, width_px(shown_name)), (word, width_px(word))],
+        colour=COLOURS.get(state, "#6b7686"),
     )
     return _cacheable(request, Response(text, media_type="image/svg+xml"), shown)
+
+
+def width_px(text: str) -> int:
+    """About what a text takes at 11 px; the letters of East Asia are square, accents take nothing."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    narrow = sum(not unicodedata.combining(letter) for letter in text) - wide
+    return round(12 * wide + 6.5 * narrow)
 
 
 async def feed(request: Request) -> Response:

@@ -89,6 +89,25 @@ def test_an_incident_is_on_the_page_the_badge_and_in_the_feed(stranger: Visitor,
     assert titles == ["Out", "Home page was down for 30 min", "Home page is down"]
 
 
+def test_a_badge_keeps_a_long_name_short_and_square_letters_wide(
+    stranger: Visitor, centre: Centre, out: int
+) -> None:
+    name = "結帳 " + "x" * 60
+    was = "UPDATE vantage.monitors SET name = %(name)s WHERE id = %(id)s"
+    centre.execute("UPDATE vantage.status_pages SET slug = 'named' WHERE slug = 'out'")
+    centre.execute(was, name=name, id=out)
+    try:
+        badge = ElementTree.fromstring(stranger.ask(f"/status/named/{out}.svg").text)
+    finally:
+        centre.execute(was, name="Home page", id=out)
+        centre.execute("UPDATE vantage.status_pages SET slug = 'out' WHERE slug = 'named'")
+    assert badge.attrib["aria-label"] == f"{name}: Down"
+    said = next(badge.iter("{http://www.w3.org/2000/svg}text"))
+    assert said.text == f"結帳 {'x' * 36}…"
+    # Two square letters and 38 others.
+    assert said.attrib["textLength"] == str(2 * 12 + 38 * 6.5).removesuffix(".0")
+
+
 def test_what_is_up_again_while_an_incident_goes_on_is_not_everything(
     stranger: Visitor, centre: Centre, out: int
 ) -> None:
