@@ -240,6 +240,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if status == 413 and isinstance(error, HTTPException):
         return await _error(request, status, "Too much at once", error.detail)
     message = f"{HTTPStatus(status).phrase}: {request.method} is not how this page is asked for."
+    if status == 400 and isinstance(error, HTTPException):
+        message = error.detail
     return await _error(request, status, "This request cannot be answered", message)
 
 

@@ -174,7 +174,7 @@ async def stream(request: Request) -> Response:
     return StreamingResponse(
         events(hub, account_id, look, made_at=None if since is None else since / 1000),
         media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        headers={"X-Accel-Buffering": "no"},
     )
 
 

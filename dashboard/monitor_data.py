@@ -55,7 +55,7 @@ async def answer(request: Request) -> Response:
         (visitor.account_id, *asked),
         partial(_look, request, visitor, zone),
     )
-    headers = {"Cache-Control": "no-store", "Content-Disposition": data.disposition}
+    headers = {"Content-Disposition": data.disposition}
     if data.policy:
         headers["Content-Security-Policy"] = data.policy
     return body.response(request, data.media_type, headers)

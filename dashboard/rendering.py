@@ -110,7 +110,7 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
         **values,
     )
     text = path_session.prefixed(text, request.scope)
-    return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
+    return HTMLResponse(text, status)
 
 
 def fragment(name: str, zone: tzinfo, **values: Any) -> Markup:

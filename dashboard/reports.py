@@ -212,10 +212,7 @@ async def download(request: Request) -> Response:
     else:
         content = await asyncio.to_thread(pdf, visitor.account, wanted, made)
     name = f"report-{wanted.name}.{form}"
-    headers = {
-        "Cache-Control": "no-store",
-        "Content-Disposition": f'attachment; filename="{name}"',
-    }
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=MEDIA[form], headers=headers)
 
 

@@ -43,7 +43,9 @@ async def sign_in(request: Request) -> Response:
             if user_id is not None:
                 return await start(request, reader, user_id)
     except TooMany as error:
-        return _form(request, 429, email, str(error))
+        answer = _form(request, 429, email, str(error))
+        answer.headers["Retry-After"] = f"{error.wait_s:.0f}"
+        return answer
     LOG.info("sign_in_failed")
     return _form(request, 401, email, "The e-mail address or the password is wrong.")
 

@@ -246,7 +246,7 @@ async def badge(request: Request) -> Response:
 
 
 def width_px(text: str) -> int:
-    """About what a text takes at 11 px; the letters of East Asia are square, accents take nothing."""
+    """About what a text takes at 11 px; East Asian letters are square, accents take nothing."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     narrow = sum(not unicodedata.combining(letter) for letter in text) - wide
     return round(12 * wide + 6.5 * narrow)

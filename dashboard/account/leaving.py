@@ -55,10 +55,7 @@ async def download(request: Request) -> Response:
     return StreamingResponse(
         _archive(request),
         media_type="application/zip",
-        headers={
-            "Cache-Control": "no-store",
-            "Content-Disposition": 'attachment; filename="everything.zip"',
-        },
+        headers={"Content-Disposition": 'attachment; filename="everything.zip"'},
     )
 
 

@@ -61,7 +61,7 @@ def answer(
     return Response(
         msgspec.json.encode(told.model_dump()),
         status,
-        {**(headers or {}), "Cache-Control": "no-store"},
+        headers,
         media_type=MEDIA_TYPE,
     )
 

@@ -118,8 +118,8 @@ async def read_availability(
     to_text: To = "",
     locations: Locations = [],  # noqa: B006 - FastAPI copies it
 ) -> list[Availability]:
-    """Checks, how many passed, and the times of those, for each location and for all together. Of a
-    span whose results are not kept any more: those of the hours that it touches."""
+    """Checks, how many passed, and the times of those, for each location and, the last, for all
+    together. Of a span whose results are not kept any more: those of the hours that it touches."""
     async with using(request, "read") as reader:
         monitor = await monitors.find(reader, monitor_id)
         span = await _kept_span(reader, monitor_id, from_text, to_text)
@@ -140,6 +140,6 @@ async def read_availability(
             median_us=row.median_us,
             p95_us=row.p95_us,
         )
-        for row in rows
+        for row in sorted(rows, key=lambda row: (row.location is None, row.location or ""))
         if row.location in wanted or row.is_shown
     ]

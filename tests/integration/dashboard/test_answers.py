@@ -13,13 +13,15 @@ from tests.support.report_centre import Centre
 
 
 def test_every_answer_is_guarded(visitor: Visitor) -> None:
-    for path in ("/", "/healthz", "/nowhere", "/sign-in", "/m/1/series.json"):
+    paths = ("/", "/healthz", "/nowhere", "/sign-in", "/m/1/series.json", "/api/v1/monitors")
+    for path in paths:
         headers = visitor.ask(path).headers
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cache-control"] == "no-store"
 
 
 def test_pages_hold_no_inline_script_or_style(visitor: Visitor) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -25,9 +27,24 @@ def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(stranger: V
 
 
 def test_too_many_tries_have_to_wait(stranger: Visitor) -> None:
-    statuses = [stranger.sign_in("eager@example.org", "wrong").status for _ in range(11)]
-    assert statuses == [401] * 10 + [429]
+    answers = [stranger.sign_in("eager@example.org", "wrong") for _ in range(11)]
+    assert [answer.status for answer in answers] == [401] * 10 + [429]
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 300
     assert stranger.sign_in(seed.EMAIL).status == 303
+
+
+FILE = b'--b\r\nContent-Disposition: form-data; name="email"; filename="a"\r\n\r\nx\r\n--b--\r\n'
+
+
+def test_a_file_in_a_form_is_refused_in_a_sentence(centre: Centre) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=b", "Accept": "text/html"}
+    request = urllib.request.Request(f"{centre.address}/sign-in", FILE, headers)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=20)
+    assert refused.value.code == 400
+    text = refused.value.read().decode()
+    assert "Too many files" in text
+    assert "is not how this page is asked for" not in text
 
 
 def test_the_cookie_on_loopback(stranger: Visitor) -> None:
