@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 HEIGHT = 20
 NONE = "none"
-# How far down the bars of a strip begin; all other cells are as high as the box.
-TOPS = {"up": 9, "slow": 4}
+# From where a cell begins, down to the floor and back: that is how high the bars of a strip are, and
+# all other cells are as high as the box.
+BAR = f"0h.9v{HEIGHT}h-.9z"
+BARS = {"up": f"9h.9v{HEIGHT - 9}h-.9z", "slow": f"4h.9v{HEIGHT - 4}h-.9z"}
 
 
 class Cell(NamedTuple):
@@ -61,18 +63,18 @@ def draw(cells: Sequence[Cell]) -> Cells:
     crosses: dict[str, list[str]] = defaultdict(list)
     for at, (kind, _, cross) in enumerate(cells):
         if kind and kind != NONE:
-            top = TOPS.get(kind, 0)
-            kinds[kind].append(f"M{at} {top}h.9v{HEIGHT - top}h-.9z")
+            kinds[kind].append(f"M{at} {BARS.get(kind, BAR)}")
         if cross:
-            crosses["failed"].append(f"M{at} 0h.9v{HEIGHT}h-.9z")
+            crosses["failed"].append(f"M{at} {BAR}")
             crosses[cross].append(f"M{at}.2 7.5l.5 5m0-5l-.5 5")
     drawn = {**kinds, **crosses}
+    says = [cell.says for cell in cells]
     return Cells(
         width=len(cells),
         outlines=[(name, "".join(pieces)) for name, pieces in drawn.items()],
-        holes=_holes(cells),
-        says="|".join(cell.says for cell in cells),
-        count=sum(bool(cell.says) for cell in cells),
+        holes=_holes(cells) if MISSING in cells else [],
+        says="|".join(says),
+        count=len(says) - says.count(""),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 
 from dashboard import cells, words
@@ -55,6 +56,9 @@ def row(standing: LocationStanding, found: HeatColumns | None, due: Sequence[boo
     return Row(standing.location, standing.title, label, cells.draw(drawn))
 
 
+# What a bucket says is made once for all that are alike: medians are steps of a histogram, and counts
+# those of a full bucket, so hundreds of a page's cells are a few dozen.
+@lru_cache(8_192)
 def _cell(checks: int, failed: int, median_us: int | None) -> Cell:
     at = -1 if median_us is None else step(median_us)
     kind = "heat-none" if median_us is None else f"heat-{at}"
@@ -72,26 +76,21 @@ def strip(
     outages: Sequence[Outage],
 ) -> Cells:
     """A monitor's day: the worst of every bucket. Only what was an outage is drawn as one."""
-    return cells.draw(
-        [
-            _worst(
-                found.get(begin),
-                is_due=is_due,
-                is_out=any(outage.touches(begin, begin + width) for outage in outages),
-            )
-            for begin, is_due in zip(begins, due, strict=True)
-        ]
-    )
+    drawn = [MISSING if is_due else NOTHING for is_due in due]
+    for at, begin in enumerate(begins):
+        if (row := found.get(begin)) is not None:
+            is_out = row.failed > 0 and any(each.touches(begin, begin + width) for each in outages)
+            drawn[at] = _worst(row.checks, row.failed, row.slow, is_out)
+    return cells.draw(drawn)
 
 
-def _worst(bucket: DayRow | None, *, is_due: bool, is_out: bool) -> Cell:
-    if bucket is None:
-        return MISSING if is_due else NOTHING
-    checks = words.count(bucket.checks, "check")
-    if bucket.failed and is_out:
-        return Cell("down", f"{bucket.failed:,} of {checks} failed")
-    if bucket.failed:
-        return Cell("slow", f"{bucket.failed:,} of {checks} failed, no incident")
-    if bucket.slow:
-        return Cell("slow", f"{bucket.slow:,} of {checks} slow")
-    return Cell("up", f"{checks} passed")
+@lru_cache(8_192)
+def _worst(checks: int, failed: int, slow: int, is_out: bool) -> Cell:
+    run = words.count(checks, "check")
+    if failed and is_out:
+        return Cell("down", f"{failed:,} of {run} failed")
+    if failed:
+        return Cell("slow", f"{failed:,} of {run} failed, no incident")
+    if slow:
+        return Cell("slow", f"{slow:,} of {run} slow")
+    return Cell("up", f"{run} passed")

@@ -62,6 +62,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        # They change with the program: to look at their files took its time on every page.
+        auto_reload=False,
     )
     environment.filters.update(
         when=when,
@@ -118,6 +120,14 @@ def fragment(name: str, zone: tzinfo, **values: Any) -> Markup:
     ZONE.set(zone)
     text = ENVIRONMENT.get_template(name).render(values)
     return Markup(text)  # noqa: S704 - the template has escaped it
+
+
+def piece(name: str, *values: object) -> str:
+    """What a macro of parts.html makes of these values alone: no zone, nothing of the request.
+
+    It is HTML, all of it escaped that is to be."""
+    macro = getattr(ENVIRONMENT.get_template("parts.html").module, name)
+    return str(macro(*values))
 
 
 def zone_of(request: Request, visitor: Visitor | None) -> tzinfo:
