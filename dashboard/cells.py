@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 HEIGHT = 20
 NONE = "none"
-# From where a cell begins, down to the floor and back: that is how high the bars of a strip are, and
-# all other cells are as high as the box.
+# From where a cell begins, down to the floor and back: so high are the bars of a strip, while all
+# other cells are as high as the box.
 BAR = f"0h.9v{HEIGHT}h-.9z"
 BARS = {"up": f"9h.9v{HEIGHT - 9}h-.9z", "slow": f"4h.9v{HEIGHT - 4}h-.9z"}
 

@@ -129,7 +129,7 @@ class Database:
                 "connect_timeout": CONNECT_WAIT_S,
             },
             configure=_become_dashboard,
-            check=AsyncConnectionPool.check_connection,
+            check=_begin,
             # Its own pauses double: after an outage it would stay away as long again.
             reconnect_timeout=RECONNECT_S,
             reconnect_failed=AsyncConnectionPool.check,
@@ -153,11 +153,8 @@ class Database:
         schema ``report`` refuses.
         """
         try:
-            async with (
-                self._turn(),
-                self._pool.connection() as connection,
-                connection.transaction(),
-            ):
+            # Whoever gets a connection is within its transaction, which ends as it is given back.
+            async with self._turn(), self._pool.connection() as connection:
                 yield Reader(connection)
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise DatabaseAway(f"The database does not answer: {first_line(error)}") from error
@@ -194,6 +191,12 @@ class Database:
                 yield connection
         except psycopg.OperationalError as error:
             raise DatabaseAway(f"The database does not answer: {first_line(error)}") from error
+
+
+async def _begin(connection: AsyncConnection[Any]) -> None:
+    """Begin the visit's transaction. A connection that broke meanwhile cannot, and the pool gives
+    another: so no question is asked only to see whether it is there."""
+    await connection.execute("BEGIN", prepare=False)
 
 
 async def _become_dashboard(connection: AsyncConnection[Any]) -> None:

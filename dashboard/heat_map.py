@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from dashboard import cells, words
 from dashboard.cells import MISSING, NOTHING, Cell, Cells
-from dashboard.rows.figures import DayRow, HeatColumns
+from dashboard.rows.figures import DayColumns, HeatColumns
 from dashboard.rows.incident import Outage
 from dashboard.rows.monitor import LocationStanding
 
@@ -56,8 +56,8 @@ def row(standing: LocationStanding, found: HeatColumns | None, due: Sequence[boo
     return Row(standing.location, standing.title, label, cells.draw(drawn))
 
 
-# What a bucket says is made once for all that are alike: medians are steps of a histogram, and counts
-# those of a full bucket, so hundreds of a page's cells are a few dozen.
+# Made once for all that are alike: medians are steps of a histogram, and counts mostly those of a
+# full bucket, so a page's hundreds of cells are a few dozen.
 @lru_cache(8_192)
 def _cell(checks: int, failed: int, median_us: int | None) -> Cell:
     at = -1 if median_us is None else step(median_us)
@@ -71,16 +71,19 @@ def _cell(checks: int, failed: int, median_us: int | None) -> Cell:
 def strip(
     begins: Sequence[datetime],
     width: timedelta,
-    found: Mapping[datetime, DayRow],
+    found: DayColumns | None,
     due: Sequence[bool],
     outages: Sequence[Outage],
 ) -> Cells:
     """A monitor's day: the worst of every bucket. Only what was an outage is drawn as one."""
     drawn = [MISSING if is_due else NOTHING for is_due in due]
-    for at, begin in enumerate(begins):
-        if (row := found.get(begin)) is not None:
-            is_out = row.failed > 0 and any(each.touches(begin, begin + width) for each in outages)
-            drawn[at] = _worst(row.checks, row.failed, row.slow, is_out)
+    if found is not None:
+        buckets = zip(found.places, found.checks, found.failed, found.slow, strict=True)
+        for at, checks, failed, slow in buckets:
+            is_out = failed > 0 and any(
+                each.touches(begins[at], begins[at] + width) for each in outages
+            )
+            drawn[at] = _worst(checks, failed, slow, is_out)
     return cells.draw(drawn)
 
 

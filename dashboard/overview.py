@@ -5,11 +5,10 @@ What an account's people see of it at the same time is made once for all of them
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache, partial
+from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,26 +16,18 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard import agreement, rendering, tags, timespan, words
-from dashboard.cells import Cells, Clock
-from dashboard.db import Reader
+from dashboard import line, rendering, tags, words
 from dashboard.errors import BadRequest
-from dashboard.heat_map import strip
+from dashboard.line import Line
 from dashboard.looks import Looks
-from dashboard.rows.figures import DayRow
-from dashboard.rows.incident import Outage
 from dashboard.rows.location import Place
-from dashboard.rows.monitor import Standing, Watched
+from dashboard.rows.monitor import Watched
 from dashboard.rows.plan import Plan
-from dashboard.series import due
 from dashboard.session import Visitor, enter, who
 from dashboard.tags import Group
 from dashboard.view import tz_of
 
 PER_PAGE = 25
-DAY = timedelta(hours=24)
-STRIP_WIDTH = timedelta(hours=1)  # as report.results_1h has them
-PATIENCE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +88,6 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A monitor in the list. ``spots``: its locations, written; empty: none. ``down``: where it is.
-    ``stats`` None: no result in 24 hours."""
-
-    monitor: Watched
-    state: str
-    sentence: str
-    spots: Markup
-    down: list[Standing]
-    stats: DayRow | None
-    strip: Cells
-    strip_label: str
-    last_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Section:
     """A tag as a heading. ``link``: opens or closes it; ``lines``: none where it is closed."""
 
@@ -124,12 +99,16 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What an account's people see alike. ``plan``: where all rests, since people wonder why."""
+    """What an account's people see alike. ``tag_links``: of each tag, the query string of its list.
+
+    ``plan``: where all rests, since people wonder why.
+    """
 
     total: int
     sentence: str
     tally: dict[str, int]
     groups: list[Group]
+    tag_links: dict[str, str]
     places: list[Place]
     plan: Plan | None
     list: Markup
@@ -152,27 +131,28 @@ async def _look(request: Request, visitor: Visitor, asked: Asked, zone: tzinfo) 
     async with enter(request, visitor) as reader:
         monitors = await reader.all(Watched, "watched")
         places = [] if monitors else await reader.all(Place, "places")
-        found = sorted(
-            filter(asked.finds, monitors),
-            key=lambda monitor: (monitor.rank, words.order(monitor.name)),
-        )
-        headings = tags.groups(found, with_untagged=True) if asked.is_grouped else []
-        are_open = tags.opened(asked.open, headings)
-        asked = replace(asked, number=min(asked.number, _pages(len(found))))
-        if asked.is_grouped:
-            shown = tags.members(found, are_open)
-        else:
-            shown = found[(asked.number - 1) * PER_PAGE : asked.number * PER_PAGE]
-        now = datetime.now(UTC)
-        hours = timespan.buckets(timespan.Timespan(now - DAY, now), STRIP_WIDTH)
-        lines = await _lines(reader, shown, hours, now)
         states = [monitor.state for monitor in monitors]
         plan = await reader.the(Plan, "plan") if set(states) == {"paused"} else None
+    found = sorted(
+        filter(asked.finds, monitors),
+        key=lambda monitor: (monitor.rank, words.order(monitor.name)),
+    )
+    headings = tags.groups(found, with_untagged=True) if asked.is_grouped else []
+    are_open = tags.opened(asked.open, headings)
+    asked = replace(asked, number=min(asked.number, _pages(len(found))))
+    if asked.is_grouped:
+        shown = tags.members(found, are_open)
+    else:
+        shown = found[(asked.number - 1) * PER_PAGE : asked.number * PER_PAGE]
+    groups = tags.groups(monitors)
+    tag_links = {group.tag: asked.with_tag(group.tag) for group in groups}
+    lines = await line.read(request, visitor, shown, datetime.now(UTC))
     return Overview(
         total=len(monitors),
         sentence=sentence(states, partly=sum(monitor.is_partly_up for monitor in monitors)),
         tally={state: states.count(state) for state in words.SEVERITY if state in states},
-        groups=tags.groups(monitors),
+        groups=groups,
+        tag_links=tag_links,
         places=sorted(places, key=lambda place: words.order(place.title)),
         plan=plan,
         list=rendering.fragment(
@@ -182,14 +162,15 @@ async def _look(request: Request, visitor: Visitor, asked: Asked, zone: tzinfo) 
             total=len(monitors),
             found=len(found),
             pages=_pages(len(found)),
-            lines=lines,
-            clock=Clock(hours[0], STRIP_WIDTH),
+            tag_links=tag_links,
+            lines=lines.all,
+            clock=lines.clock,
             sections=[
                 Section(
                     group,
                     asked.link(open=tuple(tags.toggled(group.tag, are_open))),
                     group.tag in are_open,
-                    [line for line in lines if group.tag in tags.of(line.monitor)]
+                    [each for each in lines.all if group.tag in tags.of(each.monitor)]
                     if group.tag in are_open
                     else [],
                 )
@@ -219,84 +200,6 @@ def sentence(states: Sequence[str], *, partly: int = 0) -> str:
     if total == 1:
         return f"The monitor is up{', not from everywhere' if partly else ''}"
     return f"All {total:,} monitors are up{f', {partly:,} not from everywhere' if partly else ''}"
-
-
-async def _lines(
-    reader: Reader,
-    shown: Sequence[Watched],
-    hours: Sequence[datetime],
-    now: datetime,
-) -> list[Line]:
-    ids = [monitor.id for monitor in shown]
-    settled = now - PATIENCE
-    standings = _by_monitor(await reader.all(Standing, "standings", monitor_ids=ids))
-    day = {"monitor_ids": ids, "from_at": hours[0], "to_at": now}
-    stats: dict[tuple[int, str | None], DayRow] = {}
-    strips: dict[int, dict[datetime, DayRow]] = defaultdict(dict)
-    for row in await reader.all(DayRow, "day", **day):
-        if row.bucket_at:
-            strips[row.monitor_id][row.bucket_at] = row
-        else:
-            stats[row.monitor_id, row.location] = row
-    outages: dict[int, list[Outage]] = defaultdict(list)
-    for outage in await reader.all(Outage, "outages", **day):
-        outages[outage.monitor_id].append(outage)
-    return [
-        Line(
-            monitor=monitor,
-            state=state,
-            sentence=agreement.sentence(state, spots, slower=monitor.slower),
-            spots=_spots(spots, stats),
-            down=[standing for standing in spots if standing.state == "down"],
-            stats=stats.get((monitor.id, None)),
-            strip=strip(
-                hours,
-                STRIP_WIDTH,
-                strips[monitor.id],
-                due(hours, STRIP_WIDTH, _first_slot_at(spots), settled),
-                outages[monitor.id],
-            ),
-            strip_label=_strip_label(strips[monitor.id]),
-            last_at=max((spot.slot_at for spot in spots if spot.slot_at), default=None),
-        )
-        for monitor in shown
-        for state, spots in [(monitor.state, standings[monitor.id])]
-    ]
-
-
-def _spots(
-    standings: Iterable[Standing], stats: Mapping[tuple[int, str | None], DayRow]
-) -> Markup:
-    medians = (stats.get((each.monitor_id, each.location)) for each in standings)
-    written = [
-        _spot(standing.state, standing.title, row and row.median_us)
-        for standing, row in zip(standings, medians, strict=True)
-    ]
-    return Markup("".join(written))  # noqa: S704 - the template has escaped it
-
-
-# A median is one of a histogram's few hundred steps: nearly every spot has been written before, and
-# to write one takes a template fifty times as long as to find it.
-@lru_cache(8_192)
-def _spot(state: str, title: str, median_us: int | None) -> str:
-    return rendering.piece("spot", state, title, median_us)
-
-
-def _strip_label(rows: dict[datetime, DayRow]) -> str:
-    checks = sum(row.checks for row in rows.values())
-    failed = sum(row.failed for row in rows.values())
-    return f"Last 24 hours: {failed:,} of {words.count(checks, 'check')} failed"
-
-
-def _first_slot_at(standings: Iterable[Standing]) -> datetime | None:
-    return min((s.first_slot_at for s in standings if s.first_slot_at), default=None)
-
-
-def _by_monitor(standings: Iterable[Standing]) -> dict[int, list[Standing]]:
-    found: dict[int, list[Standing]] = defaultdict(list)
-    for standing in sorted(standings, key=lambda standing: words.order(standing.title)):
-        found[standing.monitor_id].append(standing)
-    return found
 
 
 def _pages(found: int) -> int:

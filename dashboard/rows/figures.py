@@ -5,24 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
 
+@dataclass(slots=True)
+class DayColumns:
+    """A monitor's day: of all locations together, of each, and its hours.
 
-class DayRow(msgspec.Struct, frozen=True):
-    """What happened to a monitor in a day at a location; None: at all of them together.
-
-    ``bucket_at``: in this hour alone. The median is of the whole day only, p95 of all locations
-    together only.
+    ``places``: which hour of the span ``checks``, ``failed`` and ``slow`` are of, in no order.
+    Microseconds are None where nothing passed.
     """
 
     monitor_id: int
-    location: str | None
-    bucket_at: datetime | None
-    checks: int
-    failed: int
-    slow: int
     median_us: int | None
     p95_us: int | None
+    locations: list[str]
+    medians_us: list[int | None]
+    places: list[int]
+    checks: list[int]
+    failed: list[int]
+    slow: list[int]
+
+    @property
+    def medians(self) -> dict[str, int | None]:
+        """Each location's median."""
+        return dict(zip(self.locations, self.medians_us, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 
@@ -61,7 +62,7 @@ class Own:
     ids: list[int]
 
 
-class Watched(msgspec.Struct, frozen=True):
+class Watched(msgspec.Struct, frozen=True, dict=True):
     """A monitor among many, and at how many of its locations it stands how.
 
     ``verdict``: what these agree on; None: nobody has judged it yet. ``slower``: from so many it is
@@ -81,7 +82,7 @@ class Watched(msgspec.Struct, frozen=True):
     verdict: str | None
     slower: int
 
-    @property
+    @cached_property
     def state(self) -> str:
         """What its locations agree on."""
         if self.is_paused:

@@ -55,32 +55,20 @@ FROM report.latest
 WHERE monitor_id = ANY(%(monitor_ids)s)
 
 -- day --
--- Of each monitor: a row for each location, one for all of them, one for each hour.
-WITH summed AS MATERIALIZED (
-    SELECT * FROM report.summed_hours(%(monitor_ids)s, %(from_at)s, %(to_at)s)
-)
+-- One row for each monitor, since a row for each location and hour takes longer to read than to make.
 SELECT
     monitor_id,
-    location,
-    bucket_at,
-    run AS checks,
-    down AS failed,
-    degraded AS slow,
-    vantage.percentile(total_histogram, 0.5)::integer AS median_us,
-    NULL::integer AS p95_us
-FROM summed
-UNION ALL
-SELECT
-    monitor_id,
-    NULL,
-    NULL,
-    sum(run)::bigint,
-    sum(down)::bigint,
-    sum(degraded)::bigint,
-    vantage.percentile(vantage.merge(total_histogram), 0.5)::integer,
-    vantage.percentile(vantage.merge(total_histogram), 0.95)::integer
-FROM summed
-WHERE bucket_at IS NULL
+    vantage.percentile(vantage.merge(total_histogram), 0.5)::integer AS median_us,
+    vantage.percentile(vantage.merge(total_histogram), 0.95)::integer AS p95_us,
+    array_agg(location) FILTER (WHERE bucket_at IS NULL) AS locations,
+    array_agg(vantage.percentile(total_histogram, 0.5)::integer)
+        FILTER (WHERE bucket_at IS NULL) AS medians_us,
+    array_agg((date_part('epoch', bucket_at - %(from_at)s) / 3600)::integer)
+        FILTER (WHERE bucket_at IS NOT NULL) AS places,
+    array_agg(run::integer) FILTER (WHERE bucket_at IS NOT NULL) AS checks,
+    array_agg(down::integer) FILTER (WHERE bucket_at IS NOT NULL) AS failed,
+    array_agg(degraded::integer) FILTER (WHERE bucket_at IS NOT NULL) AS slow
+FROM report.summed_hours(%(monitor_ids)s, %(from_at)s, %(to_at)s)
 GROUP BY monitor_id
 
 -- outages --

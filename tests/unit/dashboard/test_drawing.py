@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from dashboard import bands, chart, heat_map, series
-from dashboard.rows.figures import BandRow, DayRow, HeatColumns, SeriesColumns
+from dashboard.rows.figures import BandRow, DayColumns, HeatColumns, SeriesColumns
 from dashboard.rows.incident import Outage
 from dashboard.rows.monitor import LocationStanding
 from dashboard.timespan import Timespan
@@ -117,10 +117,7 @@ def test_a_heat_map_says_each_cell_that_was_due() -> None:
 
 def test_a_strip_hatches_only_what_was_due() -> None:
     begins = [BEGIN + minute * MINUTE for minute in range(6)]
-    found = {
-        begins[1]: DayRow(1, None, begins[1], 5, 0, 0, None, None),
-        begins[4]: DayRow(1, None, begins[4], 5, 0, 2, None, None),
-    }
+    found = DayColumns(1, None, None, [], [], [4, 1], [5, 5], [0, 0], [2, 0])
     due = series.due(begins, MINUTE, begins[1], begins[5])
     cells = heat_map.strip(begins, MINUTE, found, due, [])
     assert [name for name, _ in cells.outlines] == ["up", "slow"]
@@ -130,7 +127,7 @@ def test_a_strip_hatches_only_what_was_due() -> None:
 
 def test_a_strip_is_red_only_where_there_was_an_incident() -> None:
     begins = [BEGIN + minute * MINUTE for minute in range(5)]
-    found = {begin: DayRow(1, None, begin, 5, 2, 0, None, None) for begin in begins}
+    found = DayColumns(1, None, None, [], [], list(range(5)), [5] * 5, [2] * 5, [0] * 5)
     outages = [
         Outage(1, BEGIN - MINUTE, BEGIN - MINUTE / 2),
         Outage(1, begins[1] + MINUTE / 2, begins[2]),

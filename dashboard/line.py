@@ -1,0 +1,143 @@
+"""A monitor's line in the overview: how it stands, and how it has been in the last 24 hours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from markupsafe import Markup
+from starlette.requests import Request
+
+from dashboard import agreement, rendering, timespan, words
+from dashboard.cells import Cells, Clock
+from dashboard.heat_map import strip
+from dashboard.rows.figures import DayColumns
+from dashboard.rows.incident import Outage
+from dashboard.rows.monitor import Standing, Watched
+from dashboard.series import due
+from dashboard.session import Visitor, enter
+
+DAY = timedelta(hours=24)
+STRIP_WIDTH = timedelta(hours=1)  # as report.results_1h has them
+PATIENCE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """``spots``: its locations, written; empty: none. ``down``: those from where it fails.
+
+    ``day`` None: no result in 24 hours. ``last_at`` None: none ever.
+    """
+
+    monitor: Watched
+    state: str
+    sentence: str
+    spots: Markup
+    down: list[Standing]
+    day: DayColumns | None
+    strip: Cells
+    strip_label: str
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """``clock``: when the strips' first hour begins."""
+
+    all: list[Line]
+    clock: Clock
+
+
+async def read(
+    request: Request, visitor: Visitor, shown: Sequence[Watched], now: datetime
+) -> Lines:
+    """What the database says of these monitors, in their order.
+
+    Raises: NotSignedIn where the person is gone meanwhile; DatabaseAway.
+    """
+    hours = timespan.buckets(timespan.Timespan(now - DAY, now), STRIP_WIDTH)
+    clock = Clock(hours[0], STRIP_WIDTH)
+    if not shown:
+        return Lines([], clock)
+    ids = [monitor.id for monitor in shown]
+    # Over two connections, since what they wait for is the database's processors.
+    standings, (days, outages) = await asyncio.gather(
+        _standings(request, visitor, ids), _days(request, visitor, ids, hours[0], now)
+    )
+    return Lines(
+        [
+            _line(
+                monitor,
+                standings[monitor.id],
+                days.get(monitor.id),
+                outages[monitor.id],
+                hours,
+                now - PATIENCE,
+            )
+            for monitor in shown
+        ],
+        clock,
+    )
+
+
+async def _standings(
+    request: Request, visitor: Visitor, ids: Collection[int]
+) -> Mapping[int, list[Standing]]:
+    async with enter(request, visitor) as reader:
+        rows = await reader.all(Standing, "standings", monitor_ids=ids)
+    found: dict[int, list[Standing]] = defaultdict(list)
+    for standing in sorted(rows, key=lambda standing: words.order(standing.title)):
+        found[standing.monitor_id].append(standing)
+    return found
+
+
+async def _days(
+    request: Request, visitor: Visitor, ids: Collection[int], from_at: datetime, to_at: datetime
+) -> tuple[Mapping[int, DayColumns], Mapping[int, list[Outage]]]:
+    day = {"monitor_ids": ids, "from_at": from_at, "to_at": to_at}
+    async with enter(request, visitor) as reader:
+        days = await reader.all(DayColumns, "day", **day)
+        rows = await reader.all(Outage, "outages", **day)
+    outages: dict[int, list[Outage]] = defaultdict(list)
+    for outage in rows:
+        outages[outage.monitor_id].append(outage)
+    return {each.monitor_id: each for each in days}, outages
+
+
+def _line(
+    monitor: Watched,
+    standings: Sequence[Standing],
+    day: DayColumns | None,
+    outages: Sequence[Outage],
+    hours: Sequence[datetime],
+    settled: datetime,
+) -> Line:
+    first_at = min((each.first_slot_at for each in standings if each.first_slot_at), default=None)
+    checks, failed = (sum(day.checks), sum(day.failed)) if day else (0, 0)
+    return Line(
+        monitor=monitor,
+        state=monitor.state,
+        sentence=agreement.sentence(monitor.state, standings, slower=monitor.slower),
+        spots=_spots(standings, day.medians if day else {}),
+        down=[standing for standing in standings if standing.state == "down"],
+        day=day,
+        strip=strip(hours, STRIP_WIDTH, day, due(hours, STRIP_WIDTH, first_at, settled), outages),
+        strip_label=f"Last 24 hours: {failed:,} of {words.count(checks, 'check')} failed",
+        last_at=max((each.slot_at for each in standings if each.slot_at), default=None),
+    )
+
+
+def _spots(standings: Iterable[Standing], medians: Mapping[str, int | None]) -> Markup:
+    written = (_spot(each.state, each.title, medians.get(each.location)) for each in standings)
+    return Markup("".join(written))  # noqa: S704 - the template has escaped it
+
+
+# A median is one of a histogram's few hundred steps: nearly every spot has been written before, and
+# to write one takes a template fifty times as long as to find it.
+@lru_cache(8_192)
+def _spot(state: str, title: str, median_us: int | None) -> str:
+    return rendering.piece("spot", state, title, median_us)
