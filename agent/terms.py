@@ -96,14 +96,14 @@ def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
                     *_authorization(auth, _content(auth_file)),
                     *map(_header, secret_headers),
                 ),
-                client_certificate=_content(client_cert).encode(),
-                client_key=_content(client_key).encode(),
-                authority=_content(ca_file).encode(),
+                client_certificate=_pem("--client-cert", client_cert),
+                client_key=_pem("--client-key", client_key),
+                authority=_pem("--ca-file", ca_file),
                 proxy=_proxy(proxy, _content(proxy_auth_file)),
                 phase_timeouts=_phases(phase_timeouts) if phase_timeouts else None,
             )
             check_request(request)
-            address = str(ip_address(connect_to)) if connect_to else ""
+            address = _address(connect_to) if connect_to else ""
             server = parse_server(name_server) if name_server else None
         except ValueError as error:
             raise click.UsageError(str(error)) from error
@@ -112,6 +112,22 @@ def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         with_terms = option(with_terms)
     return with_terms
+
+
+def _pem(option: str, file: Path | None) -> bytes:
+    text = _content(file)
+    if text and "-----BEGIN " not in text:
+        raise ValueError(f"{option} {file} holds no PEM.")
+    return text.encode()
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is no address to connect to; write it like 192.0.2.7 or 2001:db8::7."
+        ) from error
 
 
 def _authorization(kind: str, text: str) -> Iterator[tuple[str, str]]:

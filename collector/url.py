@@ -60,9 +60,11 @@ def complaint(parts: SplitResult) -> str | None:
     if not parts.hostname:
         return "it names no host"
     # Of names in other letters agents make ASCII, and judge that.
-    if host.isascii() and ":" not in host and not _HOST_NAME.fullmatch(host):
+    is_ipv6 = ":" in host
+    if host.isascii() and not is_ipv6 and not _HOST_NAME.fullmatch(host):
         return "its host is no valid host name"
-    if _NUMBER.fullmatch(host.rpartition(".")[2]) and not _IPV4.fullmatch(host):
+    is_number = _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
+    if is_number and not is_ipv6 and not _IPV4.fullmatch(host):
         return "its host is no IPv4 address; write it as four numbers, such as 192.0.2.1"
     if parts.port == 0:
         return "port 0 cannot be connected to"

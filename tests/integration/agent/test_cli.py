@@ -343,6 +343,8 @@ async def test_a_spool_of_another_agent_is_refused(server: DeliveryServer, tmp_p
         (["probe", "http://x/", "--method=BREW"], 2, "'BREW' is not one of 'get'"),
         (["probe", "http://x/", "--body=a", "--body-file=b"], 2, "give one of them"),
         (["probe", "http://x/", "--body-file=/nonexistent"], 2, "be read from /nonexistent: No"),
+        (["probe", "https://x/", "--ca-file=/etc/hosts"], 2, "--ca-file /etc/hosts holds no PEM."),
+        (["probe", "http://x/", "--connect-to=y"], 2, "'y' is no address to connect to"),
         (["probe", "http://x/", "--timeout=2m"], 2, "2m is not within 0.1s and 60s."),
         (["probe", "http://x/", "--phase-timeout=nap=1s"], 2, "of dns, connect"),
         (["probe", "http://x/", "--min-bytes=2", "--max-bytes=1"], 2, "at least 2 and at most 1"),

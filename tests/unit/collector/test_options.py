@@ -100,6 +100,10 @@ def test_a_url_that_cannot_be_watched_is_refused_saying_why(url: str, why: str) 
     assert "secret" not in str(refusal.value)
 
 
+def test_an_ipv4_address_within_an_ipv6_one_is_one_to_watch() -> None:
+    check_url("http://[::ffff:192.0.2.1]/")
+
+
 @pytest.mark.parametrize("host", ["two words", "centre.example:7443", "http://a.example", ""])
 def test_what_agents_cannot_reach_this_machine_by_is_refused(host: str) -> None:
     with pytest.raises(click.UsageError, match=re.escape(f"--agent-host {host!r}")):
