@@ -159,8 +159,9 @@ class World:
             with connection.transaction():
                 for day in sorted(set(before) - done):
                     self._copy(connection, "rollups_1d", day)
-                    if day >= self.today - self.shape.days * DAY:
+                    if day >= self._hours_at():
                         self._copy(connection, "rollups_1h", day)
+                        self._copy(connection, "totals_1h", day)
             after = [self.first_day + n * DAY for n in range(1, self.shape.full_days)]
             missing = sorted(set(after) - done)
             self._make_chunks(connection, missing)
@@ -169,16 +170,19 @@ class World:
                 for each in bar(as_completed(copying), "Copying days", len(copying)):
                     each.result()
             self._progress(connection, self._medians_at(), self.today)
-            for relation in ("rollups_1h", "rollups_1d", "medians", "standings"):
+            for relation in ("rollups_1h", "totals_1h", "rollups_1d", "medians", "standings"):
                 connection.execute(f"VACUUM (ANALYZE) vantage.{relation}".encode())
             connection.execute("ANALYZE vantage.results")
             connection.execute("UPDATE public.bench_world SET is_filled = true")
         self.is_filled = True
 
     def _progress(self, connection: Connection, medians_at: datetime, to_at: datetime) -> None:
-        """Say what was summed up; hours' totals are made as it is brought up to the present."""
-        hours_at = self.today - self.shape.days * DAY
-        run(connection, "progress", hours_at=hours_at, medians_at=medians_at, to_at=to_at)
+        """Say what was summed up."""
+        run(connection, "progress", hours_at=self._hours_at(), medians_at=medians_at, to_at=to_at)
+
+    def _hours_at(self) -> datetime:
+        since: datetime = self.today - self.shape.days * DAY
+        return since
 
     def _medians_at(self) -> datetime:
         kept_at: datetime = self.today - MEDIANS * DAY
@@ -211,8 +215,8 @@ class World:
                 # Emptied in the transaction that fills it, a table needs no log.
                 connection.execute(f"TRUNCATE {chunk}".encode())
                 self._copy(connection, "results", day, into=chunk)
-                self._copy(connection, "rollups_1h", day)
-                self._copy(connection, "rollups_1d", day)
+                for relation in ("rollups_1h", "totals_1h", "rollups_1d"):
+                    self._copy(connection, relation, day)
                 if day >= self._medians_at():
                     self._copy(connection, "medians", day)
             connection.execute(f"VACUUM (FREEZE, ANALYZE) {chunk}".encode())
@@ -230,7 +234,7 @@ class World:
                         connection, "results", day, from_at=begin - shift, to_at=until - shift
                     )
                     run(connection, "ingested", begin=begin, until=until)
-                for step in ("roll_up", "sum_up_medians", "sum_up_hour", "sum_up_day"):
+                for step in ("roll_up", "sum_up_medians", "sum_up_hour"):
                     while run(connection, step)[0][0]:
                         pass
             for relation in ("rollups_1h", "totals_1h", "rollups_1d", "standings"):

@@ -40,8 +40,8 @@ UPDATE vantage.monitor_definitions SET valid_from_at = %(since)s;
 UPDATE vantage.retention SET keep = NULL;
 UPDATE vantage.rollup_progress SET
     hours_from_at = %(hours_at)s,
-    hours_to_at = %(hours_at)s,
-    days_to_at = %(to_at)s,
+    hours_to_at = %(to_at)s,
+    hours_monitor_id = 0,
     medians_from_at = %(medians_at)s,
     medians_to_at = %(to_at)s,
     medians_monitor_id = 0;
@@ -164,5 +164,3 @@ SELECT vantage.sum_up_medians()
 -- sum_up_hour --
 SELECT vantage.sum_up_hour()
 
--- sum_up_day --
-SELECT vantage.sum_up_day()

@@ -71,7 +71,7 @@ class Upkeep:
             began = time.monotonic()
             if is_leader:
                 began += await self.roll_up(connection)
-                for step in ("sum_up_medians", "sum_up_hour", "sum_up_day"):
+                for step in ("sum_up_medians", "sum_up_hour"):
                     await self.sum_up(connection, step)
                 await maintenance.plan(connection)
                 await self.count_notifications(connection)

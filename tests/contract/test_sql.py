@@ -137,7 +137,7 @@ INGESTED = """
 INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results, location)
 SELECT min(slot_at), max(slot_at), agent_id, count(*), location
 FROM vantage.results GROUP BY agent_id, location;
-UPDATE vantage.rollup_progress SET days_to_at = now() + INTERVAL '1 day';
+UPDATE vantage.rollup_progress SET hours_to_at = now() + INTERVAL '1 day';
 SELECT vantage.roll_up()
 """
 

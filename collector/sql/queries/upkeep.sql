@@ -15,9 +15,6 @@ SELECT vantage.sum_up_medians()::text AS made
 -- sum_up_hour --
 SELECT vantage.sum_up_hour()::text AS made
 
--- sum_up_day --
-SELECT vantage.sum_up_day()::text AS made
-
 -- keep_baselines --
 SELECT vantage.keep_baselines(%(hour_at)s) AS kept
 

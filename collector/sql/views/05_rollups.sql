@@ -1,7 +1,7 @@
--- Results by the minute, the hour and the day. Hours are kept by the collector (every number of them
--- is a sum, so what arrives is added, late or not); a day is made of its hours when it is over, and
--- until then when it is asked for; so are minutes, since most monitors have one result in each. What many
--- monitors are asked for at a time is copied from an hour that is over to vantage.totals_1h.
+-- Results by the minute, the hour and the day. Every number is a sum, so the collector adds what arrives,
+-- late or not, to its hour, and an hour that is over to its day; what many monitors are asked for at a time
+-- is copied from it to vantage.totals_1h as well. Minutes are made when they are asked for, since most
+-- monitors have one result in each.
 --
 -- The statements differ in little but names, so they are made here from the columns of
 -- vantage.rollups_1h.
@@ -37,12 +37,7 @@ DECLARE
     outcomes_added text; -- the same, added to a row that is there
     standing text; -- the columns of vantage.standings
     newer text;    -- the same, of the newer of two rows
-    summed record;
-    -- What is made already of the hours and days that are being made.
-    made_hours CONSTANT text := 'progress.hours_to_at + CASE WHEN monitor_id < progress.hours_monitor_id'
-        ' THEN INTERVAL ''1 hour'' ELSE INTERVAL ''0'' END';
-    made_days CONSTANT text := 'progress.days_to_at + CASE WHEN monitor_id < progress.days_monitor_id'
-        ' THEN INTERVAL ''1 day'' ELSE INTERVAL ''0'' END';
+    summed text;   -- the end of a statement, which adds what it has named summed to days and hours' totals
 BEGIN
     SELECT
         string_agg(attname, ', ' ORDER BY attnum),
@@ -63,7 +58,7 @@ BEGIN
         END AS total,
         CASE
             WHEN attname IN ('bucket_at', 'monitor_id', 'location') THEN NULL
-            WHEN attname = 'updated_at' THEN 'updated_at = excluded.updated_at'
+            WHEN attname = 'updated_at' THEN 'updated_at = GREATEST(kept.updated_at, excluded.updated_at)'
             WHEN atttypid = 'jsonb'::regtype
                 THEN format('%1$I = vantage.add_counts(kept.%1$I, excluded.%1$I)', attname)
             WHEN atttypid = 'numeric'::regtype
@@ -90,6 +85,20 @@ BEGIN
     INTO standing, newer
     FROM pg_attribute
     WHERE attrelid = 'vantage.standings'::regclass AND attnum > 0 AND NOT attisdropped;
+    summed := format($text$,
+        kept_totals AS (
+            INSERT INTO vantage.totals_1h AS kept (%1$s)
+            SELECT %1$s FROM summed
+            WHERE bucket_at >= (SELECT hours_from_at FROM vantage.rollup_progress)
+            ORDER BY monitor_id, location
+            ON CONFLICT (monitor_id, location, bucket_at) DO UPDATE SET %2$s
+        )
+        INSERT INTO vantage.rollups_1d AS kept (%3$s)
+        SELECT %4$s FROM summed
+        GROUP BY date_bin('1 day', bucket_at, 'epoch'), monitor_id, location
+        ORDER BY monitor_id, location
+        ON CONFLICT (monitor_id, location, bucket_at) DO UPDATE SET %5$s
+        $text$, outcomes, outcomes_added, columns, totals, added);
 
     EXECUTE format($view$
         CREATE OR REPLACE VIEW vantage.results_1m AS
@@ -116,13 +125,20 @@ BEGIN
     EXECUTE format($view$
         CREATE OR REPLACE VIEW vantage.open_days AS
         SELECT * FROM (
-            SELECT %2$s FROM vantage.rollups_1h
-            WHERE rollups_1h.bucket_at >= (SELECT days_to_at FROM vantage.rollup_progress)
-                AND (rollups_1h.monitor_id >= (SELECT days_monitor_id FROM vantage.rollup_progress)
-                    OR rollups_1h.bucket_at >= (
-                        SELECT days_to_at + INTERVAL '1 day' FROM vantage.rollup_progress))
+            SELECT %2$s
+            FROM (
+                SELECT %1$s FROM vantage.rollups_1d
+                WHERE rollups_1d.bucket_at >= (
+                    SELECT date_bin('1 day', hours_to_at, 'epoch') FROM vantage.rollup_progress)
+                UNION ALL
+                SELECT %1$s FROM vantage.rollups_1h
+                WHERE rollups_1h.bucket_at >= (SELECT hours_to_at FROM vantage.rollup_progress)
+                    AND (rollups_1h.monitor_id >= (SELECT hours_monitor_id FROM vantage.rollup_progress)
+                        OR rollups_1h.bucket_at >= (
+                            SELECT hours_to_at + INTERVAL '1 hour' FROM vantage.rollup_progress))
+            ) AS parts
             GROUP BY date_bin('1 day', bucket_at, 'epoch'), monitor_id, location
-        ) AS hours (%1$s)
+        ) AS days (%1$s)
         $view$, columns, totals);
     EXECUTE format($view$
         CREATE OR REPLACE VIEW vantage.results_1d AS
@@ -130,6 +146,8 @@ BEGIN
             monitor_id, location, bucket_at, LEAST(bucket_at + INTERVAL '1 day', now())) AS due, %1$s
         FROM (
             SELECT %1$s FROM vantage.rollups_1d
+            WHERE rollups_1d.bucket_at < (
+                SELECT date_bin('1 day', hours_to_at, 'epoch') FROM vantage.rollup_progress)
             UNION ALL
             SELECT %1$s FROM vantage.open_days
         ) AS days
@@ -198,7 +216,7 @@ BEGIN
                             AND received_at <= %%4$L
                     ),
                     arrived AS (
-                        SELECT %9$s
+                        SELECT %8$s
                         FROM (
                             SELECT agent_id, received_from_at, received_to_at FROM taken
                         ) AS taken
@@ -207,7 +225,7 @@ BEGIN
                             AND stored.received_at = taken.received_from_at
                         UNION ALL
                         -- What was there before there were rollups.
-                        SELECT %9$s
+                        SELECT %8$s
                         FROM (
                             SELECT
                                 agent_id, received_from_at, received_to_at, from_slot_at, to_slot_at,
@@ -223,8 +241,8 @@ BEGIN
                             AND stored.slot_at <= taken.to_slot_at
                     ),
                     stand AS (
-                        INSERT INTO vantage.standings AS kept (%7$s)
-                        SELECT DISTINCT ON (monitor_id, location) %7$s
+                        INSERT INTO vantage.standings AS kept (%6$s)
+                        SELECT DISTINCT ON (monitor_id, location) %6$s
                         FROM (
                             SELECT
                                 arrived.*,
@@ -235,7 +253,7 @@ BEGIN
                             FROM arrived
                         ) AS results
                         ORDER BY monitor_id, location, slot_at DESC
-                        ON CONFLICT (monitor_id, location) DO UPDATE SET %8$s
+                        ON CONFLICT (monitor_id, location) DO UPDATE SET %7$s
                     ),
                     hours AS (
                         SELECT
@@ -250,9 +268,7 @@ BEGIN
                     )
                     $statement$
                     || CASE WHEN chosen.from_at < (
-                        SELECT GREATEST(
-                            days_to_at + LEAST(days_monitor_id, 1) * INTERVAL '1 day',
-                            hours_to_at + LEAST(hours_monitor_id, 1) * INTERVAL '1 hour')
+                        SELECT hours_to_at + LEAST(hours_monitor_id, 1) * INTERVAL '1 hour'
                         FROM vantage.rollup_progress
                     ) THEN $late$,
                     kept_hours AS (
@@ -261,23 +277,14 @@ BEGIN
                         ORDER BY monitor_id, location
                         ON CONFLICT (monitor_id, location, bucket_at) DO UPDATE SET %5$s
                     ),
-                    kept_totals AS (
-                        INSERT INTO vantage.totals_1h AS kept (%10$s)
-                        SELECT %10$s
+                    summed AS (
+                        SELECT hours.*
                         FROM hours
                         CROSS JOIN vantage.rollup_progress AS progress
-                        WHERE bucket_at >= progress.hours_from_at AND bucket_at < %12$s
-                        ORDER BY monitor_id, location
-                        ON CONFLICT (monitor_id, location, bucket_at) DO UPDATE SET %11$s
-                    )
-                    INSERT INTO vantage.rollups_1d AS kept (%3$s)
-                    SELECT %4$s
-                    FROM hours
-                    CROSS JOIN vantage.rollup_progress AS progress
-                    WHERE bucket_at < %6$s
-                    GROUP BY date_bin('1 day', bucket_at, 'epoch'), monitor_id, location
-                    ORDER BY monitor_id, location
-                    ON CONFLICT (monitor_id, location, bucket_at) DO UPDATE SET %5$s
+                        WHERE bucket_at < progress.hours_to_at
+                            + CASE WHEN monitor_id < progress.hours_monitor_id THEN INTERVAL '1 hour'
+                                ELSE INTERVAL '0' END
+                    )%4$s
                     $late$ ELSE $timely$
                     INSERT INTO vantage.rollups_1h AS kept (%3$s)
                     SELECT %3$s FROM hours
@@ -290,57 +297,44 @@ BEGIN
             RETURN QUERY SELECT chosen.batches, COALESCE(chosen.results, 0);
         END
         $body$
-        $function$, measures, timed, columns, totals, added, made_days, standing, newer, taken,
-        outcomes, outcomes_added, made_hours);
+        $function$, measures, timed, columns, summed, added, standing, newer, taken);
 
-    FOR summed IN
-        SELECT *
-        FROM (VALUES
-            -- Most of what is late has come by then; the rest costs a little more.
-            ('sum_up_day', 'days', INTERVAL '1 day', INTERVAL '10 minutes', 1000, 'rollups_1d', columns,
-                totals, 'GROUP BY date_bin(''1 day'', bucket_at, ''epoch''), monitor_id, location'),
-            ('sum_up_hour', 'hours', INTERVAL '1 hour', INTERVAL '2 minutes', 20000, 'totals_1h', outcomes,
-                outcomes, '')
-        ) AS made (name, progress, width, patience, pairs_max, relation, columns, sums, grouped)
-    LOOP
-        EXECUTE format($function$
-            CREATE OR REPLACE FUNCTION vantage.%1$s(pairs_max integer DEFAULT %5$s)
-            RETURNS timestamptz
-            LANGUAGE plpgsql
-            -- Of all hours of the chunk these are few, monitor by monitor.
-            SET enable_seqscan = off
-            AS $body$
-            DECLARE
-                first_at timestamptz;
-                from_id integer;
-                to_id integer;
-            BEGIN
-                PERFORM pg_advisory_xact_lock(hashtext('vantage.rollups'));
-                SELECT %2$s_to_at, %2$s_monitor_id INTO first_at, from_id FROM vantage.rollup_progress;
-                IF now() < first_at + INTERVAL %3$L + INTERVAL %4$L THEN
-                    RETURN NULL;
-                END IF;
-                to_id := vantage.step_end(from_id, pairs_max);
-                EXECUTE format($statement$
-                    INSERT INTO vantage.%6$s (%7$s)
-                    SELECT %8$s
+    EXECUTE format($function$
+        CREATE OR REPLACE FUNCTION vantage.sum_up_hour(pairs_max integer DEFAULT 5000)
+        RETURNS timestamptz
+        LANGUAGE plpgsql
+        -- Of all hours of the chunk these are few, monitor by monitor.
+        SET enable_seqscan = off
+        AS $body$
+        DECLARE
+            first_at timestamptz;
+            from_id integer;
+            to_id integer;
+        BEGIN
+            PERFORM pg_advisory_xact_lock(hashtext('vantage.rollups'));
+            SELECT hours_to_at, hours_monitor_id INTO first_at, from_id FROM vantage.rollup_progress;
+            -- Most of what is late has come two minutes later; the rest costs a little more.
+            IF now() < first_at + INTERVAL '1 hour 2 minutes' THEN
+                RETURN NULL;
+            END IF;
+            to_id := vantage.step_end(from_id, pairs_max);
+            EXECUTE format($statement$
+                WITH summed AS (
+                    SELECT *
                     FROM vantage.rollups_1h
-                    WHERE bucket_at >= %%1$L AND bucket_at < %%2$L AND monitor_id = ANY($1)
-                    %9$s
-                    ORDER BY monitor_id, location
-                    $statement$, first_at, first_at + INTERVAL %3$L)
-                USING ARRAY(
-                    SELECT DISTINCT monitor_id FROM vantage.standings
-                    WHERE monitor_id >= from_id AND monitor_id < COALESCE(to_id, 2147483647));
-                UPDATE vantage.rollup_progress SET
-                    %2$s_to_at = CASE WHEN to_id IS NULL THEN first_at + INTERVAL %3$L ELSE first_at END,
-                    %2$s_monitor_id = COALESCE(to_id, 0);
-                RETURN first_at;
-            END
-            $body$
-            $function$, summed.name, summed.progress, summed.width, summed.patience, summed.pairs_max,
-            summed.relation, summed.columns, summed.sums, summed.grouped);
-    END LOOP;
+                    WHERE bucket_at = %%1$L AND monitor_id = ANY($1)
+                )%1$s
+                $statement$, first_at)
+            USING ARRAY(
+                SELECT DISTINCT monitor_id FROM vantage.standings
+                WHERE monitor_id >= from_id AND monitor_id < COALESCE(to_id, 2147483647));
+            UPDATE vantage.rollup_progress SET
+                hours_to_at = CASE WHEN to_id IS NULL THEN first_at + INTERVAL '1 hour' ELSE first_at END,
+                hours_monitor_id = COALESCE(to_id, 0);
+            RETURN first_at;
+        END
+        $body$
+        $function$, summed);
 
     EXECUTE format($function$
         CREATE OR REPLACE FUNCTION vantage.rebuild_rollups(from_at timestamptz, to_at timestamptz)
@@ -361,7 +355,7 @@ BEGIN
             END IF;
             WHILE (SELECT results FROM vantage.roll_up()) > 0 LOOP
             END LOOP;
-            -- Fails, to be repeated, where a day was summed up since.
+            -- Fails, to be repeated, where an hour was summed up since.
             PERFORM FROM vantage.rollup_progress FOR UPDATE;
             DELETE FROM vantage.totals_1h WHERE bucket_at >= first_at AND bucket_at < last_at;
             DELETE FROM vantage.rollups_1h WHERE bucket_at >= first_at AND bucket_at < last_at;
@@ -369,8 +363,6 @@ BEGIN
             -- What was being made of them is made again.
             UPDATE vantage.rollup_progress SET hours_monitor_id = 0
             WHERE hours_to_at >= first_at AND hours_to_at < last_at;
-            UPDATE vantage.rollup_progress SET days_monitor_id = 0
-            WHERE days_to_at >= first_at AND days_to_at < last_at;
             PERFORM vantage.rebuild_medians(first_at, last_at);
             INSERT INTO vantage.rollups_1h (%3$s)
             SELECT %3$s
@@ -385,18 +377,12 @@ BEGIN
                 WHERE slot_at >= first_at AND slot_at < last_at AND NOT is_extra
                 GROUP BY 1, 2, 3
             ) AS hours;
-            INSERT INTO vantage.totals_1h (%5$s)
-            SELECT %5$s
-            FROM vantage.rollups_1h
-            WHERE bucket_at >= first_at AND bucket_at < last_at
-                AND bucket_at >= (SELECT hours_from_at FROM vantage.rollup_progress)
-                AND bucket_at < (SELECT hours_to_at FROM vantage.rollup_progress);
-            INSERT INTO vantage.rollups_1d (%3$s)
-            SELECT %4$s
-            FROM vantage.rollups_1h
-            WHERE bucket_at >= first_at AND bucket_at < last_at
-                AND bucket_at < (SELECT days_to_at FROM vantage.rollup_progress)
-            GROUP BY date_bin('1 day', bucket_at, 'epoch'), monitor_id, location;
+            WITH summed AS (
+                SELECT *
+                FROM vantage.rollups_1h
+                WHERE bucket_at >= first_at AND bucket_at < last_at
+                    AND bucket_at < (SELECT hours_to_at FROM vantage.rollup_progress)
+            )%4$s;
             UPDATE vantage.standings AS kept SET
                 slot_at = newest.slot_at,
                 outcome = newest.outcome,
@@ -417,7 +403,7 @@ BEGIN
                 AND kept.slot_at >= first_at AND kept.slot_at < last_at;
         END
         $body$
-        $function$, measures, timed, columns, totals, outcomes);
+        $function$, measures, timed, columns, summed);
 END
 $$;
 
@@ -436,13 +422,9 @@ COMMENT ON FUNCTION vantage.roll_up IS
     'Adds what vantage.ingested names, the agents that wait longest first, about results_max results '
     'of it, to the rollups and to vantage.standings; returns how many batches and results. The collector calls it again and again.';
 COMMENT ON FUNCTION vantage.sum_up_hour IS
-    'Makes vantage.totals_1h of the next hour, two minutes after it is over, for about pairs_max pairs of '
-    'monitor and location, and returns when it began. NULL: it is not over. The collector calls it again '
-    'and again.';
-COMMENT ON FUNCTION vantage.sum_up_day IS
-    'Makes the rollups of the next day from those of its hours, once it is over, for about pairs_max pairs '
-    'of monitor and location, and returns when it began. NULL: it is not over. The collector calls it again '
-    'and again.';
+    'Adds the next hour, two minutes after it is over, to vantage.rollups_1d and vantage.totals_1h, for '
+    'about pairs_max pairs of monitor and location, and returns when it began. NULL: it is not over. The '
+    'collector calls it again and again.';
 COMMENT ON FUNCTION vantage.rebuild_rollups IS
     'Makes the rollups of the days from from_at to to_at anew from the results, after rows of '
     'vantage.results were changed by hand. Needs BEGIN ISOLATION LEVEL REPEATABLE READ.';
@@ -453,8 +435,8 @@ COMMENT ON VIEW vantage.results_1h IS
     'The results of each monitor at each location by the hour. Kept by the collector, seconds behind '
     'vantage.results and for longer. An hour without a result has no row.';
 COMMENT ON VIEW vantage.open_days IS
-    'The days that are not summed up yet, made from their hours when it is read. A part of '
-    'vantage.results_1d.';
+    'The present day, or two: what vantage.rollups_1d has of it and the hours that it has not yet, summed '
+    'up when it is read. A part of vantage.results_1d.';
 COMMENT ON VIEW vantage.results_1d IS
     'The results of each monitor at each location by the day, in UTC. Made of the hours, and kept for '
     'longer still. A day without a result has no row.';
@@ -485,3 +467,6 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- How far the days had come, while they were made when they were over; no view reads it any more.
+ALTER TABLE vantage.rollup_progress DROP COLUMN IF EXISTS days_to_at, DROP COLUMN IF EXISTS days_monitor_id;

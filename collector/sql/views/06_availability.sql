@@ -7,9 +7,9 @@ COMMENT ON FUNCTION vantage.percent IS
     'part of whole in percent, rounded down to three decimals: 99.999 is never called 100. NULL: of '
     'nothing.';
 
-DROP FUNCTION IF EXISTS vantage.pieces(timestamptz, timestamptz);
+DROP FUNCTION IF EXISTS vantage.pieces;
 CREATE OR REPLACE FUNCTION vantage.pieces(
-    from_at timestamptz, to_at timestamptz, days_to_at timestamptz)
+    from_at timestamptz, to_at timestamptz, hours_to_at timestamptz)
 RETURNS TABLE (grain text, piece_from_at timestamptz, piece_to_at timestamptz)
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE ROWS 5
 AS $$
@@ -21,7 +21,9 @@ AS $$
     days AS (
         SELECT
             date_bin('1 day', from_at + INTERVAL '1 day' - INTERVAL '1 us', 'epoch') AS first_at,
-            LEAST(date_bin('1 day', to_at, 'epoch'), days_to_at) AS last_at
+            -- The present day is of the hours that are summed up.
+            CASE WHEN to_at < hours_to_at THEN date_bin('1 day', to_at, 'epoch') ELSE hours_to_at END
+                AS last_at
     )
     SELECT grain, piece_from_at, piece_to_at
     FROM hours
@@ -37,8 +39,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION vantage.pieces IS
     'Cuts a span of time into whole days, whole hours and what is left over, so that its results '
-    'are counted from as few rows as can be: grain is 1d, 1h or result. days_to_at: from when on days '
-    'are not summed up.';
+    'are counted from as few rows as can be: grain is 1d, 1h or result. hours_to_at: from when on hours '
+    'are not in their days.';
 
 CREATE OR REPLACE FUNCTION vantage.availability(
     from_at timestamptz, to_at timestamptz, monitor_ids integer[] DEFAULT NULL)
@@ -129,8 +131,11 @@ BEGIN
                 piece.piece_to_at AS to_at,
                 array_agg(spans.monitor_id) AS monitor_ids
             FROM spans
+            CROSS JOIN vantage.rollup_progress AS progress
             CROSS JOIN LATERAL vantage.pieces(
-                spans.from_at, spans.to_at, (SELECT days_to_at FROM vantage.rollup_progress)) AS piece
+                spans.from_at, spans.to_at, progress.hours_to_at
+                    + CASE WHEN spans.monitor_id < progress.hours_monitor_id THEN INTERVAL '1 hour'
+                        ELSE INTERVAL '0' END) AS piece
             GROUP BY 1, 2, 3
         ),
         parts AS (

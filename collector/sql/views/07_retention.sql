@@ -18,7 +18,7 @@ BEGIN
                     WHERE (source.relation, retention.relation) IN (
                         ('results', 'medians'), ('rollups_1h', 'totals_1h')))),
                 (SELECT min(from_slot_at) FROM vantage.ingested),
-                (SELECT days_to_at FROM vantage.rollup_progress
+                (SELECT hours_to_at FROM vantage.rollup_progress
                  WHERE retention.relation = 'rollups_1h')) AS before_at
         FROM vantage.retention
         WHERE retention.keep IS NOT NULL

@@ -226,7 +226,9 @@ BEGIN
             SELECT %1$s
             FROM vantage.rollups_1d
             WHERE monitor_id IN (
-                SELECT id FROM vantage.monitors WHERE account_id = vantage.current_account())
+                    SELECT id FROM vantage.monitors WHERE account_id = vantage.current_account())
+                AND bucket_at < (
+                    SELECT date_bin('1 day', hours_to_at, 'epoch') FROM vantage.rollup_progress)
             UNION ALL
             SELECT %1$s
             FROM vantage.open_days

@@ -45,15 +45,11 @@ def connection(database: Database) -> Iterator[psycopg.Connection[Any]]:
             "INSERT INTO vantage.monitor_definitions VALUES (1, %s, NULL, 60, '{fra}', '{}')",
             [CHANGED_AT],
         )
-        # The first day is summed up, the others are not; of some hours the totals are.
+        # Of the second day 16 hours are summed up, of the first monitor one more.
         connection.execute(
-            "UPDATE vantage.rollup_progress SET days_to_at = %(day)s, hours_from_at = %(from)s,"
-            " hours_to_at = %(to)s",
-            {
-                "day": BEGAN + timedelta(days=1),
-                "from": BEGAN + timedelta(hours=7),
-                "to": BEGAN + timedelta(hours=40),
-            },
+            "UPDATE vantage.rollup_progress SET hours_from_at = %s, hours_to_at = %s,"
+            " hours_monitor_id = 2",
+            [BEGAN + timedelta(hours=7), BEGAN + timedelta(hours=40)],
         )
         yield connection
 
@@ -134,8 +130,10 @@ def test_availability_is_what_counting_by_hand_finds(
             " VALUES (%s, %s, %s, %s)",
             windows[-1],
         )
-    for _ in range(6):
-        from_at, to_at = sorted([instant(), instant() + timedelta(minutes=1)])
+    spans = [sorted([instant(), instant() + timedelta(minutes=1)]) for _ in range(6)]
+    for hours in (39, 40, 41):  # as far as the present day has come
+        spans.append([BEGAN, BEGAN + timedelta(hours=hours)])
+    for from_at, to_at in spans:
         with connection.cursor(row_factory=dict_row) as cursor:
             found = cursor.execute(
                 "SELECT * FROM vantage.availability(%s, %s)", [from_at, to_at]

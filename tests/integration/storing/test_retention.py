@@ -67,7 +67,7 @@ def test_totals_stay_no_longer_than_their_hours(database: Database) -> None:
     with psycopg.connect(database.url(role="vantage_collector"), autocommit=True) as connection:
         connection.execute(
             "UPDATE vantage.rollup_progress SET hours_from_at = now() - INTERVAL '90 days',"
-            " hours_to_at = now(), days_to_at = now()"
+            " hours_to_at = now()"
         )
         for age in (60, 20):
             row = replace(random_row(luck), slot_at=now - timedelta(days=age), is_extra=False)

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -45,12 +45,11 @@ def connection(database: Database) -> Iterator[psycopg.Connection[Any]]:
             " 'http://a.example/', %s FROM generate_series(1, 3)",
             [BEGAN],
         )
-        # Of the histories' three days the first is over and summed up; totals are kept from its
-        # fourth hour on, and made up to the second day.
+        # Of the histories' three days the first and six hours of the second are over and summed up;
+        # totals are kept from the fourth hour on.
         connection.execute(
-            "UPDATE vantage.rollup_progress SET days_to_at = %(day)s, hours_from_at = %(from)s,"
-            " hours_to_at = %(to)s",
-            {"day": BEGAN + DAY, "from": BEGAN + 3 * HOUR, "to": BEGAN + 30 * HOUR},
+            "UPDATE vantage.rollup_progress SET hours_from_at = %s, hours_to_at = %s",
+            [BEGAN + 3 * HOUR, BEGAN + 30 * HOUR],
         )
         yield connection
 
@@ -153,8 +152,8 @@ def totals_match(
         } == {key: +counts for key, counts in (pairs | by_hour).items()}
 
 
-def days_to_at(connection: psycopg.Connection[Any]) -> datetime:
-    row = connection.execute("SELECT days_to_at FROM vantage.rollup_progress").fetchone()
+def hours_to_at(connection: psycopg.Connection[Any]) -> datetime:
+    row = connection.execute("SELECT hours_to_at FROM vantage.rollup_progress").fetchone()
     assert row is not None
     at: datetime = row[0]
     return at
@@ -175,15 +174,15 @@ def test_any_history_adds_up(connection: psycopg.Connection[Any], seed: int) -> 
             connection.execute("ROLLBACK")
         if luck.random() < 0.5:
             roll_up(connection, luck.choice([1, 100, 50_000]))
-        if luck.random() < 0.1:
-            connection.execute("SELECT vantage.sum_up_day(%s)", [luck.choice([1, 2, 1000])])
-        if luck.random() < 0.3:
+        while luck.random() < 0.4:
             connection.execute("SELECT vantage.sum_up_hour(%s)", [luck.choice([1, 2, 1000])])
     roll_up_all(connection)
     matches(connection, stored)
-    while days_to_at(connection) < BEGAN + 3 * DAY:
-        connection.execute("SELECT vantage.sum_up_day(2)")
-        assert read(connection, "results_1d") == expected(connection, stored, DAY)
+    days = expected(connection, stored, DAY)
+    while hours_to_at(connection) < BEGAN + 3 * DAY:
+        connection.execute("SELECT vantage.sum_up_hour(2)")
+        assert read(connection, "results_1d") == days
+    assert read(connection, "rollups_1d") == days
     matches(connection, stored)
     assert connection.execute("SELECT results FROM vantage.rollup_backlog").fetchone() == (0,)
 
@@ -255,23 +254,14 @@ def test_rollups_are_made_anew(connection: psycopg.Connection[Any]) -> None:
     roll_up(connection)
     ingest(connection, told[60:])
     insert(connection, untold)
-    # An hour and a day are being made.
-    connection.execute("SELECT vantage.sum_up_hour(1), vantage.sum_up_day(1)")
+    # An hour is being added to its day.
+    connection.execute("SELECT vantage.sum_up_hour(1)")
     with pytest.raises(errors.RaiseException, match="REPEATABLE READ"):
         rebuild(connection, BEGAN)
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
     rebuild(connection, BEGAN)
     connection.execute("COMMIT")
     matches(connection, told + untold)
-
-
-def test_a_day_is_summed_up_when_it_is_over(connection: psycopg.Connection[Any]) -> None:
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    connection.execute("UPDATE vantage.rollup_progress SET days_to_at = %s", [today])
-    assert connection.execute("SELECT vantage.sum_up_day()").fetchone() == (None,)
-    connection.execute("UPDATE vantage.rollup_progress SET days_to_at = %s", [today - 2 * DAY])
-    first = connection.execute("SELECT vantage.sum_up_day()").fetchone()
-    assert (first, days_to_at(connection)) == ((today - 2 * DAY,), today - DAY)
 
 
 def test_an_hour_is_summed_up_when_it_is_over(connection: psycopg.Connection[Any]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import shutil
 import threading
+from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from collector.db import SQL
 from collector.errors import CollectorError
 from collector.migrate import migrate
 from tests.support.database import Database
-from tests.support.history import ingest, random_row
+from tests.support.history import BEGAN, ingest, random_row
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -100,6 +102,58 @@ def test_since_when_an_incident_fails_is_taken_out_of_its_sentences(
             (None, None),
             (None, again),  # whose words are not ours
         ]
+
+
+# What of the second day had been made, as if it counted a thousand results.
+MADE = """
+INSERT INTO vantage.totals_1h
+SELECT %(day)s, now(), 1, 1000, 0, 0, 0, 0, 'fra', NULL;
+INSERT INTO vantage.rollups_1d
+SELECT day.*
+FROM (
+    SELECT jsonb_object_agg(attname, 0) AS zeros FROM pg_attribute
+    WHERE attrelid = 'vantage.rollups_1d'::regclass AND attnotnull
+) AS numbers
+CROSS JOIN LATERAL jsonb_populate_record(NULL::vantage.rollups_1d, zeros || jsonb_build_object(
+    'bucket_at', %(day)s, 'updated_at', now(), 'monitor_id', 1, 'location', 'fra', 'run', 1000)
+) AS day
+"""
+
+
+@pytest.mark.parametrize("hours", [30, 10])
+def test_the_present_days_hours_are_added_to_it_anew(
+    empty_database: Database, tmp_path: Path, hours: int
+) -> None:
+    """Where hours' totals had come further than the last whole day, and where not so far."""
+    url = empty_database.url()
+    migrate(url, scripts=early(tmp_path, "0052"))
+    luck = random.Random(3)
+    stored = [random_row(luck) for _ in range(300)]
+    day = BEGAN + timedelta(days=1)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE vantage.rollup_progress SET days_to_at = %s, days_monitor_id = 2,"
+            " hours_from_at = %s, hours_to_at = %s, hours_monitor_id = 2",
+            [day, BEGAN, BEGAN + timedelta(hours=hours)],
+        )
+        with psycopg.ClientCursor(connection) as script:
+            script.execute(MADE.encode(), {"day": day})
+        ingest(connection, stored)
+        assert migrate(url)
+        while connection.execute("SELECT batches FROM vantage.roll_up()").fetchone() != (0,):
+            pass
+        for _ in range(30):
+            connection.execute("SELECT vantage.sum_up_hour()")
+        runs = Counter((row.slot_at - BEGAN).days for row in stored if not row.is_extra)
+        for asked in (
+            "SELECT bucket_at, run FROM vantage.results_1d",
+            "SELECT date_bin('1 day', bucket_at, 'epoch'), run FROM"
+            " vantage.summed_hours('{1,2,3}', '2026-03-01', '2026-03-04') WHERE location IS NULL",
+        ):
+            found: Counter[int] = Counter()
+            for bucket_at, run in connection.execute(asked.encode()):
+                found[(bucket_at - BEGAN).days] += run
+            assert found == runs
 
 
 def rows(connection: psycopg.Connection[Any]) -> dict[str, list[Any]]:
