@@ -80,4 +80,5 @@ END
 $$;
 COMMENT ON FUNCTION vantage.take_statistics IS
     'Lets the planner know at once of many new monitors, as autovacuum does within a minute: until then an '
-    'account with a thousand new ones is taken to have one, and pages about all of them take seconds.';
+    'account with a thousand new ones is taken to have one, and pages about all of them take seconds. Called '
+    'for many at once only: one by one they are added more slowly than autovacuum finds them.';
