@@ -128,7 +128,7 @@ BEGIN
             SELECT %2$s
             FROM (
                 SELECT %1$s FROM vantage.rollups_1d
-                WHERE rollups_1d.bucket_at >= (
+                WHERE rollups_1d.bucket_at = (
                     SELECT date_bin('1 day', hours_to_at, 'epoch') FROM vantage.rollup_progress)
                 UNION ALL
                 SELECT %1$s FROM vantage.rollups_1h
@@ -146,7 +146,9 @@ BEGIN
             monitor_id, location, bucket_at, LEAST(bucket_at + INTERVAL '1 day', now())) AS due, %1$s
         FROM (
             SELECT %1$s FROM vantage.rollups_1d
-            WHERE rollups_1d.bucket_at < (
+            -- None is later. Of less-than the planner would expect a hundredth of the rows, as it does not know
+            -- the day.
+            WHERE rollups_1d.bucket_at <> (
                 SELECT date_bin('1 day', hours_to_at, 'epoch') FROM vantage.rollup_progress)
             UNION ALL
             SELECT %1$s FROM vantage.open_days

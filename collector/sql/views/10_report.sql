@@ -227,7 +227,7 @@ BEGIN
             FROM vantage.rollups_1d
             WHERE monitor_id IN (
                     SELECT id FROM vantage.monitors WHERE account_id = vantage.current_account())
-                AND bucket_at < (
+                AND bucket_at <> (
                     SELECT date_bin('1 day', hours_to_at, 'epoch') FROM vantage.rollup_progress)
             UNION ALL
             SELECT %1$s
