@@ -28,7 +28,7 @@ WHERE relnamespace::regnamespace::text IN {OURS} AND relkind IN ('r', 'p', 'v', 
 UNION ALL
 SELECT 'column ' || attrelid::regclass || '.' || attname
 FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-WHERE relnamespace::regnamespace::text IN {OURS} AND relkind IN ('r', 'p')
+WHERE relnamespace::regnamespace::text IN {OURS} AND relkind IN ('r', 'p', 'v')
     AND attnum > 0 AND NOT attisdropped AND col_description(attrelid, attnum) IS NULL
 UNION ALL
 SELECT 'function ' || oid::regprocedure FROM pg_proc

@@ -69,8 +69,7 @@ COMMENT ON COLUMN vantage.monitor_rules.slower_for_s IS 'As in vantage.alert_rul
 COMMENT ON COLUMN vantage.monitor_rules.slower_locations IS 'As in vantage.alert_rules.';
 
 COMMENT ON VIEW report.monitor_rules IS
-    'The rule that is in force for each of the account''s monitors; its columns are explained at '
-    'vantage.monitor_rules.';
+    'The rule that is in force for each of the account''s monitors.';
 
 CREATE OR REPLACE VIEW report.alert_rules WITH (security_barrier) AS
 SELECT
@@ -117,7 +116,8 @@ CROSS JOIN LATERAL (
 WHERE accounts.id = vantage.current_account();
 COMMENT ON VIEW report.account_rule IS
     'The rule that is in force for the account''s monitors that have none of their own: its own, '
-    'else the installation''s; its columns are explained at vantage.monitor_rules.';
+    'else the installation''s.';
+COMMENT ON COLUMN report.account_rule.source IS 'Whose rule it is: account or installation.';
 
 CREATE OR REPLACE VIEW report.verdicts WITH (security_barrier) AS
 SELECT verdicts.*
