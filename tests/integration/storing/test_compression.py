@@ -9,12 +9,17 @@ from typing import Any
 
 import psycopg
 
+from collector.migrate import migrate
 from tests.support.database import Database
 from tests.support.history import BEGAN, ingest, random_row, summed
 
 SETTINGS = """
 SELECT hypertable_name FROM timescaledb_information.hypertables
 WHERE hypertable_schema = 'vantage' AND compression_enabled ORDER BY 1
+"""
+ORDERED = """
+SELECT hypertable_name, attname, segmentby_column_index, orderby_column_index
+FROM timescaledb_information.compression_settings ORDER BY 1, 3, 4
 """
 CHUNKS = """
 SELECT format('%I.%I', chunk_schema, chunk_name)::regclass::oid
@@ -46,6 +51,24 @@ def test_results_older_than_a_week_are_compressed_where_the_edition_can(
             " WHERE proc_name IN ('policy_compression', 'policy_columnstore')"
         ).fetchone()
         assert jobs == (len(expected),)
+
+
+def test_a_batch_in_columns_holds_all_locations_of_a_monitor(database: Database) -> None:
+    """Also where an earlier version kept each location apart: from the next chunk on."""
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        if is_full_edition(connection):
+            connection.execute(
+                "ALTER TABLE vantage.results SET (timescaledb.compress,"
+                " timescaledb.compress_segmentby = 'monitor_id, location',"
+                " timescaledb.compress_orderby = 'slot_at DESC')"
+            )
+            ingest(connection, [random_row(random.Random(1)) for _ in range(20)])
+            compress(connection)
+        migrate(database.url())
+        found = connection.execute(ORDERED).fetchall()
+        columns = [("monitor_id", 1, None), ("location", None, 1), ("slot_at", None, 2)]
+        tables = ("exchanges", "results") if is_full_edition(connection) else ()
+        assert found == [(table, *column) for table in tables for column in columns]
 
 
 def test_late_results_reach_compressed_chunks(database: Database) -> None:
