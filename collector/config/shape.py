@@ -58,7 +58,9 @@ class Text:
         return text
 
     def schema(self) -> Schema:
-        return {"type": "string", **({"pattern": f"^{self.pattern}$"} if self.pattern else {})}
+        if self.pattern is not None:
+            return {"type": "string", "pattern": f"^{self.pattern}$"}
+        return {"type": ["string", "number"]}  # 204 is read as it is written
 
 
 @dataclass(frozen=True, slots=True)

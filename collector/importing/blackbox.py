@@ -126,7 +126,9 @@ def monitor(target: Target, modules: dict[str, dict[str, Any]]) -> Carried:
     tls(found, mapping(given.get("tls_config")))
     if prober == "http":
         http(found, given)
-    found.drop(*(f"{prober}.{name}" for name in given if name not in CARRIED[prober]))
+    # What says false asks for nothing: fail_if_ssl.
+    asked = (name for name, value in given.items() if value not in (False, None))
+    found.drop(*(f"{prober}.{name}" for name in asked if name not in CARRIED[prober]))
     found.drop(*(f"the label {name}={value}" for name, value in target.labels.items()))
     return found
 

@@ -92,6 +92,13 @@ def test_schema_and_program_refuse_the_same(text: str, tmp_path: Path) -> None:
         read([tmp_path / "a.yaml"])
 
 
+def test_a_number_may_stand_for_a_text(tmp_path: Path) -> None:
+    text = "monitors: {a: {url: 'http://a.example', assertions: [{kind: status, expected: 204}]}}"
+    (tmp_path / "a.yaml").write_text(text)
+    assert is_valid(text)
+    read([tmp_path / "a.yaml"])
+
+
 def test_every_kind_of_assertion_is_in_the_schema() -> None:
     shown: list[dict[str, Any]] = [
         json.loads(text)

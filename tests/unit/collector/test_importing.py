@@ -32,6 +32,7 @@ modules:
       basic_auth: {username: ann, password: hidden-password}
       fail_if_body_not_matches_regexp: ["in stock"]
       fail_if_body_matches_regexp: ["error"]
+      fail_if_ssl: false
       fail_if_header_not_matches: [{header: Server, regexp: "^shop"}]
       preferred_ip_protocol: ip4
       ip_protocol_fallback: false
@@ -199,6 +200,7 @@ def test_blackbox_exporters_modules_and_prometheus_targets(tmp_path: Path) -> No
         "'others: x.example' is not carried over: there is no module 'nowhere'",
     ):
         assert f"# {remark}" in text, remark
+    assert "fail_if_ssl" not in text, "what is false asks for nothing"
 
 
 def test_gatus_endpoints_and_conditions(tmp_path: Path) -> None:
