@@ -125,7 +125,7 @@ async def delete(given: Submission) -> str:
     await given.reader.run("delete_account")
     given.afterwards.append(given.request.app.state.purge.wake)
     given.afterwards.append(given.request.app.state.status_pages.clear)
-    return "/sign-in"
+    return "/sign-in?done=deleted"
 
 
 class Purge:

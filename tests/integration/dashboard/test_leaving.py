@@ -111,7 +111,7 @@ def leave(owner: Visitor) -> None:
     wrong = {**wrong, "account": "xyzzy", "password": seed.PASSWORD}
     assert "Nothing was deleted" in owner.ask(f"{page}/delete", "POST", wrong).text
     right = {**wrong, "account": "xyzzy account"}
-    assert owner.ask(f"{page}/delete", "POST", right).headers["location"] == "/sign-in"
+    assert owner.ask(f"{page}/delete", "POST", right).headers["location"] == "/sign-in?done=deleted"
     assert owner.ask("/").status == 303
 
 
