@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import socketserver
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -185,6 +187,14 @@ def test_a_doctor_looks_before_joining_and_after(centre: Centre) -> None:
     assert all(each["remedy"] for each in found.values() if each["status"] != "ok")
 
 
+class SpeaksNoTls(socketserver.BaseRequestHandler):
+    """Answers whatever it is sent as a mail server would."""
+
+    def handle(self) -> None:
+        self.request.recv(65_536)
+        self.request.sendall(b"500 unrecognized command\r\n")
+
+
 def test_a_doctor_finds_what_is_wrong(centre: Centre) -> None:
     assert centre.join(centre.token("--location=a")).returncode == 0
     (centre.home / "agent.key").chmod(0o644)
@@ -194,6 +204,10 @@ def test_a_doctor_finds_what_is_wrong(centre: Centre) -> None:
     assert found["certificate"]["remedy"] == f"chmod 600 {centre.home}/agent.key"
     assert found["collector"]["status"] == "problem"
     assert "port" in found["collector"]["remedy"]
+    with socketserver.TCPServer(("127.0.0.1", 0), SpeaksNoTls) as other:
+        threading.Thread(target=other.handle_request).start()
+        _, found = doctor(centre, f"--collector=127.0.0.1:{other.server_address[1]}")
+    assert found["collector"]["status"] == "problem"
     identity = json.loads((centre.home / "agent.json").read_text())
     identity["certificate_expires_at_s"] = int(time.time()) - 1
     (centre.home / "agent.json").write_text(json.dumps(identity))
