@@ -86,6 +86,9 @@ def add_location(
                 "letters, digits and dashes, such as nyc1.",
                 "locations_country_check": f"{country!r} is no country: write the two letters of "
                 "ISO 3166-1, such as DE.",
+                "locations_latitude_check": f"{latitude} is no latitude: -90 to 90 degrees north.",
+                "locations_longitude_check": f"{longitude} is no longitude: -180 to 180 degrees "
+                "east.",
             }.get(error.diag.constraint_name or "", db.first_line(error))
         ) from error
 

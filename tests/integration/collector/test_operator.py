@@ -368,6 +368,7 @@ def test_lists_are_readable(vantage: Vantage) -> None:
         (["location", "add", "Not A Name"], "'Not A Name' is no name of a location"),
         (["location", "add", "x", "--country=DEU"], "'DEU' is no country: write the two letters"),
         (["location", "add", "x", "--latitude=1"], "--longitude"),
+        (["location", "add", "x", "--latitude=nan", "--longitude=1"], "nan is no latitude"),
         (["agent", "token", "--location=fra", "--collector=here"], "host:port"),
         (["agent", "token", "--location=fra", "--collector=c:1"], "No collector has run"),
         (["agent", "token"], "--location, or an --agent"),
