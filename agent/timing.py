@@ -128,12 +128,14 @@ class Timing:
             info(pycurl.TOTAL_TIME_T),
         )
 
-    def marks(self, ended: Ended, attempts: int) -> Marks:
-        """Return the marks of a whole transfer without what was ours.
+    def marks(self, ended: Ended, attempts: int, queued_us: int = 0) -> Marks:
+        """Return the marks, counted from ``queued_us`` on, less what was ours.
 
-        Those of one that failed are as they are. ``attempts``: how many connections were begun.
+        Of a failed transfer nothing is taken out. ``attempts``: how many connections were begun.
         """
         marks = self.raw_marks()
+        if queued_us:
+            marks = marks.since(queued_us)
         if ended.number:
             return marks
         if attempts == 1 and self.rtt_us and not self._is_retransmitted:

@@ -243,11 +243,12 @@ class Handle:
         )
 
     def _marks(self, ended: Ended, attempts: int) -> Marks:
-        marks = self._timing.marks(ended, attempts)
+        queued_us = 0 if self._visit is None else self._queued_us()
+        marks = self._timing.marks(ended, attempts, queued_us)
         if ended.number and self._request.proxy and not self._getinfo(pycurl.REQUEST_SIZE):
             # The proxy was connected, and let nothing through: these are placeholders.
             marks = replace(marks, sent=0, first_byte=0)
-        return marks if self._visit is None else marks.since(self._queued_us())
+        return marks
 
     def _queued_us(self) -> int:
         """How long it took until there was a connection to use, or one was begun.

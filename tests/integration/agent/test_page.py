@@ -80,6 +80,8 @@ async def probe(prober: Prober, url: str, **changes: Any) -> Result:
     for each in result.exchanges:
         assert sum(filter(None, astuple(each.phases))) == each.total_us
         assert each.start_us + each.total_us <= result.total_us
+        connect_us = each.phases.connect_us
+        assert connect_us is None or each.rtt_us is None or connect_us >= each.rtt_us, each
     return result
 
 
