@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 import structlog
@@ -18,192 +20,159 @@ from dashboard.errors import DashboardError
 from dashboard.identity_provider import IdentityProvider
 from dashboard.settings import Settings, read_secret
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 
-@click.group(
-    context_settings={
-        "auto_envvar_prefix": "VANTAGE_DASHBOARD",
-        "show_default": True,
-    }
-)
+
+class Program(click.Group):
+    """Turns what an operator can put right into one sentence and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DashboardError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def setting(name: str, *names: str, **attributes: Any) -> Callable[[Command], Command]:
+    """Add ``--name``, which also reads VANTAGE_DASHBOARD_NAME."""
+    variable = "VANTAGE_DASHBOARD_" + name.upper().replace("-", "_")
+    return click.option(f"--{name}", *names, envvar=variable, show_envvar=True, **attributes)
+
+
+@click.group(cls=Program, context_settings={"show_default": True})
 @click.version_option(package_name="vantage-monitor")
 def main() -> None:
     """The report centre of Vantage: what customers see of their monitors."""
 
 
 @main.command()
-@click.option(
-    "--database",
-    envvar="VANTAGE_DASHBOARD_DATABASE",
-    show_envvar=True,
+@setting(
+    "database",
     required=True,
     metavar="URL",
     help="Where the results are: postgresql://vantage_dashboard@host/name.",
 )
-@click.option(
-    "--host",
-    envvar="VANTAGE_DASHBOARD_HOST",
-    show_envvar=True,
+@setting(
+    "host",
     default="127.0.0.1",
     help="Address to listen on.",
 )
-@click.option(
-    "--port",
-    envvar="VANTAGE_DASHBOARD_PORT",
-    show_envvar=True,
+@setting(
+    "port",
     default=8080,
     type=click.IntRange(0, 65535),
     help="Port to listen on; 0: any free one, printed.",
 )
-@click.option(
-    "--secret-file",
-    envvar="VANTAGE_DASHBOARD_SECRET_FILE",
-    show_envvar=True,
+@setting(
+    "secret-file",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
     help="Key that signs forms; made where there is none. Several report centres share one.",
 )
-@click.option(
-    "--allowed-host",
+@setting(
+    "allowed-host",
     "allowed_hosts",
-    envvar="VANTAGE_DASHBOARD_ALLOWED_HOST",
-    show_envvar=True,
     multiple=True,
     metavar="NAME",
     help="Host name to answer to; repeatable. Without it: any.",
 )
-@click.option(
-    "--trusted-proxy",
-    envvar="VANTAGE_DASHBOARD_TRUSTED_PROXY",
-    show_envvar=True,
+@setting(
+    "trusted-proxy",
     default="127.0.0.1",
     metavar="ADDRESSES",
     help="Proxies whose X-Forwarded-For and -Proto count, separated by commas.",
 )
-@click.option(
-    "--tls-cert",
-    envvar="VANTAGE_DASHBOARD_TLS_CERT",
-    show_envvar=True,
+@setting(
+    "tls-cert",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="Certificate and its chain, PEM: speak TLS itself. Without it: plain HTTP, for a proxy.",
 )
-@click.option(
-    "--tls-key",
-    envvar="VANTAGE_DASHBOARD_TLS_KEY",
-    show_envvar=True,
+@setting(
+    "tls-key",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="The certificate's key, PEM.",
 )
-@click.option(
-    "--public-url",
-    envvar="VANTAGE_DASHBOARD_PUBLIC_URL",
-    show_envvar=True,
+@setting(
+    "public-url",
     default="",
     metavar="URL",
     help="How people reach it, such as https://reports.example.com: where links in mail lead.",
 )
-@click.option(
-    "--registration",
-    envvar="VANTAGE_DASHBOARD_REGISTRATION",
-    show_envvar=True,
+@setting(
+    "registration",
     default="closed",
     type=click.Choice(["closed", "invite", "open"]),
     help="Who can become a member: nobody; whom an owner invites; anybody with an address.",
 )
-@click.option(
-    "--oidc-issuer",
-    envvar="VANTAGE_DASHBOARD_OIDC_ISSUER",
-    show_envvar=True,
+@setting(
+    "oidc-issuer",
     default="",
     metavar="URL",
     help="Let people sign in at this OpenID provider as well.",
 )
-@click.option(
-    "--oidc-client-id",
-    envvar="VANTAGE_DASHBOARD_OIDC_CLIENT_ID",
-    show_envvar=True,
+@setting(
+    "oidc-client-id",
     default="",
     metavar="ID",
     help="Whom the provider knows this report centre as.",
 )
-@click.option(
-    "--oidc-client-secret-file",
-    envvar="VANTAGE_DASHBOARD_OIDC_CLIENT_SECRET_FILE",
-    show_envvar=True,
+@setting(
+    "oidc-client-secret-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File that holds the secret that the provider gave out for it.",
 )
-@click.option(
-    "--smtp",
-    envvar="VANTAGE_DASHBOARD_SMTP",
-    show_envvar=True,
+@setting(
+    "smtp",
     default="",
     metavar="URL",
     help="Mail server: smtp://[user@]host[:587] or smtps://[user@]host[:465]. Without it, no mail.",
 )
-@click.option(
-    "--smtp-password-file",
-    envvar="VANTAGE_DASHBOARD_SMTP_PASSWORD_FILE",
-    show_envvar=True,
+@setting(
+    "smtp-password-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File that holds the mail server's password.",
 )
-@click.option(
-    "--mail-from",
-    envvar="VANTAGE_DASHBOARD_MAIL_FROM",
-    show_envvar=True,
+@setting(
+    "mail-from",
     default="",
     metavar="ADDRESS",
     help="Whom mail comes from.",
 )
-@click.option(
-    "--stripe-key-file",
-    envvar="VANTAGE_DASHBOARD_STRIPE_KEY_FILE",
-    show_envvar=True,
+@setting(
+    "stripe-key-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File that holds Stripe's secret key: licences can be bought (extra `stripe`).",
 )
-@click.option(
-    "--stripe-webhook-secret-file",
-    envvar="VANTAGE_DASHBOARD_STRIPE_WEBHOOK_SECRET_FILE",
-    show_envvar=True,
+@setting(
+    "stripe-webhook-secret-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File that holds what Stripe signs its events with.",
 )
-@click.option(
-    "--stripe-api",
-    envvar="VANTAGE_DASHBOARD_STRIPE_API",
-    show_envvar=True,
+@setting(
+    "stripe-api",
     default=payments.API,
     metavar="URL",
     help="Where Stripe's API is; another one for trying it out.",
 )
-@click.option(
-    "--access-log",
-    envvar="VANTAGE_DASHBOARD_ACCESS_LOG",
-    show_envvar=True,
+@setting(
+    "access-log",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Write down every request's address, browser, host name, route and status.",
 )
-@click.option(
-    "--access-log-anonymise",
-    envvar="VANTAGE_DASHBOARD_ACCESS_LOG_ANONYMISE",
-    show_envvar=True,
+@setting(
+    "access-log-anonymise",
     is_flag=True,
     help="Shorten addresses in the access log, to /24 and /48.",
 )
-@click.option(
-    "--access-log-retention",
-    envvar="VANTAGE_DASHBOARD_ACCESS_LOG_RETENTION",
-    show_envvar=True,
+@setting(
+    "access-log-retention",
     type=click.IntRange(1, 36_500),
     metavar="DAYS",
     help="Delete lines of the access log before they are older. Without it: never.",
 )
-@click.option(
-    "--log-level",
-    envvar="VANTAGE_DASHBOARD_LOG_LEVEL",
-    show_envvar=True,
+@setting(
+    "log-level",
     default="info",
     type=click.Choice(["debug", "info", "warning", "error"]),
     help="Least severe event to log.",
@@ -235,43 +204,41 @@ def serve(
 ) -> None:
     """Serve the report centre until SIGTERM or Ctrl-C."""
     log.configure(log_level)
-    try:
-        _check_tls(tls_cert, tls_key)
-        _check_registration(registration, smtp or oidc_issuer)
-        settings = Settings(
-            database=database,
-            secret=_secret(secret_file),
-            host=host,
-            port=port,
-            allowed_hosts=allowed_hosts,
-            trusted_proxy=_trusted_proxy(trusted_proxy),
-            tls_cert=tls_cert,
-            tls_key=tls_key,
-            public_url=_public_url(public_url, needed=bool(smtp or oidc_issuer or stripe_key_file)),
-            registration=registration,
-            identity_provider=_identity_provider(
-                oidc_issuer, oidc_client_id, oidc_client_secret_file
-            ),
-            mail_server=_mail_server(smtp, smtp_password_file, mail_from),
-            payments=payments.configured(
-                _held_by(stripe_key_file, "The secret key of Stripe"),
-                _held_by(stripe_webhook_secret_file, "The secret of Stripe's events"),
-                stripe_api,
-            ),
-            access_log=_access_log(access_log, access_log_anonymise, access_log_retention),
-            log_level=log_level,
-        )
-        db.require(settings.database)
-        # Takes most of the start: who is helped, or told what is wrong, need not wait for it.
-        from dashboard import server
+    _check_tls(tls_cert, tls_key)
+    _check_registration(registration, smtp or oidc_issuer)
+    settings = Settings(
+        database=database,
+        secret=_secret(secret_file),
+        host=host,
+        port=port,
+        allowed_hosts=allowed_hosts,
+        trusted_proxy=_trusted_proxy(trusted_proxy),
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        public_url=_public_url(public_url, needed=bool(smtp or oidc_issuer or stripe_key_file)),
+        registration=registration,
+        identity_provider=_identity_provider(oidc_issuer, oidc_client_id, oidc_client_secret_file),
+        mail_server=_mail_server(smtp, smtp_password_file, mail_from),
+        payments=payments.configured(
+            _held_by(stripe_key_file, "The secret key of Stripe"),
+            _held_by(stripe_webhook_secret_file, "The secret of Stripe's events"),
+            stripe_api,
+        ),
+        access_log=_access_log(access_log, access_log_anonymise, access_log_retention),
+    )
+    _serve(settings)
 
-        with server.listen(settings.host, settings.port) as listening:
-            address = _address(listening, "https" if settings.tls_cert else "http")
-            structlog.get_logger().info("report_centre_started", address=address)
-            click.echo(f"Report centre: {address}")
-            server.run(settings, listening)
-    except DashboardError as error:
-        raise click.ClickException(str(error)) from error
+
+def _serve(settings: Settings) -> None:
+    db.require(settings.database)
+    # Takes most of the start: who is helped, or told what is wrong, need not wait for it.
+    from dashboard import server
+
+    with server.listen(settings.host, settings.port) as listening:
+        address = _address(listening, "https" if settings.tls_cert else "http")
+        structlog.get_logger().info("report_centre_started", address=address)
+        click.echo(f"Report centre: {address}")
+        server.run(settings, listening)
 
 
 def _secret(path: Path) -> bytes:
@@ -279,7 +246,7 @@ def _secret(path: Path) -> bytes:
         return read_secret(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise click.ClickException(
+        raise DashboardError(
             f"The secret file {path} cannot be used: {reason}. Name another with --secret-file."
         ) from error
 

@@ -42,7 +42,6 @@ class Settings:
     identity_provider: IdentityProvider | None = None
     payments: Payments | None = None
     access_log: AccessLog | None = None
-    log_level: str = "info"
 
 
 SECRET_BYTES = 32
