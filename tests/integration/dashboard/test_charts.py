@@ -105,7 +105,9 @@ def test_a_series_sums_up(visitor: Visitor, centre: Centre) -> None:
 def test_the_first_bucket_is_whole(visitor: Visitor, centre: Centre, points: int) -> None:
     monitor_id = centre.monitor("Product pictures")
     answer = visitor.ask(f"/m/{monitor_id}/series.json?range=1h&points={points}")
-    for place in json.loads(answer.body)["locations"]:
+    places = json.loads(answer.body)["locations"]
+    assert places
+    for place in places:
         assert 0 not in place["checks"], place["location"]
 
 

@@ -7,6 +7,7 @@ import pytest
 from deploy.background import background
 from deploy.command import CommandError, output
 from deploy.engines import Place, find_engine
+from tests.support.processes import wait_until
 
 
 def test_without_an_engine_the_way_out_is_named(
@@ -55,6 +56,18 @@ def test_what_ends_too_early_is_told_with_its_last_words(tmp_path: Path) -> None
 
 
 def test_the_whole_group_ends(tmp_path: Path) -> None:
-    with background("group", ["sh", "-c", "sleep 60 & echo up; wait"], tmp_path) as group:
-        group.wait_for("its word", lambda: group.log.read_text() == "up\n")
+    with background("group", ["sh", "-c", "sleep 60 & echo $!; wait"], tmp_path) as group:
+        group.wait_for("its word", lambda: group.log.read_text().endswith("\n"))
+        child = int(group.log.read_text())
+        assert is_alive(child)
     assert group.process.returncode is not None
+    wait_until(lambda: not is_alive(child), seconds=20, what="the end of its child")
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and has not ended, whoever has to take note of that."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
