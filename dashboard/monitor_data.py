@@ -15,7 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard import chart, parquet, scene, series, spreadsheet, static
+from dashboard import chart, parquet, scene, series, static
 from dashboard.compression import Body
 from dashboard.errors import BadRequest, NotFound
 from dashboard.headers import CONTENT_SECURITY_POLICY
@@ -26,6 +26,7 @@ from dashboard.rendering import fragment, zone_of
 from dashboard.rows.figures import BandRow, HeatRow, SeriesColumns, SeriesRow
 from dashboard.scene import HOUR, Scene
 from dashboard.session import Visitor, enter, who
+from vantage import spreadsheet
 
 MOST_POINTS = 1_500
 SHAPES = {"series": SeriesRow, "heat": HeatRow, "bands": BandRow}

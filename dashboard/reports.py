@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard import spreadsheet, words
+from dashboard import words
 from dashboard.db import Reader
 from dashboard.errors import BadRequest, NotFound
 from dashboard.number import IDENTITY_MAX, whole
@@ -25,6 +25,7 @@ from dashboard.rendering import page
 from dashboard.rows.monitor import Monitor
 from dashboard.rows.report import Report
 from dashboard.session import Visitor, visit
+from vantage import spreadsheet
 from vantage.report import table
 
 MONTHS = 13

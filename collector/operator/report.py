@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,6 +16,7 @@ from collector.operator.duration import Duration
 from collector.operator.known import must_be_monitors
 from collector.operator.table import show
 from collector.operator.target import on_database
+from vantage import spreadsheet
 from vantage.report import table
 
 COLUMNS = ["monitor", "availability", "objective", "budget", "spent", "checks", "missing", "p95_ms"]
@@ -100,7 +99,7 @@ def report(
             limit_us=values["limit_us"],
             share=Decimal(values["share"]),
         )
-        csv.writer(sys.stdout).writerows(rows)
+        click.echo(spreadsheet.encode(rows), nl=False)
     else:
         state = f"revision {row['revision']}" if row["is_over"] else "so far"
         click.echo(f"{month:%B %Y}, UTC, {state}. Objective {objective:g} %.")

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from dashboard import forms, spreadsheet
+from dashboard import forms
 from dashboard.account.profile import must_be_oneself
 from dashboard.background import keep_doing
 from dashboard.db import Database, Reader
@@ -25,6 +25,7 @@ from dashboard.rendering import settings_page
 from dashboard.rows.answer import Answer
 from dashboard.rows.people import PasswordHash
 from dashboard.session import visit
+from vantage import spreadsheet
 
 LOG = structlog.get_logger()
 PATH = "/settings/data"

@@ -168,6 +168,12 @@ def test_operators_see_it_as_text_json_and_csv(month: Month) -> None:
     assert nobodys.output.splitlines()[1:] == ["No monitor was watched then."]
 
 
+def test_what_customers_name_is_no_formula_to_operators(month: Month) -> None:
+    month.run("UPDATE vantage.monitors SET name = '=1+1' WHERE id = 1")
+    _, row = run(month, "--format=csv").output.splitlines()
+    assert ",'=1+1," in row
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from dashboard.spreadsheet import cell, encode
+from vantage.spreadsheet import cell, encode
 
 
 @pytest.mark.parametrize("text", ['=HYPERLINK("x")', "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\0=1"])
