@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -132,12 +131,8 @@ def _line(
 
 
 def _spots(standings: Iterable[Standing], medians: Mapping[str, int | None]) -> Markup:
-    written = (_spot(each.state, each.title, medians.get(each.location)) for each in standings)
-    return Markup("".join(written))  # noqa: S704 - the template has escaped it
-
-
-# A median is one of a histogram's few hundred steps: nearly every spot has been written before, and
-# to write one takes a template fifty times as long as to find it.
-@lru_cache(8_192)
-def _spot(state: str, title: str, median_us: int | None) -> str:
-    return rendering.piece("spot", state, title, median_us)
+    written = (
+        rendering.piece("spot", each.state, each.title, medians.get(each.location))
+        for each in standings
+    )
+    return Markup("".join(written))  # noqa: S704 - each is escaped

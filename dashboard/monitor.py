@@ -5,6 +5,7 @@ What an account's people see of it at the same time is made once for all of them
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
@@ -26,15 +27,18 @@ from dashboard import (
     view,
     words,
 )
+from dashboard.availability import Checks
 from dashboard.db import Reader
 from dashboard.errors import NotFound
 from dashboard.looks import Looks
+from dashboard.present import Present
 from dashboard.rendering import fragment, page, zone_of
 from dashboard.rows.monitor import Asked
 from dashboard.rows.result import RecentRow
 from dashboard.run_now import Run
 from dashboard.scene import Scene, find, read
 from dashboard.session import Visitor, enter, visit, who
+from dashboard.still import Heat, Spread
 
 RECENT = 12
 
@@ -73,15 +77,14 @@ async def show(request: Request) -> Response:
 async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
     async with enter(request, visitor) as reader:
         scene = await read(request, reader)
-        checks = await availability.checks(reader, scene)
-        recent = await _recent(reader, scene)
-        heat = await still.heat(reader, scene)
-        spread = await still.spread(reader, scene)
         seen_certificates = await certificates.shown(reader, scene.monitor.id)
         run = await run_now.what_became(
             request.query_params, reader, scene.monitor, scene.standings, scene.now
         )
-        now = await present.read(reader, scene)
+    # Over two connections, since what they wait for is the database's processors.
+    (checks, now), (recent, heat, spread) = await asyncio.gather(
+        _figures(request, visitor, scene), _course(request, visitor, scene)
+    )
     main = fragment(
         "monitor_main.html",
         zone,
@@ -98,6 +101,22 @@ async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
         measures=words.phases(scene.monitor.scheme, series.MEASURES),
     )
     return Seen(scene, now.sentence, checks.overall is not None, run, main)
+
+
+async def _figures(request: Request, visitor: Visitor, scene: Scene) -> tuple[Checks, Present]:
+    async with enter(request, visitor) as reader:
+        return await availability.checks(reader, scene), await present.read(reader, scene)
+
+
+async def _course(
+    request: Request, visitor: Visitor, scene: Scene
+) -> tuple[list[RecentRow], Heat, Spread]:
+    async with enter(request, visitor) as reader:
+        return (
+            await _recent(reader, scene),
+            await still.heat(reader, scene),
+            await still.spread(reader, scene),
+        )
 
 
 async def _recent(reader: Reader, scene: Scene) -> list[RecentRow]:

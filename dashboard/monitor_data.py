@@ -5,10 +5,12 @@ What an account's people ask for at the same time is made, and compressed, once 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta, tzinfo
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -69,30 +71,56 @@ async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> tuple[Body,
 
 async def _made(request: Request, visitor: Visitor, zone: tzinfo) -> Data:
     name, form = request.path_params["name"], request.path_params["form"]
-    is_drawn = name == "series" and form in ("json", "svg")
-    shape: type[Any] = SeriesColumns if is_drawn else SHAPES[name]
+    if name == "series" and form in ("json", "svg"):
+        seen, drawn = await _series(request, visitor)
+        if form == "json":
+            return Data(msgspec.json.encode(drawn), "application/json")
+        return _picture(seen, drawn, zone)
+    shape: type[Any] = SHAPES[name]
     async with enter(request, visitor) as reader:
         seen = await scene.read(request, reader)
         for width in _widths(seen, name, _points(request)):
             statement, parameters = by_width(name, width), seen.bucketed(width)
-            asked = f"{statement}_columns" if is_drawn else statement
-            rows: list[Any] = await reader.all(shape, asked, **parameters)
+            rows: list[Any] = await reader.all(shape, statement, **parameters)
             if rows:
                 break
         if form == "sql":
             return Data(_for_readers(reader.text(statement, **parameters)), "text/plain")
-    if is_drawn:
-        drawn = series.build(rows, seen.shown, seen.view.span, width, seen.settled_at)
-        if form == "json":
-            return Data(msgspec.json.encode(drawn), "application/json")
-        return _picture(seen, drawn, zone)
     if form == "json":
         return Data(msgspec.json.encode(rows), "application/json")
     attached = f'attachment; filename="monitor-{seen.monitor.id}-{name}.{form}"'
     if form == "parquet":
-        content = parquet.encode(SHAPES[name], rows)
+        content = parquet.encode(shape, rows)
         return Data(content, "application/vnd.apache.parquet", attached)
-    return Data(_csv(SHAPES[name], rows), "text/csv", attached)
+    return Data(_csv(shape, rows), "text/csv", attached)
+
+
+async def _series(request: Request, visitor: Visitor) -> tuple[Scene, series.Series]:
+    """What charts draw."""
+    async with enter(request, visitor) as reader:
+        seen = await scene.read(request, reader)
+    for width in _widths(seen, "series", _points(request)):
+        statement = f"{by_width('series', width)}_columns"
+        columns = await _columns(request, visitor, statement, seen.bucketed(width))
+        if columns:
+            break
+    return seen, series.build(columns, seen.shown, seen.view.span, width, seen.settled_at)
+
+
+async def _columns(
+    request: Request, visitor: Visitor, statement: str, parameters: dict[str, Any]
+) -> list[SeriesColumns]:
+    """Those of each half of the locations over a connection of its own: a location's columns take
+    nothing of another's, and what they wait for is the database's processors."""
+    locations = parameters["locations"]
+    middle = (len(locations) + 1) // 2
+
+    async def of(part: list[str]) -> list[SeriesColumns]:
+        async with enter(request, visitor) as reader:
+            return await reader.all(SeriesColumns, statement, **{**parameters, "locations": part})
+
+    halves = [half for half in (locations[:middle], locations[middle:]) if half]
+    return list(chain.from_iterable(await asyncio.gather(*map(of, halves))))
 
 
 def _widths(seen: Scene, name: str, points: int | None) -> list[timedelta]:
