@@ -21,7 +21,7 @@ from dashboard.number import whole
 Assertion = Mapping[str, Any]
 
 ONE = {"status": "status", "final_url": "url", "network": "network", "version": "http_version"}
-SEVERAL = {"contains": "body_contains", "matches": "body_matches"}
+SEVERAL = {"contains": "body_contains", "matching": "body_matches"}
 NUMBERS = {"cert_days": ("cert_days", "at_least"), "loss": ("loss", "at_most")}
 NAMES = (*ONE, "expect_headers", *SEVERAL, "json", "min_bytes", "max_bytes", *NUMBERS, "limits")
 

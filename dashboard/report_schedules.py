@@ -15,9 +15,9 @@ from dashboard.account.profile import zones
 from dashboard.errors import BadRequest, Unacceptable
 from dashboard.forms import Submission
 from dashboard.mail import Mailer
+from dashboard.monitors import listed
 from dashboard.rendering import page
 from dashboard.rows.mail import Mailed
-from dashboard.rows.monitor import Monitor
 from dashboard.rows.people import Member
 from dashboard.rows.report_schedule import ReportSchedule
 from dashboard.session import visit
@@ -46,7 +46,7 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
     async with visit(request) as (visitor, reader):
         schedules = await reader.all(ReportSchedule, "report_schedules")
         mails = await reader.all(Mailed, "mails", kinds=["report"])
-        monitors = await reader.all(Monitor, "monitors")
+        monitors = await listed(reader)
         members = await reader.all(Member, "members")
     number = request.query_params.get("change", "")
     changed = next((schedule for schedule in schedules if str(schedule.id) == number), None)

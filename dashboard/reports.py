@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from importlib.resources import as_file, files
@@ -20,6 +20,7 @@ from starlette.routing import Route
 from dashboard import words
 from dashboard.db import Reader
 from dashboard.errors import BadRequest, NotFound
+from dashboard.monitors import listed
 from dashboard.number import IDENTITY_MAX, whole
 from dashboard.rendering import page
 from dashboard.rows.monitor import Monitor
@@ -110,8 +111,8 @@ class Wanted:
         )
 
     async def made(self, reader: Reader) -> Report:
-        """The report, as the visitor may see it."""
-        return await reader.the(
+        """The report, as the visitor may see it, its monitors by their names."""
+        found = await reader.the(
             Report,
             "report" if self.period == "month" else "report_of_week",
             first_day=self.first_day,
@@ -120,6 +121,8 @@ class Wanted:
             limit_us=self.limit_us,
             share=self.share,
         )
+        content = sorted(found.content, key=lambda entry: words.order(entry["monitor"]))
+        return replace(found, content=content)
 
 
 def months(now: datetime) -> list[date]:
@@ -178,7 +181,7 @@ async def _made(request: Request) -> tuple[Visitor, list[Monitor], Wanted, Repor
     chosen = request.query_params.getlist("monitor")
     wanted = parse(request.query_params, chosen, datetime.now(UTC))
     async with visit(request) as (visitor, reader):
-        monitors = await reader.all(Monitor, "monitors")
+        monitors = await listed(reader)
         made = await wanted.made(reader)
     return visitor, monitors, wanted, made
 

@@ -13,10 +13,10 @@ from starlette.routing import Route
 from dashboard import editing, forms, usual, words
 from dashboard.errors import Forbidden, Unacceptable
 from dashboard.forms import Form, Submission
+from dashboard.monitors import listed
 from dashboard.number import whole
 from dashboard.rendering import page, settings_page
 from dashboard.rows.incident import Rule
-from dashboard.rows.monitor import Monitor
 from dashboard.session import visit
 
 PATH = "/settings/rules"
@@ -121,7 +121,7 @@ async def show(request: Request, *, status: int = 200, **shown: Any) -> Response
         monitor = await editing.find(reader, request.path_params["monitor_id"])
         rule = await reader.the(Rule, "rule", monitor_id=monitor.id)
         parents = await reader.all(Parent, "parents", monitor_id=monitor.id)
-        others = await reader.all(Monitor, "monitors")
+        others = await listed(reader)
     return page(
         request,
         "rule.html",

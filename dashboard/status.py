@@ -179,6 +179,7 @@ async def find(request: Request) -> Shown:
             PublicMaintenance, "public_maintenance", page_id=found.page_id
         )
     made_at = datetime.now(UTC)
+    monitors.sort(key=lambda monitor: words.order(monitor.name))
     lines = _lines(monitors, days, made_at)
     shown = Shown(found.title, lines, incidents, maintenance, made_at)
     if len(kept) >= REMEMBERED:

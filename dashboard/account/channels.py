@@ -14,9 +14,9 @@ from dashboard.db import Reader
 from dashboard.destination import Destination, read
 from dashboard.errors import Unacceptable
 from dashboard.forms import Form, Submission
+from dashboard.monitors import listed
 from dashboard.rendering import settings_page
 from dashboard.rows.channel import Channel, Field, Notifying, Preview, Told
-from dashboard.rows.monitor import Monitor
 from dashboard.sealing import SealingKey
 from dashboard.session import Visitor, visit
 
@@ -51,7 +51,7 @@ async def show(
     async with visit(request) as (visitor, reader):
         channels = await reader.all(Channel, "channels")
         told = await reader.all(Told, "told")
-        monitors = await reader.all(Monitor, "monitors")
+        monitors = await listed(reader)
         key = await reader.one(SealingKey, "sealing_key")
         notifying = await reader.the(Notifying, "notifying")
         fields = await reader.all(Field, "notification_fields")

@@ -14,9 +14,9 @@ from dashboard import forms
 from dashboard.account.profile import zones
 from dashboard.errors import Unacceptable
 from dashboard.forms import Submission
+from dashboard.monitors import listed
 from dashboard.rendering import settings_page
 from dashboard.rows.maintenance import Became, Maintenance, MaintenanceRule
-from dashboard.rows.monitor import Monitor
 from dashboard.session import visit
 
 PATH = "/settings/maintenance"
@@ -52,7 +52,7 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
     async with visit(request) as (visitor, reader):
         windows = await reader.all(Maintenance, "maintenance")
         rules = await reader.all(MaintenanceRule, "maintenance_rules")
-        monitors = await reader.all(Monitor, "monitors")
+        monitors = await listed(reader)
     now = datetime.now(ZoneInfo(visitor.time_zone or "UTC"))
     return settings_page(
         request,

@@ -11,8 +11,8 @@ from starlette.routing import Route
 from dashboard import forms
 from dashboard.account import joining
 from dashboard.forms import Submission
+from dashboard.monitors import listed
 from dashboard.rendering import settings_page
-from dashboard.rows.monitor import Monitor
 from dashboard.rows.status_page import StatusPage
 from dashboard.session import visit
 
@@ -24,7 +24,7 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
     """Answer ``/settings/status-pages``; ``?slug=``: with that page's values in the form."""
     async with visit(request) as (visitor, reader):
         pages = await reader.all(StatusPage, "status_pages")
-        monitors = await reader.all(Monitor, "monitors")
+        monitors = await listed(reader)
     slug = request.query_params.get("slug", "")
     return settings_page(
         request,

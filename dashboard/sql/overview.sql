@@ -13,7 +13,7 @@ SELECT
     method,
     tags
 FROM report.monitors
-ORDER BY lower(name), id
+ORDER BY id
 
 -- own_monitors --
 SELECT COALESCE(array_agg(id), '{}') AS ids
@@ -37,7 +37,7 @@ SELECT
 FROM report.monitors
 JOIN report.monitor_states AS states ON states.monitor_id = monitors.id
 LEFT JOIN report.verdicts ON verdicts.monitor_id = monitors.id
-ORDER BY lower(monitors.name), monitors.id
+ORDER BY monitors.id
 
 -- standings --
 SELECT

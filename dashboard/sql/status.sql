@@ -29,7 +29,7 @@ SELECT
     verdicts.state AS verdict
 FROM report.public_monitors(%(page_id)s) AS shown
 LEFT JOIN report.public_verdicts(%(page_id)s) AS verdicts USING (monitor_id)
-ORDER BY lower(shown.name), shown.monitor_id
+ORDER BY shown.monitor_id
 
 -- public_incidents --
 SELECT

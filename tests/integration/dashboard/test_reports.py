@@ -27,6 +27,27 @@ def test_a_month_is_shown_with_its_rules(visitor: Visitor, centre: Centre) -> No
     assert one.count("Sign-in API") == 1  # among the choices only
 
 
+def test_nine_comes_before_ten(visitor: Visitor, centre: Centre) -> None:
+    names = {"Health check": "Shop 10", "Sign-in API": "Shop 9"}
+    try:
+        for name, other in names.items():
+            rename(centre, name, other)
+        content = json.loads(visitor.ask(f"/reports/month.json{QUERY}").text)["report"]["content"]
+        listed = [entry["monitor"] for entry in content]
+        assert listed.index("Shop 10") == listed.index("Shop 9") + 1
+        choices = visitor.ask("/settings/status-pages").text
+        assert 0 < choices.index("Shop 9") < choices.index("Shop 10")
+    finally:
+        for name, other in names.items():
+            rename(centre, other, name)
+
+
+def rename(centre: Centre, name: str, other: str) -> None:
+    centre.execute(
+        "UPDATE vantage.monitors SET name = %(other)s WHERE name = %(name)s", name=name, other=other
+    )
+
+
 def test_it_comes_as_csv_json_and_pdf(visitor: Visitor) -> None:
     table = visitor.ask(f"/reports/month.csv{QUERY}")
     assert table.headers["content-disposition"] == (
