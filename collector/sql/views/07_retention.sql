@@ -48,6 +48,8 @@ COMMENT ON FUNCTION vantage.drop_expired IS
 CREATE OR REPLACE FUNCTION vantage.remove_expired()
 RETURNS TABLE (account_id integer, relation text, removed bigint)
 LANGUAGE plpgsql
+-- Of a chunk in columns as many rows as there are: TimescaleDB stops at 100,000, unless told otherwise.
+SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0
 AS $$
 DECLARE
     kept record;

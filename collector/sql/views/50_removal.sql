@@ -21,6 +21,8 @@ COMMENT ON FUNCTION report.delete_account IS
 CREATE OR REPLACE FUNCTION report.purge()
 RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- As in vantage.remove_expired.
+SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0
 AS $$
 DECLARE
     leaving_id integer;

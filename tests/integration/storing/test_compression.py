@@ -21,6 +21,7 @@ ORDERED = """
 SELECT hypertable_name, attname, segmentby_column_index, orderby_column_index
 FROM timescaledb_information.compression_settings ORDER BY 1, 3, 4
 """
+FEW = "SET timescaledb.max_tuples_decompressed_per_dml_transaction = 10"
 CHUNKS = """
 SELECT format('%I.%I', chunk_schema, chunk_name)::regclass::oid
 FROM timescaledb_information.chunks WHERE hypertable_name = 'results'
@@ -93,6 +94,7 @@ def test_late_results_reach_compressed_chunks(database: Database) -> None:
         ).fetchall()
         hours = summed(early + late, timedelta(hours=1))
         assert {row[:3]: row[3] for row in found} == {key: row["run"] for key, row in hours.items()}
+        connection.execute(FEW)
         connection.execute("UPDATE vantage.accounts SET results_kept_days = 1")
         removed = 0
         while row := connection.execute("SELECT removed FROM vantage.remove_expired()").fetchone():
@@ -102,3 +104,21 @@ def test_late_results_reach_compressed_chunks(database: Database) -> None:
         assert BEGAN in {
             row[0] for row in connection.execute("SELECT bucket_at FROM vantage.results_1d")
         }
+
+
+def test_an_account_that_leaves_takes_its_compressed_results_along(database: Database) -> None:
+    luck = random.Random(4)
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        connection.execute("INSERT INTO vantage.accounts (name) VALUES ('acme')")
+        connection.execute(
+            "INSERT INTO vantage.monitors (account_id, name, url) VALUES (1, 'm', 'http://a.example/')"
+        )
+        ingest(connection, [random_row(luck, monitors=1) for _ in range(200)])
+        if is_full_edition(connection):
+            compress(connection)
+        connection.execute(FEW)
+        connection.execute("UPDATE vantage.accounts SET deleted_at = now()")
+        while connection.execute("SELECT report.purge()").fetchone() == (True,):
+            pass
+        assert connection.execute("SELECT count(*) FROM vantage.results").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM vantage.accounts").fetchone() == (0,)
