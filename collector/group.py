@@ -123,6 +123,11 @@ class Group:
         }
 
     @property
+    def count(self) -> int:
+        """How many results there are."""
+        return sum(map(len, self.by_agent.values()))
+
+    @property
     def results(self) -> list[bytes]:
         """Every result's row."""
         return [row for each in self.by_agent.values() for row in each.rows]

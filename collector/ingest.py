@@ -12,9 +12,11 @@ import asyncio
 import time
 from collections.abc import Sequence
 from itertools import count
+from uuid import UUID
 
 import psycopg
 import structlog
+from psycopg.rows import DictRow
 
 from collector import certificates, db, metrics, wire
 from collector.assignments import Probed
@@ -193,58 +195,75 @@ class Committer:
 
         With ``refuse`` every result goes to quarantine for that reason instead of to its table.
         """
-        statements = db.queries("delivery")
         began = time.perf_counter()
-        keys = sorted({batch.source.key for batch in batches})
-        wanted = {"agent_ids": [key[0] for key in keys], "incarnations": [key[1] for key in keys]}
         try:
-            # What needs no answer of another shares a round trip, as it does below: each waits for
-            # the loop, which reads for hundreds of streams.
-            async with connection.pipeline():
-                await connection.execute("BEGIN")
-                locked = await connection.execute(statements["lock_high_waters"], wanted)
-            group = Group({(row["agent_id"], row["incarnation"]): row async for row in locked})
+            group = Group(await lock(connection, batches))
             for batch in batches:
                 group.add(batch, refuse)
-            results = group.results
-            async with connection.cursor() as cursor:
-                await copy(cursor, "results", wire.RESULT_COLUMNS, results)
-                await copy(cursor, "exchanges", wire.EXCHANGE_COLUMNS, group.exchanges)
-                await copy(cursor, "gaps", wire.GAP_COLUMNS, group.gaps)
-                await certificates.store(cursor, group.sightings)
-                if group.refused:
-                    await cursor.executemany(statements["quarantine"], group.refused)
-                if group.skips:
-                    await cursor.executemany(statements["skip"], group.skips)
-            async with connection.pipeline():
-                if results:
-                    await connection.execute(statements["ingested"], group.ingested())
-                    await connection.execute(statements["arrived"], group.arrived())
-                    await connection.execute(
-                        statements["notify_results"], {"monitors": group.announcement()}
-                    )
-                if group.moved:
-                    await connection.execute(statements["move_high_waters"], group.moves())
-                ended = await connection.execute("COMMIT")
-            if ended.statusmessage != "COMMIT":  # of a transaction that failed it says ROLLBACK
-                raise TransientError("The database did not commit.")
+            await write(connection, group)
+            await end(connection, group)
         except Exception:
             if not connection.closed:
                 await connection.rollback()
             raise
         duration_s = time.perf_counter() - began
         metrics.COMMIT_SECONDS.observe(duration_s)
-        metrics.RESULTS_STORED.inc(len(results))
+        metrics.RESULTS_STORED.inc(group.count)
         metrics.RESULTS_QUARANTINED.inc(len(group.refused))
         log.debug(
             "group_committed",
             batches=len(batches),
-            results=len(results),
+            results=group.count,
             gaps=len(group.gaps),
             quarantined=len(group.refused),
             duration_ms=round(duration_s * 1000, 1),
         )
         return group
+
+
+async def lock(
+    connection: db.AsyncConnection, batches: Sequence[Batch]
+) -> dict[tuple[UUID, bytes], DictRow]:
+    """Begin a transaction; return the high waters of the batches' incarnations, now locked."""
+    keys = sorted({batch.source.key for batch in batches})
+    wanted = {"agent_ids": [key[0] for key in keys], "incarnations": [key[1] for key in keys]}
+    # What needs no answer of another shares a round trip, here as at the end: each waits for the
+    # loop, which reads for hundreds of streams.
+    async with connection.pipeline():
+        await connection.execute("BEGIN")
+        locked = await connection.execute(db.queries("delivery")["lock_high_waters"], wanted)
+    return {(row["agent_id"], row["incarnation"]): row async for row in locked}
+
+
+async def write(connection: db.AsyncConnection, group: Group) -> None:
+    """Write the rows of a group."""
+    statements = db.queries("delivery")
+    async with connection.cursor() as cursor:
+        await copy(cursor, "results", wire.RESULT_COLUMNS, group.results)
+        await copy(cursor, "exchanges", wire.EXCHANGE_COLUMNS, group.exchanges)
+        await copy(cursor, "gaps", wire.GAP_COLUMNS, group.gaps)
+        await certificates.store(cursor, group.sightings)
+        if group.refused:
+            await cursor.executemany(statements["quarantine"], group.refused)
+        if group.skips:
+            await cursor.executemany(statements["skip"], group.skips)
+
+
+async def end(connection: db.AsyncConnection, group: Group) -> None:
+    """Tell of what was written, move the high waters, and commit. Raises: TransientError."""
+    statements = db.queries("delivery")
+    async with connection.pipeline():
+        if group.count:
+            await connection.execute(statements["ingested"], group.ingested())
+            await connection.execute(statements["arrived"], group.arrived())
+            await connection.execute(
+                statements["notify_results"], {"monitors": group.announcement()}
+            )
+        if group.moved:
+            await connection.execute(statements["move_high_waters"], group.moves())
+        ended = await connection.execute("COMMIT")
+    if ended.statusmessage != "COMMIT":  # of a transaction that failed it says ROLLBACK
+        raise TransientError("The database did not commit.")
 
 
 def pause_s(took_s: float, share: float) -> float:
