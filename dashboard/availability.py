@@ -32,6 +32,37 @@ class Checks:
     missing: int
     missing_at: dict[str, int]
 
+    def by_location(self, scene: Scene) -> list[LocationChecks]:
+        """A row for each location that the scene has, as its page lists them."""
+        found = []
+        for each in scene.standings:
+            own = self.at.get(each.location)
+            found.append(
+                LocationChecks(
+                    location=each.location,
+                    title=each.title,
+                    checks=own.checks if own else 0,
+                    passed=own.passed if own else 0,
+                    missing=self.missing_at[each.location],
+                    median_us=own.median_us if own else None,
+                    p95_us=own.p95_us if own else None,
+                )
+            )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class LocationChecks:
+    """A location's checks over a span: of those that passed, the median and p95; None: none did."""
+
+    location: str
+    title: str
+    checks: int
+    passed: int
+    missing: int
+    median_us: int | None
+    p95_us: int | None
+
 
 async def checks(reader: Reader, scene: Scene) -> Checks:
     """Count them."""

@@ -31,6 +31,7 @@ from dashboard.availability import Checks
 from dashboard.db import Reader
 from dashboard.errors import NotFound
 from dashboard.looks import Looks
+from dashboard.monitor_data import MOST_RESULTS
 from dashboard.present import Present
 from dashboard.rendering import fragment, page, zone_of
 from dashboard.rows.monitor import Asked
@@ -98,6 +99,7 @@ async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
         expiry=certificates.first_to_expire(scene.standings, scene.now),
         certificates=seen_certificates,
         is_editor=visitor.is_editor,
+        most_results=MOST_RESULTS,
         measures=words.phases(scene.monitor.scheme, series.MEASURES),
     )
     return Seen(scene, now.sentence, checks.overall is not None, run, main)

@@ -1,4 +1,4 @@
-"""The numbers of a monitor's charts: as data to draw or to download, as SQL, and as a picture.
+"""The numbers of a monitor's charts and tables: as data to draw or to take, as SQL, as a picture.
 
 What an account's people ask for at the same time is made, and compressed, once for all of them.
 """
@@ -6,7 +6,7 @@ What an account's people ask for at the same time is made, and compressed, once 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta, tzinfo
 from functools import partial
@@ -17,7 +17,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard import chart, parquet, scene, series, static
+from dashboard import availability, chart, parquet, scene, series, static
+from dashboard.availability import LocationChecks
 from dashboard.compression import Body
 from dashboard.errors import BadRequest, NotFound
 from dashboard.headers import CONTENT_SECURITY_POLICY
@@ -26,13 +27,22 @@ from dashboard.number import whole
 from dashboard.queries import by_width
 from dashboard.rendering import fragment, zone_of
 from dashboard.rows.figures import BandRow, HeatRow, SeriesColumns, SeriesRow
+from dashboard.rows.result import Result
 from dashboard.scene import HOUR, Scene
 from dashboard.session import Visitor, enter, who
 from vantage import spreadsheet
 
 MOST_POINTS = 1_500
-SHAPES = {"series": SeriesRow, "heat": HeatRow, "bands": BandRow}
-FORMS = ("json", "csv", "parquet", "sql")
+MOST_RESULTS = 10_000
+SHAPES: dict[str, type[Any]] = {
+    "series": SeriesRow,
+    "heat": HeatRow,
+    "bands": BandRow,
+    "results": Result,
+    "locations": LocationChecks,
+}
+FORMS = ("json", "csv", "parquet")
+OTHER_FORMS = {"series": ("sql", "svg"), "heat": ("sql",), "bands": ("sql",), "results": ("sql",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +56,9 @@ class Data:
 
 
 async def answer(request: Request) -> Response:
-    """Answer ``/m/{id}/{name}.json``, ``.csv``, ``.parquet`` and ``.sql``, and ``series.svg``."""
+    """Answer ``/m/{id}/{name}.json``, ``.csv``, ``.parquet``, ``.sql`` and ``series.svg``."""
     name, form = request.path_params["name"], request.path_params["form"]
-    if name not in SHAPES or (form not in FORMS and (name, form) != ("series", "svg")):
+    if name not in SHAPES or form not in (*FORMS, *OTHER_FORMS.get(name, ())):
         raise NotFound("There is no such data.")
     visitor = await who(request)
     zone = zone_of(request, visitor)
@@ -76,12 +86,13 @@ async def _made(request: Request, visitor: Visitor, zone: tzinfo) -> Data:
         if form == "json":
             return Data(msgspec.json.encode(drawn), "application/json")
         return _picture(seen, drawn, zone)
-    shape: type[Any] = SHAPES[name]
+    shape, rows = SHAPES[name], list[Any]()
     async with enter(request, visitor) as reader:
         seen = await scene.read(request, reader)
-        for width in _widths(seen, name, _points(request)):
-            statement, parameters = by_width(name, width), seen.bucketed(width)
-            rows: list[Any] = await reader.all(shape, statement, **parameters)
+        if name == "locations":
+            rows = (await availability.checks(reader, seen)).by_location(seen)
+        for statement, parameters in _statements(seen, name, _points(request)):
+            rows = await reader.all(shape, statement, **parameters)
             if rows:
                 break
         if form == "sql":
@@ -121,6 +132,16 @@ async def _columns(
 
     halves = [half for half in (locations[:middle], locations[middle:]) if half]
     return list(chain.from_iterable(await asyncio.gather(*map(of, halves))))
+
+
+def _statements(seen: Scene, name: str, points: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What to ask, one after the other until there are rows."""
+    if name == "results":
+        newest = {"before_at": seen.view.span.to_at, "before_location": "", "count": MOST_RESULTS}
+        yield "results", {**seen.parameters, **newest}
+    elif name != "locations":
+        for width in _widths(seen, name, points):
+            yield by_width(name, width), seen.bucketed(width)
 
 
 def _widths(seen: Scene, name: str, points: int | None) -> list[timedelta]:

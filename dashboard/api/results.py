@@ -17,13 +17,13 @@ from dashboard.api.schemas import (
     Locations,
     MonitorId,
     Page,
-    Result,
     To,
 )
 from dashboard.db import Reader
 from dashboard.errors import BadRequest
 from dashboard.queries import by_width
 from dashboard.rows.figures import SeriesRow
+from dashboard.rows.result import Result
 from dashboard.timespan import Timespan
 
 ROUTER = APIRouter(
@@ -61,7 +61,7 @@ async def list_results(
         monitor = await monitors.find(reader, monitor_id)
         found = await reader.all(
             Result,
-            "api_results",
+            "results",
             monitor_id=monitor_id,
             locations=locations or monitor.locations,
             from_at=span.from_at,

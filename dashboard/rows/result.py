@@ -20,6 +20,34 @@ class RecentRow:
     is_extra: bool
 
 
+@dataclass(slots=True)  # frozen ones take five times as long to make
+class Result:
+    """One measurement; phases sum exactly to the total. docs/failures.md explains failures."""
+
+    slot_at: datetime
+    location: str
+    outcome: str
+    failure: str | None
+    detail: str | None
+    http_status: int | None
+    http_version: str | None
+    total_us: int
+    redirect_us: int
+    dns_us: int | None
+    connect_us: int | None
+    tls_us: int | None
+    send_us: int | None
+    wait_us: int | None
+    receive_us: int | None
+    header_bytes: int
+    body_bytes: int
+    redirects: int
+    target_ip: str | None
+    cert_expires_at: datetime | None
+    suspect: bool
+    is_extra: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Hop:
     """One redirect; phases in microseconds, None: not reached or not needed."""

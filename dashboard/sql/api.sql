@@ -38,7 +38,7 @@ SELECT
 FROM report.locations
 ORDER BY name
 
--- api_results --
+-- results --
 SELECT
     slot_at,
     location,

@@ -122,7 +122,7 @@ def test_data_comes_as_csv_too(visitor: Visitor, centre: Centre) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hours"), [("series", 1), ("heat", 1), ("bands", 1), ("series", 25)]
+    ("name", "hours"), [("series", 1), ("heat", 1), ("bands", 1), ("series", 25), ("results", 1)]
 )
 def test_the_sql_that_made_the_data_makes_it(
     visitor: Visitor, centre: Centre, name: str, hours: int
@@ -183,3 +183,38 @@ def test_a_week_comes_from_hours_in_every_form(visitor: Visitor, centre: Centre,
         for place in shown["locations"]:
             assert any(place["total_us"])
             assert not any(place["slot"])
+
+
+def test_tables_come_as_data_too(visitor: Visitor, centre: Centre) -> None:
+    """The page's links to them, every form, and the page's own numbers."""
+    path = f"/m/{centre.monitor('Home page')}"
+    now = datetime.now(UTC)
+    span = f"?from={now - timedelta(hours=2):%FT%TZ}&to={now - timedelta(hours=1):%FT%TZ}"
+    page = html.unescape(visitor.ask(f"{path}{span}&loc=fra,sin").text)
+    links = re.findall(r'href="(/m/\d+/(\w+)\.(\w+)\?[^"]*)"', page)
+    of_tables = {
+        (name, form): address for address, name, form in links if name in ("locations", "results")
+    }
+    assert set(of_tables) == {
+        *(("locations", form) for form in ("csv", "json", "parquet")),
+        *(("results", form) for form in ("csv", "json", "parquet", "sql")),
+    }
+
+    places = json.loads(visitor.ask(of_tables["locations", "json"]).body)
+    assert [place["location"] for place in places] == ["iad", "fra", "gru", "sin", "syd"]
+    results = json.loads(visitor.ask(of_tables["results", "json"]).body)
+    assert {result["location"] for result in results} == {"fra", "sin"}
+    for place in (places[1], places[3]):
+        own = [result for result in results if result["location"] == place["location"]]
+        assert place["checks"] == len(own) > 50
+        assert place["passed"] == sum(result["outcome"] != "down" for result in own)
+    assert results == sorted(results, key=lambda row: (row["slot_at"], row["location"]))[::-1]
+    for result in results:
+        assert result["total_us"] == sum(result[f"{phase}_us"] or 0 for phase in (*PHASES, "send"))
+
+    for name, rows in (("locations", places), ("results", results)):
+        lines = csv.DictReader(io.StringIO(visitor.ask(of_tables[name, "csv"]).text))
+        assert [line["location"] for line in lines] == [row["location"] for row in rows]
+        table = parquet.read_table(io.BytesIO(visitor.ask(of_tables[name, "parquet"]).body))
+        assert table.column("location").to_pylist() == [row["location"] for row in rows]
+    assert visitor.ask(f"{path}/locations.sql").status == 404
