@@ -360,7 +360,7 @@ def test_operators_see_every_agent_and_others_none(visitor: Visitor, centre: Cen
         assert "1,234" in sydney
         (sao_paulo,) = (row for name, row in rows.items() if "São Paulo" in name)
         assert "Clock off" in sao_paulo
-        assert "-2,345.7 ± 0.9 ms" in sao_paulo
+        assert "\N{MINUS SIGN}2,345.7 ± 0.9 ms" in sao_paulo
     finally:
         centre.execute("DELETE FROM vantage.gaps")
         centre.execute("DELETE FROM vantage.location_troubles")
