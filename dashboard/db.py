@@ -7,7 +7,7 @@ back to the pool carries nobody's rights. psycopg's exceptions stop here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
@@ -30,6 +30,8 @@ from dashboard.queries import statements
 from dashboard.readiness import lacking
 
 Row = TypeVar("Row")
+First = TypeVar("First")
+Second = TypeVar("Second")
 
 POOL_SIZE = 10
 POOL_WAIT_S = 5.0
@@ -92,6 +94,19 @@ class Reader:
         return AsyncClientCursor(self._connection).mogrify(statements()[name], values)
 
 
+async def both(
+    one: Coroutine[Any, Any, First], other: Coroutine[Any, Any, Second]
+) -> tuple[First, Second]:
+    """What two give that run side by side. Raises what either raises, once neither runs any more:
+    what they asked by belongs to others then."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            first, second = group.create_task(one), group.create_task(other)
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return first.result(), second.result()
+
+
 def _rows_of(row: type[Row]) -> AsyncRowFactory[Row]:
     """Build ``row`` from columns by their place where the statement gives them in the class's own
     order, as most do: a quarter of the time that it takes by their names."""
@@ -136,6 +151,11 @@ class Database:
             open=False,
         )
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether the next visit has to wait for its turn."""
+        return self._turns.locked()
+
     async def open(self) -> None:
         """Start filling the pool; does not wait for it."""
         await self._pool.open()
@@ -165,10 +185,13 @@ class Database:
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        try:
-            await asyncio.wait_for(self._turns.acquire(), TURN_WAIT_S)
-        except TimeoutError as error:
-            raise Busy("Too many people are reading at this moment.") from error
+        if self.is_crowded:
+            try:
+                await asyncio.wait_for(self._turns.acquire(), TURN_WAIT_S)
+            except TimeoutError as error:
+                raise Busy("Too many people are reading at this moment.") from error
+        else:
+            await self._turns.acquire()
         try:
             yield
         finally:

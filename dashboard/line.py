@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from markupsafe import Markup
-from starlette.requests import Request
 
 from dashboard import agreement, rendering, timespan, words
 from dashboard.cells import Cells, Clock
+from dashboard.db import Reader, both
 from dashboard.heat_map import strip
 from dashboard.rows.figures import DayColumns
 from dashboard.rows.incident import Outage
 from dashboard.rows.monitor import Standing, Watched
 from dashboard.series import due
-from dashboard.session import Visitor, enter
 
 DAY = timedelta(hours=24)
 STRIP_WIDTH = timedelta(hours=1)  # as report.results_1h has them
@@ -51,21 +49,15 @@ class Lines:
     clock: Clock
 
 
-async def read(
-    request: Request, visitor: Visitor, shown: Sequence[Watched], now: datetime
-) -> Lines:
-    """What the database says of these monitors, in their order.
-
-    Raises: NotSignedIn where the person is gone meanwhile; DatabaseAway.
-    """
+async def read(reader: Reader, another: Reader, shown: Sequence[Watched], now: datetime) -> Lines:
+    """What the database says of these monitors, in their order: asked by both, side by side."""
     hours = timespan.buckets(timespan.Timespan(now - DAY, now), STRIP_WIDTH)
     clock = Clock(hours[0], STRIP_WIDTH)
     if not shown:
         return Lines([], clock)
     ids = [monitor.id for monitor in shown]
-    # Over two connections, since what they wait for is the database's processors.
-    standings, (days, outages) = await asyncio.gather(
-        _standings(request, visitor, ids), _days(request, visitor, ids, hours[0], now)
+    standings, (days, outages) = await both(
+        _standings(reader, ids), _days(another, ids, hours[0], now)
     )
     return Lines(
         [
@@ -83,11 +75,8 @@ async def read(
     )
 
 
-async def _standings(
-    request: Request, visitor: Visitor, ids: Collection[int]
-) -> Mapping[int, list[Standing]]:
-    async with enter(request, visitor) as reader:
-        rows = await reader.all(Standing, "standings", monitor_ids=ids)
+async def _standings(reader: Reader, ids: Collection[int]) -> Mapping[int, list[Standing]]:
+    rows = await reader.all(Standing, "standings", monitor_ids=ids)
     found: dict[int, list[Standing]] = defaultdict(list)
     for standing in sorted(rows, key=lambda standing: words.order(standing.title)):
         found[standing.monitor_id].append(standing)
@@ -95,14 +84,12 @@ async def _standings(
 
 
 async def _days(
-    request: Request, visitor: Visitor, ids: Collection[int], from_at: datetime, to_at: datetime
+    reader: Reader, ids: Collection[int], from_at: datetime, to_at: datetime
 ) -> tuple[Mapping[int, DayColumns], Mapping[int, list[Outage]]]:
     day = {"monitor_ids": ids, "from_at": from_at, "to_at": to_at}
-    async with enter(request, visitor) as reader:
-        days = await reader.all(DayColumns, "day", **day)
-        rows = await reader.all(Outage, "outages", **day)
+    days = await reader.all(DayColumns, "day", **day)
     outages: dict[int, list[Outage]] = defaultdict(list)
-    for outage in rows:
+    for outage in await reader.all(Outage, "outages", **day):
         outages[outage.monitor_id].append(outage)
     return {each.monitor_id: each for each in days}, outages
 

@@ -5,7 +5,6 @@ What an account's people see of it at the same time is made once for all of them
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
@@ -28,7 +27,7 @@ from dashboard import (
     words,
 )
 from dashboard.availability import Checks
-from dashboard.db import Reader
+from dashboard.db import Reader, both
 from dashboard.errors import NotFound
 from dashboard.looks import Looks
 from dashboard.monitor_data import MOST_RESULTS
@@ -38,7 +37,7 @@ from dashboard.rows.monitor import Asked
 from dashboard.rows.result import RecentRow
 from dashboard.run_now import Run
 from dashboard.scene import Scene, find, read
-from dashboard.session import Visitor, enter, visit, who
+from dashboard.session import Visitor, beside, enter, visit, who
 from dashboard.still import Heat, Spread
 
 RECENT = 12
@@ -82,10 +81,10 @@ async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
         run = await run_now.what_became(
             request.query_params, reader, scene.monitor, scene.standings, scene.now
         )
-    # Over two connections, since what they wait for is the database's processors.
-    (checks, now), (recent, heat, spread) = await asyncio.gather(
-        _figures(request, visitor, scene), _course(request, visitor, scene)
-    )
+        async with beside(request, visitor, reader) as another:
+            (checks, now), (recent, heat, spread) = await both(
+                _figures(reader, scene), _course(another, scene)
+            )
     main = fragment(
         "monitor_main.html",
         zone,
@@ -105,20 +104,16 @@ async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
     return Seen(scene, now.sentence, checks.overall is not None, run, main)
 
 
-async def _figures(request: Request, visitor: Visitor, scene: Scene) -> tuple[Checks, Present]:
-    async with enter(request, visitor) as reader:
-        return await availability.checks(reader, scene), await present.read(reader, scene)
+async def _figures(reader: Reader, scene: Scene) -> tuple[Checks, Present]:
+    return await availability.checks(reader, scene), await present.read(reader, scene)
 
 
-async def _course(
-    request: Request, visitor: Visitor, scene: Scene
-) -> tuple[list[RecentRow], Heat, Spread]:
-    async with enter(request, visitor) as reader:
-        return (
-            await _recent(reader, scene),
-            await still.heat(reader, scene),
-            await still.spread(reader, scene),
-        )
+async def _course(reader: Reader, scene: Scene) -> tuple[list[RecentRow], Heat, Spread]:
+    return (
+        await _recent(reader, scene),
+        await still.heat(reader, scene),
+        await still.spread(reader, scene),
+    )
 
 
 async def _recent(reader: Reader, scene: Scene) -> list[RecentRow]:

@@ -5,12 +5,10 @@ What an account's people ask for at the same time is made, and compressed, once 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta, tzinfo
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -20,6 +18,7 @@ from starlette.responses import Response
 from dashboard import availability, chart, parquet, scene, series, static
 from dashboard.availability import LocationChecks
 from dashboard.compression import Body
+from dashboard.db import both
 from dashboard.errors import BadRequest, NotFound
 from dashboard.headers import CONTENT_SECURITY_POLICY
 from dashboard.looks import Looks
@@ -29,7 +28,7 @@ from dashboard.rendering import fragment, zone_of
 from dashboard.rows.figures import BandRow, HeatRow, SeriesColumns, SeriesRow
 from dashboard.rows.result import Result
 from dashboard.scene import HOUR, Scene
-from dashboard.session import Visitor, enter, who
+from dashboard.session import Visitor, beside, enter, who
 from vantage import spreadsheet
 
 MOST_POINTS = 1_500
@@ -107,31 +106,23 @@ async def _made(request: Request, visitor: Visitor, zone: tzinfo) -> Data:
 
 
 async def _series(request: Request, visitor: Visitor) -> tuple[Scene, series.Series]:
-    """What charts draw."""
+    """What charts draw. A location's columns take nothing of another's: half of them each are asked
+    for side by side."""
     async with enter(request, visitor) as reader:
         seen = await scene.read(request, reader)
-    for width in _widths(seen, "series", _points(request)):
-        statement = f"{by_width('series', width)}_columns"
-        columns = await _columns(request, visitor, statement, seen.bucketed(width))
-        if columns:
-            break
-    return seen, series.build(columns, seen.shown, seen.view.span, width, seen.settled_at)
-
-
-async def _columns(
-    request: Request, visitor: Visitor, statement: str, parameters: dict[str, Any]
-) -> list[SeriesColumns]:
-    """Those of each half of the locations over a connection of its own: a location's columns take
-    nothing of another's, and what they wait for is the database's processors."""
-    locations = parameters["locations"]
-    middle = (len(locations) + 1) // 2
-
-    async def of(part: list[str]) -> list[SeriesColumns]:
-        async with enter(request, visitor) as reader:
-            return await reader.all(SeriesColumns, statement, **{**parameters, "locations": part})
-
-    halves = [half for half in (locations[:middle], locations[middle:]) if half]
-    return list(chain.from_iterable(await asyncio.gather(*map(of, halves))))
+        async with beside(request, visitor, reader) as another:
+            for width in _widths(seen, "series", _points(request)):
+                statement = f"{by_width('series', width)}_columns"
+                parameters = seen.bucketed(width)
+                locations = parameters.pop("locations")
+                columns = await both(
+                    reader.all(SeriesColumns, statement, locations=locations[::2], **parameters),
+                    another.all(SeriesColumns, statement, locations=locations[1::2], **parameters),
+                )
+                if any(columns):
+                    break
+    found = [*columns[0], *columns[1]]
+    return seen, series.build(found, seen.shown, seen.view.span, width, seen.settled_at)
 
 
 def _statements(seen: Scene, name: str, points: int | None) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -23,7 +23,7 @@ from dashboard.looks import Looks
 from dashboard.rows.location import Place
 from dashboard.rows.monitor import Watched
 from dashboard.rows.plan import Plan
-from dashboard.session import Visitor, enter, who
+from dashboard.session import Visitor, beside, enter, who
 from dashboard.tags import Group
 from dashboard.view import tz_of
 
@@ -133,20 +133,21 @@ async def _look(request: Request, visitor: Visitor, asked: Asked, zone: tzinfo) 
         places = [] if monitors else await reader.all(Place, "places")
         states = [monitor.state for monitor in monitors]
         plan = await reader.the(Plan, "plan") if set(states) == {"paused"} else None
-    found = sorted(
-        filter(asked.finds, monitors),
-        key=lambda monitor: (monitor.rank, words.order(monitor.name)),
-    )
-    headings = tags.groups(found, with_untagged=True) if asked.is_grouped else []
-    are_open = tags.opened(asked.open, headings)
-    asked = replace(asked, number=min(asked.number, _pages(len(found))))
-    if asked.is_grouped:
-        shown = tags.members(found, are_open)
-    else:
-        shown = found[(asked.number - 1) * PER_PAGE : asked.number * PER_PAGE]
+        found = sorted(
+            filter(asked.finds, monitors),
+            key=lambda monitor: (monitor.rank, words.order(monitor.name)),
+        )
+        headings = tags.groups(found, with_untagged=True) if asked.is_grouped else []
+        are_open = tags.opened(asked.open, headings)
+        asked = replace(asked, number=min(asked.number, _pages(len(found))))
+        if asked.is_grouped:
+            shown = tags.members(found, are_open)
+        else:
+            shown = found[(asked.number - 1) * PER_PAGE : asked.number * PER_PAGE]
+        async with beside(request, visitor, reader) as another:
+            lines = await line.read(reader, another, shown, datetime.now(UTC))
     groups = tags.groups(monitors)
     tag_links = {group.tag: asked.with_tag(group.tag) for group in groups}
-    lines = await line.read(request, visitor, shown, datetime.now(UTC))
     return Overview(
         total=len(monitors),
         sentence=sentence(states, partly=sum(monitor.is_partly_up for monitor in monitors)),

@@ -172,3 +172,19 @@ async def enter(request: Request, visitor: Visitor) -> AsyncIterator[Reader]:
         if not await reader.one(Entered, "enter_again", user_id=visitor.user_id):
             raise NotSignedIn
         yield reader
+
+
+@asynccontextmanager
+async def beside(request: Request, visitor: Visitor, reader: Reader) -> AsyncIterator[Reader]:
+    """A transaction for what is asked at the same time as by ``reader``, since most of what either
+    waits for is the database's processor. ``reader`` itself where others wait for a connection:
+    whoever has one waits for no second one, and what both ask is answered by turns.
+
+    Raises: as `enter`.
+    """
+    database: Database = request.app.state.database
+    if database.is_crowded:
+        yield reader
+        return
+    async with enter(request, visitor) as another:
+        yield another
