@@ -170,7 +170,10 @@ def test_operators_see_it_as_text_json_and_csv(month: Month) -> None:
 
 def test_what_customers_name_is_no_formula_to_operators(month: Month) -> None:
     month.run("UPDATE vantage.monitors SET name = '=1+1' WHERE id = 1")
-    _, row = run(month, "--format=csv").output.splitlines()
+    try:
+        _, row = run(month, "--format=csv").output.splitlines()
+    finally:
+        month.run("UPDATE vantage.monitors SET name = 'm1' WHERE id = 1")
     assert ",'=1+1," in row
 
 
