@@ -178,8 +178,9 @@ class Resolver:
 
     def _in_turn(self) -> tuple[Server, ...]:
         servers = self._given or self._conf.servers
-        if self._conf.rotates:
-            self._turn = (self._turn + 1) % len(servers)
+        if not self._conf.rotates:
+            return servers
+        self._turn = (self._turn + 1) % len(servers)
         return servers[self._turn :] + servers[: self._turn]
 
     def _questions(self, name: str, families: Sequence[socket.AddressFamily]) -> Questions:
