@@ -69,22 +69,22 @@ INSERT INTO vantage.results (
     http_version, target_ip, local_ip)
 SELECT
     slot_at,
-    slot_at + INTERVAL '1 ms',
-    slot_at + INTERVAL '1 s',
+    started_at,
+    sent_at + make_interval(secs => (20000 + (hashtext(location || sent_at) & 65535)) / 1e6),
     '2027-06-01',
     18000,
     monitor_id,
-    dns_us + connect_us + tls_us + 120 + wait_us + receive_us,
+    total_us,
     0,
     dns_us,
     connect_us,
     tls_us,
-    120,
+    send_us,
     wait_us,
     receive_us,
-    900,
-    150,
-    connect_us,
+    delay_us,
+    lag_us,
+    rtt_us,
     310,
     443,
     CASE WHEN is_down THEN 'down' ELSE 'up' END::vantage.outcome,
@@ -107,13 +107,27 @@ FROM (
         (2000 + 9000 * random() * random())::integer AS dns_us,
         (3000 + 7000 * l + 900 * random())::integer AS connect_us,
         (9000 + 8000 * l + 4000 * random())::integer AS tls_us,
+        (60 + 100 * random() * random())::integer AS send_us,
         (20000 + 7000 * l + 90000 * random() * random() * random())::integer AS wait_us,
         (3000 + 9000 * random())::integer AS receive_us,
+        (300 + 2000 * random() * random())::integer AS delay_us,
+        (50 + 800 * random() * random() * random())::integer AS lag_us,
+        (60 * random())::integer AS accepting_us,
         random() < 0.001 AS is_down
     FROM generate_series(0, 59) AS m
     CROSS JOIN generate_series(1, %(monitors)s) AS n
     CROSS JOIN generate_series(1, %(locations)s) AS l
 ) AS drawn
+CROSS JOIN LATERAL (SELECT
+    slot_at + make_interval(secs => delay_us / 1e6) AS started_at,
+    connect_us - accepting_us AS rtt_us,
+    dns_us + connect_us + tls_us + send_us + wait_us + receive_us AS total_us
+) AS measured
+-- An agent's results of a tenth of a second are one batch, which is received at one time.
+CROSS JOIN LATERAL (SELECT
+    date_bin('100 ms', started_at + make_interval(secs => total_us / 1e6), 'epoch') + INTERVAL '100 ms'
+        AS sent_at
+) AS batch
 ORDER BY slot_at
 
 -- columns --

@@ -44,3 +44,9 @@ def test_a_copied_day_is_what_its_results_add_up_to(database: Database) -> None:
             "SELECT count(*) FROM vantage.standings WHERE slot_at < now() - INTERVAL '5 minutes'"
         )
         assert stale.fetchone() == (0,)
+        false = connection.execute(
+            "SELECT count(*) FROM vantage.results WHERE rtt_us > connect_us OR started_at <>"
+            " slot_at + make_interval(secs => delay_us / 1e6) OR received_at <"
+            " started_at + make_interval(secs => total_us / 1e6)"
+        )
+        assert false.fetchone() == (0,)
