@@ -135,8 +135,9 @@ def size(world: World, relation: str) -> dict[str, float]:
 
 
 def compress(world: World) -> None:
+    """Every day that is over."""
     with world.connect() as connection:
-        for (chunk,) in _run(connection, "chunks", relation="results"):
+        for (chunk,) in _run(connection, "chunks_over", relation="results"):
             connection.execute("SELECT compress_chunk(%s::regclass)", [chunk])
         connection.execute("VACUUM (ANALYZE) vantage.results")
 

@@ -7,10 +7,12 @@ SELECT
     total_bytes AS total
 FROM hypertable_detailed_size(%(relation)s)
 
--- chunks --
+-- chunks_over --
+-- Not in columns yet, and nothing comes any more but what is late.
 SELECT format('%%I.%%I', chunk_schema, chunk_name) AS chunk
 FROM timescaledb_information.chunks
-WHERE hypertable_name = %(relation)s AND NOT is_compressed
+WHERE hypertable_schema = 'vantage' AND hypertable_name = %(relation)s AND NOT is_compressed
+    AND range_end <= now()
 
 -- newest_chunk --
 SELECT format('%%I.%%I', chunk_schema, chunk_name) AS chunk

@@ -1,7 +1,8 @@
 """One account's monitors over a year, for the benches of the database and of the report centre.
 
 One day is drawn by lot and summed up as the collector does it. The other days are that one again,
-shifted, rows and sums alike: a sum over a shifted day is the shifted sum. A world that is kept
+shifted, rows and sums alike: a sum over a shifted day is the shifted sum. On the full edition a day
+that its policy would have put into columns by now is, as soon as it is filled. A world that is kept
 (``--home``) is filled once, goes on where it was interrupted, and is brought up to the present
 whenever it is opened.
 """
@@ -169,6 +170,7 @@ class World:
                 copying = [pool.submit(self._copy_day, day) for day in missing]
                 for each in bar(as_completed(copying), "Copying days", len(copying)):
                     each.result()
+            run(connection, "compress", day=self.first_day)
             self._progress(connection, self._medians_at(), self.today)
             for relation in ("rollups_1h", "totals_1h", "rollups_1d", "medians", "standings"):
                 connection.execute(f"VACUUM (ANALYZE) vantage.{relation}".encode())
@@ -219,6 +221,7 @@ class World:
                     self._copy(connection, relation, day)
                 if day >= self._medians_at():
                     self._copy(connection, "medians", day)
+            run(connection, "compress", day=day)
             connection.execute(f"VACUUM (FREEZE, ANALYZE) {chunk}".encode())
 
     def catch_up(self) -> None:
