@@ -21,9 +21,9 @@ from agent import json_path
 from agent.content import Content
 from agent.failure import Code
 from agent.result import Assertion, Exchange
-from agent.url import HTTP, check_url, target_of
+from vantage.scheme import HTTP, PHASES
+from vantage.url import check_url, target_of
 
-PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 LIMITED = ("total", "redirect", *PHASES)
 HTTP_VERSIONS = ("1.0", "1.1", "2", "3")
 

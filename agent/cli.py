@@ -339,23 +339,24 @@ def probe(
     import uvloop
 
     from agent import waterfall
-    from agent.applicable import check_applicable
     from agent.result import Monitor, Outcome
-    from agent.url import check_url
+    from vantage.scheme import HTTP, check_applicable
+    from vantage.url import target_of
 
     try:
-        target = check_url(url)
-        check_applicable(target, request, assertions)
+        target = target_of(url)
+        judged = [(each.kind, each.name) for each in assertions]
+        check_applicable(target.scheme, request, judged)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     is_got = request.method == "GET" and not request.body
-    if page and not (is_got and target.startswith(("http://", "https://"))):
+    if page and not (is_got and target.scheme in HTTP):
         raise click.UsageError(
             "A page is an http or https URL, fetched with GET and without a body; leave out --page."
         )
     monitor = Monitor(
         id=0,
-        url=target,
+        url=target.url,
         timeout_us=round(timeout * 1e6),
         slow_us=None if slow is None else round(slow * 1e6),
         max_redirects=max_redirects,

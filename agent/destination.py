@@ -22,7 +22,7 @@ from agent.guard import Address, Guard
 from agent.request import proxy_target
 from agent.resolver import LookupFailed, Resolver
 from agent.result import Failure, Monitor, Request
-from agent.url import Target, target_of
+from vantage.url import Target, target_of
 
 _FAMILY_OF = {0: None, 4: socket.AF_INET, 6: socket.AF_INET6}
 _NOWHERE = Path(os.devnull)

@@ -18,8 +18,8 @@ from agent.line import Line
 from agent.multi import Ended, Multi
 from agent.result import Request
 from agent.transfer import PLAIN, Handle, Transfer
-from agent.url import Target
 from agent.visit import Visit
+from vantage.url import Target
 
 # What is done over a connection once it is made.
 Talk = Callable[[Line], Awaitable[None]]

@@ -18,7 +18,7 @@ from agent.request import redirected
 from agent.resources import Kind, Resource, of_css, of_html
 from agent.result import Exchange, Failure, Outcome, Request, Role
 from agent.schemes.scheme import Exchanged
-from agent.url import check_url, target_of
+from vantage.url import check_url, target_of
 
 RESOURCES_MAX = 200
 BYTES_MAX = 50 * 1024 * 1024

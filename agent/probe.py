@@ -33,8 +33,9 @@ from agent.schemes.scheme import Exchanged, Scheme
 from agent.schemes.stream import Stream
 from agent.schemes.websocket import WebSocket
 from agent.sightings import Sightings
-from agent.url import GREETING, HTTP, WEBSOCKET, Target, check_url, target_of
 from agent.visit import Visit
+from vantage.scheme import GREETING, HTTP, WEBSOCKET
+from vantage.url import Target, check_url, target_of
 
 # The database keeps 2048 characters.
 _DETAIL_MAX = 2000

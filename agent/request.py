@@ -17,7 +17,7 @@ from typing import Any
 import pycurl
 
 from agent.result import METHODS, Proxy, Request
-from agent.url import Target, target_of
+from vantage.url import Target, target_of
 
 HTTP_VERSIONS = ("1.1", "2", "3")
 # Below libcurl's threshold for "Expect: 100-continue", which would make two waits of one.

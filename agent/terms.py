@@ -19,9 +19,9 @@ import click
 from agent.duration import seconds
 from agent.errors import reason
 from agent.result import Phases, Proxy, Request
+from vantage.scheme import PHASES
 
 _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
-_PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 
 _OPTIONS = (
     click.option(
@@ -165,9 +165,9 @@ def _phases(texts: Sequence[str]) -> Phases:
     limits = {}
     for text in texts:
         phase, _, limit = text.partition("=")
-        if phase not in _PHASES:
+        if phase not in PHASES:
             raise ValueError(
-                f"--phase-timeout {text!r}: write it like wait=300ms, of {', '.join(_PHASES)}."
+                f"--phase-timeout {text!r}: write it like wait=300ms, of {', '.join(PHASES)}."
             )
         try:
             limits[f"{phase}_us"] = round(seconds(limit) * 1_000_000)

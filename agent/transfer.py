@@ -32,9 +32,10 @@ from agent.phase_limiter import PhaseLimiter
 from agent.phases import Marks
 from agent.result import Handshake, Request
 from agent.timing import Timing
-from agent.url import HTTP, WEBSOCKET, Target
 from agent.version import VERSION
 from agent.visit import Visit
+from vantage.scheme import HTTP, WEBSOCKET
+from vantage.url import Target
 
 # Both as received and once decompressed.
 MAX_BODY_BYTES = 10 * 1024 * 1024

@@ -19,7 +19,7 @@ from agent.event import Connection, Event
 from agent.guard import Address
 from agent.multi import Observer
 from agent.tcp_info import bytes_received
-from agent.url import Target
+from vantage.url import Target
 
 # All that one connection may bring, framing and headers included.
 MAX_WIRE_BYTES = 64 * 1024 * 1024

@@ -8,8 +8,8 @@ from textwrap import wrap
 
 from agent.phases import last_phase
 from agent.result import Exchange, Failure, Outcome, Pings, Result, Role
+from vantage.scheme import PHASES
 
-_PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LABEL_WIDTH = 21
 _DAY_US = 86_400_000_000
@@ -83,7 +83,7 @@ def as_json(result: Result) -> dict[str, object]:
 def _columns(exchange: Exchange) -> dict[str, object]:
     return {
         "url": exchange.url,
-        **{f"{phase}_us": getattr(exchange.phases, f"{phase}_us") for phase in _PHASES},
+        **{f"{phase}_us": getattr(exchange.phases, f"{phase}_us") for phase in PHASES},
         "http_status": exchange.http_status,
         "http_version": exchange.http_version or None,
         "header_bytes": exchange.header_bytes,
@@ -123,7 +123,7 @@ class _Scale:
 def _bars(exchange: Exchange, scale: _Scale) -> list[str]:
     lines = []
     begins_us = exchange.start_us
-    for phase in _PHASES:
+    for phase in PHASES:
         spent_us = getattr(exchange.phases, f"{phase}_us")
         if spent_us is not None:
             bar = scale.bar(begins_us, begins_us + spent_us)

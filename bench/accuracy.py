@@ -44,13 +44,13 @@ from agent.probe import Prober
 from agent.readiness import Waits
 from agent.resolver import Resolver
 from agent.result import Monitor
-from agent.url import target_of
 from bench.capture import DOMAIN, Capture, Truth
 from bench.table import conditions, show
 from bench.target import cores, free_port, pinned, wait_for
 from tests.support import delaylink
 from tests.support.certificates import TestAuthority
 from tests.support.delaylink import HERE, THERE
+from vantage.url import target_of
 
 PROBING, SERVING = cores()
 ONE_WAY_S = 0.010

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 Own = TypeVar("Own", bound=BaseException)
@@ -24,6 +26,15 @@ class TransientError(CollectorError):
 
 class FatalError(CollectorError):
     """Trying again cannot help: stop the process, non-zero."""
+
+
+@contextmanager
+def as_own() -> Iterator[None]:
+    """Raise what is refused by rules that agents share, a ValueError, as a CollectorError."""
+    try:
+        yield
+    except ValueError as error:
+        raise CollectorError(str(error)) from error
 
 
 def reason(error: Exception) -> str:

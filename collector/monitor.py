@@ -9,17 +9,18 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from psycopg.types.json import Jsonb
 
 from collector import db
-from collector.applicable import check_applicable
 from collector.assertion import Assertion, check_assertions
-from collector.errors import CollectorError
+from collector.errors import CollectorError, as_own
 from collector.request import Request, check_request
 from collector.secret import Secrets
 from collector.terms import Terms, check_terms
-from collector.url import check_url
+from vantage.scheme import check_applicable
+from vantage.url import target_of
 
 NAME_MAX = 200
 TAG = re.compile(r"[^\W_][\w ._:/-]{0,39}")
@@ -56,7 +57,9 @@ def check_monitor(monitor: Monitor, secrets: Secrets) -> None:
     timeout_us = round(monitor.timeout_s * 1_000_000)
     check_terms(terms, secrets, monitor.url, request, timeout_us=timeout_us)
     check_assertions(monitor.assertions)
-    check_applicable(monitor.url, request, monitor.assertions)
+    judged = [(str(each["kind"]), str(each.get("name", ""))) for each in monitor.assertions]
+    with as_own():
+        check_applicable(urlsplit(monitor.url).scheme, request, judged)
     if monitor.kind == "page":
         check_page(monitor)
     if len(monitor.name) > NAME_MAX or not monitor.name.isprintable():
@@ -83,6 +86,12 @@ def check_monitor(monitor: Monitor, secrets: Secrets) -> None:
         raise CollectorError(
             f"{monitor.max_redirects} redirects; 0 to 50 can be followed.", field="max_redirects"
         )
+
+
+def check_url(url: str) -> None:
+    """Raise CollectorError, saying why, for a URL that no agent could probe."""
+    with as_own():
+        target_of(url)
 
 
 def tags_of(words: Iterable[str]) -> tuple[str, ...]:

@@ -16,13 +16,12 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-from collector.applicable import settings_of
 from collector.errors import CollectorError
 from collector.request import Request
 from collector.secret import Secrets
+from vantage.scheme import PHASES, has_use
 
 PROXY_SCHEMES = ("http", "https", "socks5h")
-PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 PEM_MAX = 64 * 1024
 
 
@@ -90,7 +89,7 @@ def check_useful(terms: Terms, secrets: Secrets, scheme: str) -> None:
         "phase_timeouts": ("the timeout of a phase", terms.phase_timeouts),
     }
     for name, (words, value) in given.items():
-        if value and name not in settings_of(scheme):
+        if value and not has_use(scheme, name):
             raise CollectorError(f"{scheme} has no use for {words}; leave it out.")
 
 

@@ -18,8 +18,8 @@ from collector.errors import CollectorError
 from collector.installation import DatabaseUrls, Installation, Settings
 from collector.local_db import LocalDatabase, open_local_database
 from collector.migrate import migrate
+from collector.monitor import check_url
 from collector.ports import must_be_free
-from collector.url import check_url
 
 RETRY_S = 5.0
 

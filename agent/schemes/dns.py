@@ -8,7 +8,7 @@ from agent.content import Content
 from agent.guard import Address
 from agent.result import Request
 from agent.schemes.scheme import Exchanged
-from agent.url import Target
+from vantage.url import Target
 
 
 class Dns:

@@ -14,8 +14,8 @@ from agent.request import proxy_target
 from agent.result import Exchange, Failure, Request
 from agent.schemes.scheme import Exchanged
 from agent.transfer import MAX_BODY_BYTES, MAX_WIRE_BYTES, Transfer
-from agent.url import Target
 from agent.visit import Visit
+from vantage.url import Target
 
 
 class Http:

@@ -26,7 +26,7 @@ from agent.guard import Address
 from agent.result import Exchange, Failure, Phases, Pings, Request
 from agent.schemes.scheme import Exchanged
 from agent.schemes.turns import in_turn
-from agent.url import Target
+from vantage.url import Target
 
 PINGS = 5
 _PAUSE_NS = 100_000_000

@@ -30,7 +30,7 @@ from agent.schemes.answer import printable
 from agent.schemes.scheme import Exchanged
 from agent.schemes.turns import in_turn
 from agent.stopwatch import Stopwatch
-from agent.url import Target
+from vantage.url import Target
 
 # A datagram may get lost; the one after it is asked the same, under the same number.
 _AGAIN_NS = 2_000_000_000

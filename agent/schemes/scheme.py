@@ -8,7 +8,7 @@ from typing import Protocol
 from agent.content import Content
 from agent.guard import Address
 from agent.result import Exchange, Failure, Request
-from agent.url import Target
+from vantage.url import Target
 
 # ... and where a redirect leads, absolute; empty: nowhere.
 Exchanged = tuple[Exchange, Failure | None, str]

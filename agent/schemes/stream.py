@@ -21,7 +21,7 @@ from agent.schemes.answer import printable
 from agent.schemes.http import exchange_of, failure_of
 from agent.schemes.scheme import Exchanged
 from agent.stopwatch import Stopwatch
-from agent.url import Target
+from vantage.url import Target
 
 
 class Stream:

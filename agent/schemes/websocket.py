@@ -22,7 +22,7 @@ from agent.result import Failure, Request
 from agent.schemes.http import exchange_of, failure_of
 from agent.schemes.scheme import Exchanged
 from agent.transfer import Transfer
-from agent.url import Target
+from vantage.url import Target
 
 # One for all: a monitor's request stays the same, and a pooled handle need not be set anew.
 _KEY = base64.b64encode(secrets.token_bytes(16)).decode()

@@ -32,6 +32,7 @@ from collector.monitor import (
     TAGS_MAX,
     Monitor,
     check_monitor,
+    check_url,
     insert_monitor,
     monitor_of,
     name_of,
@@ -42,8 +43,8 @@ from collector.operator.duration import written
 from collector.operator.terms import authorization as authorized
 from collector.request import METHODS, NAME, Request, check_header
 from collector.secret import CLIENT_KEY, PROXY_PASSWORD, Secrets, stored_secrets
-from collector.terms import PHASES, Terms, name_server_of
-from collector.url import check_url
+from collector.terms import Terms, name_server_of
+from vantage.scheme import PHASES
 
 HEADER = Text("a header's name", pattern=NAME.pattern)
 AUTHORIZATION = "Authorization"

@@ -10,8 +10,7 @@ import msgspec
 
 from dashboard import agreement
 from dashboard.words import SEVERITY
-
-ENCRYPTED = ("https", "wss", "tls", "smtps", "imaps", "pop3s", "ftps", "mqtts")
+from vantage.scheme import HTTP, TLS, WEBSOCKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +46,12 @@ class Monitor:
     @property
     def is_http(self) -> bool:
         """Whether results have an HTTP status: WebSockets have, too."""
-        return self.scheme in ("http", "https", "ws", "wss")
+        return self.scheme in (*HTTP, *WEBSOCKET)
 
     @property
     def is_encrypted(self) -> bool:
         """Whether there is a certificate to be seen."""
-        return self.scheme in ENCRYPTED
+        return self.scheme in TLS
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,21 +13,19 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from agent import applicable as agent_applicable
 from agent import assertion as agent_assertion
 from agent import cli, json_path
 from agent import request as agent_request
 from agent import result as agent_result
-from agent import url as agent_url
 from agent.result import Assertion
-from collector import applicable as collector_applicable
 from collector import assertion as collector_assertion
 from collector import request as collector_request
-from collector import url as collector_url
 from collector.errors import CollectorError
+from collector.monitor import Monitor, check_monitor, check_url
 from collector.operator.monitor import add
-from collector.url import check_url
+from collector.secret import Secrets
 from tests.support.database import Database
+from vantage.scheme import HTTP, SCHEMES, check_applicable, kinds_of, phases_of
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "monitors.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^vantage monitor add (.*)$", DOCUMENT, re.MULTILINE)
@@ -77,17 +75,8 @@ def test_every_documented_assertion_is_one_for_both() -> None:
         agent_assertion.check_assertion(Assertion(**each))
 
 
-def test_agent_and_collector_know_the_same_schemes() -> None:
-    assert set(agent_url.SCHEMES) == set(collector_url.SCHEMES)
-    assert set(agent_url.GREETING) == set(collector_url.GREETING)
-    assert agent_url.TLS == collector_url.TLS
-    assert agent_url.DNS_TYPES == collector_url.DNS_TYPES
-    for scheme in agent_url.SCHEMES:
-        assert agent_applicable.kinds_of(scheme) == collector_applicable.kinds_of(scheme)
-        assert agent_applicable.phases_of(scheme) == collector_applicable.phases_of(scheme)
-        ours = set(collector_applicable.settings_of(scheme)) - {"ip_version", "is_paired"}
-        assert ours == set(agent_applicable.settings_of(scheme))
-    everything = {kind for each in agent_url.SCHEMES for kind in agent_applicable.kinds_of(each)}
+def test_every_kind_makes_sense_for_some_scheme() -> None:
+    everything = {kind for each in SCHEMES for kind in kinds_of(each)}
     assert everything == set(collector_assertion.KINDS)
 
 
@@ -97,13 +86,13 @@ def test_every_scheme_is_documented_with_its_phases_and_assertions() -> None:
     found = {
         name: rest.split("|") for names, rest in rows for name in re.findall(r"`(\w+)`", names)
     }
-    assert set(found) == set(agent_url.SCHEMES)
+    assert set(found) == set(SCHEMES)
     for scheme, (port, _what, phases, kinds) in found.items():
-        usual = agent_url.SCHEMES[scheme]
+        usual = SCHEMES[scheme]
         assert port.strip() == {None: "must be given", 0: "none"}.get(usual, str(usual))
-        assert tuple(phases.strip().split(", ")) == agent_applicable.phases_of(scheme)
+        assert tuple(phases.strip().split(", ")) == phases_of(scheme)
         named = set(re.findall(r"`(\w+)`", kinds))
-        assert named == set(agent_applicable.kinds_of(scheme)) or scheme in agent_url.HTTP
+        assert named == set(kinds_of(scheme)) or scheme in HTTP
 
 
 @pytest.mark.parametrize(
@@ -129,12 +118,12 @@ def test_what_makes_no_sense_is_refused_by_both(
     url: str, request_: dict[str, Any], assertion: dict[str, Any] | None, complaint: str
 ) -> None:
     judged = [assertion] if assertion else []
+    defined = Monitor(url, request=collector_request.Request(**request_), assertions=tuple(judged))
     with pytest.raises(CollectorError, match=re.escape(complaint)):
-        collector_applicable.check_applicable(url, collector_request.Request(**request_), judged)
+        check_monitor(defined, Secrets())
+    named = [(each["kind"], each.get("name", "")) for each in judged]
     with pytest.raises(ValueError, match=re.escape(complaint)):
-        agent_applicable.check_applicable(
-            url, agent_result.Request(**request_), [Assertion(**each) for each in judged]
-        )
+        check_applicable(url.partition(":")[0], agent_result.Request(**request_), named)
 
 
 def test_agent_and_collector_draw_the_same_lines() -> None:
@@ -211,12 +200,12 @@ def test_the_database_draws_the_same_lines(database: Database) -> None:
     ]
     everything = [*shown, *wrong, *right]
     with psycopg.connect(database.url()) as connection:
-        for scheme in collector_url.SCHEMES:
+        for scheme in SCHEMES:
             [found] = connection.execute(
                 "SELECT vantage.phases_of(%s), vantage.expectations_of(%s)", [scheme, scheme]
             ).fetchall()
-            assert tuple(found[0]) == collector_applicable.phases_of(scheme)
-            assert set(found[1]) == set(collector_applicable.kinds_of(scheme))
+            assert tuple(found[0]) == phases_of(scheme)
+            assert set(found[1]) == set(kinds_of(scheme))
             for assertion in everything if scheme in ("https", "icmp", "imaps") else []:
                 [(why,)] = connection.execute(
                     "SELECT vantage.assertion_problem(%s, %s)", [Jsonb(assertion), scheme]
@@ -234,9 +223,9 @@ def is_right(scheme: str, assertion: dict[str, Any]) -> bool:
     """Whether the collector takes an assertion."""
     try:
         collector_assertion.check_assertion(assertion)
-        plain = collector_request.Request()
-        collector_applicable.check_applicable(f"{scheme}://a.example/", plain, [assertion])
-    except CollectorError:
+        judged = [(assertion["kind"], assertion.get("name", ""))]
+        check_applicable(scheme, collector_request.Request(), judged)
+    except (CollectorError, ValueError):
         return False
     return True
 

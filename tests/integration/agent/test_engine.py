@@ -18,9 +18,9 @@ from agent.engine import Engine
 from agent.guard import Guard
 from agent.phases import phases
 from agent.transfer import Transfer
-from agent.url import target_of
 from tests.support.targets import OK, silent
 from tests.support.targets import serve as serve_on_the_loop
+from vantage.url import target_of
 
 PROBES = 10
 HELD_S = 0.1

@@ -13,9 +13,9 @@ from agent.guard import Guard
 from agent.probe import Prober
 from agent.resolver import Resolver
 from agent.result import Monitor, Outcome
-from agent.url import target_of
 from tests.support.dns_server import Zone, serve_dns
 from tests.support.targets import answer, respond, routes, serve
+from vantage.url import target_of
 
 ONLY_FIRST = [ip_network("127.0.0.1/32")]
 

@@ -21,12 +21,12 @@ from agent.phases import last_phase
 from agent.probe import Prober
 from agent.resolver import Resolver
 from agent.result import Assertion, Monitor, Outcome, Request, Result
-from agent.url import target_of
 from tests.support import targets
 from tests.support.certificates import Leaf, TestAuthority
 from tests.support.dns_server import Zone, serve_dns
 from tests.support.recorder import Recorder
 from tests.support.targets import Connection, answer, respond, routes, serve
+from vantage.url import target_of
 
 LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 

@@ -16,12 +16,12 @@ from websockets.asyncio.server import serve as serve_websocket
 from agent.probe import Prober
 from agent.resolver import Resolver
 from agent.result import Assertion, Outcome, Request
-from agent.url import GREETING, TLS
 from tests.support import targets
 from tests.support.certificates import Leaf, TestAuthority
 from tests.support.dns_server import Zone, serve_dns
 from tests.support.probed import assert_failed, check, monitor, patience_us, phases_of
 from tests.support.targets import Behaviour, Connection, hold, respond, routes, serve
+from vantage.scheme import GREETING, TLS
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
 HELD_S = 0.2

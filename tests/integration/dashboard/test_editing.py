@@ -10,13 +10,11 @@ import psycopg
 import pytest
 from psycopg.errors import CheckViolation
 
-from agent import url as agent_url
 from collector.assertion import check_assertions
-from collector.errors import CollectorError
-from collector.url import check_url
 from tests.integration.dashboard.conftest import Visitor, page_form, send
 from tests.support.database import Database
 from tests.support.report_centre import Centre
+from vantage.url import target_of
 
 USUAL = {"url": "https://new.example/", "interval": "60", "timeout": "10", "where": "everywhere"}
 
@@ -297,11 +295,11 @@ URLS = [
 ]  # fmt: skip
 
 
-def test_the_page_and_the_operators_tool_accept_the_same(database: Database) -> None:
-    def by_tool(url: str) -> bool:
+def test_pages_take_what_agents_can_take_apart_and_nothing_else(database: Database) -> None:
+    def by_agent(url: str) -> bool:
         try:
-            check_url(url)
-        except CollectorError:
+            target_of(url)
+        except ValueError:
             return False
         return True
 
@@ -317,17 +315,8 @@ def test_the_page_and_the_operators_tool_accept_the_same(database: Database) -> 
             return False
         return problem is None
 
-    def by_agent(url: str) -> bool:
-        try:
-            agent_url.check_url(url)
-        except ValueError:
-            return False
-        return True
-
     with psycopg.connect(database.url()) as connection:
         connection.execute("INSERT INTO vantage.accounts (name) VALUES ('x')")
-        judged = {url: (by_tool(url), by_page(connection, url)) for url in URLS}
-    assert [url for url, (tool, page) in judged.items() if tool != page] == []
-    assert sum(tool for tool, _ in judged.values()) == 24
-    # What no agent can take apart is not taken from anybody.
-    assert [url for url, (tool, _) in judged.items() if tool and not by_agent(url)] == []
+        judged = {url: (by_agent(url), by_page(connection, url)) for url in URLS}
+    assert [url for url, (agent, page) in judged.items() if agent != page] == []
+    assert sum(agent for agent, _ in judged.values()) == 24

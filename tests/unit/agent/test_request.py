@@ -4,7 +4,7 @@ import pytest
 
 from agent.request import check_request, redirected
 from agent.result import Request
-from agent.url import target_of
+from vantage.url import target_of
 
 HERE = target_of("https://a.example/one")
 POST = Request(

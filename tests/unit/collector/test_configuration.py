@@ -69,7 +69,7 @@ A = "monitors:\n  a:\n    url: https://a.example/\n"
         (A + "    assertions: [{kind: colour}]", "v.yaml:4:25: monitors.a.assertions[0].kind: "
          "'colour' is not one of status"),
         ("monitors:\n  a b: {url: 'https://a.example/'}", "v.yaml:2:3: monitors: 'a b' is not"),
-        ("monitors: {a: {url: a.example}}", "v.yaml:1:21: monitors.a.url: 'a.example' cannot be"),
+        ("monitors: {a: {url: a.example}}", "v.yaml:1:21: monitors.a.url: The URL 'a.example'"),
         ("locations: {fra: {latitude: 50}}", "v.yaml:1:18: locations.fra: give both latitude and"),
         ("locations: {fra: {country: Germany}}", "'Germany' is not a country's two letters"),
         ("a: &a [*a]", "this contains itself."),

@@ -248,7 +248,7 @@ def test_gatus_endpoints_and_conditions(tmp_path: Path) -> None:
         "not carried over: the condition len([BODY].data) < 5",
         "not carried over: the condition [BODY].age == [BODY].id",
         "not carried over: graphql",
-        "'game' is not carried over: url: 'udp://game.example:1' cannot be watched",
+        "'game' is not carried over: url: The URL 'udp://game.example:1' must begin with",
     ):
         assert f"# {remark}" in text, remark
 

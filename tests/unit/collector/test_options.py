@@ -13,7 +13,6 @@ from collector.operator.duration import Duration
 from collector.operator.main import check_agent_host, typed
 from collector.operator.target import default_home
 from collector.options import Address, read_secret
-from collector.url import check_url
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:1", "[::1]:65535", "a.example:7443"])
@@ -70,38 +69,6 @@ def test_dates_are_read(dated: Dated, text: str, at: datetime) -> None:
 def test_what_is_no_date_is_told_the_form(dated: Dated, text: str, why: str) -> None:
     with pytest.raises(click.BadParameter, match=re.escape(why)):
         dated.convert(text, None, None)
-
-
-@pytest.mark.parametrize(
-    ("url", "why"),
-    [
-        ("gopher://a.example/", "http"),
-        ("tcp://a.example", "names no port; write tcp://a.example:port"),
-        ("tcp://[::1]", r"write tcp://\[::1\]:port"),
-        ("tls://a.example", "names no port"),
-        ("icmp://a.example:7", "icmp has none"),
-        ("ftp://a.example/file", "a path, which ftp has no use for"),
-        ("dns://192.0.2.53/", "asks about no name"),
-        ("dns://192.0.2.53/a.example?type=ANY", "write .type= and one of A"),
-        ("a.example", "http"),
-        ("http://", "no host"),
-        ("http://a.example:0/", "port 0"),
-        ("http://a.example:99999/", "ort"),
-        ("http://me:secret@a.example/", "user name"),
-        ("http://a.example/ b", "white space"),
-        ("http://2852039166/", "no IPv4 address; write it as four numbers"),
-        ("http://a..example/", "no valid host name"),
-        ("http://a.example/" + "x" * 3000, "longer"),
-    ],
-)
-def test_a_url_that_cannot_be_watched_is_refused_saying_why(url: str, why: str) -> None:
-    with pytest.raises(CollectorError, match=why) as refusal:
-        check_url(url)
-    assert "secret" not in str(refusal.value)
-
-
-def test_an_ipv4_address_within_an_ipv6_one_is_one_to_watch() -> None:
-    check_url("http://[::ffff:192.0.2.1]/")
 
 
 @pytest.mark.parametrize("host", ["two words", "centre.example:7443", "http://a.example", ""])

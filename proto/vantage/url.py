@@ -1,4 +1,4 @@
-"""Which URLs can be probed, and how each is written. Pure.
+"""Which URLs can be watched, and how each is written. Pure.
 
 Source: RFC 3986; WHATWG URL (a host that ends in a number is an IPv4 address or an error);
 RFC 4501 for the form of dns URLs.
@@ -12,39 +12,10 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
+from vantage.scheme import HTTP, NO_PORT, SCHEMES, TLS, WEBSOCKET
+
 MAX_LENGTH = 2048
 
-HTTP = ("http", "https")
-WEBSOCKET = ("ws", "wss")
-# Whose servers speak first, or answer a first message, and are asked for no more than that.
-GREETING = {
-    "smtp": 25,
-    "smtps": 465,
-    "imap": 143,
-    "imaps": 993,
-    "pop3": 110,
-    "pop3s": 995,
-    "ftp": 21,
-    "ftps": 990,
-    "ssh": 22,
-    "sftp": 22,
-    "mqtt": 1883,
-    "mqtts": 8883,
-}
-TLS = ("https", "wss", "tls", "smtps", "imaps", "pop3s", "ftps", "mqtts")
-# The port where a URL names none; NO_PORT: the protocol has none; None: it must be named.
-NO_PORT = 0
-SCHEMES: dict[str, int | None] = {
-    "http": 80,
-    "https": 443,
-    "ws": 80,
-    "wss": 443,
-    "tcp": None,
-    "tls": None,
-    "dns": 53,
-    "icmp": NO_PORT,
-    **GREETING,
-}
 DNS_TYPES = (
     *("A", "AAAA", "CAA", "CNAME", "DNSKEY", "DS", "HTTPS", "MX", "NAPTR"),
     *("NS", "PTR", "SOA", "SRV", "SVCB", "TLSA", "TXT"),
@@ -90,9 +61,10 @@ def target_of(url: str) -> Target:
     if len(url) > MAX_LENGTH:
         raise ValueError(f"The URL has {len(url)} characters; the limit is {MAX_LENGTH}.")
     if found := _UNPRINTABLE.search(url):
-        raise ValueError(
-            f"The URL {url!r} contains {found.group()!r} at character {found.start() + 1}; "
-            "write spaces as %20 and leave out control characters."
+        raise _unusable(
+            url,
+            f"contains {found.group()!r} at character {found.start() + 1}; "
+            "write spaces as %20 and leave out control characters.",
         )
     parts = _split(url)
     host, address = _host(parts.hostname or "", url)
@@ -106,9 +78,10 @@ def target_of(url: str) -> Target:
     elif parts.scheme in (*HTTP, *WEBSOCKET):
         path, query = quote(path or "/", safe=_SAFE), quote(query, safe=_SAFE)
     elif path not in ("", "/") or query:
-        raise ValueError(
-            f"The URL {url!r} has a path, which {parts.scheme} has no use for; "
-            f"write {parts.scheme}://{shown_host}{shown_port}."
+        raise _unusable(
+            url,
+            f"has a path, which {parts.scheme} has no use for; "
+            f"write {parts.scheme}://{shown_host}{shown_port}.",
         )
     else:
         path = ""
@@ -121,18 +94,23 @@ def target_of(url: str) -> Target:
     return Target(normal, parts.scheme, host, port, is_tls, address, name, record_type)
 
 
+def _unusable(url: str, why: str) -> ValueError:
+    """Make the error: a sentence without the URL's user name and password."""
+    shown = re.sub(r"^(\w+://)?[^/?#]*@", r"\1…@", url)[:200]
+    return ValueError(f"The URL {shown!r} {why}")
+
+
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise ValueError(f"The URL {url!r} cannot be read: {error}.") from error
+        # Its own words may hold all of the authority, a password included.
+        raise _unusable(url, "has a host that cannot be read.") from error
     if parts.scheme not in SCHEMES or not url[len(parts.scheme) :].startswith("://"):
         others = ", ".join(scheme for scheme in SCHEMES if scheme not in HTTP)
-        raise ValueError(
-            f"The URL {url!r} must begin with http:// or https://, or with one of {others}."
-        )
+        raise _unusable(url, f"must begin with http:// or https://, or with one of {others}.")
     if not parts.hostname:
-        raise ValueError(f"The URL {url!r} names no host; write {_example(parts.scheme)}.")
+        raise _unusable(url, f"names no host; write {_example(parts.scheme)}.")
     if "@" in parts.netloc:
         raise ValueError(
             f"The URL for {parts.hostname!r} contains credentials; leave out what is before the @."
@@ -155,12 +133,12 @@ def _port(parts: SplitResult, url: str) -> int:
     except ValueError:
         port = 0
     if usual == NO_PORT and port is not None:
-        raise ValueError(f"The URL {url!r} has a port, and {parts.scheme} has none; leave it out.")
+        raise _unusable(url, f"has a port, and {parts.scheme} has none; leave it out.")
     if port == 0:
-        raise ValueError(f"The URL {url!r} has an unusable port; use a number from 1 to 65535.")
+        raise _unusable(url, "has an unusable port; use a number from 1 to 65535.")
     port = port or usual
     if port is None:
-        raise ValueError(f"The URL {url!r} names no port; write {_example(parts.scheme)}.")
+        raise _unusable(url, f"names no port; write {_example(parts.scheme)}.")
     return port
 
 
@@ -170,16 +148,14 @@ def _question(parts: SplitResult, url: str) -> tuple[str, str]:
     if not name.isascii():
         name = _punycode(name, url)
     if not _NAME.fullmatch(name):
-        raise ValueError(
-            f"The URL {url!r} asks about {name!r}, which is no domain name; "
-            f"write {_example('dns')}."
+        raise _unusable(
+            url, f"asks about {name!r}, which is no domain name; write {_example('dns')}."
         )
     setting, _, record_type = (parts.query or "type=A").partition("=")
     record_type = record_type.upper()
     if setting != "type" or record_type not in DNS_TYPES:
-        raise ValueError(
-            f"The URL {url!r} asks for {parts.query!r}; write ?type= and one of "
-            f"{', '.join(DNS_TYPES)}."
+        raise _unusable(
+            url, f"asks for {parts.query!r}; write ?type= and one of {', '.join(DNS_TYPES)}."
         )
     return name, record_type
 
@@ -191,15 +167,16 @@ def _host(host: str, url: str) -> tuple[str, IPv4Address | IPv6Address | None]:
     name = name.lower().removesuffix(".")
     labels = name.split(".")
     if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError(f"The URL {url!r} has the host {host!r}, which is no valid host name.")
+        raise _unusable(url, f"has the host {host!r}, which is no valid host name.")
     if not _NUMBER.fullmatch(labels[-1]):
         return name, None
     try:
         return name, IPv4Address(name)
     except ValueError:
-        raise ValueError(
-            f"The URL {url!r} has the host {host!r}, which is no IPv4 address; "
-            "write it as four numbers, such as 192.0.2.1."
+        raise _unusable(
+            url,
+            f"has the host {host!r}, which is no IPv4 address; "
+            "write it as four numbers, such as 192.0.2.1.",
         ) from None
 
 
@@ -209,7 +186,7 @@ def _ipv6(host: str, url: str) -> tuple[str, IPv6Address]:
     except ValueError:
         address = None
     if not isinstance(address, IPv6Address) or address.scope_id is not None:
-        raise ValueError(f"The URL {url!r} has the host {host!r}, which is no IPv6 address.")
+        raise _unusable(url, f"has the host {host!r}, which is no IPv6 address.")
     return str(address), address
 
 
@@ -220,6 +197,6 @@ def _punycode(host: str, url: str) -> str:
     try:
         return idna.encode(host, uts46=True).decode("ascii")
     except idna.IDNAError as error:
-        raise ValueError(
-            f"The URL {url!r} has the host {host!r}, which is no valid host name: {error}."
+        raise _unusable(
+            url, f"has the host {host!r}, which is no valid host name: {error}."
         ) from error

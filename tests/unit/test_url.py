@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.url import check_url, target_of
+from vantage.url import check_url, target_of
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ from agent.url import check_url, target_of
         ("http://a_b.example/%20x", "http://a_b.example/%20x"),
         ("http://[2606:4700::1111]:80/", "http://[2606:4700::1111]/"),
         ("http://[::0:1]:8080/", "http://[::1]:8080/"),
+        ("http://[::ffff:192.0.2.1]/", "http://[::ffff:c000:201]/"),
         ("http://192.0.2.1/", "http://192.0.2.1/"),
         ("WSS://Example.com", "wss://example.com/"),
         ("ws://example.com:80/chat?room=1", "ws://example.com/chat?room=1"),
@@ -79,10 +80,14 @@ def test_usable_urls_are_normalised(given_url: str, normal: str) -> None:
         ("http://example.com/\r\nX: y", "contains '\\r' at character 20"),
         ("http://example.com/\x00", "contains '\\x00'"),
         ("http://user:secret@example.com/", "contains credentials"),
+        ("gopher://user:secret@example.com/", "must begin with http://"),
+        ("user:secret@example.com", "must begin with http://"),
+        ("http://user:secret@exam ple.com/", "contains ' ' at character 24"),
         ("http://example.com:0/", "unusable port"),
         ("http://example.com:65536/", "unusable port"),
         ("http://example.com:http/", "unusable port"),
         ("http://[::1/", "cannot be read"),
+        ("http://user:secret@a\u2100.example/", "cannot be read"),
         ("http://[fe80::1%25eth0]/", "no IPv6 address"),
         ("http://127.1/", "no IPv4 address"),
         ("http://2130706433/", "no IPv4 address"),
