@@ -359,7 +359,7 @@ def test_lists_are_readable(vantage: Vantage) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["monitor", "add", "a.example"], "does not begin with http:// or https://"),
+        (["monitor", "add", "a.example"], "must begin with http:// or https://"),
         (["monitor", "add", "http://a.example", "--interval=0.5s"], "1 s to 24 h"),
         (["monitor", "add", "http://a.example", "--timeout=2m"], "0.1 s to 60 s"),
         (["monitor", "add", "http://a.example", "--slow=30s"], "at most the timeout"),
