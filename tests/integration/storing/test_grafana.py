@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ FOLDER = Path(__file__).parents[3] / "deploy" / "grafana"
 BOARDS = {path.stem: json.loads(path.read_text()) for path in FOLDER.glob("dashboards/*.json")}
 PANELS = [(name, panel) for name, board in BOARDS.items() for panel in board["panels"]]
 NOW = datetime.now(UTC)
+INTERVAL = timedelta(minutes=1)  # of every monitor that is seeded
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +37,14 @@ def reader(databases: Databases) -> Iterator[psycopg.Connection[DictRow]]:
             yield connection
 
 
-def expanded(sql: str) -> str:
-    """Put in what Grafana's macros and variables stand for."""
-    span = [f"'{at:%Y-%m-%dT%H:%M:%SZ}'" for at in (NOW - timedelta(days=1), NOW)]
+def expanded(sql: str, length: timedelta = timedelta(days=1)) -> str:
+    """Put in what Grafana's macros and variables stand for, on a panel 300 pixels wide."""
+    span = [f"'{at:%Y-%m-%dT%H:%M:%SZ}'" for at in (NOW - length, NOW)]
     sql = re.sub(r"\$__timeFilter\((\w+)\)", rf"\1 BETWEEN {span[0]} AND {span[1]}", sql)
     values = {
         "$__timeFrom()": span[0],
         "$__timeTo()": span[1],
-        "$__interval_ms": "600000",
+        "$__interval_ms": str(length // timedelta(milliseconds=300)),
         "${location:sqlstring}": "'fra', 'sin', 'gru'",
         "$monitor": "1",
     }
@@ -52,17 +54,20 @@ def expanded(sql: str) -> str:
     return sql
 
 
+@pytest.mark.parametrize("length", [timedelta(days=1), timedelta(minutes=10)], ids=str)
 @pytest.mark.parametrize(("board", "panel"), PANELS, ids=lambda each: str(each)[:40])
 def test_a_panel_has_rows(
-    reader: psycopg.Connection[DictRow], board: str, panel: dict[str, Any]
+    reader: psycopg.Connection[DictRow], board: str, panel: dict[str, Any], length: timedelta
 ) -> None:
     [target] = panel["targets"]
-    rows = reader.execute(expanded(target["rawSql"]).encode()).fetchall()
+    rows = reader.execute(expanded(target["rawSql"], length).encode()).fetchall()
     assert rows, panel["title"]
     if panel["type"] == "timeseries":
         assert isinstance(rows[0]["time"], datetime)
         times = [row["time"] for row in rows]
         assert times == sorted(times)
+        # Or a point would hold only some of the locations.
+        assert all(later - at >= INTERVAL for at, later in pairwise(sorted(set(times))))
     values = [value for row in rows for name, value in row.items() if name != "time"]
     assert any(value is not None for value in values), panel["title"]
 
