@@ -55,6 +55,7 @@ FORGOTTEN = {
     "results": "slot_at",
     "rollups_1h": "bucket_at",
     "totals_1h": "bucket_at",
+    "monitors_1h": "bucket_at",
     "rollups_1d": "bucket_at",
     "medians": "bucket_at",
     "standings": None,

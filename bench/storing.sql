@@ -31,6 +31,10 @@ totals AS (
     DELETE FROM vantage.totals_1h
     WHERE bucket_at >= %(hour_at)s
 ),
+monitors AS (
+    DELETE FROM vantage.monitors_1h
+    WHERE bucket_at >= %(hour_at)s
+),
 progress AS (
     UPDATE vantage.rollup_progress SET
         medians_to_at = %(hour_at)s,

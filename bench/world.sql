@@ -46,6 +46,12 @@ UPDATE vantage.rollup_progress SET
     medians_to_at = %(to_at)s,
     medians_monitor_id = 0;
 DELETE FROM vantage.medians WHERE bucket_at < %(medians_at)s;
+DELETE FROM vantage.monitors_1h;
+INSERT INTO vantage.monitors_1h
+SELECT bucket_at, monitor_id, sum(run), sum(degraded), sum(down)
+FROM vantage.totals_1h
+WHERE bucket_at >= %(to_at)s - INTERVAL '2 days'
+GROUP BY bucket_at, monitor_id;
 
 -- standings --
 INSERT INTO vantage.standings (

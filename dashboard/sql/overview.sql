@@ -60,15 +60,16 @@ SELECT
     monitor_id,
     vantage.percentile(vantage.merge(total_histogram), 0.5)::integer AS median_us,
     vantage.percentile(vantage.merge(total_histogram), 0.95)::integer AS p95_us,
-    array_agg(location) FILTER (WHERE bucket_at IS NULL) AS locations,
-    array_agg(vantage.percentile(total_histogram, 0.5)::integer)
-        FILTER (WHERE bucket_at IS NULL) AS medians_us,
+    COALESCE(array_agg(location) FILTER (WHERE bucket_at IS NULL), '{}') AS locations,
+    COALESCE(
+        array_agg(vantage.percentile(total_histogram, 0.5)::integer) FILTER (WHERE bucket_at IS NULL),
+        '{}') AS medians_us,
     array_agg((date_part('epoch', bucket_at - %(from_at)s) / 3600)::integer)
         FILTER (WHERE bucket_at IS NOT NULL) AS places,
     array_agg(run::integer) FILTER (WHERE bucket_at IS NOT NULL) AS checks,
     array_agg(down::integer) FILTER (WHERE bucket_at IS NOT NULL) AS failed,
     array_agg(degraded::integer) FILTER (WHERE bucket_at IS NOT NULL) AS slow
-FROM report.summed_hours(%(monitor_ids)s, %(from_at)s, %(to_at)s)
+FROM report.summed_since(%(monitor_ids)s, %(from_at)s)
 GROUP BY monitor_id
 
 -- outages --

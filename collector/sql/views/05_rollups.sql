@@ -92,6 +92,16 @@ BEGIN
             WHERE bucket_at >= (SELECT hours_from_at FROM vantage.rollup_progress)
             ORDER BY monitor_id, location
             ON CONFLICT (monitor_id, location, bucket_at) DO UPDATE SET %2$s
+        ),
+        kept_monitors AS (
+            INSERT INTO vantage.monitors_1h AS kept (bucket_at, monitor_id, run, degraded, down)
+            SELECT bucket_at, monitor_id, sum(run), sum(degraded), sum(down) FROM summed
+            WHERE bucket_at >= (SELECT hours_to_at - INTERVAL '2 days' FROM vantage.rollup_progress)
+            GROUP BY bucket_at, monitor_id
+            ON CONFLICT (monitor_id, bucket_at) DO UPDATE SET
+                run = kept.run + excluded.run,
+                degraded = kept.degraded + excluded.degraded,
+                down = kept.down + excluded.down
         )
         INSERT INTO vantage.rollups_1d AS kept (%3$s)
         SELECT %4$s FROM summed
@@ -312,6 +322,7 @@ BEGIN
             first_at timestamptz;
             from_id integer;
             to_id integer;
+            ids integer[];
         BEGIN
             PERFORM pg_advisory_xact_lock(hashtext('vantage.rollups'));
             SELECT hours_to_at, hours_monitor_id INTO first_at, from_id FROM vantage.rollup_progress;
@@ -320,6 +331,9 @@ BEGIN
                 RETURN NULL;
             END IF;
             to_id := vantage.step_end(from_id, pairs_max);
+            ids := ARRAY(
+                SELECT DISTINCT monitor_id FROM vantage.standings
+                WHERE monitor_id >= from_id AND monitor_id < COALESCE(to_id, 2147483647));
             EXECUTE format($statement$
                 WITH summed AS (
                     SELECT *
@@ -327,9 +341,9 @@ BEGIN
                     WHERE bucket_at = %%1$L AND monitor_id = ANY($1)
                 )%1$s
                 $statement$, first_at)
-            USING ARRAY(
-                SELECT DISTINCT monitor_id FROM vantage.standings
-                WHERE monitor_id >= from_id AND monitor_id < COALESCE(to_id, 2147483647));
+            USING ids;
+            DELETE FROM vantage.monitors_1h
+            WHERE monitor_id = ANY(ids) AND bucket_at < first_at - INTERVAL '2 days';
             UPDATE vantage.rollup_progress SET
                 hours_to_at = CASE WHEN to_id IS NULL THEN first_at + INTERVAL '1 hour' ELSE first_at END,
                 hours_monitor_id = COALESCE(to_id, 0);
@@ -360,6 +374,7 @@ BEGIN
             -- Fails, to be repeated, where an hour was summed up since.
             PERFORM FROM vantage.rollup_progress FOR UPDATE;
             DELETE FROM vantage.totals_1h WHERE bucket_at >= first_at AND bucket_at < last_at;
+            DELETE FROM vantage.monitors_1h WHERE bucket_at >= first_at AND bucket_at < last_at;
             DELETE FROM vantage.rollups_1h WHERE bucket_at >= first_at AND bucket_at < last_at;
             DELETE FROM vantage.rollups_1d WHERE bucket_at >= first_at AND bucket_at < last_at;
             -- What was being made of them is made again.
@@ -424,9 +439,9 @@ COMMENT ON FUNCTION vantage.roll_up IS
     'Adds what vantage.ingested names, the agents that wait longest first, about results_max results '
     'of it, to the rollups and to vantage.standings; returns how many batches and results. The collector calls it again and again.';
 COMMENT ON FUNCTION vantage.sum_up_hour IS
-    'Adds the next hour, two minutes after it is over, to vantage.rollups_1d and vantage.totals_1h, for '
-    'about pairs_max pairs of monitor and location, and returns when it began. NULL: it is not over. The '
-    'collector calls it again and again.';
+    'Adds the next hour, two minutes after it is over, to vantage.rollups_1d, vantage.totals_1h and '
+    'vantage.monitors_1h, for about pairs_max pairs of monitor and location, and returns when it began. NULL: '
+    'it is not over. The collector calls it again and again.';
 COMMENT ON FUNCTION vantage.rebuild_rollups IS
     'Makes the rollups of the days from from_at to to_at anew from the results, after rows of '
     'vantage.results were changed by hand. Needs BEGIN ISOLATION LEVEL REPEATABLE READ.';

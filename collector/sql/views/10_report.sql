@@ -539,20 +539,18 @@ AS $$
 $$;
 COMMENT ON FUNCTION report.course IS 'vantage.course of the account''s monitor; no rows of any other.';
 
-CREATE OR REPLACE FUNCTION report.summed_hours(
-    monitor_ids integer[], from_at timestamptz, to_at timestamptz)
+CREATE OR REPLACE FUNCTION report.summed_since(monitor_ids integer[], from_at timestamptz)
 RETURNS TABLE (
     monitor_id integer, location text, bucket_at timestamptz, run bigint, degraded bigint, down bigint,
     total_histogram numeric)
 LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT *
-    FROM vantage.summed_hours(
-        ARRAY(SELECT monitors.id FROM vantage.monitors WHERE monitors.id = ANY(monitor_ids)),
-        from_at, to_at)
+    FROM vantage.summed_since(
+        ARRAY(SELECT monitors.id FROM vantage.monitors WHERE monitors.id = ANY(monitor_ids)), from_at)
 $$;
-COMMENT ON FUNCTION report.summed_hours IS
-    'vantage.summed_hours of those of the monitors that are the account''s.';
+COMMENT ON FUNCTION report.summed_since IS
+    'vantage.summed_since of those of the monitors that are the account''s.';
 
 CREATE OR REPLACE FUNCTION report.availability(
     from_at timestamptz, to_at timestamptz, monitor_ids integer[] DEFAULT NULL)

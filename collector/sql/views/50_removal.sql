@@ -57,6 +57,7 @@ BEGIN
     DELETE FROM vantage.exchanges WHERE monitor_id = monitor;
     DELETE FROM vantage.medians WHERE monitor_id = monitor;
     DELETE FROM vantage.totals_1h WHERE monitor_id = monitor;
+    DELETE FROM vantage.monitors_1h WHERE monitor_id = monitor;
     DELETE FROM vantage.rollups_1h WHERE monitor_id = monitor;
     DELETE FROM vantage.rollups_1d WHERE monitor_id = monitor;
     DELETE FROM vantage.standings WHERE monitor_id = monitor;

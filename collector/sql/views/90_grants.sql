@@ -30,7 +30,8 @@ GRANT SELECT ON vantage.accounts, vantage.users, vantage.locations, vantage.moni
     vantage.monitor_locations, vantage.monitor_definitions, vantage.agents, vantage.results,
     vantage.exchanges, vantage.rollups_1h, vantage.rollups_1d, vantage.results_1d,
     vantage.rollup_progress, vantage.maintenance, vantage.gaps, vantage.standings,
-    vantage.ingested, vantage.rollup_backlog, vantage.medians, vantage.totals_1h, vantage.open_days TO vantage_views;
+    vantage.ingested, vantage.rollup_backlog, vantage.medians, vantage.totals_1h,
+    vantage.monitors_1h, vantage.open_days TO vantage_views;
 GRANT SELECT ON vantage.certificates, vantage.certificate_sightings TO vantage_views;
 GRANT SELECT, INSERT, UPDATE ON vantage.run_requests TO vantage_views;
 GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.sessions, vantage.links, vantage.api_tokens,
@@ -70,7 +71,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON vantage.maintenance_rules TO vantage_vie
 GRANT SELECT, UPDATE ON vantage.absences TO vantage_views;
 GRANT SELECT, DELETE ON vantage.accounts, vantage.monitors, vantage.results, vantage.exchanges,
     vantage.rollups_1h, vantage.rollups_1d, vantage.gaps, vantage.certificate_sightings,
-    vantage.certificates, vantage.standings, vantage.medians, vantage.totals_1h TO vantage_views;
+    vantage.certificates, vantage.standings, vantage.medians, vantage.totals_1h,
+    vantage.monitors_1h TO vantage_views;
 GRANT SELECT (monitor_id), DELETE ON vantage.quarantine TO vantage_views;
 
 -- Everything in report belongs to vantage_views, which row-level security binds.

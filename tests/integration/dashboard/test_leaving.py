@@ -46,7 +46,7 @@ ELSEWHERE = {
 # Not a customer's: what an agent sent that is no result, and when agents were away.
 NOT_THEIRS = {"vantage.quarantine", "vantage.absences"}
 # Of results and hours all of which are there.
-AGAIN = {"vantage.medians", "vantage.totals_1h"}
+AGAIN = {"vantage.medians", "vantage.totals_1h", "vantage.monitors_1h"}
 
 
 @pytest.fixture

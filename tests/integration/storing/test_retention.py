@@ -76,8 +76,8 @@ def test_totals_stay_no_longer_than_their_hours(database: Database) -> None:
             pass
         asked = (
             "SELECT (SELECT count(*) FROM vantage.totals_1h), (SELECT count(*) FROM"
-            " vantage.rollups_1h), (SELECT sum(run)::integer FROM vantage.summed_hours("
-            "'{1,2,3}', now() - INTERVAL '90 days', now()) WHERE bucket_at IS NULL)"
+            " vantage.rollups_1h), (SELECT sum(run)::integer FROM vantage.summed_since("
+            "'{1,2,3}', now() - INTERVAL '90 days') WHERE location IS NULL)"
         )
         found = [connection.execute(asked).fetchone()]
         for relation, kept in (("totals_1h", "40"), ("rollups_1h", "10")):

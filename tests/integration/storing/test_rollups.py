@@ -135,21 +135,29 @@ def totals_match(
         assert rows_of(connection, found[0]) == {
             key: {name: sums[name] for name in names} for key, sums in within.items()
         }
-        pairs: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
-        by_hour: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
-        for (bucket_at, monitor_id, location), sums in within.items():
-            counts = {name: sums[name] for name in ("run", "degraded", "down")}
-            buckets_of = {f"bucket {at}": n for at, n in (sums["total_histogram"] or {}).items()}
-            pairs[None, monitor_id, location].update({**counts, **buckets_of})
-            by_hour[bucket_at, monitor_id, None].update(counts)
-        summed_hours = f"SELECT * FROM vantage.summed_hours('{{1,2,3}}', '{from_at}', '{to_at}')"
-        assert {
-            key: +Counter(
-                {name: sums[name] for name in ("run", "degraded", "down")}
-                | {f"bucket {at}": n for at, n in (sums["total_histogram"] or {}).items()}
-            )
-            for key, sums in rows_of(connection, summed_hours).items()
-        } == {key: +counts for key, counts in (pairs | by_hour).items()}
+    for begin in (0, 2, 4, 11, 13, 25, 29, 31, 40, 61, 71):
+        since_match(connection, hours, BEGAN + begin * HOUR)
+
+
+def since_match(
+    connection: psycopg.Connection[Any],
+    hours: dict[tuple[Any, ...], dict[str, Any]],
+    from_at: datetime,
+) -> None:
+    """Monitors' hours from then on, and what was timed at each location."""
+    names = ("run", "degraded", "down")
+    timed: defaultdict[tuple[Any, ...], Counter[int]] = defaultdict(Counter)
+    counts: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+    for (bucket_at, monitor_id, location), sums in hours.items():
+        if bucket_at >= from_at:
+            counts[bucket_at, monitor_id, None].update({name: sums[name] for name in names})
+            if sums["total_histogram"]:
+                timed[None, monitor_id, location].update(sums["total_histogram"])
+    asked = f"SELECT * FROM vantage.summed_since('{{1,2,3}}', '{from_at}')"
+    assert {
+        key: sums["total_histogram"] or {name: sums[name] for name in names}
+        for key, sums in rows_of(connection, asked).items()
+    } == {**timed, **counts}, from_at
 
 
 def hours_to_at(connection: psycopg.Connection[Any]) -> datetime:

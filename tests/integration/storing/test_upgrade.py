@@ -148,7 +148,7 @@ def test_the_present_days_hours_are_added_to_it_anew(
         for asked in (
             "SELECT bucket_at, run FROM vantage.results_1d",
             "SELECT date_bin('1 day', bucket_at, 'epoch'), run FROM"
-            " vantage.summed_hours('{1,2,3}', '2026-03-01', '2026-03-04') WHERE location IS NULL",
+            " vantage.summed_since('{1,2,3}', '2026-03-01') WHERE location IS NULL",
         ):
             found: Counter[int] = Counter()
             for bucket_at, run in connection.execute(asked.encode()):
