@@ -9,12 +9,11 @@ A rotation needs no agent to stop, since every certificate lives for LEAF_LIFE o
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from collector.authority import BACKDATED, LEAF_LIFE, Authority, create, load
+from collector.authority import BACKDATED, LEAF_LIFE, Authority, create, load, load_or_create
 from collector.errors import CollectorError
 
 KEY, CERTIFICATE = "authority.key", "authority.pem"
@@ -69,11 +68,22 @@ class Authorities:
         return self.signing.issue_agent(csr_der, agent_id)
 
 
+def open_or_create(directory: Path) -> Authorities:
+    """Return the authorities of a directory, with one made where there is none.
+
+    Raises: CollectorError when the directory's files cannot be used.
+    """
+    _finish_retiring(directory)
+    load_or_create(directory)
+    return Authorities(directory)
+
+
 def rotate(directory: Path) -> datetime:
     """Make the authority that follows; return from when on it signs.
 
     Raises: CollectorError if one is on its way already.
     """
+    _finish_retiring(directory)
     authorities = Authorities(directory)
     if authorities.following_signs_from is not None:
         raise CollectorError(
@@ -87,6 +97,8 @@ def rotate(directory: Path) -> datetime:
 
 def retire(directory: Path) -> None:
     """Forget the old authority. Raises: CollectorError while certificates of its may be alive."""
+    if _finish_retiring(directory):
+        return
     begins_at = Authorities(directory).following_signs_from
     if begins_at is None:
         raise CollectorError(
@@ -98,8 +110,30 @@ def retire(directory: Path) -> None:
             "Certificates of the old authority may be alive until "
             f"{begins_at + LEAF_LIFE:%Y-%m-%d %H:%M} UTC. Retire it then."
         )
-    os.replace(directory / NEXT_CERTIFICATE, directory / CERTIFICATE)  # noqa: PTH105
-    os.replace(directory / NEXT_KEY, directory / KEY)  # noqa: PTH105
+    _rename(directory / NEXT_CERTIFICATE, directory / CERTIFICATE)
+    _rename(directory / NEXT_KEY, directory / KEY)
+
+
+def _finish_retiring(directory: Path) -> bool:
+    """Go on where `retire` was stopped between its two files; return whether it had been.
+
+    Raises: CollectorError if the key that follows is not the certificate's, as in half a copy.
+    """
+    if not (directory / NEXT_KEY).exists() or (directory / NEXT_CERTIFICATE).exists():
+        return False
+    load(directory / NEXT_KEY, directory / CERTIFICATE)
+    _rename(directory / NEXT_KEY, directory / KEY)
+    return True
+
+
+def _rename(file: Path, over: Path) -> None:
+    try:
+        file.replace(over)
+    except OSError as error:
+        raise CollectorError(
+            f"{file} cannot take the place of {over.name}: {error.strerror}. Run this as the user "
+            "whom the directory belongs to."
+        ) from error
 
 
 def made_at(authority: Authority) -> datetime:

@@ -18,8 +18,7 @@ from psycopg.errors import UndefinedTable
 
 from collector import db, metrics
 from collector.assignments import Assignments, Probed
-from collector.authorities import Authorities
-from collector.authority import load_or_create
+from collector.authorities import Authorities, open_or_create
 from collector.clock import Clock
 from collector.enrolment import Enrolment, Issuer, Renewal
 from collector.errors import CollectorError, FatalError, TransientError
@@ -144,8 +143,7 @@ async def serve(settings: Settings, ready: Callable[[], None] = lambda: None) ->
     """
     gc.freeze()  # what was imported stays
     gc.set_threshold(GARBAGE_EVERY)
-    load_or_create(settings.authority)
-    identity = Identity(Authorities(settings.authority))
+    identity = Identity(open_or_create(settings.authority))
     await introduce(settings.database, identity.authorities)
     stopping = told_to_stop()
     pool = db.pool(settings.database)

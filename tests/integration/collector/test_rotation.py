@@ -6,6 +6,7 @@ A new authority that is said to be nearly a week old begins to sign within secon
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -140,3 +141,26 @@ def test_rotating_and_retiring_happen_in_their_time(tmp_path: Path) -> None:
     assert after.pem == after.signing.pem == new.pem
     assert {path.name for path in tmp_path.iterdir()} == {"authority.key", "authority.pem"}
     assert (tmp_path / "authority.key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "again", [authorities.retire, authorities.rotate, authorities.open_or_create]
+)
+def test_a_retirement_that_was_stopped_half_way_is_finished(
+    tmp_path: Path, again: Callable[[Path], object]
+) -> None:
+    authority.load_or_create(tmp_path)
+    new = follow(tmp_path, 3 * LEAF_LIFE)
+    (tmp_path / authorities.NEXT_CERTIFICATE).replace(tmp_path / authorities.CERTIFICATE)
+    again(tmp_path)
+    assert authorities.Authorities(tmp_path).current.pem == new.pem
+
+
+def test_half_a_copy_of_the_directory_is_left_as_it_is(tmp_path: Path) -> None:
+    authority.load_or_create(tmp_path)
+    follow(tmp_path, 3 * LEAF_LIFE)
+    (tmp_path / authorities.NEXT_CERTIFICATE).unlink()
+    before = (tmp_path / authorities.KEY).read_bytes()
+    with pytest.raises(CollectorError, match="do not belong together"):
+        authorities.retire(tmp_path)
+    assert (tmp_path / authorities.KEY).read_bytes() == before
