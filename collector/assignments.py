@@ -187,17 +187,20 @@ class Assignments:
             # While the database was away nobody could be heard.
             await asyncio.sleep(SILENT_S)
             while True:
+                lost = self.lost()
                 cursor = await connection.execute(
-                    db.queries("delivery")["leave_pools"], {"lost_ids": self.lost()}
+                    db.queries("delivery")["leave_pools"],
+                    {"lost_ids": list(lost), "lost_for_s": list(lost.values())},
                 )
                 async for row in cursor:
                     log.warning("agent_silent", agent_id=str(row["id"]), location=row["location"])
                 await asyncio.sleep(LOOK_FOR_SILENT_EVERY_S)
 
-    def lost(self) -> list[UUID]:
+    def lost(self) -> dict[UUID, float]:
+        """Return for how long (seconds) the connections are over that did not come back here."""
         now = time.monotonic()
         self.lost_at = {key: at for key, at in self.lost_at.items() if at > now - SILENT_S}
-        return [key for key, at in self.lost_at.items() if at < now - LOST_S]
+        return {key: now - at for key, at in self.lost_at.items() if at < now - LOST_S}
 
     async def look(self) -> None:
         async with await db.connect(self.url) as connection:

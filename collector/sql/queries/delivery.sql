@@ -157,14 +157,27 @@ WITH back AS (
 SELECT vantage.join_pool(%(agent_id)s)
 
 -- leave_pools --
--- Five heartbeats that did not come; one, where the connection ended a moment ago.
-WITH gone AS (
+-- Five heartbeats that did not come; one, where the connection ended a moment ago and nobody has heard
+-- the agent since. Its last one may have been stored within a second after the end; a later one went to
+-- another collector.
+WITH lost AS (
+    SELECT
+        id,
+        now() - make_interval(secs => for_s) AS at
+    FROM unnest(%(lost_ids)b::uuid[], %(lost_for_s)b::float8[]) AS lost (id, for_s)
+),
+gone AS (
     UPDATE vantage.agents
     SET takes_until = now()
     WHERE takes_from IS NOT NULL
         AND takes_until IS NULL
         AND last_seen_at < now() - CASE
-            WHEN id = ANY(%(lost_ids)b::uuid[]) THEN INTERVAL '3 seconds'
+            WHEN EXISTS (
+                SELECT
+                FROM lost
+                WHERE lost.id = agents.id
+                    AND agents.last_seen_at < lost.at + INTERVAL '1 second')
+                THEN INTERVAL '3 seconds'
             ELSE INTERVAL '10 seconds'
         END
     RETURNING

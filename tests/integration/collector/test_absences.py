@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -16,6 +17,7 @@ from tests.support.database import Database
 
 AGENTS = [UUID(int=number) for number in (1, 2, 3)]
 MONITORS = 12
+NOBODY: dict[str, list[Any]] = {"lost_ids": [], "lost_for_s": []}
 ABSENCES = """
 SELECT agent_id, monitor_ids, to_at - from_at AS lasted, now() - to_at AS ago
 FROM vantage.absences ORDER BY id
@@ -48,8 +50,8 @@ def leave(connection: psycopg.Connection[DictRow], *agents: UUID) -> list[UUID]:
         [list(agents)],
     )
     statement = db.queries("delivery")["leave_pools"]
-    gone = [row["id"] for row in connection.execute(statement, {"lost_ids": []})]
-    assert not connection.execute(statement, {"lost_ids": []}).fetchall()
+    gone = [row["id"] for row in connection.execute(statement, NOBODY)]
+    assert not connection.execute(statement, NOBODY).fetchall()
     return gone
 
 
@@ -90,3 +92,36 @@ def test_where_nobody_is_left_it_lasts_until_somebody_comes(
     absences = connection.execute(ABSENCES).fetchall()
     assert len(absences) == 2
     assert all(0 <= row["ago"].total_seconds() < 30 for row in absences)
+
+
+@pytest.mark.parametrize(
+    ("heard_for_s", "is_gone"), [(4, True), (3.5, True), (2.5, False), (1.5, False)]
+)
+def test_where_the_connection_has_ended_less_silence_will_do(
+    connection: psycopg.Connection[DictRow], heard_for_s: float, is_gone: bool
+) -> None:
+    assert (AGENTS[0] in lose(connection, heard_for_s=heard_for_s, lost_for_s=4)) == is_gone
+
+
+def test_an_agent_that_another_collector_has_heard_since_is_not_lost(
+    connection: psycopg.Connection[DictRow],
+) -> None:
+    # A heartbeat of the new connection is late: that alone is no death.
+    assert lose(connection, heard_for_s=5, lost_for_s=9) == []
+    assert lose(connection, heard_for_s=12, lost_for_s=9) == [AGENTS[0]]
+
+
+def lose(
+    connection: psycopg.Connection[DictRow], *, heard_for_s: float, lost_for_s: float
+) -> list[UUID]:
+    """Return who is gone when the first was heard and its connection here ended so long ago."""
+    join(connection, *AGENTS)
+    with connection.transaction():
+        connection.execute(
+            "UPDATE vantage.agents SET last_seen_at = now() - make_interval(secs => %s)"
+            " WHERE id = %s",
+            [heard_for_s, AGENTS[0]],
+        )
+        lost = {"lost_ids": [AGENTS[0]], "lost_for_s": [float(lost_for_s)]}
+        rows = connection.execute(db.queries("delivery")["leave_pools"], lost)
+        return [row["id"] for row in rows]

@@ -16,15 +16,17 @@ def test_an_agent_that_is_back_at_once_was_never_lost(tmp_path: Path) -> None:
     assignments = Assignments("postgresql://", Keyring(tmp_path / "secret.key"))
     with assignments.subscribe(AGENT, "fra"):
         pass
-    assert assignments.lost() == []  # as while it renews its certificate
+    assert assignments.lost() == {}  # as while it renews its certificate
     assignments.lost_at[AGENT] = time.monotonic() - LOST_S
-    assert assignments.lost() == [AGENT]
+    [(lost_id, for_s)] = assignments.lost().items()
+    assert lost_id == AGENT
+    assert LOST_S <= for_s < SILENT_S
     with assignments.subscribe(AGENT, "fra"):
-        assert assignments.lost() == []
+        assert assignments.lost() == {}
 
 
 def test_what_was_lost_long_ago_is_not_remembered(tmp_path: Path) -> None:
     assignments = Assignments("postgresql://", Keyring(tmp_path / "secret.key"))
     assignments.lost_at[AGENT] = time.monotonic() - SILENT_S
-    assert assignments.lost() == []
+    assert assignments.lost() == {}
     assert not assignments.lost_at
