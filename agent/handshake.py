@@ -1,11 +1,12 @@
-"""What a TLS handshake shows: version, cipher, certificates; read from libcurl's trace.
+"""What a TLS handshake shows, or why one over QUIC never began; read from libcurl's trace.
 
 With VERBOSE libcurl hands every message of a handshake to its debug callback, decrypted and as it
 came: the chain is the very one that the server sent, also one that was then refused. Version and
 cipher it tells in words, once both sides have agreed on them. This costs no more than CERTINFO,
 which writes every field of every certificate as text and knows neither version nor cipher. It is
 to be switched off again when the handshake is done, or every byte of the body comes this way too.
-Of QUIC no messages are traced, so CERTINFO has to do there.
+Of QUIC no messages are traced, so CERTINFO has to do there; and only in words it tells which system
+call failed.
 
 Source: CURLOPT_DEBUGFUNCTION(3), CURLINFO_CERTINFO(3); RFC 5246 section 7.4.2, RFC 8446 section
 4.4.2 (the message Certificate).
@@ -13,7 +14,9 @@ Source: CURLOPT_DEBUGFUNCTION(3), CURLINFO_CERTINFO(3); RFC 5246 section 7.4.2, 
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import re
 import ssl
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -32,8 +35,11 @@ MESSAGE_BYTES_MAX = 64 * 1024
 _CERTIFICATE = 11
 _AGREED = b"SSL connection using TLSv"
 _MISMATCH = b"SSL: no alternative certificate subject name matches"
-# What both begin with, and hardly anything else.
-_ABOUT_TLS = b"SSL"
+_REFUSED = re.compile(rb"QUIC: connection to .* refused")
+_SEND_FAILED = re.compile(rb"sendmsg\(\) returned -1 \(errno (\d+)\)")
+_TRYING = b"  Trying "
+# What they begin with, and hardly anything else.
+_ABOUT_TLS, _ABOUT_QUIC = b"SSL", (b"QUIC: ", b"sendmsg()", _TRYING)
 _TOLD, _SHOWN = pycurl.INFOTYPE_TEXT, pycurl.INFOTYPE_SSL_DATA_IN
 
 # Of one certificate: name and value, such as Cert and the whole of it as PEM.
@@ -45,10 +51,11 @@ class Trace:
 
     ``is_of_proxy``: the one to come is with a proxy, and of no interest. ``mismatch``: libcurl's
     words when the certificate is for another name, which over QUIC its error does not tell; empty:
-    it told of nothing like it.
+    it told of nothing like it. ``os_errno``: of a system call that failed over QUIC, in the last
+    attempt; 0: none did.
     """
 
-    __slots__ = ("_agreed", "_message", "is_of_proxy", "mismatch")
+    __slots__ = ("_agreed", "_message", "is_of_proxy", "mismatch", "os_errno")
 
     def __init__(self) -> None:
         self.forget()
@@ -57,6 +64,7 @@ class Trace:
         self._agreed = self._message = b""
         self.is_of_proxy = False
         self.mismatch = ""
+        self.os_errno = 0
 
     def on_debug(self, kind: int, data: bytes) -> None:
         """Keep the few things that matter, of seventy; libcurl must not see it raise."""
@@ -71,6 +79,8 @@ class Trace:
                     self._agreed = data
             elif data.startswith(_MISMATCH):
                 self.mismatch = data.decode("utf-8", "replace").strip()
+        elif kind == _TOLD and data.startswith(_ABOUT_QUIC):
+            self.os_errno = _os_errno(data)
 
     def handshake(self, shown: Sequence[Fields] = ()) -> Handshake | None:
         """Return what was seen; ``shown``: libcurl's CERTINFO. None: no certificate was."""
@@ -80,6 +90,14 @@ class Trace:
         if chain is None:
             return None
         return Handshake(*_version_and_cipher(self._agreed), chain)
+
+
+def _os_errno(words: bytes) -> int:
+    """Read what a system call failed with; 0 of anything else, such as another attempt's begin."""
+    if _REFUSED.match(words):
+        return errno.ECONNREFUSED
+    failed = _SEND_FAILED.match(words)
+    return int(failed[1]) if failed else 0
 
 
 @lru_cache(maxsize=256)

@@ -238,7 +238,7 @@ class Handle:
         return CurlError(
             ended.number,
             words if self._visit is None else self._visit.plain(words),
-            os_errno=self.curl.getinfo(pycurl.OS_ERRNO),
+            os_errno=self.curl.getinfo(pycurl.OS_ERRNO) or self._trace.os_errno,
             verify_result=self.curl.getinfo(pycurl.SSL_VERIFYRESULT)
             or self.curl.getinfo(pycurl.PROXY_SSL_VERIFYRESULT),
         )

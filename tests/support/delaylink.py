@@ -1,13 +1,13 @@
 """A real network with a known round trip, for one program: no root, no installed tool but unshare.
 
-    python delaylink.py ONE_WAY_SECONDS PROGRAM [ARGUMENT ...]
+    unshare --net python delaylink.py ONE_WAY_SECONDS PROGRAM [ARGUMENT ...]
 
-Runs PROGRAM in a network namespace of its own. What it serves on 10.77.0.1 it reaches as
-10.77.0.2, each packet being one way too late: packets to 10.77.0.2 leave by one end of a veth
-pair; at the other end they are held, source and destination address are swapped (which leaves
-every checksum valid), and they go back. So the client and the server are one stack that does not
-notice. Everything ends with PROGRAM. At 10.77.0.3 it is the same, but that of pings every second
-one is lost.
+`argv` words that: the links it makes belong in a network namespace that ends with PROGRAM. What it
+serves on 10.77.0.1 it reaches as 10.77.0.2, each packet being one way too late: packets to
+10.77.0.2 leave by one end of a veth pair; at the other end they are held, source and destination
+address are swapped (which leaves every checksum valid), and they go back. So the client and the
+server are one stack that does not notice. At 10.77.0.3 it is the same, but that of pings every
+second one is lost.
 
 Source: packet(7) and linux/virtio_net.h for checksums left to hardware, rtnetlink(7), netdevice(7).
 """

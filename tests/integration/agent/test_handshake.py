@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import ssl
 from collections.abc import AsyncIterator
@@ -170,3 +171,24 @@ def test_a_message_that_makes_no_sense_ends_quickly(message: bytes) -> None:
     if handshake is not None:
         assert len(handshake.chain.certificates) <= CERTIFICATES_MAX
         assert handshake.chain.expires_at_us is None
+
+
+@pytest.mark.parametrize(
+    ("told", "number"),
+    [
+        ((b"sendmsg() returned -1 (errno 111)\n",), errno.ECONNREFUSED),
+        ((b"QUIC: connection to 192.0.2.1 port 443 refused\n",), errno.ECONNREFUSED),
+        ((b"sendmsg() returned -1 (errno 101)\n",), errno.ENETUNREACH),
+        ((b"sendmsg() returned -1 (errno 101)\n", b"  Trying 192.0.2.1:443...\n"), 0),
+        ((b"QUIC connect to 192.0.2.1 port 443 failed: Failed sending data to the peer\n",), 0),
+    ],
+)
+def test_the_last_attempt_over_quic_tells_which_system_call_failed(
+    told: tuple[bytes, ...], number: int
+) -> None:
+    trace = Trace()
+    for words in told:
+        trace.on_debug(0, words)
+    assert trace.os_errno == number
+    trace.forget()
+    assert trace.os_errno == 0
