@@ -1,6 +1,8 @@
-"""host:port, as operators write it."""
+"""Addresses and host:port, as operators write them."""
 
 from __future__ import annotations
+
+from ipaddress import ip_address
 
 from agent.errors import FatalError
 
@@ -18,3 +20,12 @@ def parse_address(text: str, subject: str) -> tuple[str, int]:
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise FatalError(f"{subject} {text!r} has no port from 1 to 65535 after its last colon.")
     return host, int(port)
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an IPv4 or IPv6 address, without brackets."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

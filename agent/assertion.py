@@ -4,7 +4,7 @@ Regular expressions are RE2's: their time is proportional to the text and to the
 expression, and both are bounded. All the same a mebibyte against a large one takes seconds: see
 ``is_slow``.
 
-Source: RFC 9535 (JSON path), https://github.com/google/re2/wiki/Syntax.
+Source: RFC 9535 (JSON path).
 """
 
 from __future__ import annotations
@@ -21,15 +21,13 @@ from agent import json_path
 from agent.content import Content
 from agent.failure import Code
 from agent.result import Assertion, Exchange
-from vantage.scheme import HTTP, PHASES
+from vantage.phase import PHASES
+from vantage.scheme import HTTP
 from vantage.url import check_url, target_of
 
 LIMITED = ("total", "redirect", *PHASES)
 HTTP_VERSIONS = ("1.0", "1.1", "2", "3")
 
-# For compiling and for the automaton; an expression needs some 16 bytes an instruction.
-_RE2_BYTES = 1024 * 1024
-_RE2_INSTRUCTIONS = 1500
 # Parsing keeps every other thread waiting; this is done in some 10 ms.
 _JSON_BYTES = 256 * 1024
 _SHOWN = 100
@@ -109,24 +107,9 @@ def statuses(text: str) -> list[range]:
 def expression(pattern: str) -> Any:
     """Compile a regular expression. Raises: ValueError saying what is wrong with it."""
     # A megabyte that few agents need.
-    import re2
+    from vantage.expression import compiled
 
-    options = re2.Options()
-    options.max_mem = _RE2_BYTES
-    options.never_capture = True
-    options.log_errors = False
-    try:
-        compiled = re2.compile(pattern, options)
-    except (re2.error, UnicodeEncodeError) as error:
-        words = error.args[0]
-        reason = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(error)
-        raise ValueError(f"The regular expression {pattern!r} is not RE2's: {reason}.") from error
-    if compiled.programsize > _RE2_INSTRUCTIONS:
-        raise ValueError(
-            f"The regular expression {pattern!r} compiles to {compiled.programsize} instructions;"
-            f" the limit is {_RE2_INSTRUCTIONS}."
-        )
-    return compiled
+    return compiled(pattern)
 
 
 def _status(assertion: Assertion, found: Found) -> str | None:

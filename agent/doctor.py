@@ -16,12 +16,11 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
 
 import grpc.aio
 
-from agent.address import parse_address
+from agent.address import is_address, parse_address
 from agent.channel import explain, open_channel
 from agent.clock import ClockComparison, Reading
 from agent.enrolment import served_certificates
@@ -103,7 +102,7 @@ def _certificate(home: Path, identity: Identity) -> Finding:
 async def _dns(collector: str | None) -> Finding:
     """Look the collector's name up; without one, a name that does not exist: an answer will do."""
     name = parse_address(collector, "The collector's address")[0] if collector else _NOBODY
-    if _is_address(name):
+    if is_address(name.strip("[]")):
         name = _NOBODY
     began_s = time.monotonic()
     remedy = "Put a name server that answers into /etc/resolv.conf."
@@ -250,14 +249,6 @@ async def _wake_ups(count: int) -> AsyncIterator[float]:
         due_s = time.monotonic() + 0.01
         await asyncio.sleep(0.01)
         yield max(0.0, time.monotonic() - due_s)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True
 
 
 def lines(findings: list[Finding]) -> Iterator[str]:

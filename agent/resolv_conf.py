@@ -10,6 +10,8 @@ import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from agent.address import is_address
+
 Address = IPv4Address | IPv6Address
 Server = tuple[str, int]
 
@@ -52,7 +54,7 @@ def parse_resolv_conf(text: str) -> ResolvConf:
     rotates = False
     for line in text.splitlines():
         keyword, *values = line.split("#")[0].split(";")[0].split() or [""]
-        if keyword == "nameserver" and values and _is_address(values[0]):
+        if keyword == "nameserver" and values and is_address(values[0]):
             servers.append((values[0], 53))
         elif keyword in ("search", "domain"):
             search = tuple(value.rstrip(".") for value in values if value.rstrip("."))
@@ -74,7 +76,7 @@ def parse_hosts(text: str) -> dict[str, tuple[Address, ...]]:
     hosts: dict[str, tuple[Address, ...]] = {}
     for line in text.splitlines():
         address, *names = line.split("#")[0].split() or [""]
-        if _is_address(address):
+        if is_address(address):
             for name in names:
                 key = name.lower().rstrip(".")
                 hosts[key] = (*hosts.get(key, ()), ip_address(address))
@@ -93,19 +95,11 @@ def parse_server(text: str) -> Server:
     """
     match = re.fullmatch(r"(?:\[(.+)\]|([^:]+)):([0-9]+)", text)
     host, port = (match[1] or match[2], int(match[3])) if match else (text, 53)
-    if not _is_address(host) or not 0 < port < 65536:
+    if not is_address(host) or not 0 < port < 65536:
         raise ValueError(
             f"The name server {text!r} is no address; write 192.0.2.53 or [2001:db8::53]:53."
         )
     return host, port
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _numbers(options: list[str]) -> dict[str, int]:

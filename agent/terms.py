@@ -19,7 +19,7 @@ import click
 from agent.duration import seconds
 from agent.errors import reason
 from agent.result import Phases, Proxy, Request
-from vantage.scheme import PHASES
+from vantage.phase import PHASES
 
 _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 

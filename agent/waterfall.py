@@ -8,7 +8,7 @@ from textwrap import wrap
 
 from agent.phases import last_phase
 from agent.result import Exchange, Failure, Outcome, Pings, Result, Role
-from vantage.scheme import PHASES
+from vantage.phase import PHASES
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LABEL_WIDTH = 21

@@ -11,20 +11,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
 
-import re2
-
 from collector.errors import CollectorError
+from vantage.expression import compiled
+from vantage.phase import PHASES
 
 Assertion = Mapping[str, str | int | bool]
 
-LIMITED = ("total", "redirect", "dns", "connect", "tls", "send", "wait", "receive")
+LIMITED = ("total", "redirect", *PHASES)
 HTTP_VERSIONS = ("1.0", "1.1", "2", "3")
 ASSERTIONS_MAX = 50
 TEXT_MAX = 1000
 NUMBER_MAX = 2**53  # what JSON's other readers keep exactly
-# As agents refuse them: the time an expression takes grows with it.
-RE2_BYTES = 1024 * 1024
-RE2_INSTRUCTIONS = 1500
 
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 STATUS = r"\s*[1-9]\d\d\s*(-\s*[1-9]\d\d\s*)?"
@@ -107,23 +104,10 @@ def check_statuses(value: object) -> None:
 
 def check_expression(value: object) -> None:
     """Check a regular expression."""
-    options = re2.Options()
-    options.max_mem = RE2_BYTES
-    options.never_capture = True
-    options.log_errors = False
     try:
-        size = re2.compile(value, options).programsize
-    except (re2.error, UnicodeEncodeError) as error:
-        words = error.args[0]
-        reason = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(error)
-        raise CollectorError(
-            f"{value!r} is not one of RE2's regular expressions: {reason}."
-        ) from error
-    if size > RE2_INSTRUCTIONS:
-        raise CollectorError(
-            f"The regular expression {str(value)[:80]!r} compiles to {size} instructions; the "
-            f"limit is {RE2_INSTRUCTIONS}. Shorten its repetitions."
-        )
+        compiled(str(value))
+    except ValueError as error:
+        raise CollectorError(str(error)) from error
 
 
 def check_json_path(value: object) -> None:

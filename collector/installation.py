@@ -6,27 +6,23 @@ import asyncio
 import json
 import os
 import secrets
-import subprocess
 import sys
-from collections import deque
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-import psycopg
-
-from collector import db, demo, tokens
+from collector import db, demo
 from collector.console import Console
 from collector.errors import CollectorError
+from collector.local_agent import LocalAgent
 from collector.monitor import Monitor
 from collector.operator.account import account_id, add_account
 from collector.operator.location import add_location
 from collector.operator.monitor import add_monitor
-from collector.options import read_secret
 from collector.ports import free_ports, must_be_free
+from collector.status_line import StatusLine
 from collector.supervisor import Child
-from collector.telling import mailer
+from collector.up_settings import DatabaseUrls, Settings
 
 ACCOUNT = "home"
 EMAIL = "you@localhost"
@@ -34,78 +30,6 @@ LOCATIONS = {f"local-{number}": f"Local {number}" for number in (1, 2, 3)}
 INTERVAL_S = 10
 # Of a part that still runs: a first start compiles every module, on whatever machine.
 READY_S = 180.0
-RATE_OVER_S = 60
-# Where people whom the operator chose type the URLs, the machine's own and its networks' are fair
-# targets.
-PRIVATE_NETWORKS = (
-    "127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """The mail server of whoever tells people: the notifier and the report centre."""
-
-    smtp: str
-    password_file: Path | None
-    sender: str
-    public_url: str
-
-    def check(self) -> None:
-        """Raises: CollectorError for what neither of them could use."""
-        mailer.parse(self.smtp, "", self.sender)
-        if self.password_file is not None:
-            read_secret(self.password_file)
-
-    def environment(self, prefix: str) -> dict[str, str]:
-        """As the program whose variables have this prefix reads it."""
-        return {
-            f"{prefix}_SMTP": self.smtp,
-            f"{prefix}_SMTP_PASSWORD_FILE": str(self.password_file or ""),
-            f"{prefix}_MAIL_FROM": self.sender,
-            f"{prefix}_PUBLIC_URL": self.public_url,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What ``vantage up`` was told. ``database``: None for the private one. ``agent_host``: how
-    agents on other machines reach this one; None: only this machine's own agents are served.
-    ``duration_s``: None for until Ctrl-C. ``mail`` None: nothing is mailed. ``query``: the command
-    that opens the database. ``registration``: closed, invite or open. ``allow_networks``: what
-    agents and webhooks may reach although it is not public; empty: private networks and the
-    machine itself, but nothing where ``registration`` is open, as strangers type the URLs then.
-    """
-
-    home: Path
-    urls: Sequence[str]
-    port: int
-    database: str | None
-    agent_host: str | None
-    duration_s: float | None
-    cache: Path
-    mirror: str | None
-    insecure_mirror: bool
-    mail: Mail | None
-    query: str
-    registration: str
-    allow_networks: Sequence[IPv4Network | IPv6Network]
-
-    @property
-    def allowed(self) -> list[str]:
-        """Options that tell an agent or a notifier what it may reach."""
-        usual = () if self.registration == "open" else PRIVATE_NETWORKS
-        return [f"--allow-network={network}" for network in self.allow_networks or usual]
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseUrls:
-    """The database, as each role reaches it."""
-
-    admin: str
-    collector: str
-    dashboard: str
-    reader: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +181,7 @@ class Installation:
 
     async def start_agent(self, location: str, ports: Ports) -> None:
         home = self.home / "agents" / location
-        if not await asyncio.to_thread(self.is_enrolled, location, home):
-            await self.join(location, home, ports)
+        await LocalAgent(location, home, self.database.admin, ports.enrolment).enrol()
         trusted = [f"--trust-ca={self.demo / 'authority.pem'}"] if self.demo.exists() else []
         self.run(
             f"agent-{location}",
@@ -269,37 +192,6 @@ class Installation:
             *self.settings.allowed,
             *trusted,
         )
-
-    def is_enrolled(self, location: str, home: Path) -> bool:
-        """Whether the home's identity is one that this database welcomes."""
-        try:
-            agent_id = json.loads((home / "agent.json").read_text())["agent_id"]
-        except (OSError, ValueError, KeyError):
-            return False
-        with db.session(self.database.admin) as connection:
-            row = connection.execute(
-                db.queries("operator")["is_enrolled"], {"id": agent_id, "location": location}
-            ).fetchone()
-        return row is not None
-
-    async def join(self, location: str, home: Path, ports: Ports) -> None:
-        """Enrol an agent. An identity of another database is kept beside, with its results."""
-        token = await asyncio.to_thread(self.invite, location, home, ports)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "agent", "join", "-", f"--home={home}", f"--name={location}",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        said, _ = await process.communicate(token.encode())
-        if process.returncode != 0:
-            raise CollectorError(f"The agent at {location} cannot join: {said.decode().strip()}")
-
-    def invite(self, location: str, home: Path, ports: Ports) -> str:
-        if home.exists():
-            home.rename(home.with_name(f"{home.name}.{secrets.token_hex(4)}.old"))
-        with db.session(self.database.admin) as connection:
-            return tokens.issue(connection, location, f"127.0.0.1:{ports.enrolment}")
 
     async def answering(self, port: int, name: str) -> None:
         """Wait until a child listens. Raises: CollectorError with the end of its log."""
@@ -343,43 +235,21 @@ class Installation:
         return self.home / "sign-in.json"
 
     async def watch(self, stopping: asyncio.Event) -> None:
-        """Show one line of status a second until told to stop, or the duration is over."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        seen: deque[tuple[float, int]] = deque(maxlen=RATE_OVER_S)
-        connection: db.AsyncConnection | None = None
-        while not stopping.is_set():
-            try:
-                if connection is None or connection.closed:
-                    connection = await db.connect(self.database.reader)
-                cursor = await connection.execute(db.queries("operator")["status"])
-                row = await cursor.fetchone()
-                assert row is not None  # noqa: S101 - it has no FROM
-            except (CollectorError, psycopg.OperationalError):
-                self.console.status("  The database does not answer; agents keep their results")
-            else:
-                seen.append((loop.time(), int(row["results"])))
-                self.console.status(self.line(row["agents_online"], row["agents"], seen))
-            if self.settings.duration_s is not None and (
-                loop.time() - began >= self.settings.duration_s
-            ):
-                break
-            try:
-                await asyncio.wait_for(stopping.wait(), 1.0)
-            except TimeoutError:
-                continue
-        if connection is not None:
-            await connection.close()
-
-    def line(self, online: int, agents: int, seen: Sequence[tuple[float, int]]) -> str:
-        (first_s, first), (last_s, last) = seen[0], seen[-1]
-        per_minute = (last - first) / (last_s - first_s) * 60 if last_s > first_s else 0
-        down = [child.name for child in self.children if not child.is_running]
-        trouble = f"  restarting: {', '.join(down)} (see {self.logs})" if down else ""
-        return (
-            f"  {online} of {agents} agents online   {last:,} results, "
-            f"{per_minute:,.0f} a minute   Ctrl-C stops{trouble}"
-        )
+        """Show how it goes until told to stop, or the duration is over."""
+        line = StatusLine(self.console, self.database.reader, self.children, self.logs)
+        showing = asyncio.create_task(line.keep())
+        stopped = asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait(
+                [showing, stopped],
+                timeout=self.settings.duration_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            stopped.cancel()
+            showing.cancel()
+            with suppress(asyncio.CancelledError):
+                await showing
 
     async def stop(self) -> None:
         """End the parts in the direction of the results, so that what is measured is stored."""

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives import serialization
 from collector.errors import CollectorError
 from collector.request import Request
 from collector.secret import Secrets
-from vantage.scheme import PHASES, has_use
+from vantage.phase import PHASES
+from vantage.scheme import has_use
 
 PROXY_SCHEMES = ("http", "https", "socks5h")
 PEM_MAX = 64 * 1024

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from collector.console import Console
 from collector.errors import CollectorError
-from collector.installation import DatabaseUrls, Installation, Settings
+from collector.installation import Installation
 from collector.local_db import LocalDatabase, open_local_database
 from collector.migrate import migrate
 from collector.monitor import check_url
 from collector.ports import must_be_free
+from collector.up_settings import DatabaseUrls, Settings
 
 RETRY_S = 5.0
 

@@ -17,6 +17,7 @@ from struct import Struct
 from google.protobuf.message import DecodeError, Message
 
 from collector.row import NULL, bytea, encode, int2, int4, int8, text
+from vantage.phase import PHASES
 from vantage.v1 import result_pb2
 
 # PostgreSQL's binary timestamptz is microseconds since 2000-01-01, an int8: COPY takes it as one.
@@ -27,7 +28,7 @@ TEXT_MAX = 2048
 EXCHANGES_MAX = 600  # a page's resources and all their redirects
 PINGS_MAX = 1000
 PINGS = ("pings_sent", "pings_received", "ping_min_us", "ping_max_us")
-PHASES = ("dns_us", "connect_us", "tls_us", "send_us", "wait_us", "receive_us")
+PHASES_US = tuple(f"{phase}_us" for phase in PHASES)
 # PostgreSQL's families of addresses (utils/inet.h).
 INET, INET6 = 2, 3
 
@@ -338,7 +339,7 @@ def role(exchange: result_pb2.Exchange) -> str:
 
 def durations(phases: result_pb2.Phases) -> tuple[int | None, ...]:
     """Return the six phases in their order; None for those not reached."""
-    return tuple(optional(phases, name) for name in PHASES)
+    return tuple(optional(phases, name) for name in PHASES_US)
 
 
 def pings(exchange: result_pb2.Exchange) -> bytes:
@@ -367,7 +368,7 @@ def negative(message: result_pb2.Result) -> RefusedResult:
     places: tuple[tuple[Message, tuple[str, ...]], ...] = (
         (message, ("redirect_us", "total_us", "delay_us", "lag_us", "resources_us")),
         (last, ("header_bytes", "body_bytes", "rtt_us")),
-        (last.phases, PHASES),
+        (last.phases, PHASES_US),
     )
     numbers = [(name, getattr(place, name)) for place, names in places for name in names]
     name, value = next((name, value) for name, value in numbers if value < 0)

@@ -11,12 +11,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import re2
-
 from dashboard.asking import lines
 from dashboard.errors import Unacceptable
 from dashboard.forms import Form
 from dashboard.number import whole
+from vantage.expression import compiled
 
 Assertion = Mapping[str, Any]
 
@@ -24,10 +23,6 @@ ONE = {"status": "status", "final_url": "url", "network": "network", "version": 
 SEVERAL = {"contains": "body_contains", "matching": "body_matches"}
 NUMBERS = {"cert_days": ("cert_days", "at_least"), "loss": ("loss", "at_most")}
 NAMES = (*ONE, "expect_headers", *SEVERAL, "json", "min_bytes", "max_bytes", *NUMBERS, "limits")
-
-# As agents refuse them: the time an expression takes grows with it.
-_RE2_BYTES = 1024 * 1024
-_RE2_INSTRUCTIONS = 1500
 
 _HEADER = re.compile(r"([^\s:~]+)\s*(?:([:~])\s*(.*))?")
 _LIMIT = re.compile(r"([a-z]+)\s*=\s*(\d{1,6}(?:\.\d{1,3})?)\s*(ms|s)(\s*:down)?")
@@ -122,24 +117,13 @@ def _graded(assertion: dict[str, Any], down: str | None) -> Assertion:
 
 def check_expressions(assertions: Sequence[Assertion]) -> None:
     """Raise Unacceptable for what agents could not match by."""
-    options = re2.Options()
-    options.max_mem = _RE2_BYTES
-    options.never_capture = True
-    options.log_errors = False
     for assertion in assertions:
         if assertion["kind"] not in ("body_matches", "header_matches"):
             continue
-        text = str(assertion.get("expected", ""))
         try:
-            size = re2.compile(text, options).programsize
-        except (re2.error, UnicodeEncodeError) as error:
-            words = error.args[0]
-            why = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(error)
-            raise Unacceptable(f"“{text[:80]}” is no regular expression of RE2: {why}.") from error
-        if size > _RE2_INSTRUCTIONS:
-            raise Unacceptable(
-                f"The regular expression “{text[:80]}” is too large. Shorten its repetitions."
-            )
+            compiled(str(assertion.get("expected", "")))
+        except ValueError as error:
+            raise Unacceptable(str(error)) from error
 
 
 def fields(assertions: Sequence[Assertion]) -> dict[str, str] | None:

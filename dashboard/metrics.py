@@ -19,9 +19,10 @@ from dashboard.api.access import count
 from dashboard.outbox import MAILS
 from dashboard.rows.metrics import Judged, Measured, Queued
 from dashboard.session import visit
+from vantage.phase import PHASES
 
 VERDICTS = ("up", "degraded", "down", "unknown")
-PHASES = ("dns", "connect", "tls", "send", "wait", "receive", "resources")
+SPENT = (*PHASES, "resources")
 # Of these something is known now; a monitor that is paused, waiting or missing has no such sample.
 KNOWN = {"up": 1, "slow": 1, "down": 0}
 MONITOR = ["monitor_id", "monitor", "url"]
@@ -69,7 +70,7 @@ class Standing:
             up.add_metric(place, KNOWN[row.state])
             if row.total_us is not None:
                 total.add_metric(place, row.total_us / 1e6)
-            for name in PHASES:
+            for name in SPENT:
                 if (us := getattr(row, f"{name}_us")) is not None:
                     phase.add_metric([*place, name], us / 1e6)
         yield from (up, total, phase)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from dashboard import words
 from dashboard.rows.result import PairRow, ResultRow
 from vantage.failure import cause
-
-PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
+from vantage.phase import PHASES
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,7 @@ from dashboard.rows.result import Hop, PairRow, Resource, ResultRow, SameSlot
 from dashboard.session import visit
 from dashboard.view import tz_of
 from vantage.failure import cause, is_of_whole
-
-PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
+from vantage.phase import PHASES
 
 
 @dataclass(frozen=True, slots=True)

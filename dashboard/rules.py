@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard import editing, forms, usual, words
+from dashboard import editing, forms, words
 from dashboard.errors import Forbidden, Unacceptable
 from dashboard.forms import Form, Submission
 from dashboard.monitors import listed
@@ -18,6 +18,7 @@ from dashboard.number import whole
 from dashboard.rendering import page, settings_page
 from dashboard.rows.incident import Rule
 from dashboard.session import visit
+from vantage.phase import LASTING
 
 PATH = "/settings/rules"
 SAID = {"saved": "Saved. It is in force within five seconds.", "removed": "The rule is gone."}
@@ -108,7 +109,7 @@ async def show_account(request: Request, *, status: int = 200, **shown: Any) -> 
         said=SAID.get(request.query_params.get("done", "")),
         rule=rule,
         own=own,
-        phases=usual.TITLES,
+        phases=LASTING,
         **{"form": filled(rule), **shown},
     )
 
@@ -129,7 +130,7 @@ async def show(request: Request, *, status: int = 200, **shown: Any) -> Response
         visitor=visitor,
         monitor=monitor,
         rule=rule,
-        phases=usual.TITLES,
+        phases=LASTING,
         parents=[parent.id for parent in parents],
         others=sorted(
             (each for each in others if each.id != monitor.id),

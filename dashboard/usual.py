@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from dashboard.db import Reader
 from dashboard.rows.baseline import Baseline
 from dashboard.rows.monitor import LocationStanding, Monitor
+from vantage.phase import LASTING
 
 FACTOR = 2
 """What takes so many times as long as usual is said, whatever the alert rule says."""
@@ -17,16 +18,6 @@ INTERVALS = 5
 MOST = timedelta(hours=1)
 WEEKS, RESULTS = 3, 20
 """The history that it takes, as vantage.baselines_at has it."""
-
-TITLES = {
-    "total": "The response",
-    "dns": "DNS lookup",
-    "connect": "TCP connect",
-    "tls": "TLS handshake",
-    "send": "Sending the request",
-    "wait": "Waiting for first byte",
-    "receive": "Content transfer",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +42,7 @@ class Usual:
 
     def title(self, phase: str) -> str:
         """What is compared, as it begins a sentence."""
-        return TITLES[phase]
+        return LASTING[phase]
 
     @property
     def unknown(self) -> list[str]:

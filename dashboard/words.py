@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from vantage.phase import TITLES
+
 NOTHING = "\N{EN DASH}"
 
 STATES = {
@@ -28,12 +30,7 @@ OUTCOME_STATES = {"up": "up", "degraded": "slow", "down": "down"}
 PHASES = {
     "total": "Total",
     "redirect": "Redirects",
-    "dns": "DNS lookup",
-    "connect": "TCP connect",
-    "tls": "TLS handshake",
-    "send": "Sending the request",
-    "wait": "Waiting for first byte",
-    "receive": "Content transfer",
+    **TITLES,
     "resources": "Resources of the page",
 }
 

@@ -44,7 +44,7 @@ from collector.operator.terms import authorization as authorized
 from collector.request import METHODS, NAME, Request, check_header
 from collector.secret import CLIENT_KEY, PROXY_PASSWORD, Secrets, stored_secrets
 from collector.terms import Terms, name_server_of
-from vantage.scheme import PHASES
+from vantage.phase import PHASES
 
 HEADER = Text("a header's name", pattern=NAME.pattern)
 AUTHORIZATION = "Authorization"

@@ -180,9 +180,9 @@ def up(
     import uvloop
 
     from collector.console import Console
-    from collector.installation import Mail, Settings
     from collector.private_server import default_cache
     from collector.up import up as run_everything
+    from collector.up_settings import Mail, Settings
 
     if agent_host is not None:
         check_agent_host(agent_host)

@@ -9,20 +9,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from collector.verdicts.slowness import Slowness
+from vantage.phase import LASTING
 
 NAMED = 3  # places in a sentence; more are counted
 CAUSES = 2  # likewise
-
-# What takes its time.
-PHASES = {
-    "total": "The response",
-    "dns": "DNS lookup",
-    "connect": "TCP connect",
-    "tls": "TLS handshake",
-    "send": "Sending the request",
-    "wait": "Waiting for first byte",
-    "receive": "Content transfer",
-}
 
 
 def places(titles: Sequence[str]) -> str:
@@ -54,7 +44,7 @@ def slower(slowness: Mapping[str, Slowness], assigned: int) -> str:
     worst = max(slowness.values(), key=lambda each: each.times)
     up_to = "up to " if len(slowness) > 1 else ""
     return (
-        f"{PHASES[worst.phase]} takes {up_to}{worst.times:.1f} times its usual time "
+        f"{LASTING[worst.phase]} takes {up_to}{worst.times:.1f} times its usual time "
         f"{whereabouts(list(slowness), assigned)}."
     )
 

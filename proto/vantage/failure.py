@@ -22,7 +22,6 @@ CAUSES = {
     "bad_encoding": "Response body cannot be decoded",
     "body_too_large": "Response larger than the limit",
     "connect_failed": "TCP connect failed",
-    "proxy_refused": "The proxy refused",
     "connect_refused": "Connection refused",
     "connect_reset": "TCP connection reset",
     "connect_timeout": "TCP connect timed out",
@@ -45,11 +44,12 @@ CAUSES = {
     "ping_forbidden": "The agent may not send pings",
     "ping_timeout": "No ping came back",
     "protocol_error": "Not what this protocol says",
+    "proxy_refused": "The proxy refused",
     "redirect_invalid": "Redirect leads nowhere usable",
-    "resource_failed": "A resource of the page failed",
     "reset_receive": "Connection reset while receiving the response",
     "reset_send": "Connection reset while sending the request",
     "reset_wait": "Connection reset while waiting for the first byte",
+    "resource_failed": "A resource of the page failed",
     "slower_than_usual": "Slower than usual",
     "source_unavailable": "The agent could not open a connection",
     "timeout_receive": "Timed out receiving the response",
@@ -57,11 +57,11 @@ CAUSES = {
     "timeout_wait": "Timed out waiting for the first byte",
     "tls_cert_expired": "Certificate has expired",
     "tls_cert_invalid": "Certificate is invalid",
-    "tls_client_certificate": "Client certificate not accepted",
     "tls_cert_name": "Certificate is for another name",
     "tls_cert_not_yet_valid": "Certificate is not valid yet",
     "tls_cert_self_signed": "Certificate is self-signed",
     "tls_cert_untrusted": "Certificate is not trusted",
+    "tls_client_certificate": "Client certificate not accepted",
     "tls_handshake": "TLS handshake failed",
     "tls_reset": "Connection reset during the TLS handshake",
     "tls_timeout": "TLS handshake timed out",
@@ -70,7 +70,6 @@ CAUSES = {
     "truncated_body": "Response ended too early",
     "url_invalid": "Address cannot be used",
 }
-
 
 # Of a response that came whole: no phase is to blame.
 WHOLE = ("assertion_", "http_status", "page_too_large", "resource_failed", "too_slow")

@@ -38,8 +38,6 @@ SCHEMES: dict[str, int | None] = {
     **GREETING,
 }
 
-PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
-
 _HEADERS = ("header_present", "header_equals", "header_matches")
 _BODY = ("body_contains", "body_matches")
 _HTTP_ONLY = ("status", "json_equals", "size", "url", "http_version")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collector.verdicts import words
 from collector.verdicts.slowness import Slowness
-from dashboard import usual
 
 
 def test_how_much_slower_is_said_with_the_phase_and_the_places() -> None:
@@ -14,7 +13,3 @@ def test_how_much_slower_is_said_with_the_phase_and_the_places() -> None:
     assert words.slower({"Ashburn": ashburn}, 1) == (
         "TLS handshake takes 2.0 times its usual time from its one location (Ashburn)."
     )
-
-
-def test_mails_and_pages_call_phases_the_same() -> None:
-    assert usual.TITLES == words.PHASES

@@ -60,7 +60,7 @@ NUMBERS = ("redirect_us", "total_us", "delay_us", "lag_us", "resources_us")
 SIZES = ("header_bytes", "body_bytes", "rtt_us")
 
 
-@pytest.mark.parametrize("name", [*NUMBERS, *SIZES, *wire.PHASES])
+@pytest.mark.parametrize("name", [*NUMBERS, *SIZES, *wire.PHASES_US])
 def test_a_negative_number_is_refused_by_its_name(name: str) -> None:
     message = sound()
     exchange = message.exchanges[0]
@@ -70,7 +70,7 @@ def test_a_negative_number_is_refused_by_its_name(name: str) -> None:
         rows(message)
 
 
-MEASURES = dict(zip((*wire.PHASES, "rtt_us"), range(3, 10), strict=True))
+MEASURES = dict(zip((*wire.PHASES_US, "rtt_us"), range(3, 10), strict=True))
 
 
 @pytest.mark.parametrize("absent", [None, *MEASURES, "cert_expires_at", "http_status"])
@@ -87,7 +87,7 @@ def test_a_row_holds_what_was_measured_whatever_is_missing(
     if absent is not None:
         wanted[absent] = 0 if is_zero and absent != "http_status" else None
     told: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
-    phases = {name: told.pop(name) for name in wire.PHASES if name in told}
+    phases = {name: told.pop(name) for name in wire.PHASES_US if name in told}
     total_us = sum(phases.values())
     if (expires_at := told.pop("cert_expires_at", None)) is not None:
         told["cert_expires_at_us"] = expires_at

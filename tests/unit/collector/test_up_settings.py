@@ -6,7 +6,7 @@ from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
-from collector.installation import PRIVATE_NETWORKS, Settings
+from collector.up_settings import PRIVATE_NETWORKS, Settings
 
 SETTINGS = Settings(
     home=Path("home"),

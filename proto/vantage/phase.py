@@ -1,0 +1,15 @@
+"""The phases of an exchange, in their order, and what people read for them."""
+
+from __future__ import annotations
+
+TITLES = {
+    "dns": "DNS lookup",
+    "connect": "TCP connect",
+    "tls": "TLS handshake",
+    "send": "Sending the request",
+    "wait": "Waiting for first byte",
+    "receive": "Content transfer",
+}
+PHASES = tuple(TITLES)
+LASTING = {"total": "The response", **TITLES}
+"""What is said to take its time, as it begins a sentence."""
