@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-LEVEL, NUMBERS_LEVEL = 5, 4
-"""Of pages; of columns of numbers, whose last fiftieth would take half as long again."""
+LEVEL, NUMBERS_LEVEL = 5, 1
+"""Of pages; of columns of numbers, whose last sixteenth would take as long again."""
 
 LEAST_BYTES = 1_000
 """Shorter answers are hardly shorter when compressed."""

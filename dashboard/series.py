@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -109,28 +110,33 @@ def due(
     first_slot_at: datetime | None,
     settled: datetime,
 ) -> list[bool]:
-    """Of which buckets a result should be there: between the first ever and the settled ones."""
-    return [
-        first_slot_at is not None and begin >= first_slot_at and begin + width <= settled
-        for begin in begins
-    ]
+    """Of which buckets, in their order, a result should be there: between the first ever and the
+    settled ones."""
+    if first_slot_at is None:
+        return [False] * len(begins)
+    first = bisect_left(begins, first_slot_at)
+    end = max(first, bisect_right(begins, settled - width))
+    return [False] * first + [True] * (end - first) + [False] * (len(begins) - end)
 
 
 def _location(
     standing: LocationStanding, found: SeriesColumns | None, expected: Sequence[bool]
 ) -> LocationSeries:
     places = found.places if found else []
+    # Nearly always no bucket between them is empty: then a column is put in its place in one piece.
+    is_unbroken = bool(places) and places[-1] - places[0] == len(places) - 1
     nothing = [0 if is_due else None for is_due in expected]
     without: list[None] = [None] * len(expected)
 
     def spread(name: str, instead: Sequence[Any]) -> list[Any]:
         """A column with a value for every bucket."""
         values = getattr(found, name) if found else []
-        if len(values) == len(instead):
-            return list(values)
         column = list(instead)
-        for place, value in zip(places, values, strict=True):
-            column[place] = value
+        if is_unbroken:
+            column[places[0] : places[-1] + 1] = values
+        else:
+            for place, value in zip(places, values, strict=True):
+                column[place] = value
         return column
 
     return LocationSeries(

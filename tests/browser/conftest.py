@@ -85,11 +85,6 @@ def new_page(browser: Browser, centre: Centre) -> Iterator[NewPage]:
         if message.type in ("error", "warning") and not is_expected:
             complaints.append(message.text)
 
-    def heard_without_scripts(message: ConsoleMessage) -> None:
-        # Nobody uses what was fetched ahead for them, which Chromium says after some seconds.
-        if "preloaded using link preload" not in message.text:
-            heard(message)
-
     def open_page(*, width: int = 1360, signed_in: bool = True, **options: Any) -> Page:
         context = browser.new_context(
             base_url=centre.address,
@@ -99,8 +94,7 @@ def new_page(browser: Browser, centre: Centre) -> Iterator[NewPage]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(15_000)
-        has_scripts = options.get("java_script_enabled", True)
-        page.on("console", heard if has_scripts else heard_without_scripts)
+        page.on("console", heard)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         if signed_in:
             sign_in(page)

@@ -82,6 +82,7 @@ def test_the_monitors_page(new_page: NewPage, centre: Centre) -> None:
     expect(page.locator("#verdicts")).to_contain_text("81 days")
     expect(page.locator("canvas")).to_have_count(5)
     assert page.evaluate(_STACKS) == [STACK] * 5
+    assert page.evaluate(_SERIES_ASKED_BY) == ["link"], "once, and ahead of the script"
     page.locator(".chart .u-over").nth(2).hover()
     expect(page.locator("#readout")).to_contain_text(re.compile(r"São Paulo, .* ms total \(DNS"))
     legend = page.locator("#charts .legend li:visible")
@@ -109,6 +110,10 @@ def _overlap(one: Any, other: Any) -> bool:
         for at, size in (("x", "width"), ("y", "height"))
     )
 
+
+_SERIES_ASKED_BY = """() => performance.getEntriesByType("resource")
+  .filter((entry) => entry.name.includes("/series.json"))
+  .map((entry) => entry.initiatorType)"""
 
 # Of each chart the phases that stand one upon the other, from below, where most of them show.
 _STACKS = """() => {
@@ -446,12 +451,15 @@ def test_times_are_local_and_utc_on_request(new_page: NewPage, centre: Centre) -
 
 def test_everything_can_be_read_without_scripts(new_page: NewPage, centre: Centre) -> None:
     page = new_page(java_script_enabled=False)
+    asked = list[str]()
+    page.on("request", lambda request: asked.append(request.url))
     page.get_by_role("link", name=CHECKOUT).click()
     picture = page.locator("#charts img.picture")
     picture.scroll_into_view_if_needed()
     assert picture.evaluate("(image) => image.decode().then(() => image.height)") > 900
     expect(page.locator("#verdicts")).to_contain_text("UTC")
     keep_picture(page, "monitor-page-without-scripts")
+    assert not any("series.json" in url for url in asked), "what only a script can draw"
     page.get_by_role("link", name="1 h").click()
     expect(page.locator("#verdicts")).to_contain_text("Availability, 1 h")
     page.locator("#recent tbody a").first.click()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,31 @@ def drawn() -> series.Series:
         MINUTE,
         settled=BEGIN + 8 * MINUTE,
     )
+
+
+def test_columns_without_a_hole_keep_their_place() -> None:
+    passed: dict[str, Any] = {f"{name}_us": [600, 700, 800] for name in series.MEASURES}
+    found = SeriesColumns("fra", [4, 5, 6], [1, 2, 1], [0, 0, 1], slot=["a", "b", "c"], **passed)
+    ten_minutes = Timespan(BEGIN, BEGIN + 10 * MINUTE)
+    (place,) = series.build(
+        [found], [standing(BEGIN + 3 * MINUTE)], ten_minutes, MINUTE, BEGIN + 8 * MINUTE
+    ).locations
+    assert place.checks == [None, None, None, 0, 1, 2, 1, 0, None, None]
+    assert place.total_us == [None] * 4 + [600, 700, 800] + [None] * 3
+    assert place.slot == [None] * 4 + ["a", "b", "c"] + [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("first", "settled", "due"),
+    [(0, 5, "11111"), (1.5, 4.5, "00110"), (None, 5, "00000"), (4, 2, "00000"), (9, 9, "00000")],
+)
+def test_buckets_between_the_first_result_and_the_settled_ones_are_due(
+    first: float | None, settled: float, due: str
+) -> None:
+    begins = [BEGIN + minute * MINUTE for minute in range(5)]
+    first_at = None if first is None else BEGIN + first * MINUTE
+    found = series.due(begins, MINUTE, first_at, BEGIN + settled * MINUTE)
+    assert found == [each == "1" for each in due]
 
 
 def test_no_result_is_neither_zero_nor_down(drawn: series.Series) -> None:
