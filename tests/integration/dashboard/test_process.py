@@ -174,6 +174,23 @@ def test_what_is_forwarded_counts_from_the_trusted_proxy_alone(
             assert visitor.ask("/sign-in", method).status == 405
 
 
+def test_an_address_has_so_many_tries_whatever_names_it_gives(
+    database: Database, tmp_path: Path
+) -> None:
+    mail = (f"--smtp=smtp://127.0.0.1:{free_port()}", "--mail-from=reports@example.com")
+    with serving(database, tmp_path, *mail, "--public-url=https://reports.example") as centre:
+        stranger = Visitor(centre)
+        form = {"csrf": stranger.form_token("/reset")}
+
+        def reset(email: str) -> int:
+            return stranger.ask("/reset", "POST", {**form, "email": email}).status
+
+        assert stranger.sign_in("a@b.example", "x").status == 401
+        assert {reset(f"{number}@b.example") for number in range(99)} == {200}
+        assert stranger.sign_in("another@b.example", "x").status == 429
+        assert reset("another@b.example") == 429
+
+
 def test_an_access_log_that_cannot_be_gets_a_sentence(tmp_path: Path) -> None:
     base = ("--database=postgresql:///none", f"--secret-file={tmp_path / 'secret'}")
     for options, sentence in (
