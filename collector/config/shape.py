@@ -243,7 +243,7 @@ class Record:
     fields: tuple[Field, ...]
 
     def read(self, part: Part) -> Read:
-        items = {} if part.is_null else part.items(f"a mapping that describes a {self.what}")
+        items = {} if part.is_null else part.items(f"a mapping that describes {one(self.what)}")
         shapes = {each.name: each.shape for each in self.fields}
         values: dict[str, Any] = {}
         mistakes: list[Mistake] = []
@@ -291,7 +291,12 @@ def unknown(name: str, known: Mapping[str, Any], what: str) -> str:
     """Say that a key is not known, and which one may be meant."""
     close = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(known)}."
-    return f"a {what} has no {name[:80]!r}; {hint}"
+    return f"{one(what)} has no {name[:80]!r}; {hint}"
+
+
+def one(what: str) -> str:
+    """Put the article before a noun."""
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ A = "monitors:\n  a:\n    url: https://a.example/\n"
         ("monitors: [a", "this is not YAML: did not find expected ',' or ']'."),
         ("- a", "v.yaml:1:1: this is a list; expected a mapping with monitors, say."),
         ("monitor: {}", "v.yaml:1:1: a document has no 'monitor'; did you mean 'monitors'?"),
+        ("alert_rules: {r: {needs: 2}}", "v.yaml:1:19: alert_rules.r: an alert rule has no 'nee"),
         ("monitors: {a: 3}", "v.yaml:1:15: monitors.a: '3'; expected a mapping that describes"),
         ("monitors: {a: }", "v.yaml:1:15: monitors.a: 'url' is missing"),
         (A + "    intervall: 3s", "v.yaml:4:5: monitors.a: a monitor has no 'intervall'; did you "
