@@ -7,7 +7,7 @@ import { rewriteTimes, rewriteTitles } from "./times.js";
 
 // At most one look in a while: a page that is costly to draw is drawn less often.
 const REST_MS = 500;
-const REST_FACTOR = 6;
+const REST_FACTOR = 3;
 const REST_MAX_MS = 10_000;
 const REST_FAILED_MS = 2_000;
 
