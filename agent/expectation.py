@@ -34,7 +34,9 @@ _OPTIONS = (
     click.option("--body-file", type=_FILE, help="File to send."),
     click.option("--ip-version", type=click.Choice(["4", "6", "both"]), help="[default: any]"),
     click.option(
-        "--http-version", type=click.Choice(["1.1", "2", "3"]), help="[default: negotiated]"
+        "--http-version",
+        type=click.Choice(["1.1", "2", "3"]),
+        help="Speak no other.  [default: negotiated]",
     ),
     click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
     click.option("--no-compression", is_flag=True, help="Ask for no compressed body."),

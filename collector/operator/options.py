@@ -29,8 +29,20 @@ OPTIONS = (
         multiple=True,
         help="Repeatable.  [default: all, also those to come]",
     ),
-    click.option("--interval", type=Duration(), default="60s", show_default=True),
-    click.option("--timeout", type=Duration(), default="10s", show_default=True),
+    click.option(
+        "--interval",
+        type=Duration(),
+        default="60s",
+        show_default=True,
+        help="How often each location probes it.",
+    ),
+    click.option(
+        "--timeout",
+        type=Duration(),
+        default="10s",
+        show_default=True,
+        help="For everything, redirects included.",
+    ),
     click.option("--slow", type=Duration(), help="Slower than this is degraded.  [default: never]"),
     click.option(
         "--max-redirects",
