@@ -196,7 +196,9 @@ def _keep(answer: Response, request: Request, token: str) -> None:
 def _away(request: Request, error: ProviderAway) -> Response:
     LOG.error("provider_away", reason=str(error))
     message = "The identity provider does not answer as it should. Try again, or sign in here."
-    return page(request, "error.html", 503, title="Nobody to ask", message=message)
+    # What was begun may be over, so not by asking for the same again: the sign-in page leads on.
+    told = {"title": "Nobody to ask", "message": message, "may_pass": False}
+    return page(request, "error.html", 503, **told)
 
 
 ROUTES = [

@@ -177,8 +177,17 @@ def test_what_is_forwarded_counts_from_the_trusted_proxy_alone(
 def test_an_address_has_so_many_tries_whatever_names_it_gives(
     database: Database, tmp_path: Path
 ) -> None:
-    mail = (f"--smtp=smtp://127.0.0.1:{free_port()}", "--mail-from=reports@example.com")
-    with serving(database, tmp_path, *mail, "--public-url=https://reports.example") as centre:
+    secret = tmp_path / "client-secret"
+    secret.write_text("secret\n")
+    options = (
+        f"--smtp=smtp://127.0.0.1:{free_port()}",
+        "--mail-from=reports@example.com",
+        "--public-url=https://reports.example",
+        f"--oidc-issuer=http://127.0.0.1:{free_port()}",
+        "--oidc-client-id=centre",
+        f"--oidc-client-secret-file={secret}",
+    )
+    with serving(database, tmp_path, *options) as centre:
         stranger = Visitor(centre)
         form = {"csrf": stranger.form_token("/reset")}
 
@@ -186,9 +195,13 @@ def test_an_address_has_so_many_tries_whatever_names_it_gives(
             return stranger.ask("/reset", "POST", {**form, "email": email}).status
 
         assert stranger.sign_in("a@b.example", "x").status == 401
-        assert {reset(f"{number}@b.example") for number in range(99)} == {200}
+        away = stranger.ask("/sign-in/provider")
+        assert away.status == 503
+        assert "The identity provider does not answer as it should" in away.text
+        assert {reset(f"{number}@b.example") for number in range(98)} == {200}
         assert stranger.sign_in("another@b.example", "x").status == 429
         assert reset("another@b.example") == 429
+        assert stranger.ask("/sign-in/provider").status == 429
 
 
 def test_an_access_log_that_cannot_be_gets_a_sentence(tmp_path: Path) -> None:

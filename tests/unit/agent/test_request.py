@@ -39,7 +39,13 @@ def test_the_method_changes_as_browsers_change_it(method: str, status: int, then
 
 @pytest.mark.parametrize(
     "url",
-    ["http://a.example/", "https://a.example:444/", "https://b.example/", "https://x.a.example/"],
+    [
+        "http://a.example/",
+        "http://a.example:443/",
+        "https://a.example:444/",
+        "https://b.example/",
+        "https://x.a.example/",
+    ],
 )
 def test_another_origin_gets_neither_headers_nor_body(url: str) -> None:
     made = redirected(POST, 302, HERE, target_of(url))
