@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import pytest
 
 from agent.authorities import system_bundle
+from agent.destination import Destinations
 from agent.engine import Engine
 from agent.guard import Guard
 from agent.probe import Prober
@@ -68,6 +70,19 @@ async def test_of_several_addresses_only_the_permitted_are_tried() -> None:
         assert result.failure.code == "address_forbidden"
         assert inside.connections == 0
         await prober.close()
+
+
+async def test_who_needs_no_libcurl_gets_permitted_addresses_only(
+    tmp_path: Path,
+) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.2 mixed.example\n127.0.0.1 mixed.example\n")
+    resolver = Resolver(families=[socket.AF_INET], hosts=hosts)
+    destinations = Destinations(Guard(ONLY_FIRST), resolver)
+    monitor = Monitor(1, "icmp://mixed.example")
+    target = target_of(monitor.url)
+    found, _ = await destinations.find(target, monitor, monitor.request, 0, 1_000_000)
+    assert found == [ip_address("127.0.0.1")]
 
 
 async def test_libcurl_itself_is_kept_from_opening_a_socket() -> None:
