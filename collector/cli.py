@@ -214,8 +214,15 @@ def notify(
 @password_file_option("collector")
 @password_file_option("dashboard")
 @password_file_option("reader")
+@click.option(
+    "--before-restart",
+    is_flag=True,
+    help="Leave what programs of the version before use. Once none of them runs any more, migrate"
+    " without this.",
+)
 def migrate(
     database: str,
+    before_restart: bool,
     collector_password_file: Path | None,
     dashboard_password_file: Path | None,
     reader_password_file: Path | None,
@@ -230,11 +237,16 @@ def migrate(
     passwords = roles.read_passwords(
         collector_password_file, dashboard_password_file, reader_password_file
     )
-    applied = apply_migrations(database)
+    applied = apply_migrations(database, before_restart=before_restart)
     for name in applied:
         click.echo(f"applied {name}")
     roles.set_passwords(database, passwords)
-    click.echo("The schema is up to date.")
+    click.echo(
+        "The schema is ready. Restart collectors, notifiers and dashboards with this version, then"
+        " migrate without --before-restart."
+        if before_restart
+        else "The schema is up to date."
+    )
 
 
 @main.group()

@@ -1,9 +1,10 @@
 """Brings a database's schema up to this program's.
 
 ``sql/migrations`` run once each, in the order of their names, and a ledger remembers them;
-``sql/views`` are run again every time. A migration is one transaction together with its ledger
-row, unless its first line is ``-- no-transaction``: such a file holds a single statement that may
-be repeated, because it can be cut off before the ledger knows.
+``sql/views`` are run again every time. After a migration called ``pre`` the programs of the version
+before go on; one called ``post`` takes away what only they use. A migration is one transaction
+together with its ledger row, unless its first line is ``-- no-transaction``: such a file holds a
+single statement that may be repeated, because it can be cut off before the ledger knows.
 
 Who waits for a lock on a table holds up all who come after. So a migration waits for two seconds at
 most, then lets them pass and begins again.
@@ -64,14 +65,21 @@ class Script:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
+    def follows_programs(self) -> bool:
+        return "_post_" in self.name
+
+    @property
     def is_transactional(self) -> bool:
         return not self.text.startswith(NO_TRANSACTION)
 
 
-def migrate(url: str, progress: Progress = silent, *, scripts: Path = SQL) -> list[str]:
+def migrate(
+    url: str, progress: Progress = silent, *, scripts: Path = SQL, before_restart: bool = False
+) -> list[str]:
     """Apply what the database lacks, then the views; return the names of the migrations applied.
 
-    Safe to repeat, and for several deployers at once.
+    ``before_restart``: but for those that follow the programs. Safe to repeat, and for several
+    deployers at once.
     Raises: CollectorError.
     """
     with connected(url) as connection:
@@ -80,7 +88,11 @@ def migrate(url: str, progress: Progress = silent, *, scripts: Path = SQL) -> li
         must_be_installed(connection)
         _lock(connection, progress)
         connection.execute(LEDGER)
-        pending = _pending(connection, _scripts(scripts / "migrations"))
+        pending = [
+            script
+            for script in _pending(connection, _scripts(scripts / "migrations"))
+            if not (before_restart and script.follows_programs)
+        ]
         for script in pending:
             progress(f"Applying {script.name}")
             _apply(connection, script, progress)
@@ -92,14 +104,16 @@ def migrate(url: str, progress: Progress = silent, *, scripts: Path = SQL) -> li
 def must_be_migrated(url: str, *, scripts: Path = SQL) -> None:
     """See that the schema has all that this program's statements name.
 
-    Migrations called ``post`` follow the programs: they may still be missing.
     Raises: CollectorError.
     """
     with session(url) as connection:
         found = connection.execute("SELECT name FROM vantage.migrations").fetchall()
     applied = {row["name"] for row in found}
-    names = (script.name for script in _scripts(scripts / "migrations"))
-    missing = [name for name in names if "_pre_" in name and name not in applied]
+    missing = [
+        script.name
+        for script in _scripts(scripts / "migrations")
+        if script.name not in applied and not script.follows_programs
+    ]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise CollectorError(

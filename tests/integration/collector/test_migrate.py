@@ -113,6 +113,19 @@ def test_a_program_ends_where_the_schema_is_older_but_for_what_follows_it(
         must_be_migrated(database.url(), scripts=scripts)
 
 
+def test_what_running_programs_use_stays_until_they_are_restarted(
+    database: Database, scripts: Path
+) -> None:
+    url = database.url()
+    post, pre = "9000_post_drop_extra.sql", "9001_pre_create_extra.sql"
+    (scripts / "migrations" / post).write_text("SELECT 1")
+    (scripts / "migrations" / pre).write_text("SELECT 1")
+    assert migrate(url, scripts=scripts, before_restart=True) == [pre]
+    assert migrate(url, scripts=scripts, before_restart=True) == []
+    must_be_migrated(url, scripts=scripts)
+    assert migrate(url, scripts=scripts) == [post]
+
+
 def test_a_role_without_rights_is_told_so(empty_database: Database, database: Database) -> None:
     with pytest.raises(CollectorError, match=r"permission denied.*Migrate as a superuser"):
         migrate(empty_database.url(role="vantage_dashboard"))
