@@ -35,7 +35,8 @@ def target() -> Iterator[CountingTarget]:
 
 
 @pytest.fixture
-def url(database: Database, target: CountingTarget, tmp_path: Path) -> Iterator[str]:
+def configured(database: Database, target: CountingTarget) -> str:
+    """A database with a monitor, and nobody who runs it."""
     url = database.url(role="vantage_collector")
     with psycopg.connect(url, row_factory=dict_row) as connection:
         account_id = add_account(connection, "customer", "c@example.com", "a-password")
@@ -46,8 +47,13 @@ def url(database: Database, target: CountingTarget, tmp_path: Path) -> Iterator[
             account_id,
             Monitor(url=target.url("/"), interval_s=DAY_S, timeout_s=1, locations=("a", "b")),
         )
+    return url
+
+
+@pytest.fixture
+def url(configured: str, tmp_path: Path) -> Iterator[str]:
     with ExitStack() as stack:
-        collector = stack.enter_context(running_collector(url, tmp_path))
+        collector = stack.enter_context(running_collector(configured, tmp_path))
         for name in ("a", "b"):
             home = tmp_path / name
             join = [sys.executable, "-m", "agent", "join", collector.token(name), f"--home={home}"]
@@ -59,8 +65,9 @@ def url(database: Database, target: CountingTarget, tmp_path: Path) -> Iterator[
             )
             ready = lambda agent=agent: '"monitors": 1' in agent.said()  # noqa: E731
             stack.enter_context(running(agent, ready=ready, what=f"agent {name}"))
-        wait_until(lambda: len(fetch(url, "SELECT FROM vantage.agents")) == 2, what="two agents")
-        yield url
+        agents = "SELECT FROM vantage.agents"
+        wait_until(lambda: len(fetch(configured, agents)) == 2, what="two agents")
+        yield configured
 
 
 def monitor_run(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -138,9 +145,9 @@ def test_one_location_may_be_asked_and_the_table_is_readable(url: str) -> None:
     assert count["n"] == 1
 
 
-def test_what_cannot_be_run_is_said(url: str) -> None:
-    assert "no monitor 9" in monitor_run(url, "9").stderr
-    assert "not probed from 'nobody'" in monitor_run(url, "1", "--location=nobody").stderr
+def test_what_cannot_be_run_is_said(configured: str) -> None:
+    assert "no monitor 9" in monitor_run(configured, "9").stderr
+    assert "not probed from 'nobody'" in monitor_run(configured, "1", "--location=nobody").stderr
 
 
 def test_a_location_that_is_silent_is_named(url: str, database: Database) -> None:
