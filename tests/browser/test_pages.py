@@ -459,6 +459,7 @@ def test_everything_can_be_read_without_scripts(new_page: NewPage, centre: Centr
     assert picture.evaluate("(image) => image.decode().then(() => image.height)") > 900
     expect(page.locator("#verdicts")).to_contain_text("UTC")
     keep_picture(page, "monitor-page-without-scripts")
+    expect(page.locator(".charts")).to_be_hidden()
     assert not any("series.json" in url for url in asked), "what only a script can draw"
     page.get_by_role("link", name="1 h").click()
     expect(page.locator("#verdicts")).to_contain_text("Availability, 1 h")
