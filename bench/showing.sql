@@ -93,6 +93,12 @@ WHERE monitors.id > %(whole)s
 ON CONFLICT DO NOTHING;
 
 -- totals --
+-- Of the copied hours, too, which nobody rolled up: from the first hour on, as if the collector did it.
+TRUNCATE vantage.totals_1h, vantage.monitors_1h, vantage.rollups_1d;
+UPDATE vantage.rollup_progress SET
+    (hours_from_at, hours_to_at) = (
+        SELECT min(bucket_at), min(bucket_at) FROM vantage.rollups_1h),
+    hours_monitor_id = 0;
 DO $$
 BEGIN
     WHILE vantage.sum_up_hour() IS NOT NULL LOOP
@@ -103,4 +109,4 @@ $$;
 -- statistics --
 -- Of monitors vantage apply takes them, of what is measured autovacuum within a minute.
 ANALYZE vantage.monitors, vantage.monitor_locations, vantage.standings, vantage.results, vantage.medians,
-    vantage.totals_1h, vantage.rollups_1h, vantage.rollups_1d;
+    vantage.totals_1h, vantage.monitors_1h, vantage.rollups_1h, vantage.rollups_1d;
