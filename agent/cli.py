@@ -15,7 +15,7 @@ import click
 from agent.duration import Duration
 from agent.errors import AgentError, FatalError, reason
 from agent.expectation import expectation_options
-from agent.home import Home, default_path
+from agent.home import Home, default_path, home_argument
 from agent.terms import terms_options
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def join(token: str | None, token_file: Path | None, home: Path, name: str, repl
     click.echo(f"Joined as agent {identity.agent_id} at location {identity.location}{again}.")
     if aside:
         click.echo(f"Results the former agent had not delivered are kept in {aside}.")
-    click.echo("Start it with: vantage-agent run" + _home_argument(home))
+    click.echo("Start it with: vantage-agent run" + home_argument(home))
 
 
 @main.command()
@@ -402,7 +402,3 @@ def _invitation(token: str | None, token_file: Path | None) -> str:
         return token_file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise FatalError(f"The token file {token_file} cannot be read: {reason(error)}.") from error
-
-
-def _home_argument(home: Path) -> str:
-    return "" if home == default_path() else f" --home {home}"

@@ -26,7 +26,7 @@ from agent.clock import ClockComparison, Reading
 from agent.enrolment import served_certificates
 from agent.errors import AgentError
 from agent.failure import Code
-from agent.home import Credentials, Home, Identity
+from agent.home import Credentials, Home, Identity, home_argument
 from agent.resolver import LookupFailed, Resolver, has_route
 from vantage.v1 import clock_pb2, clock_pb2_grpc
 
@@ -69,7 +69,8 @@ async def examine(home: Path, collector: str | None) -> list[Finding]:
         except AgentError as error:
             findings.append(Finding("identity", Status.PROBLEM, str(error)))
     else:
-        remedy = "At the centre: vantage agent token. Here: vantage-agent join TOKEN"
+        where = home_argument(home)
+        remedy = f"At the centre: vantage agent token. Here: vantage-agent join{where} TOKEN"
         findings.append(Finding("identity", Status.WARNING, "Not joined yet.", remedy))
     if identity is not None:
         told = f"Agent {identity.agent_id} at location {identity.location}."

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -65,6 +66,11 @@ def default_path() -> Path:
         return Path("/var/lib/vantage-agent")
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "vantage-agent"
+
+
+def home_argument(path: Path) -> str:
+    """Return what a command needs to find this home, to be put behind its name."""
+    return "" if path == default_path() else f" --home {shlex.quote(str(path))}"
 
 
 class Home:
@@ -126,13 +132,14 @@ class Home:
         except FileNotFoundError:
             raise FatalError(
                 f"{self.path} is no agent's home yet. Join first, with a token from the centre"
-                " (vantage agent token): vantage-agent join TOKEN"
+                f" (vantage agent token): vantage-agent join{home_argument(self.path)} TOKEN"
             ) from None
         except (OSError, ValueError, TypeError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise FatalError(
                 f"{self._identity_path} cannot be read ({reason})."
-                " Restore it, or join again: vantage-agent join --replace TOKEN"
+                " Restore it, or join again: vantage-agent join --replace"
+                f"{home_argument(self.path)} TOKEN"
             ) from error
 
     def credentials(self) -> Credentials:
@@ -149,7 +156,8 @@ class Home:
         except OSError as error:
             raise FatalError(
                 f"{error.filename} cannot be read ({error.strerror})."
-                " Restore it, or join again: vantage-agent join --replace TOKEN"
+                " Restore it, or join again: vantage-agent join --replace"
+                f"{home_argument(self.path)} TOKEN"
             ) from error
 
     def begin_key(self, pem: bytes) -> None:

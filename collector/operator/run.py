@@ -19,7 +19,7 @@ from collector.operator.target import on_database
 # Beyond the monitor's own timeout: the way to the agent and back.
 PATIENCE_S = 5.0
 LOOK_EVERY_S = 0.1
-PHASES = ("dns", "connect", "tls", "wait", "receive", "total")
+TIMES = ("dns", "connect", "tls", "wait", "receive", "total")
 
 
 @click.command("run")
@@ -55,7 +55,7 @@ def run(monitor_id: int, locations: Sequence[str], as_json: bool, url: str) -> N
         click.echo("\r\x1b[K", nl=False, err=True)
     silent = [name for name in wanted if name not in {row["location"] for row in found}]
     rows = found if as_json else [in_words(row) for row in found]
-    show(rows, ["location", "outcome", "status", *PHASES, "failure", "detail"], as_json=as_json)
+    show(rows, ["location", "outcome", "status", *TIMES, "failure", "detail"], as_json=as_json)
     if silent:
         raise CollectorError(
             f"No result within {timeout_s + PATIENCE_S:.0f} s from {', '.join(silent)}. See which "
@@ -99,6 +99,6 @@ def in_words(row: dict[str, Any]) -> dict[str, Any]:
     """Write one result's row for people: milliseconds, a dash where a phase was not reached."""
     times = {
         name: None if row[f"{name}_us"] is None else f"{row[f'{name}_us'] / 1000:.1f} ms"
-        for name in PHASES
+        for name in TIMES
     }
     return {**row, **times, "status": row["http_status"]}

@@ -42,8 +42,16 @@ def test_secrets_are_the_owners_alone(tmp_path: Path) -> None:
 def test_nobody_yet(tmp_path: Path) -> None:
     home = Home(tmp_path)
     assert not home.is_joined
-    with pytest.raises(FatalError, match="vantage-agent join TOKEN"):
+    with pytest.raises(FatalError, match=rf"vantage-agent join --home {tmp_path} TOKEN$"):
         home.identity()
+
+
+def test_at_the_usual_place_no_command_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.home.default_path", lambda: tmp_path)
+    with pytest.raises(FatalError, match=r"vantage-agent join TOKEN$"):
+        Home(tmp_path).identity()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"agent_id": "x"}', b"\xff"])
