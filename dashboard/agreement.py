@@ -74,7 +74,9 @@ def _share(number: int, total: int) -> str:
         return ""
     if total == 1:
         return " from its one location"
-    return f" from {'all' if number == total else f'{number} of'} {total} locations"
+    if number == total:
+        return " from both locations" if total == 2 else f" from all {total} locations"
+    return f" from {number} of {total} locations"
 
 
 def _differing(state: str, spots: Sequence[Spot]) -> list[str]:

@@ -17,6 +17,9 @@ NARROW, WIDE, WIDEST = 330.0, 560.0, 1120.0
 """How many pixels the map is across: at least, on a phone and elsewhere, and at most."""
 
 LETTER, LINE, DOT, GAP = 6.9, 17.0, 7.0, 10.0
+# Where a name may stand, the best first; at the map's edge only a corner may be free.
+BESIDE = ("right", "left", "above", "below")
+SIDES = (*BESIDE, "below-left", "above-left", "below-right", "above-right")
 
 Box = tuple[float, float, float, float]
 # What something covers on the narrowest map in question and on the widest; in between, each edge
@@ -86,7 +89,7 @@ def _named(dots: Sequence[Dot], width: float) -> list[Dot]:
 
 
 def _room(dot: Dot, width: float, taken: Sequence[Span]) -> Iterator[tuple[str, Span]]:
-    for side in ("right", "left", "above", "below"):
+    for side in SIDES:
         span = _span(dot, side, width)
         left, top, right, bottom = span[0]
         is_inside = left >= 0 and right <= width and top >= 0 and bottom <= _height(width)
@@ -106,6 +109,10 @@ def _box(dot: Dot, side: str, width: float) -> Box:
         "left": (x - GAP - length, y - LINE / 2),
         "above": (x - length / 2, y - DOT - LINE),
         "below": (x - length / 2, y + DOT),
+        "below-left": (x + DOT - length, y + DOT),
+        "above-left": (x + DOT - length, y - DOT - LINE),
+        "below-right": (x - DOT, y + DOT),
+        "above-right": (x - DOT, y - DOT - LINE),
     }[side]
     return left, top, left + length, top + LINE
 

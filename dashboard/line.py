@@ -75,6 +75,13 @@ async def read(reader: Reader, another: Reader, shown: Sequence[Watched], now: d
     )
 
 
+async def days(reader: Reader, ids: Collection[int], now: datetime) -> Mapping[int, DayColumns]:
+    """The last 24 hours of monitors, where there is a result."""
+    [begin, *_] = timespan.buckets(timespan.Timespan(now - DAY, now), STRIP_WIDTH)
+    rows = await reader.all(DayColumns, "day", monitor_ids=ids, from_at=begin, to_at=now)
+    return {each.monitor_id: each for each in rows}
+
+
 async def _standings(reader: Reader, ids: Collection[int]) -> Mapping[int, list[Standing]]:
     rows = await reader.all(Standing, "standings", monitor_ids=ids)
     found: dict[int, list[Standing]] = defaultdict(list)

@@ -5,7 +5,7 @@ What an account's people see of it at the same time is made once for all of them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from functools import partial
@@ -79,8 +79,14 @@ class Asked:
         """The query string of the monitors with this tag; empty: of all."""
         return self.link(tag=tag, is_grouped=False, open=())
 
-    def finds(self, monitor: Watched) -> bool:
-        """Whether the filter lets it through."""
+    def found(self, monitors: Iterable[Watched]) -> list[Watched]:
+        """Those that the filter lets through, the worst first."""
+        return sorted(
+            filter(self._finds, monitors),
+            key=lambda monitor: (monitor.rank, words.order(monitor.name)),
+        )
+
+    def _finds(self, monitor: Watched) -> bool:
         if self.tag and self.tag not in monitor.tags:
             return False
         text = f"{monitor.name}\n{monitor.url}".casefold()
@@ -133,10 +139,7 @@ async def _look(request: Request, visitor: Visitor, asked: Asked, zone: tzinfo) 
         places = [] if monitors else await reader.all(Place, "places")
         states = [monitor.state for monitor in monitors]
         plan = await reader.the(Plan, "plan") if set(states) == {"paused"} else None
-        found = sorted(
-            filter(asked.finds, monitors),
-            key=lambda monitor: (monitor.rank, words.order(monitor.name)),
-        )
+        found = asked.found(monitors)
         headings = tags.groups(found, with_untagged=True) if asked.is_grouped else []
         are_open = tags.opened(asked.open, headings)
         asked = replace(asked, number=min(asked.number, _pages(len(found))))

@@ -31,8 +31,15 @@ def encode(shape: type[Any], rows: Sequence[Any]) -> bytes:
         bool: pyarrow.bool_(),
         datetime: pyarrow.timestamp("us", tz="UTC"),
     }
-    columns = [(name, kinds[_plain(kind)]) for name, kind in get_type_hints(shape).items()]
-    table = pyarrow.Table.from_pylist([asdict(row) for row in rows], pyarrow.schema(columns))
+    kinds |= {list[int]: pyarrow.list_(kinds[int]), list[str]: pyarrow.list_(kinds[str])}
+    columns = {name: kinds.get(_plain(kind)) for name, kind in get_type_hints(shape).items()}
+    # What Parquet has no kind for, such as a time by some clock, is a text.
+    texts = [name for name, kind in columns.items() if kind is None]
+    values = [asdict(row) for row in rows]
+    for row in values:
+        row.update({name: str(row[name]) for name in texts if row[name] is not None})
+    schema = pyarrow.schema((name, kind or pyarrow.string()) for name, kind in columns.items())
+    table = pyarrow.Table.from_pylist(values, schema)
     out = io.BytesIO()
     parquet.write_table(table, out)
     return out.getvalue()

@@ -143,6 +143,13 @@ class Shown:
         return [each for each in self.incidents if each.ended_at is None or each.ended_at > since]
 
     @property
+    def state(self) -> str:
+        """The shape and colour of `sentence`: the worst of any, and never well in an incident."""
+        worst = words.worst([line.monitor.state for line in self.lines])
+        goes_on = any(incident.ended_at is None for incident in self.incidents)
+        return "slow" if goes_on and worst != "down" else worst
+
+    @property
     def sentence(self) -> str:
         """The state of everything."""
         states = [line.monitor.state for line in self.lines]

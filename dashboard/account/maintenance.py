@@ -54,6 +54,7 @@ async def show(request: Request, *, status: int = 200, **values: Any) -> Respons
         rules = await reader.all(MaintenanceRule, "maintenance_rules")
         monitors = await listed(reader)
     now = datetime.now(ZoneInfo(visitor.time_zone or "UTC"))
+    windows.sort(key=lambda window: window.place(now))
     return settings_page(
         request,
         "maintenance",

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NewType
+
+Naive = NewType("Naive", datetime)
+"""A date and a time without a zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +21,19 @@ class Maintenance:
     title: str
     rule_id: int | None
 
+    def place(self, now: datetime) -> tuple[bool, timedelta]:
+        """Where it stands among others: what is under way, what comes next, what was over last."""
+        is_over = self.to_at <= now
+        return is_over, now - self.to_at if is_over else self.from_at - now
+
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceRule:
-    """Maintenance that comes again. ``first_at`` is naive: by the clocks of ``time_zone``."""
+    """Maintenance that comes again. ``first_at``: by the clocks of ``time_zone``."""
 
     id: int
     monitor_id: int | None
-    first_at: datetime
+    first_at: Naive
     time_zone: str
     duration_s: int
     rule: str

@@ -15,7 +15,10 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\0")
 
 
 def cell(value: Any) -> Any:
-    """A value as it may stand in a cell: a text that begins like a formula begins with a quote."""
+    """A value as it may stand in a cell: a text that begins like a formula begins with a quote, and
+    several values have commas between them."""
+    if isinstance(value, list):
+        return cell(", ".join(map(str, value)))
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -40,6 +41,18 @@ def test_a_window_is_planned_shown_and_removed(visitor: Visitor, centre: Centre)
     assert "Upgrade" in visitor.ask(PAGE).text
     assert send(visitor, "end", id=str(window_id)).headers["location"] == f"{PAGE}?done=removed"
     assert centre.execute("SELECT FROM vantage.maintenance") == []
+
+
+def test_what_is_under_way_comes_first_then_what_is_next(visitor: Visitor, centre: Centre) -> None:
+    centre.execute(
+        "INSERT INTO vantage.maintenance (account_id, from_at, to_at, title)"
+        " SELECT id, now() + begins * INTERVAL '1 h', now() + ends * INTERVAL '1 h', title"
+        " FROM vantage.accounts, (VALUES ('Over', -9, -8), ('Later', 5, 6), ('Just over', -3, -2),"
+        " ('Soon', 3, 4), ('Now', -1, 1)) AS planned (title, begins, ends)"
+        " WHERE name = 'Example Shop'"
+    )
+    titles = re.findall(r'<th scope="row">([^<]+)', visitor.ask(PAGE).text)
+    assert titles == ["Now", "Soon", "Later", "Just over", "Over"]
 
 
 def test_it_repeats_on_the_day_it_first_begins(visitor: Visitor, centre: Centre) -> None:

@@ -56,6 +56,24 @@ def test_anybody_reads_it_and_caches_may_keep_it(stranger: Visitor, shown: int) 
     assert (again.status, again.body) == (304, b"")
 
 
+def test_services_are_in_the_order_of_their_names(
+    visitor: Visitor, stranger: Visitor, centre: Centre
+) -> None:
+    """Not as they were added, nor as they were chosen; capitals count as little as accents."""
+    centre.execute(
+        "UPDATE vantage.monitors SET name = 'Éclair' WHERE name = 'Old shop, redirected'"
+    )
+    centre.new_status_page("Sign-in API", "Éclair", "Home page", "Checkout · cart page")
+    centre.execute("UPDATE vantage.status_pages SET slug = 'names'")
+    text = stranger.ask("/status/names").text
+    centre.execute("DELETE FROM vantage.status_pages")
+    centre.execute(
+        "UPDATE vantage.monitors SET name = 'Old shop, redirected' WHERE name = 'Éclair'"
+    )
+    names = re.findall(r'<h2 id="monitor-\d+">([^<]+)', text)
+    assert names == ["Checkout · cart page", "Éclair", "Home page", "Sign-in API"]
+
+
 @pytest.fixture
 def out(centre: Centre, visitor: Visitor) -> Iterator[int]:
     """An open incident and a closed one of what page ``out`` shows."""

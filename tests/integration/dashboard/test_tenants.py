@@ -18,6 +18,7 @@ import pytest
 from starlette.routing import Mount, Route
 
 from dashboard.app import make
+from dashboard.lists import LISTS
 from dashboard.settings import Settings
 from tests.integration.dashboard.conftest import Answer, Visitor
 from tests.support import seed, tenant
@@ -33,6 +34,7 @@ PARAMETERS = {
     "location": ("fra",),
     "name": ("series", "heat", "bands"),
     "form": ("json", "csv", "sql"),
+    "list": tuple(LISTS),
     "digest": ("0",),
     "name:path": ("pages.css",),
     "slug": (SLUG,),

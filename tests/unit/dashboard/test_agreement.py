@@ -76,7 +76,7 @@ def spots(states: str) -> list[Spot]:
         ),
         ("unknown", "up", "missing", "Too few locations can tell"),
         # What was said before nothing was heard any more.
-        ("up", "missing missing", "missing", "No data from all 2 locations"),
+        ("up", "missing missing", "missing", "No data from both locations"),
         (
             "down",
             "missing waiting",
@@ -84,7 +84,7 @@ def spots(states: str) -> list[Spot]:
             "No data from 1 of 2 locations; waiting for Ashburn",
         ),
         # Nobody has judged it yet.
-        (None, "up up", "up", "Up from all 2 locations"),
+        (None, "up up", "up", "Up from both locations"),
         (None, "up down", "missing", "Too few locations can tell; failing from Ashburn"),
     ],
 )

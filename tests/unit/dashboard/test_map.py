@@ -63,6 +63,13 @@ def test_of_two_in_one_place_the_troubled_one_is_named() -> None:
     assert sum(bool(dot.side) for dot in atlas.draw(crowd)) < 9
 
 
+def test_beside_the_edge_a_name_stands_over_a_corner_of_its_dot() -> None:
+    """Sydney's, on a phone: São Paulo's takes the place on its left."""
+    dots = atlas.draw([spot("São Paulo", -23.4, -46.5), spot("Sydney", -33.9, 151.2)])
+    sides = [(dot.side, dot.is_wide_only) for dot in dots]
+    assert sides == [("right", False), ("below-left", False)]
+
+
 LATITUDES, LONGITUDES = st.floats(-90, 90), st.floats(-180, 180)
 
 

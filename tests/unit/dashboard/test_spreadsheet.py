@@ -18,6 +18,11 @@ def test_everything_else_stays(value: object) -> None:
     assert cell(value) == value
 
 
+def test_several_values_share_a_cell() -> None:
+    assert cell([1, 2]) == "1, 2"
+    assert cell(["=1", "b"]) == "'=1, b"
+
+
 def test_a_file_keeps_its_lines_and_cells() -> None:
     rows: list[list[object]] = [["a", "b"], ['x,"y"', "two\nlines"], [-1, None]]
     read = list(csv.reader(io.StringIO(encode(rows).decode(), newline="")))
