@@ -14,16 +14,18 @@ from dashboard import words
 
 # What a location says that is heard of.
 HEARD = ("up", "slow", "down")
-VERBS = {"up": "Up", "slow": "Slow", "down": "Down", "missing": "No data"}
 
 
 class Spot(Protocol):
-    """A monitor at one of its locations. ``has_trouble``: the location itself has."""
+    """A monitor at one of its locations. ``failure``: its newest result's; None: it is well.
+    ``has_trouble``: the location itself has."""
 
     @property
     def title(self) -> str: ...
     @property
     def state(self) -> str: ...
+    @property
+    def failure(self) -> str | None: ...
     @property
     def has_trouble(self) -> bool: ...
 
@@ -62,10 +64,16 @@ def sentence(state: str, spots: Sequence[Spot], *, slower: int = 0) -> str:
     elif state == "slow" and not numbers["slow"] and slower:
         agreed = "Slower than usual" + _share(slower, len(spots))
     else:
-        agreed = VERBS[state] + _share(numbers[state], len(spots))
+        agreed = _word(state, spots) + _share(numbers[state], len(spots))
     if state == "down":
         return agreed
     return "; ".join([agreed, *_differing(state, spots)])
+
+
+def _word(state: str, spots: Sequence[Spot]) -> str:
+    """The word for what they agree on: slow only where all of them are."""
+    said = {words.state(state, spot.failure) for spot in spots if spot.state == state}
+    return said.pop() if len(said) == 1 else words.DEGRADED if said else words.STATES[state]
 
 
 def _share(number: int, total: int) -> str:
@@ -82,12 +90,14 @@ def _share(number: int, total: int) -> str:
 def _differing(state: str, spots: Sequence[Spot]) -> list[str]:
     """What some locations say instead, the worst first."""
     said = [failing([spot for spot in spots if spot.state == "down"])]
-    for other, what in (
-        ("slow", "slow from"),
-        ("missing", "no data from"),
-        ("waiting", "waiting for"),
+    others = [spot for spot in spots if spot.state != state]
+    for word, what in (
+        ("Slow", "slow from"),
+        (words.DEGRADED, "degraded from"),
+        ("No data", "no data from"),
+        ("Waiting", "waiting for"),
     ):
-        titles = [spot.title for spot in spots if spot.state == other != state]
+        titles = [spot.title for spot in others if words.state(spot.state, spot.failure) == word]
         said.append(f"{what} {words.named(titles)}" if titles else "")
     return [each for each in said if each]
 

@@ -29,7 +29,10 @@ Span = tuple[Box, Box]
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A location and how it stands there. ``note``: a figure in words, may be empty."""
+    """A location and how it stands there: also ``failure``, see `words.state`.
+
+    ``note``: a figure in words, may be empty.
+    """
 
     name: str
     title: str
@@ -37,6 +40,7 @@ class Spot:
     latitude: float
     longitude: float
     note: str = ""
+    failure: str | None = None
 
     @property
     def label(self) -> str:
@@ -46,7 +50,8 @@ class Spot:
     @property
     def words(self) -> str:
         """The same for those who do not see it."""
-        return ", ".join(part for part in (self.title, words.STATES[self.state], self.note) if part)
+        stands = words.state(self.state, self.failure)
+        return ", ".join(part for part in (self.title, stands, self.note) if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ def _line(
 
 def _spots(standings: Iterable[Standing], medians: Mapping[str, int | None]) -> Markup:
     written = (
-        rendering.piece("spot", each.state, each.title, medians.get(each.location))
+        rendering.piece("spot", each.state, each.title, medians.get(each.location), each.failure)
         for each in standings
     )
     return Markup("".join(written))  # noqa: S704 - each is escaped

@@ -86,6 +86,7 @@ def _environment() -> jinja2.Environment:
         share=words.share,
         states=words.STATES,
         outcome_states=words.OUTCOME_STATES,
+        state_word=words.state,
         static=static.address,
     )
     return environment

@@ -79,6 +79,7 @@ def dots(scene: Scene, checks: Checks) -> Sequence[atlas.Dot]:
                 standing.latitude,
                 standing.longitude,
                 words.duration(own.median_us) if own and own.median_us is not None else "",
+                standing.failure,
             )
             for standing in scene.standings
             if standing.latitude is not None and standing.longitude is not None

@@ -22,6 +22,15 @@ STATES = {
 }
 """A location's state and its word; the order of severity is `SEVERITY`."""
 
+DEGRADED = "Degraded"
+SLOWNESS = frozenset({None, "too_slow", "assertion_limit", "slower_than_usual"})
+
+
+def state(name: str, failure: str | None = None) -> str:
+    """A state's word. What is degraded by something else than its time is not slow."""
+    return DEGRADED if name == "slow" and failure not in SLOWNESS else STATES[name]
+
+
 SEVERITY = ("down", "slow", "missing", "waiting", "up", "paused")
 PROBLEMS = frozenset({"down", "slow", "missing"})
 

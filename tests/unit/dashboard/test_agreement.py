@@ -15,6 +15,7 @@ class Spot:
     title: str
     state: str
     has_trouble: bool = False
+    failure: str | None = None
 
 
 def spots(states: str) -> list[Spot]:
@@ -94,6 +95,21 @@ def test_the_verdict_says_how_a_monitor_stands_and_words_what_differs(
     seen = spots(states)
     assert agreement.state(agreement.counted(seen), verdict) == state
     assert agreement.sentence(state, seen) == sentence
+
+
+def test_what_is_degraded_by_something_else_is_not_called_slow() -> None:
+    broken = Spot("Paris", "slow", failure="resource_failed")
+    slow = Spot("Tokyo", "slow", failure="too_slow")
+    well = Spot("Oslo", "up")
+    for seen, said in (
+        ([broken, well], "Degraded from 1 of 2 locations"),
+        ([slow, well], "Slow from 1 of 2 locations"),
+        ([broken, slow], "Degraded from both locations"),
+    ):
+        assert agreement.sentence("slow", seen) == said
+    assert agreement.sentence("up", [well, well, slow, broken]) == (
+        "Up from 2 of 4 locations; slow from Tokyo; degraded from Paris"
+    )
 
 
 def test_what_is_slower_than_usual_is_said_to_be_that() -> None:
