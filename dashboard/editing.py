@@ -88,9 +88,13 @@ async def find(reader: Reader, monitor_id: int) -> Editable:
     return found
 
 
-async def show_new(request: Request, *, status: int = 200, **values: Any) -> Response:
-    """Answer ``/monitors/new``."""
-    return await _show(request, None, status, **values)
+async def show_new(
+    request: Request, *, status: int = 200, form: Form | None = None, **values: Any
+) -> Response:
+    """Answer ``/monitors/new``; what a form leaves out, as a first address's does, is as usual."""
+    given = form or Form()
+    shown = Form({**NEW, **given.fields}, given.lists)
+    return await _show(request, None, status, form=shown, **values)
 
 
 async def show(request: Request, *, status: int = 200, **values: Any) -> Response:

@@ -54,6 +54,18 @@ def test_an_address_without_a_scheme_is_https(visitor: Visitor, centre: Centre) 
     assert found == ("https://plain.example", 60, 10_000_000)
 
 
+def test_a_first_address_that_cannot_be_watched_is_asked_for_again_with_what_is_usual(
+    visitor: Visitor,
+) -> None:
+    """The form of a first address has but one field; the page that follows has all of them."""
+    answer = send(visitor, "/monitors/new", "/monitors/new", url="gopher://example.com/")
+    assert answer.status == 400
+    for usual in ('value="60" selected', 'name="timeout" inputmode="decimal" required value="10"'):
+        assert usual in answer.text
+    assert "more than a form can show" not in answer.text
+    assert '<details class="fold" open' not in answer.text
+
+
 def test_a_monitor_is_tagged(visitor: Visitor, centre: Centre, added: int) -> None:
     form = {**USUAL, "name": "new.example"}
     send(visitor, f"/m/{added}/edit", tags=" Shop, payment,, shop,two words ", **form)
