@@ -29,6 +29,8 @@ export class Chart {
     this.series = series;
     this.top = 0;
     this.on = on;
+    const limited = frame.closest("[data-limit]");
+    this.limit_us = limited instanceof HTMLElement ? Number(limited.dataset.limit) : 0;
   }
 
   /** Only where it has been drawn. */

@@ -123,7 +123,11 @@ export function options(chart, size) {
     series: [{}, ...panel.series],
     hooks: {
       drawClear: [(plot) => panel.isStack && marked((place) => drawBehind(plot, place, chart.series))],
-      draw: [(plot) => chart.panel.paint?.(plot), (plot) => marked((place) => drawFailures(plot, place, chart.series))],
+      draw: [
+        (plot) => chart.panel.paint?.(plot),
+        (plot) => drawLimit(plot, chart.limit_us),
+        (plot) => marked((place) => drawFailures(plot, place, chart.series)),
+      ],
       setCursor: [() => on.setCursor(chart)],
       setSelect: [() => on.setSelect(chart)],
       setSeries: [(_, index) => chart.panel.focus(index)],
@@ -152,6 +156,23 @@ function drawFailures(plot, place, series) {
     const [left, width] = column(plot, series, at);
     plot.ctx.fillRect(left, plot.bbox.top + plot.bbox.height - height, Math.max(width, 2), height);
   });
+}
+
+/** From where on it is slow, where that is on the scale. @param {uPlot} plot @param {number} limit_us 0: none */
+function drawLimit(plot, limit_us) {
+  const { left, top, width } = plot.bbox;
+  const y = Math.round(plot.valToPos(limit_us / 1000, "y", true)) + 0.5;
+  if (!limit_us || y < top) return;
+  const pen = plot.ctx;
+  pen.save();
+  pen.strokeStyle = colour("slow");
+  pen.lineWidth = devicePixelRatio;
+  pen.setLineDash([5 * devicePixelRatio, 4 * devicePixelRatio]);
+  pen.beginPath();
+  pen.moveTo(left, y);
+  pen.lineTo(left + width, y);
+  pen.stroke();
+  pen.restore();
 }
 
 /** Left edge and width of a bucket, in the canvas's pixels.

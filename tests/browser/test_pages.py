@@ -142,6 +142,33 @@ _STACKS = """() => {
 STACK = ["dns", "connect", "tls", "wait", "receive"]
 
 
+# Of each chart the most pixels of a row that are of the colour of what is slow.
+_LIMITS = """() => [...document.querySelectorAll("#charts canvas")].map((canvas) => {
+  const { width, height } = canvas;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+  const pixels = new Uint32Array(data.buffer);
+  const slow = new Uint32Array(new Uint8Array([0x9a, 0x5b, 0x00, 255]).buffer)[0];
+  const rows = new Map();
+  pixels.forEach((pixel, at) => {
+    const row = Math.floor(at / width);
+    if (pixel === slow) rows.set(row, (rows.get(row) ?? 0) + 1);
+  });
+  return Math.max(0, ...rows.values());
+})"""
+
+
+def test_the_limit_for_slowness_is_a_line_in_its_charts(new_page: NewPage, centre: Centre) -> None:
+    page = new_page()
+    page.goto(f"/m/{centre.monitor('Sign-in API')}?range=1h")
+    expect(page.locator("canvas")).to_have_count(5)
+    expect(page.locator("#charts .legend")).to_contain_text("Slow above 900 ms")
+    # Dashed, over the whole width: the scale of all reaches to the slowest.
+    assert min(page.evaluate(_LIMITS)) > 100
+    page.get_by_role("link", name="Waiting for first byte").click()
+    expect(page.locator("canvas")).to_have_count(1)
+    expect(page.locator("#charts .legend")).not_to_contain_text("Slow above")
+
+
 def test_a_new_result_appears_without_a_reload(new_page: NewPage, centre: Centre) -> None:
     page = new_page()
     monitor_id = centre.monitor("Home page")
