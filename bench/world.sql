@@ -152,14 +152,13 @@ WHERE hypertable_name = 'results' AND range_start = %(day)s
 
 -- compress --
 -- If the policy of results would have done so by now; the Apache edition has none.
-SELECT compress_chunk(format('%%I.%%I', chunk_schema, chunk_name)::regclass)
+SELECT compress_chunk(format('%%I.%%I', chunk_schema, chunk_name)::regclass, if_not_compressed => true)
 FROM timescaledb_information.chunks
 JOIN timescaledb_information.jobs USING (hypertable_schema, hypertable_name)
 WHERE hypertable_schema = 'vantage' AND hypertable_name = 'results'
     AND proc_name IN ('policy_compression', 'policy_columnstore')
     AND range_start = %(day)s
     AND range_end < now() - (config ->> 'compress_after')::interval
-    AND NOT is_compressed
 
 -- copy --
 -- {{into}}, {{columns}}, {{moved}}, {{relation}} and {{instant}} stand for names.
