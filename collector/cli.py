@@ -217,6 +217,7 @@ def notify(
 @click.option(
     "--before-restart",
     is_flag=True,
+    show_envvar=True,
     help="Leave what programs of the version before use. Once none of them runs any more, migrate"
     " without this.",
 )

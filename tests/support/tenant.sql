@@ -86,7 +86,10 @@ FROM vantage.monitors WHERE account_id = 4711;
 INSERT INTO vantage.ingested (from_slot_at, to_slot_at, agent_id, results, location)
 SELECT min(slot_at), max(slot_at), agent_id, count(*), location
 FROM vantage.results WHERE monitor_id IN (4711, 4712) GROUP BY agent_id, location;
-UPDATE vantage.rollup_progress SET hours_to_at = now() + INTERVAL '1 day';
+-- Hours are summed up since the day of the database's making, and the rows may be of the day before.
+UPDATE vantage.rollup_progress SET
+    hours_from_at = date_trunc('day', now()) - INTERVAL '1 day',
+    hours_to_at = now() + INTERVAL '1 day';
 SELECT vantage.roll_up();
 INSERT INTO vantage.medians
 SELECT * FROM vantage.medians_between(
