@@ -55,10 +55,13 @@ def test_maintenance_is_said_to_be_why_no_incident_opens(visitor: Visitor, centr
     assert "Below your" not in page
 
 
-def test_of_what_was_only_slow_nothing_is_said_to_have_failed(
-    visitor: Visitor, centre: Centre, open_incident: int
+@pytest.mark.parametrize(
+    ("cause", "word"), [("too_slow", "First slow"), ("assertion_body", "First degraded")]
+)
+def test_of_what_was_only_degraded_nothing_is_said_to_have_failed(
+    visitor: Visitor, centre: Centre, open_incident: int, cause: str, word: str
 ) -> None:
-    centre.execute("UPDATE vantage.incidents SET severity = 'degraded'")
+    centre.execute(f"UPDATE vantage.incidents SET severity = 'degraded', cause = '{cause}'")
     centre.execute(
         "UPDATE vantage.incident_evidence SET failure = NULL,"
         " failed_phase = NULL, detail = NULL, total_us = 158000"
@@ -70,7 +73,7 @@ def test_of_what_was_only_slow_nothing_is_said_to_have_failed(
         assert "ailed" not in words(answer).replace("No incident failed", "")
     page = words(visitor.ask(f"/incidents/{open_incident}"))
     assert "Known 8 s after it began." in page
-    assert "First slow" in page
+    assert word in page
     assert "158 ms" in page
 
 
