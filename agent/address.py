@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from agent.errors import FatalError
 
 
@@ -20,12 +18,3 @@ def parse_address(text: str, subject: str) -> tuple[str, int]:
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise FatalError(f"{subject} {text!r} has no port from 1 to 65535 after its last colon.")
     return host, int(port)
-
-
-def is_address(text: str) -> bool:
-    """Whether it is an IPv4 or IPv6 address, without brackets."""
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

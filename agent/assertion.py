@@ -21,12 +21,10 @@ from agent import json_path
 from agent.content import Content
 from agent.failure import Code
 from agent.result import Assertion, Exchange
-from vantage.phase import PHASES
+from vantage.phase import LIMITED, PHASES
+from vantage.request import ANSWERED_VERSIONS
 from vantage.scheme import HTTP
 from vantage.url import check_url, target_of
-
-LIMITED = ("total", "redirect", *PHASES)
-HTTP_VERSIONS = ("1.0", "1.1", "2", "3")
 
 # Parsing keeps every other thread waiting; this is done in some 10 ms.
 _JSON_BYTES = 256 * 1024
@@ -256,8 +254,8 @@ def _check_limit(assertion: Assertion) -> None:
 
 
 def _check_http_version(assertion: Assertion) -> None:
-    if assertion.expected not in HTTP_VERSIONS:
-        raise ValueError(f"{assertion.expected!r} is none of {', '.join(HTTP_VERSIONS)}.")
+    if assertion.expected not in ANSWERED_VERSIONS:
+        raise ValueError(f"{assertion.expected!r} is none of {', '.join(ANSWERED_VERSIONS)}.")
 
 
 def _check_size(assertion: Assertion) -> None:

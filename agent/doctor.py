@@ -20,7 +20,7 @@ from pathlib import Path
 
 import grpc.aio
 
-from agent.address import is_address, parse_address
+from agent.address import parse_address
 from agent.channel import explain, open_channel
 from agent.clock import ClockComparison, Reading
 from agent.enrolment import served_certificates
@@ -28,6 +28,7 @@ from agent.errors import AgentError
 from agent.failure import Code
 from agent.home import Credentials, Home, Identity, home_argument
 from agent.resolver import LookupFailed, Resolver, has_route
+from vantage.url import is_address
 from vantage.v1 import clock_pb2, clock_pb2_grpc
 
 CLOCK_BOUND_US = 1_000_000

@@ -17,7 +17,8 @@ import click
 
 from agent.duration import seconds
 from agent.errors import reason
-from agent.result import METHODS, Assertion, Request
+from agent.result import Assertion, Request
+from vantage.request import HTTP_VERSIONS, METHODS
 
 _BYTES = click.IntRange(min=0)
 _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
@@ -35,7 +36,7 @@ _OPTIONS = (
     click.option("--ip-version", type=click.Choice(["4", "6", "both"]), help="[default: any]"),
     click.option(
         "--http-version",
-        type=click.Choice(["1.1", "2", "3"]),
+        type=click.Choice(HTTP_VERSIONS),
         help="Speak no other.  [default: negotiated]",
     ),
     click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),

@@ -1,6 +1,6 @@
 """What is asked: which requests can be made, how libcurl is told, what a redirect makes of one.
 
-Source: RFC 9110 (methods, redirects), RFC 9112 (framing), RFC 7617 and 6750 (authorization);
+Source: RFC 9110 (redirects), RFC 7617 and 6750 (authorization);
 curl_easy_setopt(3).
 """
 
@@ -16,22 +16,13 @@ from typing import Any
 
 import pycurl
 
-from agent.result import METHODS, Proxy, Request
+from agent.result import Proxy, Request
+from vantage.request import BODY_BYTES_MAX, HTTP_VERSIONS, METHODS, PROXY_SCHEMES, check_header
 from vantage.url import Target, target_of
-
-HTTP_VERSIONS = ("1.1", "2", "3")
-# Below libcurl's threshold for "Expect: 100-continue", which would make two waits of one.
-MAX_BODY_BYTES = 64 * 1024
-# socks5h: the proxy looks the host up; that this agent did would tell nothing of what it sees.
-PROXY_SCHEMES = ("http", "https", "socks5h")
 
 # pycurl does not name it; the number is libcurl's ABI.
 _SUPPRESS_CONNECT_HEADERS = 265
 
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
-# They frame the message, and that is libcurl's to do.
-_FRAMING = {"connection", "content-length", "transfer-encoding", "expect", "upgrade", "te"}
 # What the PEM of a list of revoked certificates begins with.
 _REVOCATIONS = b"-----BEGIN X509 CRL-----"
 _WITH_BODY = ("POST", "PUT", "PATCH")
@@ -52,15 +43,10 @@ def check_request(request: Request) -> None:
         raise ValueError(f"The HTTP version {request.http_version!r} is none of 1.1, 2 and 3.")
     if request.body and request.method == "HEAD":
         raise ValueError("A HEAD request has no body; use another method.")
-    if len(request.body) > MAX_BODY_BYTES:
-        raise ValueError(f"The body has {len(request.body)} bytes; the limit is {MAX_BODY_BYTES}.")
+    if len(request.body) > BODY_BYTES_MAX:
+        raise ValueError(f"The body has {len(request.body)} bytes; the limit is {BODY_BYTES_MAX}.")
     for name, value in (*request.headers, *request.secret_headers):
-        if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no header name; write 'Name: value'.")
-        if name.lower() in _FRAMING:
-            raise ValueError(f"The header {name} cannot be set; it follows from the request.")
-        if _UNSENDABLE.search(value):
-            raise ValueError(f"The value of the header {name} holds what cannot be sent.")
+        check_header(name, value)
     if bool(request.client_certificate) != bool(request.client_key):
         raise ValueError("A client certificate and its key go together; give both.")
     if request.proxy is not None:

@@ -10,7 +10,7 @@ import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from agent.address import is_address
+from vantage.url import is_address
 
 Address = IPv4Address | IPv6Address
 Server = tuple[str, int]

@@ -55,9 +55,6 @@ class Proxy:
     password: str = field(default="", repr=False)
 
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is asked of a server, and on which terms.

@@ -11,19 +11,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
 
-from collector.errors import CollectorError
+from collector.errors import CollectorError, as_own
 from vantage.expression import compiled
-from vantage.phase import PHASES
+from vantage.phase import LIMITED
+from vantage.request import ANSWERED_VERSIONS, HEADER_NAME
 
 Assertion = Mapping[str, str | int | bool]
 
-LIMITED = ("total", "redirect", *PHASES)
-HTTP_VERSIONS = ("1.0", "1.1", "2", "3")
 ASSERTIONS_MAX = 50
 TEXT_MAX = 1000
 NUMBER_MAX = 2**53  # what JSON's other readers keep exactly
 
-NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 STATUS = r"\s*[1-9]\d\d\s*(-\s*[1-9]\d\d\s*)?"
 STATUSES = re.compile(rf"{STATUS}(,{STATUS})*")
 JSON_PATH = re.compile(
@@ -92,7 +90,7 @@ def check_size(assertion: Assertion) -> None:
 
 def check_header(value: object) -> None:
     """Check the name of a header."""
-    if not NAME.fullmatch(str(value)):
+    if not HEADER_NAME.fullmatch(str(value)):
         raise CollectorError(f"{value!r} is no header name, such as Content-Type.")
 
 
@@ -104,10 +102,8 @@ def check_statuses(value: object) -> None:
 
 def check_expression(value: object) -> None:
     """Check a regular expression."""
-    try:
+    with as_own():
         compiled(str(value))
-    except ValueError as error:
-        raise CollectorError(str(error)) from error
 
 
 def check_json_path(value: object) -> None:
@@ -151,8 +147,8 @@ def check_network(value: object) -> None:
 
 def check_http_version(value: object) -> None:
     """Check an HTTP version."""
-    if value not in HTTP_VERSIONS:
-        raise CollectorError(f"{value!r} is none of HTTP's versions {', '.join(HTTP_VERSIONS)}.")
+    if value not in ANSWERED_VERSIONS:
+        raise CollectorError(f"{value!r} is no version of HTTP: {', '.join(ANSWERED_VERSIONS)}.")
 
 
 def anything(_value: object) -> None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from collector.errors import CollectorError
+from collector.errors import CollectorError, as_own
+from vantage import request as rules
+from vantage.request import BODY_BYTES_MAX, METHODS
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-BODY_MAX = 64 * 1024
 HEADERS_MAX = 50
 HEADER_MAX = 4096
-
-NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
-# They frame the message, which is the agent's business.
-FRAMING = {"connection", "content-length", "transfer-encoding", "expect", "upgrade", "te"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +45,14 @@ def check_body(method: str, body: bytes) -> None:
     """Check a body that is given."""
     if method == "HEAD":
         raise CollectorError("A HEAD request has no body; choose another --method.")
-    if not 1 <= len(body) <= BODY_MAX:
-        raise CollectorError(f"The body has {len(body)} bytes: 1 to {BODY_MAX} can be.")
+    if not 1 <= len(body) <= BODY_BYTES_MAX:
+        raise CollectorError(f"The body has {len(body)} bytes: 1 to {BODY_BYTES_MAX} can be.")
 
 
 def check_header(name: str, value: str) -> None:
     """Check one header."""
-    if not NAME.fullmatch(name):
-        raise CollectorError(f"{name!r} is no header name; write 'Name: value'.")
-    if name.lower() in FRAMING:
-        raise CollectorError(f"The header {name} cannot be set; it follows from the request.")
-    if UNSENDABLE.search(value):
-        raise CollectorError(f"The value of the header {name} holds what cannot be sent.")
+    with as_own():
+        rules.check_header(name, value)
     if len(value) > HEADER_MAX:
         raise CollectorError(
             f"The header {name} has {len(value)} characters; the limit is {HEADER_MAX}."

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -20,9 +19,10 @@ from collector.errors import CollectorError
 from collector.request import Request
 from collector.secret import Secrets
 from vantage.phase import PHASES
+from vantage.request import PROXY_SCHEMES
 from vantage.scheme import has_use
+from vantage.url import is_address
 
-PROXY_SCHEMES = ("http", "https", "socks5h")
 PEM_MAX = 64 * 1024
 
 
@@ -144,12 +144,3 @@ def name_server_of(text: str) -> str:
             f"The name server {text!r} is no address; write 192.0.2.53 or [2001:db8::53]:53."
         )
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def is_address(text: str) -> bool:
-    """Whether a text is an IPv4 or IPv6 address."""
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

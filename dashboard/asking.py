@@ -8,9 +8,8 @@ from typing import Any
 from dashboard.errors import Unacceptable
 from dashboard.forms import Form
 from dashboard.number import whole
+from vantage.request import HTTP_VERSIONS, METHODS
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-HTTP_VERSIONS = ("1.1", "2", "3")
 # Kept as vantage.monitors has it; 10 is what it has unless somebody says otherwise.
 USUAL = {"method": "GET", "redirects": "10", "headers": "", "body": "", "ip": "", "http": ""}
 

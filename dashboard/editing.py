@@ -22,6 +22,7 @@ from dashboard.rows.location import Place
 from dashboard.rows.monitor import Asked
 from dashboard.sealing import SealingKey
 from dashboard.session import visit
+from vantage.request import HTTP_VERSIONS, METHODS
 
 INTERVALS_S = (10, 30, 60, 300, 900, 3_600)
 USUAL = {"interval": "60", "timeout": "10", "slow": "", "where": "everywhere"}
@@ -129,8 +130,8 @@ async def _show(
         places=sorted(places, key=lambda place: words.order(place.title)),
         intervals=sorted(intervals),
         error=error,
-        methods=asking.METHODS,
-        http_versions=asking.HTTP_VERSIONS,
+        methods=METHODS,
+        http_versions=HTTP_VERSIONS,
         asks_more=any(shown[name] != usual for name, usual in asking.USUAL.items())
         or bool(shown["insecure"] or shown["uncompressed"]),
         expects_more=any(shown[name] for name in expectation.NAMES),

@@ -56,15 +56,15 @@ async def read(reader: Reader, another: Reader, shown: Sequence[Watched], now: d
     if not shown:
         return Lines([], clock)
     ids = [monitor.id for monitor in shown]
-    standings, (days, outages) = await both(
-        _standings(reader, ids), _days(another, ids, hours[0], now)
+    standings, (seen, outages) = await both(
+        _standings(reader, ids), _seen(another, ids, hours[0], now)
     )
     return Lines(
         [
             _line(
                 monitor,
                 standings[monitor.id],
-                days.get(monitor.id),
+                seen.get(monitor.id),
                 outages[monitor.id],
                 hours,
                 now - PATIENCE,
@@ -78,8 +78,7 @@ async def read(reader: Reader, another: Reader, shown: Sequence[Watched], now: d
 async def days(reader: Reader, ids: Collection[int], now: datetime) -> Mapping[int, DayColumns]:
     """The last 24 hours of monitors, where there is a result."""
     [begin, *_] = timespan.buckets(timespan.Timespan(now - DAY, now), STRIP_WIDTH)
-    rows = await reader.all(DayColumns, "day", monitor_ids=ids, from_at=begin, to_at=now)
-    return {each.monitor_id: each for each in rows}
+    return await _days(reader, ids, begin, now)
 
 
 async def _standings(reader: Reader, ids: Collection[int]) -> Mapping[int, list[Standing]]:
@@ -92,13 +91,20 @@ async def _standings(reader: Reader, ids: Collection[int]) -> Mapping[int, list[
 
 async def _days(
     reader: Reader, ids: Collection[int], from_at: datetime, to_at: datetime
+) -> Mapping[int, DayColumns]:
+    rows = await reader.all(DayColumns, "day", monitor_ids=ids, from_at=from_at, to_at=to_at)
+    return {each.monitor_id: each for each in rows}
+
+
+async def _seen(
+    reader: Reader, ids: Collection[int], from_at: datetime, to_at: datetime
 ) -> tuple[Mapping[int, DayColumns], Mapping[int, list[Outage]]]:
-    day = {"monitor_ids": ids, "from_at": from_at, "to_at": to_at}
-    days = await reader.all(DayColumns, "day", **day)
+    found = await _days(reader, ids, from_at, to_at)
     outages: dict[int, list[Outage]] = defaultdict(list)
-    for outage in await reader.all(Outage, "outages", **day):
+    rows = await reader.all(Outage, "outages", monitor_ids=ids, from_at=from_at, to_at=to_at)
+    for outage in rows:
         outages[outage.monitor_id].append(outage)
-    return {each.monitor_id: each for each in days}, outages
+    return found, outages
 
 
 def _line(

@@ -18,10 +18,10 @@ from dashboard.db import Reader
 from dashboard.errors import Unacceptable
 from dashboard.forms import Form
 from dashboard.sealing import SealingKey
+from vantage.request import UNSENDABLE
 
 AUTHORIZATION, CLIENT_KEY, PROXY_PASSWORD = "Authorization", "client key", "proxy password"
 VALUE_MAX = 4096
-UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 NO_KEY = (
     "Secrets cannot be set yet: this installation has no key to seal them with. Whoever runs it "

@@ -10,11 +10,12 @@ from typing import Any
 
 import yaml
 
-from collector.assertion import KINDS, LIMITED, Assertion, check_assertion
+from collector.assertion import KINDS, Assertion, check_assertion
 from collector.config.shape import Choice, Field, Flag, Record, Schema, Shape, Span, Text, Whole
 from collector.config.source import Part
 from collector.errors import CollectorError
 from collector.operator.duration import written
+from vantage.phase import LIMITED
 
 FIELDS = {"at_least", "at_most"}
 NUMBER = Whole(0, 2**53)

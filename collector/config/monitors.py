@@ -41,12 +41,13 @@ from collector.monitor import (
 )
 from collector.operator.duration import written
 from collector.operator.terms import authorization as authorized
-from collector.request import METHODS, NAME, Request, check_header
+from collector.request import Request, check_header
 from collector.secret import CLIENT_KEY, PROXY_PASSWORD, Secrets, stored_secrets
 from collector.terms import Terms, name_server_of
 from vantage.phase import PHASES
+from vantage.request import HEADER_NAME, HTTP_VERSIONS, METHODS
 
-HEADER = Text("a header's name", pattern=NAME.pattern)
+HEADER = Text("a header's name", pattern=HEADER_NAME.pattern)
 AUTHORIZATION = "Authorization"
 # Secrets that are no headers: what the file calls them, and their names.
 SPECIAL = {"client_key": CLIENT_KEY, "proxy_login": PROXY_PASSWORD}
@@ -99,7 +100,7 @@ FIELDS = (
     Field("body", Long(), "What to send.", option="--body"),
     Field("ip_version", Choice(("4", "6", "both")), "The only family asked for, or both.",
           option="--ip-version"),
-    Field("http_version", Choice(("1.1", "2", "3")), "The only version spoken.",
+    Field("http_version", Choice(HTTP_VERSIONS), "The only version spoken.",
           option="--http-version"),
     Field("insecure", Flag(), "The server's certificate is not verified.", option="--insecure"),
     Field("no_compression", Flag(), "No compressed body is asked for.", option="--no-compression"),

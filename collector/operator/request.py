@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from collector.errors import CollectorError
-from collector.request import METHODS, Request, check_header, check_request
+from collector.request import Request, check_header, check_request
+from vantage.request import HTTP_VERSIONS, METHODS
 
 
 class Header(click.ParamType[tuple[str, str]]):
@@ -52,7 +53,7 @@ OPTIONS = (
     click.option("--ip-version", type=click.Choice(["4", "6", "both"]), help="[default: any]"),
     click.option(
         "--http-version",
-        type=click.Choice(["1.1", "2", "3"]),
+        type=click.Choice(HTTP_VERSIONS),
         help="Speak no other.  [default: negotiated]",
     ),
     click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),

@@ -8,7 +8,7 @@ from email.utils import formatdate
 
 import aiosmtplib
 
-from collector.errors import CollectorError, TransientError
+from collector.errors import TransientError, as_own
 from vantage import mail_server
 
 
@@ -61,7 +61,5 @@ class MailServer(mail_server.MailServer):
 
 def parse(url: str, password: str, sender: str) -> MailServer:
     """Read what was given for --smtp. Raises: CollectorError."""
-    try:
+    with as_own():
         return MailServer.read(url, password, sender)
-    except ValueError as error:
-        raise CollectorError(str(error)) from error

@@ -11,5 +11,7 @@ TITLES = {
     "receive": "Content transfer",
 }
 PHASES = tuple(TITLES)
+LIMITED = ("total", "redirect", *PHASES)
+"""For what a limit can be set."""
 LASTING = {"total": "The response", **TITLES}
 """What is said to take its time, as it begins a sentence."""

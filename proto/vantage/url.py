@@ -94,6 +94,15 @@ def target_of(url: str) -> Target:
     return Target(normal, parts.scheme, host, port, is_tls, address, name, record_type)
 
 
+def is_address(text: str) -> bool:
+    """Tell whether it is an IPv4 or IPv6 address, without brackets."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _unusable(url: str, why: str) -> ValueError:
     """Make the error: a sentence without the URL's user name and password."""
     shown = re.sub(r"^(\w+://)?[^/?#]*@", r"\1…@", url)[:200]

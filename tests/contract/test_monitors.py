@@ -15,7 +15,6 @@ from psycopg.types.json import Jsonb
 
 from agent import assertion as agent_assertion
 from agent import cli, json_path
-from agent import request as agent_request
 from agent import result as agent_result
 from agent.result import Assertion
 from collector import assertion as collector_assertion
@@ -124,16 +123,6 @@ def test_what_makes_no_sense_is_refused_by_both(
     named = [(each["kind"], each.get("name", "")) for each in judged]
     with pytest.raises(ValueError, match=re.escape(complaint)):
         check_applicable(url.partition(":")[0], agent_result.Request(**request_), named)
-
-
-def test_agent_and_collector_draw_the_same_lines() -> None:
-    assert agent_result.METHODS == collector_request.METHODS
-    assert agent_request.MAX_BODY_BYTES == collector_request.BODY_MAX
-    assert agent_request._FRAMING == collector_request.FRAMING
-    assert agent_request._NAME.pattern == collector_request.NAME.pattern
-    assert agent_request._UNSENDABLE.pattern == collector_request.UNSENDABLE.pattern
-    assert set(agent_assertion.LIMITED) == set(collector_assertion.LIMITED)
-    assert agent_assertion.HTTP_VERSIONS == collector_assertion.HTTP_VERSIONS
 
 
 @pytest.mark.parametrize(
