@@ -117,10 +117,9 @@ def serve(
     import uvloop
 
     from collector import server
-    from collector.migrate import must_be_migrated
+    from collector.migrate import migrated
 
     log.configure(log_level)
-    must_be_migrated(database)
     settings = server.Settings(
         database=database,
         authority=authority,
@@ -132,7 +131,8 @@ def serve(
         health_listen=health_listen,
         metrics_listen=metrics_listen,
     )
-    uvloop.run(server.serve(settings))
+    with migrated(database):
+        uvloop.run(server.serve(settings))
 
 
 @main.command()
@@ -192,11 +192,10 @@ def notify(
     """Tell people of incidents until SIGTERM or Ctrl-C. As many may run as you like."""
     import uvloop
 
-    from collector.migrate import must_be_migrated
+    from collector.migrate import migrated
     from collector.telling import mailer, notifier
 
     log.configure(log_level)
-    must_be_migrated(database)
     password = "" if smtp_password_file is None else read_secret(smtp_password_file)
     settings = notifier.Settings(
         database=database,
@@ -206,7 +205,8 @@ def notify(
         allow=allow_network,
         metrics_listen=metrics_listen,
     )
-    uvloop.run(notifier.serve(settings))
+    with migrated(database):
+        uvloop.run(notifier.serve(settings))
 
 
 @main.command()

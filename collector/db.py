@@ -102,8 +102,8 @@ def session(url: str) -> Iterator[Connection]:
         raise CollectorError(NO_SCHEMA) from error
     except (UndefinedColumn, UndefinedFunction) as error:
         raise CollectorError(
-            f"The database's schema is older than this program: {first_line(error)}. Bring it up "
-            "to date with: vantage-collector migrate"
+            f"The database's schema is another than this program's: {first_line(error)}. Bring it "
+            "up to date with: vantage-collector migrate, which tells if this program is the older."
         ) from error
     except psycopg.OperationalError as error:
         raise CollectorError(f"The database went away: {first_line(error)}.") from error

@@ -33,6 +33,8 @@ from collector.progress import Progress, silent
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 NO_TRANSACTION = "-- no-transaction"
+POST = "_post_"
+UNDEFINED = (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction)
 LOCK = 0x76616E74616765  # "vantage"; any constant of our own
 LOCK_POLL_S = 0.2
 LOCK_TIMEOUT = "2s"  # collectors that store are held up no longer by one that waits
@@ -66,7 +68,7 @@ class Script:
 
     @property
     def follows_programs(self) -> bool:
-        return "_post_" in self.name
+        return POST in self.name
 
     @property
     def is_transactional(self) -> bool:
@@ -101,17 +103,37 @@ def migrate(
     return [script.name for script in pending]
 
 
+@contextmanager
+def migrated(url: str) -> Iterator[None]:
+    """Hold a program's work against the schema: first, and once a statement names what is gone.
+
+    Raises: CollectorError as ``must_be_migrated`` does.
+    """
+    must_be_migrated(url)
+    try:
+        yield
+    except BaseExceptionGroup as raised:
+        if raised.subgroup(UNDEFINED):
+            must_be_migrated(url)
+        raise
+
+
 def must_be_migrated(url: str, *, scripts: Path = SQL) -> None:
     """See that the schema has all that this program's statements name.
 
+    What a newer version has added is no hindrance, what it has taken away is.
     Raises: CollectorError.
     """
     with session(url) as connection:
         found = connection.execute("SELECT name FROM vantage.migrations").fetchall()
     applied = {row["name"] for row in found}
+    known = _scripts(scripts / "migrations")
+    unknown = applied - {script.name for script in known}
+    if taken_away := sorted(name for name in unknown if POST in name):
+        raise _too_new(taken_away[-1])
     missing = [
         script.name
-        for script in _scripts(scripts / "migrations")
+        for script in known
         if script.name not in applied and not script.follows_programs
     ]
     if missing:
@@ -195,10 +217,7 @@ def _pending(connection: Connection, scripts: Sequence[Script]) -> list[Script]:
     )
     known = {script.name: script for script in scripts}
     if unknown := sorted(applied.keys() - known.keys()):
-        raise CollectorError(
-            f"The database's schema is newer than this program, which does not know {unknown[-1]}:"
-            " upgrade this program."
-        )
+        raise _too_new(unknown[-1])
     for name, sha256 in applied.items():
         if known[name].sha256 != sha256:
             raise CollectorError(
@@ -206,6 +225,13 @@ def _pending(connection: Connection, scripts: Sequence[Script]) -> list[Script]:
                 " file back as it was, and write the change as a new migration."
             )
     return [script for script in scripts if script.name not in applied]
+
+
+def _too_new(name: str) -> CollectorError:
+    return CollectorError(
+        f"The database's schema is newer than this program, which does not know {name}: upgrade"
+        " this program."
+    )
 
 
 def _apply(connection: Connection, script: Script, progress: Progress) -> None:

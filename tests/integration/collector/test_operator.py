@@ -399,12 +399,12 @@ def test_a_database_without_a_schema_is_said_to_be_one(empty_database: Database)
     assert "vantage-collector migrate" in result.output
 
 
-def test_an_older_schema_is_said_to_be_one(vantage: Vantage, database: Database) -> None:
+def test_another_schema_is_said_to_be_one(vantage: Vantage, database: Database) -> None:
     with psycopg.connect(database.url(), autocommit=True) as owner:
         owner.execute("ALTER TABLE vantage.locations RENAME COLUMN asn TO a_s_n")
     result = vantage("location", "add", "fra")
     assert result.exit_code == 1
-    assert "schema is older than this program" in result.output
+    assert "schema is another than this program's: column" in result.output
 
 
 @pytest.mark.parametrize(
