@@ -25,10 +25,10 @@ def database() -> None:
 @json_option
 @on_database
 def retention(as_json: bool, url: str) -> None:
-    """Show how many days each table is kept, and its oldest rows."""
+    """Show how many days each table is kept, and before when it holds nothing."""
     with db.session(url) as connection:
         rows = connection.execute(db.queries("upkeep")["retention"]).fetchall()
-    show(rows, ["relation", "keep_days", "oldest_at"], as_json=as_json)
+    show(rows, ["relation", "keep_days", "nothing_before_at"], as_json=as_json)
 
 
 @database.command()

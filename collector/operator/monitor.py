@@ -24,7 +24,7 @@ from collector.monitor import (
 from collector.operator import definition
 from collector.operator.account import account_id
 from collector.operator.known import no_monitor
-from collector.operator.options import Given, monitor_options
+from collector.operator.options import Change, Given, monitor_options
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
 from collector.operator.terms import keyring_option
@@ -68,7 +68,7 @@ def add_monitor(
     return insert_monitor(connection, account_id, monitor)
 
 
-@monitor.command("edit")
+@monitor.command("edit", cls=Change)
 @click.argument("monitor_id", metavar="ID", type=int)
 @click.option("--url", "target", help="What to watch instead.")
 @monitor_options

@@ -171,6 +171,17 @@ def part_of(header: str) -> str:
     return "authorization" if header.lower() == "authorization" else "headers"
 
 
+class Change(click.Command):
+    """A command that changes a monitor: it tells no defaults, for what is not given stays."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        for each in self.params:
+            if isinstance(each, click.Option) and each.name in settable():
+                each.show_default = False
+                each.help = (each.help or "").partition("[default: ")[0].rstrip()
+
+
 def monitor_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options; the command, whose URL is its parameter ``target``, gets ``given``."""
 

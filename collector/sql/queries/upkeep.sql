@@ -68,7 +68,7 @@ WHERE monitor_id IS NOT NULL
 SELECT
     retention.relation,
     extract(epoch FROM retention.keep)::bigint / 86400 AS keep_days,
-    min(chunks.range_start) AS oldest_at
+    min(chunks.range_start) AS nothing_before_at
 FROM vantage.retention
 LEFT JOIN timescaledb_information.chunks ON chunks.hypertable_schema = 'vantage'
     AND chunks.hypertable_name = retention.relation

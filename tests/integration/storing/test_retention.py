@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -58,6 +59,17 @@ def test_retention_is_shown_and_set(database: Database) -> None:
     assert run(database, "keep", "rollups_1d", "900") == "rollups_1d: kept 900 days\n"
     shown = {line.split()[0]: line.split()[1] for line in run(database, "retention").splitlines()}
     assert (shown["results"], shown["rollups_1d"], shown["exchanges"]) == ("-", "900", "35")
+
+
+def test_before_when_a_table_holds_nothing(database: Database) -> None:
+    """Where its oldest chunk begins, which no row has to be at: that is had without reading any."""
+    slot_at = datetime(2026, 3, 4, 17, 30, tzinfo=UTC)
+    with psycopg.connect(database.url(role="vantage_collector"), autocommit=True) as connection:
+        ingest(connection, [replace(random_row(random.Random(4)), slot_at=slot_at)])
+    shown = {each["relation"]: each for each in json.loads(run(database, "retention", "--json"))}
+    before_at = datetime.fromisoformat(shown["results"]["nothing_before_at"])
+    assert slot_at - timedelta(days=1) < before_at <= slot_at
+    assert shown["gaps"]["nothing_before_at"] is None, "it holds no row at all"
 
 
 def test_totals_stay_no_longer_than_their_hours(database: Database) -> None:

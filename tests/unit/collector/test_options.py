@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from collector.errors import CollectorError
 from collector.operator.dates import DAY, MONTH, TIME, Dated
 from collector.operator.duration import Duration
-from collector.operator.main import check_agent_host, typed
+from collector.operator.main import check_agent_host, main, typed
 from collector.operator.target import default_home
 from collector.options import Address, read_secret
 
@@ -91,3 +92,13 @@ def test_a_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(CollectorError, match="empty"):
         read_secret(tmp_path / "empty")
+
+
+def test_a_change_of_a_monitor_tells_no_default_and_a_new_one_tells_them() -> None:
+    told = {}
+    for name in ("add", "edit"):
+        shown = CliRunner().invoke(main, ["monitor", name, "--help"]).output
+        options = re.split(r"\n  (?=--)", shown)[1:]
+        told[name] = {each.split()[0] for each in options if "default:" in each}
+    assert told["add"] - told["edit"] >= {"--interval", "--name", "--slow", "--status", "--method"}
+    assert told["edit"] == {"--auth", "--home", "--secret-key-file"}, "those are used"
