@@ -7,7 +7,7 @@ monitor down: it is named, and with it, where it has trouble itself, that it has
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from dashboard import words
@@ -64,16 +64,20 @@ def sentence(state: str, spots: Sequence[Spot], *, slower: int = 0) -> str:
     elif state == "slow" and not numbers["slow"] and slower:
         agreed = "Slower than usual" + _share(slower, len(spots))
     else:
-        agreed = _word(state, spots) + _share(numbers[state], len(spots))
+        said = word(state, [spot.failure for spot in spots if spot.state == state])
+        agreed = said + _share(numbers[state], len(spots))
     if state == "down":
         return agreed
     return "; ".join([agreed, *_differing(state, spots)])
 
 
-def _word(state: str, spots: Sequence[Spot]) -> str:
-    """The word for what they agree on: slow only where all of them are."""
-    said = {words.state(state, spot.failure) for spot in spots if spot.state == state}
-    return said.pop() if len(said) == 1 else words.DEGRADED if said else words.STATES[state]
+def word(state: str, failures: Iterable[str | None]) -> str:
+    """The word for what locations agree on: slow only where all of them are.
+
+    ``failures``: the newest results' of those that say so; none of them: those before did.
+    """
+    said = {words.state(state, failure) for failure in failures}
+    return "Degraded" if len(said) > 1 else said.pop() if said else words.STATES[state]
 
 
 def _share(number: int, total: int) -> str:
@@ -93,7 +97,7 @@ def _differing(state: str, spots: Sequence[Spot]) -> list[str]:
     others = [spot for spot in spots if spot.state != state]
     for word, what in (
         ("Slow", "slow from"),
-        (words.DEGRADED, "degraded from"),
+        ("Degraded", "degraded from"),
         ("No data", "no data from"),
         ("Waiting", "waiting for"),
     ):

@@ -95,5 +95,5 @@ def _worst(checks: int, failed: int, slow: int, is_out: bool) -> Cell:
     if failed:
         return Cell("slow", f"{failed:,} of {run} failed, no incident")
     if slow:
-        return Cell("slow", f"{slow:,} of {run} slow")
+        return Cell("slow", f"{slow:,} of {run} slow or degraded")
     return Cell("up", f"{run} passed")

@@ -29,7 +29,7 @@ NEWEST = 2**63 - 1
 EVENTS = {
     "opened": "Opened",
     "updated": "Another location fails",
-    "worsened": "From slow to down",
+    "worsened": "Now down",
     "recovered": "Well again; it closes when that lasts",
     "relapsed": "Failing again",
     "closed": "Closed",

@@ -36,7 +36,8 @@ MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 RULES = (
     "Months are those of UTC. A check is a slot of a monitor at a location; all count alike.",
     "Availability is the checks that passed, of those judged, rounded down to three decimals.",
-    "Slow checks passed. A failure that a busy agent saw proves nothing and is not judged.",
+    "Slow and degraded checks passed. A failure that a busy agent saw proves nothing and is not "
+    "judged.",
     "Every other failure counts, also one seen from one location only or from a location that was "
     "itself in trouble: whose fault it was would be an opinion, and this counts what was measured.",
     "A check without a result is missing: neither passed nor failed. It is counted beside.",

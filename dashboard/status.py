@@ -18,6 +18,7 @@ from dashboard.account import joining
 from dashboard.db import Database
 from dashboard.errors import NotFound
 from dashboard.rendering import ENVIRONMENT, page
+from vantage import failure
 
 DAYS = 90
 RECENT_DAYS = 14
@@ -41,12 +42,14 @@ class PublicPage:
 class PublicMonitor:
     """What is shown, and how it stands at each of its locations and over all of them.
 
-    ``verdict``: up, degraded, down or unknown; None: nobody has judged it yet.
+    ``verdict``: up, degraded, down or unknown; None: nobody has judged it yet. ``degraded_by``:
+    codes of failures, which are for the word alone.
     """
 
     monitor_id: int
     name: str
     states: list[str]
+    degraded_by: list[str]
     verdict: str | None
 
     @property
@@ -54,14 +57,23 @@ class PublicMonitor:
         """What its locations agree on: one that fails alone is no news for the public."""
         return agreement.state(Counter(self.states), self.verdict)
 
+    @property
+    def word(self) -> str:
+        """It in a word."""
+        return agreement.word(self.state, self.degraded_by if self.state == "slow" else ())
+
 
 @dataclass(frozen=True, slots=True)
 class PublicIncident:
-    """When something was out. ``severity``: degraded or down; ``ended_at`` None: it goes on."""
+    """When something was out. ``severity``: degraded or down; ``ended_at`` None: it goes on.
+
+    ``cause``: a code, which is for the word alone.
+    """
 
     incident_id: int
     monitor: str
     severity: str
+    cause: str
     began_at: datetime
     ended_at: datetime | None
 
@@ -73,10 +85,11 @@ class PublicIncident:
     @property
     def words(self) -> str:
         """It in a sentence, without its times."""
+        word = failure.severity(self.severity, self.cause).lower()
         if self.ended_at is None:
-            return f"{self.monitor} is {words.STATES[self.state].lower()}"
+            return f"{self.monitor} is {word}"
         lasted = words.lasted(int((self.ended_at - self.began_at).total_seconds()))
-        return f"{self.monitor} was {words.STATES[self.state].lower()} for {lasted}"
+        return f"{self.monitor} was {word} for {lasted}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,13 +255,12 @@ async def badge(request: Request) -> Response:
     line = next((line for line in shown.lines if line.monitor.monitor_id == wanted), None)
     if line is None:
         raise NotFound("This status page shows no such monitor.")
-    state = line.monitor.state
-    name, word = line.monitor.name, words.STATES[state]
+    name, word = line.monitor.name, line.monitor.word
     shown_name = name if len(name) <= BADGE_NAME else f"{name[: BADGE_NAME - 1].rstrip()}…"
     text = ENVIRONMENT.get_template("badge.html").render(
         title=f"{name}: {word}",
         parts=[(shown_name, width_px(shown_name)), (word, width_px(word))],
-        colour=COLOURS.get(state, "#6b7686"),
+        colour=COLOURS.get(line.monitor.state, "#6b7686"),
     )
     return _cacheable(request, Response(text, media_type="image/svg+xml"), shown)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from vantage.failure import degraded
 from vantage.phase import TITLES
 
 NOTHING = "\N{EN DASH}"
@@ -22,13 +23,10 @@ STATES = {
 }
 """A location's state and its word; the order of severity is `SEVERITY`."""
 
-DEGRADED = "Degraded"
-SLOWNESS = frozenset({None, "too_slow", "assertion_limit", "slower_than_usual"})
-
 
 def state(name: str, failure: str | None = None) -> str:
     """A state's word. What is degraded by something else than its time is not slow."""
-    return DEGRADED if name == "slow" and failure not in SLOWNESS else STATES[name]
+    return degraded(failure) if name == "slow" else STATES[name]
 
 
 SEVERITY = ("down", "slow", "missing", "waiting", "up", "paused")

@@ -14,9 +14,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from collector.telling.item import Item, again_since, lasted, when
+from vantage import failure
 
 PART = re.compile(r"\{\{|\}\}|\{([a-z_]+)\}")
-STATES = {"down": "Down", "degraded": "Slow", "up": "Up", "none": "Not watched"}
+STATES = {"up": "Up", "none": "Not watched"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def fields(item: Item, kind: str, facts: Mapping[str, Any], zone: ZoneInfo) -> d
     return {
         "headline": item.headline,
         "event": kind,
-        "state": "Certificate expires" if kind == "certificate" else STATES[item.state],
+        "state": state(item, kind, facts),
         "monitor": facts.get("monitor") or facts.get("title") or "",
         "url": facts.get("url") or "",
         "summary": summary(item, facts, zone),
@@ -71,6 +72,13 @@ def fields(item: Item, kind: str, facts: Mapping[str, Any], zone: ZoneInfo) -> d
         "incident": str(facts.get("incident_id") or ""),
         "link": item.link,
     }
+
+
+def state(item: Item, kind: str, facts: Mapping[str, Any]) -> str:
+    """How it stands, in a word or two."""
+    if kind == "certificate":
+        return "Certificate expires"
+    return STATES.get(item.state) or failure.severity(item.state, facts.get("cause"))
 
 
 def summary(item: Item, facts: Mapping[str, Any], zone: ZoneInfo) -> str:

@@ -17,9 +17,9 @@ import jinja2
 
 from collector.telling.item import Item, again_since, lasted, when
 from collector.telling.own_words import OwnWords
+from vantage import failure
 
 Facts = Mapping[str, Any]
-STATES = {"down": "Down", "degraded": "Slow"}
 VANTAGES = OwnWords(None, None)
 MISSED = "It was over before anybody could be told: no notifier was running."
 
@@ -82,7 +82,8 @@ def item(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
 def incident(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
     """Say where an incident stands."""
     monitor, severity = facts["monitor"], facts["severity"]
-    state = STATES[severity].lower()
+    word = failure.severity(severity, facts.get("cause"))
+    state = word.lower()
     what = facts["summary"]
     since_at = again_since(facts)
     since = f" Failing again since {when(since_at, zone)}." if since_at else ""
@@ -105,7 +106,7 @@ def incident(kind: str, facts: Facts, zone: ZoneInfo, public_url: str) -> Item:
     elif kind == "worsened":
         headline = f"Now {state}: {monitor}"
     else:
-        headline = f"{STATES[severity]}{again}: {monitor}"
+        headline = f"{word}{again}: {monitor}"
     if kind != "closed" and facts["acknowledged_by"]:
         lines.append(f"{facts['acknowledged_by']} takes care of it.")
     lines.append(facts["url"])

@@ -38,7 +38,7 @@ DELAYS = {
     3_600: "After 1 hour, if nobody acknowledged it",
 }
 REMINDERS = {0: "Never", 900: "15 minutes", 3_600: "1 hour", 14_400: "4 hours", 86_400: "1 day"}
-SEVERITIES = {"degraded": "Down and slow", "down": "Down only"}
+SEVERITIES = {"degraded": "Down, slow or degraded", "down": "Down only"}
 
 
 async def show(

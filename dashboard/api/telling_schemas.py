@@ -50,7 +50,7 @@ class RuleValues(BaseModel):
         "location", description="What is counted."
     )
     closes_after_s: int = Field(120, ge=0, le=86_400, description="Well for so long.")
-    opens_when_degraded: bool = Field(False, description="For slowness, too.")
+    opens_when_degraded: bool = Field(False, description="For what is slow or degraded, too.")
     slower_factor: float | None = Field(
         None, ge=1.5, le=100, description="Times as long as usual, in tenths. Null: not judged."
     )

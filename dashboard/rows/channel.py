@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from vantage import failure
+
 
 @dataclass(frozen=True, slots=True)
 class Notifying:
@@ -82,7 +84,7 @@ class Told:
     def words(self) -> str:
         """What it said, in short, as its headline did (collector/telling/wording.py)."""
         facts = self.content
-        state = "Slow" if facts.get("severity") == "degraded" else "Down"
+        state = failure.severity(facts.get("severity", "down"), facts.get("cause"))
         again = " again" if facts.get("reopened") else ""
         if self.kind == "opened":
             said = f"{state}{again}"

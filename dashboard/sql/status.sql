@@ -26,6 +26,7 @@ SELECT
     shown.monitor_id,
     shown.name,
     shown.states,
+    shown.degraded_by,
     verdicts.state AS verdict
 FROM report.public_monitors(%(page_id)s) AS shown
 LEFT JOIN report.public_verdicts(%(page_id)s) AS verdicts USING (monitor_id)
@@ -36,6 +37,7 @@ SELECT
     incident_id,
     monitor,
     severity,
+    cause,
     began_at,
     ended_at
 FROM report.public_incidents(%(page_id)s, %(days)s)

@@ -75,6 +75,20 @@ CAUSES = {
 WHOLE = ("assertion_", "http_status", "page_too_large", "resource_failed", "too_slow")
 
 
+# What is degraded by its time: over a limit, or over what is usual.
+SLOWNESS = frozenset({"too_slow", "assertion_limit", "slower_than_usual"})
+
+
+def degraded(failure: str | None) -> str:
+    """The word for what this degrades: slow only by its time. None: nobody knows by what."""
+    return "Slow" if failure is None or failure in SLOWNESS else "Degraded"
+
+
+def severity(name: str, failure: str | None) -> str:
+    """The word for an incident's severity, down or degraded, of this cause."""
+    return "Down" if name == "down" else degraded(failure)
+
+
 def is_of_whole(failure: str) -> bool:
     """Whether a code judges a response that came whole, and not where a probe broke off."""
     return failure.startswith(WHOLE)

@@ -88,21 +88,42 @@ $$;
 COMMENT ON FUNCTION report.public_page IS
     'The status page at an address, for anybody. No row: there is none.';
 
+DO $$
+BEGIN
+    -- What they return cannot be replaced; they are dropped once, from before they told the cause.
+    IF NOT EXISTS (
+        SELECT FROM pg_proc
+        WHERE oid = to_regprocedure('report.public_monitors(integer)')
+            AND 'degraded_by' = ANY (proargnames)
+    ) THEN
+        DROP FUNCTION IF EXISTS report.public_monitors(integer);
+        DROP FUNCTION IF EXISTS report.public_incidents(integer, integer);
+    END IF;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION report.public_monitors(given_page_id integer)
-RETURNS TABLE (monitor_id integer, name text, states text[])
+RETURNS TABLE (monitor_id integer, name text, states text[], degraded_by text[])
 LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT
         monitors.id,
         monitors.name,
-        ARRAY(SELECT state FROM report.latest WHERE latest.monitor_id = monitors.id)
+        seen.states,
+        seen.degraded_by
     FROM vantage.status_page_monitors AS shown
     JOIN vantage.monitors ON monitors.id = shown.monitor_id
+    CROSS JOIN LATERAL (
+        SELECT
+            COALESCE(array_agg(state), '{}'),
+            COALESCE(array_agg(DISTINCT failure) FILTER (WHERE state = 'slow'), '{}')
+        FROM report.latest
+        WHERE latest.monitor_id = monitors.id) AS seen (states, degraded_by)
     WHERE shown.page_id = given_page_id AND monitors.removed_at IS NULL
     ORDER BY lower(monitors.name), monitors.id
 $$;
 COMMENT ON FUNCTION report.public_monitors IS
-    'What a status page shows, and how each stands at its locations.';
+    'What a status page shows, how each stands at its locations, and by what it is degraded there.';
 
 CREATE OR REPLACE FUNCTION report.public_days(given_page_id integer, days integer)
 RETURNS TABLE (monitor_id integer, day_at timestamptz, checks bigint, failed bigint)
@@ -195,10 +216,11 @@ COMMENT ON FUNCTION report.public_verdicts IS
 
 CREATE OR REPLACE FUNCTION report.public_incidents(given_page_id integer, days integer)
 RETURNS TABLE (
-    incident_id bigint, monitor text, severity text, began_at timestamptz, ended_at timestamptz)
+    incident_id bigint, monitor text, severity text, cause text, began_at timestamptz,
+    ended_at timestamptz)
 LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT incidents.id, monitors.name, incidents.severity, incidents.began_at,
+    SELECT incidents.id, monitors.name, incidents.severity, incidents.cause, incidents.began_at,
         incidents.recovered_at
     FROM vantage.status_page_monitors AS shown
     JOIN vantage.monitors ON monitors.id = shown.monitor_id

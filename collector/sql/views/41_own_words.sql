@@ -8,7 +8,7 @@ AS $$
     VALUES
         ('headline', 'What Vantage itself would write as the subject', 'Down: Shop'),
         ('event', 'opened, reminder, worsened, acknowledged, closed, certificate', 'opened'),
-        ('state', 'Down, Slow, Up, Not watched, or Certificate expires', 'Down'),
+        ('state', 'Down, Slow, Degraded, Up, Not watched, or Certificate expires', 'Down'),
         ('monitor', 'The monitor''s name', 'Shop'),
         ('url', 'What it watches', 'https://shop.example/'),
         ('summary', 'The cause, from where, and since when by the channel''s clocks',

@@ -107,6 +107,62 @@ def test_an_incident_is_on_the_page_the_badge_and_in_the_feed(stranger: Visitor,
     assert titles == ["Out", "Home page was down for 30 min", "Home page is down"]
 
 
+@pytest.mark.parametrize(
+    ("cause", "word"), [("too_slow", "Slow"), ("assertion_certificate", "Degraded")]
+)
+def test_what_is_degraded_is_slow_only_by_its_time(
+    stranger: Visitor, visitor: Visitor, centre: Centre, cause: str, word: str
+) -> None:
+    ((monitor_id,),) = centre.execute(
+        """
+        WITH monitor AS (
+            INSERT INTO vantage.monitors (account_id, name, url, interval_s)
+            SELECT id, 'Blog', 'https://blog.example.com/', 60
+            FROM vantage.accounts WHERE name = 'Example Shop'
+            RETURNING id, account_id
+        ),
+        place AS (
+            INSERT INTO vantage.monitor_locations (monitor_id, location)
+            SELECT id, 'fra' FROM monitor
+        ),
+        stands AS (
+            INSERT INTO vantage.standings (
+                slot_at, first_slot_at, monitor_id, total_us, outcome, location, failure)
+            SELECT now(), now(), id, 9, 'degraded', 'fra', %(cause)s FROM monitor
+        ),
+        verdict AS (
+            INSERT INTO vantage.verdicts (
+                monitor_id, state, since_at, judged_at, voting, needed, failing, slow)
+            SELECT id, 'degraded', now(), now(), 1, 1, '{}', '{fra}' FROM monitor
+        )
+        INSERT INTO vantage.incidents (account_id, monitor_id, severity, began_at, opened_at,
+            recovered_at, closed_at, cause, summary)
+        SELECT account_id, id, 'degraded', now() - INTERVAL '1 h', now() - INTERVAL '1 h', ended_at,
+            ended_at, %(cause)s, ''
+        FROM monitor, (VALUES (now() - INTERVAL '30 min'), (NULL)) AS times (ended_at)
+        RETURNING monitor_id
+        """,
+        cause=cause,
+    )[:1]
+    slug = word.lower()
+    try:
+        assert save(visitor, slug, "Blog", monitor_id).status == 303
+        text = stranger.ask(f"/status/{slug}").text
+        badge = stranger.ask(f"/status/{slug}/{monitor_id}.svg").text
+        feed = stranger.ask(f"/status/{slug}/feed.atom").text
+    finally:
+        centre.execute("DELETE FROM vantage.status_pages WHERE title = 'Blog'")
+        for table in ("incidents", "standings"):
+            centre.execute(f"DELETE FROM vantage.{table} WHERE monitor_id = %(id)s", id=monitor_id)
+        centre.execute("DELETE FROM vantage.monitors WHERE id = %(id)s", id=monitor_id)
+    assert re.findall(r'<span class="state slow">.*?</svg> (\w+)</span>', text) == [word]
+    for said in (text, feed):
+        assert f"Blog is {slug}<" in said
+        assert f"Blog was {slug} for 30 min<" in said
+    assert f"<title>Blog: {word}</title>" in badge
+    assert cause not in text + badge + feed, "causes are nobody else's"
+
+
 def test_a_badge_keeps_a_long_name_short_and_square_letters_wide(
     stranger: Visitor, centre: Centre, out: int
 ) -> None:

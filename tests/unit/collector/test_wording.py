@@ -72,8 +72,14 @@ def told(
         ),
         (
             "opened",
-            {**INCIDENT, "severity": "degraded"},
+            {**INCIDENT, "severity": "degraded", "cause": "too_slow"},
             "Slow: Shop <b>",
+            "https://v.example/incidents/12",
+        ),
+        (
+            "opened",
+            {**INCIDENT, "severity": "degraded", "cause": "resource_failed"},
+            "Degraded: Shop <b>",
             "https://v.example/incidents/12",
         ),
         ("worsened", INCIDENT, "Now down: Shop <b>", "TCP connect timed out"),
@@ -174,6 +180,9 @@ def test_an_account_has_its_own_words() -> None:
     assert "[Shop &lt;b&gt;] Up" in seen.html
     assert "Again since 25 Nov 2026, 15:10 CET." in told(("opened", AGAIN), text="{summary}").text
     assert "incidents/12" not in seen.text  # its text is all that is said
+    for cause, state in (("slower_than_usual", "Slow"), ("assertion_loss", "Degraded")):
+        facts = {**INCIDENT, "severity": "degraded", "cause": cause}
+        assert told(("opened", facts), subject="{state}").subject == state
 
 
 def test_own_words_of_several_things_are_told_together_under_their_count() -> None:

@@ -148,7 +148,7 @@ def test_a_strip_hatches_only_what_was_due() -> None:
     cells = heat_map.strip(begins, MINUTE, found, due, [])
     assert [name for name, _ in cells.outlines] == ["up", "slow"]
     assert cells.holes == [(2, 2)]
-    assert cells.says == "|5 checks passed|No result|No result|2 of 5 checks slow|"
+    assert cells.says == "|5 checks passed|No result|No result|2 of 5 checks slow or degraded|"
 
 
 def test_a_strip_is_red_only_where_there_was_an_incident() -> None:

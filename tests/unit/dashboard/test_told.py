@@ -17,6 +17,7 @@ AT = datetime(2026, 11, 26, tzinfo=UTC)
         ("opened", {"severity": "down", "reopened": 1}, "Down again: Shop"),
         ("opened", {"severity": "degraded", "reopened": 0}, "Slow: Shop"),
         ("opened", {"severity": "degraded", "reopened": 2}, "Slow again: Shop"),
+        ("opened", {"severity": "degraded", "cause": "assertion_certificate"}, "Degraded: Shop"),
         ("worsened", {"severity": "down"}, "Now down: Shop"),
         ("reminder", {"severity": "degraded"}, "Reminder: Shop"),
         ("closed", {"severity": "down", "reopened": 1}, "Up again: Shop"),
