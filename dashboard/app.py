@@ -83,6 +83,7 @@ ROUTES: list[BaseRoute] = [
     Route("/m/{monitor_id:int}/run", monitor.ask, methods=["POST"]),
     Route("/m/{monitor_id:int}/{name}.{form}", monitor_data.answer),
     Route("/m/{monitor_id:int}/r/{slot}/{location}", result.show),
+    Route("/m/{monitor_id:int}/r/{slot}/{location}/requests.{form}", result.requests),
     Route("/live", live.stream),
     Route("/sign-in", signing.form),
     Route("/sign-in", signing.sign_in, methods=["POST"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from dashboard import words
 from dashboard.db import Reader
@@ -41,24 +42,27 @@ def first_to_expire(standings: Sequence[LocationStanding], now: datetime) -> Exp
     )
 
 
-async def shown(
-    reader: Reader,
+def asked(
     monitor_id: int,
     *,
     location: str | None = None,
     not_after: datetime | None = None,
     told_by: datetime | None = None,
-) -> list[Certificate]:
-    """The latest ones, what is in use first. None: from any location, of any end, at any time."""
-    return await reader.all(
-        Certificate,
-        "certificates",
-        monitor_id=monitor_id,
-        location=location,
-        not_after=not_after,
-        told_by=told_by,
-        count=MOST,
-    )
+    count: int = MOST,
+) -> dict[str, Any]:
+    """What the statement ``certificates`` asks. None: any location, any end, any time."""
+    return {
+        "monitor_id": monitor_id,
+        "location": location,
+        "not_after": not_after,
+        "told_by": told_by,
+        "count": count,
+    }
+
+
+async def shown(reader: Reader, monitor_id: int) -> list[Certificate]:
+    """The latest ones, what is in use first."""
+    return await reader.all(Certificate, "certificates", **asked(monitor_id))
 
 
 async def seen_by(reader: Reader, monitor_id: int, found: ResultRow) -> Certificate | None:
@@ -69,11 +73,11 @@ async def seen_by(reader: Reader, monitor_id: int, found: ResultRow) -> Certific
     """
     if found.cert_expires_at is None:
         return None
-    candidates = await shown(
-        reader,
+    wanted = asked(
         monitor_id,
         location=found.location,
         not_after=found.cert_expires_at,
         told_by=found.started_at,
     )
+    candidates = await reader.all(Certificate, "certificates", **wanted)
     return max(candidates, key=lambda candidate: candidate.first_seen_at, default=None)

@@ -1,4 +1,5 @@
-"""The lists of the account as data to take along: what its pages show as tables, all rows of it.
+"""The lists of the account as data to take along: what its pages show as tables, all rows of it;
+and those of one incident.
 
 Whoever may see the page may take its list. The numbers of a monitor's charts are `monitor_data`'s.
 """
@@ -6,39 +7,34 @@ Whoever may see the page may take its list. The numbers of a monitor's charts ar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard import line, overview, parquet
+from dashboard import incidents, line, overview, table
+from dashboard.account.plan import TOLD as LICENCE_MAILS
 from dashboard.db import Reader
 from dashboard.errors import NotFound
 from dashboard.incidents import NEWEST
 from dashboard.locations import TROUBLES_AGE
 from dashboard.number import IDENTITY_MAX, whole
-from dashboard.rows.channel import Channel
+from dashboard.rows.channel import Channel, Notification
 from dashboard.rows.figures import DayColumns
-from dashboard.rows.incident import Incident
+from dashboard.rows.incident import Event, Evidence, Incident
 from dashboard.rows.location import Agent, Trouble
+from dashboard.rows.mail import QueuedMail
 from dashboard.rows.maintenance import Maintenance, MaintenanceRule
 from dashboard.rows.monitor import Watched
 from dashboard.rows.people import ApiToken, AuditEntry, Invitation, Member, Session
 from dashboard.rows.report_schedule import ReportSchedule
 from dashboard.rows.status_page import StatusPage
 from dashboard.session import Visitor, visit
-from vantage import spreadsheet
 
 MOST_ROWS = 100_000
-MEDIA_TYPES = {
-    "csv": "text/csv",
-    "json": "application/json",
-    "parquet": "application/vnd.apache.parquet",
-}
 
 
 def anybody(_: Visitor) -> bool:
@@ -101,11 +97,17 @@ LISTS = {
     "tokens": List(ApiToken, "api_tokens"),
     "status-pages": List(StatusPage, "status_pages"),
     "channels": List(Channel, "channels"),
+    "notifications": List(Notification, "notifications", {"count": MOST_ROWS}),
     "maintenance": List(Maintenance, "maintenance"),
     "maintenance-rules": List(MaintenanceRule, "maintenance_rules"),
     "report-schedules": List(ReportSchedule, "report_schedules"),
+    "report-mails": List(QueuedMail, "queued_mails", {"kinds": ["report"], "count": MOST_ROWS}),
+    "licence-mails": List(
+        QueuedMail, "queued_mails", {"kinds": list(LICENCE_MAILS), "count": MOST_ROWS}, owner
+    ),
     "audit": List(AuditEntry, "audit_log", {"before": NEWEST, "count": MOST_ROWS}, owner),
 }
+OF_INCIDENT = {"evidence": List(Evidence, "evidence"), "events": List(Event, "incident_events")}
 
 
 async def answer(request: Request) -> Response:
@@ -113,9 +115,7 @@ async def answer(request: Request) -> Response:
     pages filter them."""
     name, form = request.path_params["list"], request.path_params["form"]
     async with visit(request) as (visitor, reader):
-        wanted = LISTS.get(name)
-        if wanted is None or form not in MEDIA_TYPES or not wanted.may(visitor):
-            raise NotFound("There is no such list.")
+        wanted = _wanted(LISTS, name, form, visitor)
         if wanted.shape is MonitorDay:
             rows: Sequence[Any] = await _monitors(request, reader)
         else:
@@ -124,20 +124,25 @@ async def answer(request: Request) -> Response:
                 asked = request.query_params.get("monitor", "")
                 parameters["monitor_id"] = whole(asked, IDENTITY_MAX)
             rows = await reader.all(wanted.shape, wanted.statement, **parameters)
-    return Response(
-        _encoded(form, wanted.shape, rows),
-        media_type=MEDIA_TYPES[form],
-        headers={"Content-Disposition": f'attachment; filename="{name}.{form}"'},
-    )
+    return table.attached(name, form, wanted.shape, rows)
 
 
-def _encoded(form: str, shape: type[Any], rows: Sequence[Any]) -> bytes:
-    if form == "json":
-        return msgspec.json.encode(rows)
-    if form == "parquet":
-        return parquet.encode(shape, rows)
-    names = [each.name for each in fields(shape)]
-    return spreadsheet.encode([names, *(asdict(row).values() for row in rows)])
+async def answer_of_incident(request: Request) -> Response:
+    """Answer ``/incidents/{id}/{list}.csv``, ``.json`` and ``.parquet``."""
+    name, form = request.path_params["list"], request.path_params["form"]
+    async with visit(request) as (visitor, reader):
+        wanted = _wanted(OF_INCIDENT, name, form, visitor)
+        incident = await incidents.find(reader, request.path_params["incident_id"])
+        rows = await reader.all(wanted.shape, wanted.statement, id=incident.id)
+    return table.attached(f"incident-{incident.id}-{name}", form, wanted.shape, rows)
+
+
+def _wanted(known: Mapping[str, List], name: str, form: str, visitor: Visitor) -> List:
+    """Raises: NotFound also where they may not take it."""
+    wanted = known.get(name)
+    if wanted is None or form not in table.MEDIA_TYPES or not wanted.may(visitor):
+        raise NotFound("There is no such list.")
+    return wanted
 
 
 async def _monitors(request: Request, reader: Reader) -> list[MonitorDay]:
@@ -166,4 +171,7 @@ def _monitor(monitor: Watched, day: DayColumns | None) -> MonitorDay:
     )
 
 
-ROUTES = [Route("/lists/{list}.{form}", answer)]
+ROUTES = [
+    Route("/lists/{list}.{form}", answer),
+    Route("/incidents/{incident_id:int}/{list}.{form}", answer_of_incident),
+]

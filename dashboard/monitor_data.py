@@ -5,8 +5,8 @@ What an account's people ask for at the same time is made, and compressed, once 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard import availability, chart, parquet, scene, series, static
+from dashboard import availability, certificates, chart, scene, series, static, table, usual
 from dashboard.availability import LocationChecks
 from dashboard.compression import Body
 from dashboard.db import both
@@ -25,11 +25,12 @@ from dashboard.looks import Looks
 from dashboard.number import whole
 from dashboard.queries import by_width
 from dashboard.rendering import fragment, zone_of
+from dashboard.rows.baseline import Baseline
+from dashboard.rows.certificate import Certificate
 from dashboard.rows.figures import BandRow, HeatRow, SeriesColumns, SeriesRow
 from dashboard.rows.result import Result
 from dashboard.scene import HOUR, Scene
 from dashboard.session import Visitor, beside, enter, who
-from vantage import spreadsheet
 
 MOST_POINTS = 1_500
 MOST_RESULTS = 10_000
@@ -39,9 +40,13 @@ SHAPES: dict[str, type[Any]] = {
     "bands": BandRow,
     "results": Result,
     "locations": LocationChecks,
+    "usual": Baseline,
+    "certificates": Certificate,
 }
-FORMS = ("json", "csv", "parquet")
-OTHER_FORMS = {"series": ("sql", "svg"), "heat": ("sql",), "bands": ("sql",), "results": ("sql",)}
+OTHER_FORMS = {
+    "series": ("sql", "svg"),
+    **dict.fromkeys(("heat", "bands", "results", "usual"), ("sql",)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Data:
 async def answer(request: Request) -> Response:
     """Answer ``/m/{id}/{name}.json``, ``.csv``, ``.parquet``, ``.sql`` and ``series.svg``."""
     name, form = request.path_params["name"], request.path_params["form"]
-    if name not in SHAPES or form not in (*FORMS, *OTHER_FORMS.get(name, ())):
+    if name not in SHAPES or form not in (*table.MEDIA_TYPES, *OTHER_FORMS.get(name, ())):
         raise NotFound("There is no such data.")
     visitor = await who(request)
     zone = zone_of(request, visitor)
@@ -95,14 +100,12 @@ async def _made(request: Request, visitor: Visitor, zone: tzinfo) -> Data:
             if rows:
                 break
         if form == "sql":
-            return Data(_for_readers(reader.text(statement, **parameters)), "text/plain")
+            return Data(for_readers(reader.text(statement, **parameters)), "text/plain")
+    content, media_type = table.encode(form, shape, rows), table.MEDIA_TYPES[form]
     if form == "json":
-        return Data(msgspec.json.encode(rows), "application/json")
+        return Data(content, media_type)
     attached = f'attachment; filename="monitor-{seen.monitor.id}-{name}.{form}"'
-    if form == "parquet":
-        content = parquet.encode(shape, rows)
-        return Data(content, "application/vnd.apache.parquet", attached)
-    return Data(_csv(shape, rows), "text/csv", attached)
+    return Data(content, media_type, attached)
 
 
 async def _series(request: Request, visitor: Visitor) -> tuple[Scene, series.Series]:
@@ -130,6 +133,10 @@ def _statements(seen: Scene, name: str, points: int | None) -> Iterator[tuple[st
     if name == "results":
         newest = {"before_at": seen.view.span.to_at, "before_location": "", "count": MOST_RESULTS}
         yield "results", {**seen.parameters, **newest}
+    elif name == "usual":
+        yield "usual", usual.asked(seen.monitor)
+    elif name == "certificates":
+        yield "certificates", certificates.asked(seen.monitor.id, count=MOST_RESULTS)
     elif name != "locations":
         for width in _widths(seen, name, points):
             yield by_width(name, width), seen.bucketed(width)
@@ -160,14 +167,9 @@ def _picture(seen: Scene, drawn: series.Series, zone: tzinfo) -> Data:
     return Data(text.encode(), "image/svg+xml", policy=policy)
 
 
-def _for_readers(statement: str) -> bytes:
+def for_readers(statement: str) -> bytes:
     """The statement as SREs can run it: on the schema that `vantage psql` sees."""
     return (statement.replace("report.", "vantage.") + ";\n").encode()
-
-
-def _csv(shape: type[Any], rows: Sequence[Any]) -> bytes:
-    names = [field.name for field in fields(shape)]
-    return spreadsheet.encode([names, *(asdict(row).values() for row in rows)])
 
 
 def _points(request: Request) -> int | None:

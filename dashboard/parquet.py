@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
+
+import msgspec
 
 from dashboard.errors import BadRequest
 
 
-def encode(shape: type[Any], rows: Sequence[Any]) -> bytes:
-    """The file. ``shape``: the rows' dataclass, whose fields are the columns, also of no rows.
+def encode(columns: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> bytes:
+    """The file. ``columns``: their names and types, also of no rows.
 
     Raises: BadRequest where the extra is missing.
     """
@@ -28,21 +30,34 @@ def encode(shape: type[Any], rows: Sequence[Any]) -> bytes:
     kinds = {
         str: pyarrow.string(),
         int: pyarrow.int64(),
+        float: pyarrow.float64(),
+        Decimal: pyarrow.float64(),
         bool: pyarrow.bool_(),
         datetime: pyarrow.timestamp("us", tz="UTC"),
     }
     kinds |= {list[int]: pyarrow.list_(kinds[int]), list[str]: pyarrow.list_(kinds[str])}
-    columns = {name: kinds.get(_plain(kind)) for name, kind in get_type_hints(shape).items()}
+    plain = {name: _plain(kind) for name, kind in columns.items()}
     # What Parquet has no kind for, such as a time by some clock, is a text.
-    texts = [name for name, kind in columns.items() if kind is None]
-    values = [asdict(row) for row in rows]
-    for row in values:
-        row.update({name: str(row[name]) for name in texts if row[name] is not None})
-    schema = pyarrow.schema((name, kind or pyarrow.string()) for name, kind in columns.items())
+    casts: dict[str, Callable[[Any], Any]] = {
+        name: float if kind is Decimal else _text
+        for name, kind in plain.items()
+        if kind is Decimal or kind not in kinds
+    }
+    values = [
+        {**row, **{name: to(row[name]) for name, to in casts.items() if row[name] is not None}}
+        for row in rows
+    ]
+    schema = pyarrow.schema(
+        (name, kinds.get(kind, pyarrow.string())) for name, kind in plain.items()
+    )
     table = pyarrow.Table.from_pylist(values, schema)
     out = io.BytesIO()
     parquet.write_table(table, out)
     return out.getvalue()
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode() if isinstance(value, list) else str(value)
 
 
 def _plain(kind: Any) -> Any:

@@ -1,10 +1,10 @@
-"""Reports of a month, or a week: the page, and the same as CSV and PDF."""
+"""Reports of a month, or a week: the page, and the same as PDF and as data."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard import words
+from dashboard import parquet, table, words
 from dashboard.db import Reader
 from dashboard.errors import BadRequest, NotFound
 from dashboard.monitors import listed
@@ -26,12 +26,11 @@ from dashboard.rendering import page
 from dashboard.rows.monitor import Monitor
 from dashboard.rows.report import Report
 from dashboard.session import Visitor, visit
-from vantage import spreadsheet
-from vantage.report import table
+from vantage import report, spreadsheet
 
 MONTHS = 13
 OBJECTIVES = ("99", "99.5", "99.9", "99.95", "99.99")
-MEDIA = {"csv": "text/csv", "json": "application/json", "pdf": "application/pdf"}
+MEDIA_TYPES = {**table.MEDIA_TYPES, "pdf": "application/pdf"}
 MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 RULES = (
     "Months are those of UTC. A check is a slot of a monitor at a location; all count alike.",
@@ -205,24 +204,32 @@ async def show(request: Request) -> Response:
 
 
 async def download(request: Request) -> Response:
-    """Answer ``/reports/month.csv``, ``.json`` and ``.pdf``."""
+    """Answer ``/reports/month.csv``, ``.json``, ``.parquet`` and ``.pdf``."""
     form = request.path_params["form"]
-    if form not in MEDIA:
+    if form not in MEDIA_TYPES:
         raise NotFound("There is no such form of a report.")
     visitor, _, wanted, made = await _made(request)
     if form == "csv":
-        content = _csv(wanted, made)
+        content = spreadsheet.encode(_lines(wanted, made))
     elif form == "json":
         content = msgspec.json.encode({wanted.period: wanted.name, "report": made})
+    elif form == "parquet":
+        content = _parquet(wanted, made)
     else:
         content = await asyncio.to_thread(pdf, visitor.account, wanted, made)
     name = f"report-{wanted.name}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type=MEDIA[form], headers=headers)
+    return Response(content, media_type=MEDIA_TYPES[form], headers=headers)
 
 
-def _csv(wanted: Wanted, made: Report) -> bytes:
-    rows = table(
+def _parquet(wanted: Wanted, made: Report) -> bytes:
+    names, *lines = _lines(wanted, made)
+    rows = [{**dict(zip(names, line, strict=True)), "made_at": made.made_at} for line in lines]
+    return parquet.encode({**report.CONDITIONS, **report.FIGURES}, rows)
+
+
+def _lines(wanted: Wanted, made: Report) -> Iterator[list[Any]]:
+    return report.table(
         made.content,
         period=wanted.name,
         revision=made.revision,
@@ -231,7 +238,6 @@ def _csv(wanted: Wanted, made: Report) -> bytes:
         limit_us=wanted.limit_us,
         share=wanted.share,
     )
-    return spreadsheet.encode(rows)
 
 
 def pdf(account: str, wanted: Wanted, made: Report) -> bytes:

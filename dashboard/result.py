@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard import certificates, scene, timespan, words
+from dashboard import certificates, scene, table, timespan, words
 from dashboard.errors import BadRequest, NotFound
+from dashboard.monitor_data import for_readers
 from dashboard.pair import side_by_side
 from dashboard.rendering import page
 from dashboard.rows.location import Place
 from dashboard.rows.monitor import Monitor
-from dashboard.rows.result import Hop, PairRow, Resource, ResultRow, SameSlot
+from dashboard.rows.result import Hop, PairRow, Requested, Resource, ResultRow, SameSlot
 from dashboard.session import visit
 from dashboard.view import tz_of
 from vantage.failure import cause, is_of_whole
@@ -48,12 +50,10 @@ class Exchange:
 
 async def show(request: Request) -> Response:
     """Answer ``/m/{id}/r/{slot}/{location}``."""
-    slot_at = _slot(request.path_params["slot"])
-    location = request.path_params["location"].replace("\0", "")
+    key = _key(request)
     async with visit(request) as (visitor, reader):
-        watched = await scene.find(reader, request.path_params["monitor_id"])
-        key = {"monitor_id": watched.id, "location": location, "slot_at": slot_at}
-        place = await reader.one(Place, "place", location=location)
+        watched = await scene.find(reader, key["monitor_id"])
+        place = await reader.one(Place, "place", location=key["location"])
         found = await reader.one(ResultRow, "result", **key)
         if place is None or found is None:
             raise NotFound("There is no result of this monitor, location and time.")
@@ -81,6 +81,27 @@ async def show(request: Request) -> Response:
         phases=words.PHASES,
         tz=tz_of(request.query_params),
     )
+
+
+async def requests(request: Request) -> Response:
+    """Answer ``/m/{id}/r/{slot}/{location}/requests.csv``, ``.json``, ``.parquet``, ``.sql``."""
+    key, form = _key(request), request.path_params["form"]
+    async with visit(request) as (_, reader):
+        watched = await scene.find(reader, key["monitor_id"])
+        rows = await reader.all(Requested, "requests", **key)
+        if not rows or form not in (*table.MEDIA_TYPES, "sql"):
+            raise NotFound("There is no such data of a result.")
+        if form == "sql":
+            return Response(for_readers(reader.text("requests", **key)), media_type="text/plain")
+    return table.attached(f"monitor-{watched.id}-requests", form, Requested, rows)
+
+
+def _key(request: Request) -> dict[str, Any]:
+    return {
+        "monitor_id": request.path_params["monitor_id"],
+        "location": request.path_params["location"].replace("\0", ""),
+        "slot_at": _slot(request.path_params["slot"]),
+    }
 
 
 def sentence(watched: Monitor, place: Place, found: ResultRow) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from dashboard.db import Reader
 from dashboard.rows.baseline import Baseline
@@ -55,12 +56,17 @@ class Usual:
         return max((line.total.weeks for line in self.lines if line.total), default=0)
 
 
+def asked(monitor: Monitor) -> dict[str, Any]:
+    """What the statement ``usual`` asks of a monitor."""
+    length = min(max(LENGTH, INTERVALS * timedelta(seconds=monitor.interval_s)), MOST)
+    return {"monitor_id": monitor.id, "length": length, "factor": FACTOR}
+
+
 async def compared(
     reader: Reader, monitor: Monitor, standings: Sequence[LocationStanding]
 ) -> Usual:
     """How long each location takes now, against this hour of other weeks."""
-    length = min(max(LENGTH, INTERVALS * timedelta(seconds=monitor.interval_s)), MOST)
-    rows = await reader.all(Baseline, "usual", monitor_id=monitor.id, length=length, factor=FACTOR)
+    rows = await reader.all(Baseline, "usual", **asked(monitor))
     return Usual(
         max((row.hour_at for row in rows), default=None),
         [

@@ -99,6 +99,26 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Notification:
+    """The same as a row to take along. ``about``: a monitor or a location; None: a test."""
+
+    id: int
+    channel: str
+    kind: str
+    about: str | None
+    incident_id: int | None
+    severity: str | None
+    cause: str | None
+    summary: str | None
+    created_at: datetime
+    due_at: datetime
+    attempts: int
+    sent_at: datetime | None
+    given_up_at: datetime | None
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """What a channel's own words may name."""
 

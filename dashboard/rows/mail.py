@@ -35,3 +35,21 @@ class Mailed:
     sent_at: datetime | None
     given_up_at: datetime | None
     last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMail:
+    """The same as a row to take along. ``report`` to ``revision`` None: it holds no report, or, of
+    a revision, its first one."""
+
+    id: int
+    kind: str
+    email: str
+    report: str | None
+    period: str | None
+    first_day: str | None
+    revision: int | None
+    created_at: datetime
+    sent_at: datetime | None
+    given_up_at: datetime | None
+    last_error: str | None

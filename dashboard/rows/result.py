@@ -70,6 +70,35 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
+class Requested:
+    """One request of a result, whatever its ``role``: ``hop``, ``resource`` and ``pair`` as in
+    vantage.exchanges; ``last``: what the redirects led to. ``start_us``: since the result began.
+    """
+
+    role: str
+    hop: int
+    resource: str | None
+    url: str
+    outcome: str | None
+    failure: str | None
+    detail: str | None
+    http_status: int | None
+    http_version: str | None
+    header_bytes: int
+    body_bytes: int
+    target_ip: str | None
+    target_port: int
+    start_us: int | None
+    total_us: int
+    dns_us: int | None
+    connect_us: int | None
+    tls_us: int | None
+    send_us: int | None
+    wait_us: int | None
+    receive_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """Something that a page asked for; its columns are explained in vantage.exchanges."""
 

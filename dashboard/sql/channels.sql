@@ -52,6 +52,26 @@ FROM report.notifications
 ORDER BY id DESC
 LIMIT 30
 
+-- notifications --
+SELECT
+    id,
+    channel,
+    kind,
+    COALESCE(content ->> 'monitor', content ->> 'title') AS about,
+    incident_id,
+    content ->> 'severity' AS severity,
+    content ->> 'cause' AS cause,
+    content ->> 'summary' AS summary,
+    created_at,
+    due_at,
+    attempts,
+    sent_at,
+    given_up_at,
+    last_error
+FROM report.notifications
+ORDER BY id DESC
+LIMIT %(count)s
+
 -- add_channel --
 SELECT report.add_channel(
     %(name)s, %(kind)s, %(hint)s, %(key_id)s, %(sealed)s, %(least_severity)s, %(delay_s)s,

@@ -34,6 +34,24 @@ WHERE kind = ANY(%(kinds)s)
 ORDER BY id DESC
 LIMIT 30
 
+-- queued_mails --
+SELECT
+    id,
+    kind,
+    email,
+    content ->> 'name' AS report,
+    content ->> 'period' AS period,
+    content ->> 'first_day' AS first_day,
+    (content ->> 'revision')::integer AS revision,
+    created_at,
+    sent_at,
+    given_up_at,
+    last_error
+FROM report.mails
+WHERE kind = ANY(%(kinds)s)
+ORDER BY id DESC
+LIMIT %(count)s
+
 -- own_choices --
 SELECT wants_product_mail
 FROM report.own_choices

@@ -121,6 +121,93 @@ WHERE monitor_id = %(monitor_id)s
     AND role = 'pair'
 ORDER BY hop
 
+-- requests --
+-- All of a result, in the order in which they began; of a pair's other run the last one tells what became of it.
+SELECT
+    role,
+    hop,
+    resource,
+    url,
+    outcome,
+    failure,
+    detail,
+    http_status,
+    http_version,
+    header_bytes,
+    body_bytes,
+    target_ip,
+    target_port,
+    start_us,
+    total_us,
+    dns_us,
+    connect_us,
+    tls_us,
+    send_us,
+    wait_us,
+    receive_us
+FROM (
+    SELECT
+        role::text AS role,
+        hop,
+        resource,
+        url,
+        outcome::text AS outcome,
+        failure,
+        detail,
+        http_status,
+        http_version,
+        header_bytes,
+        body_bytes,
+        host(target_ip) AS target_ip,
+        target_port,
+        CASE role WHEN 'hop'
+            THEN sum(total_us) OVER (PARTITION BY role ORDER BY hop) - total_us
+            ELSE start_us END AS start_us,
+        total_us,
+        dns_us,
+        connect_us,
+        tls_us,
+        send_us,
+        wait_us,
+        receive_us
+    FROM report.exchanges
+    WHERE monitor_id = %(monitor_id)s
+        AND location = %(location)s
+        AND slot_at = %(slot_at)s
+    UNION ALL
+    SELECT
+        'last',
+        results.redirects + 1,
+        NULL,
+        COALESCE(results.url, monitors.url),
+        results.outcome::text,
+        results.failure,
+        results.detail,
+        results.http_status,
+        results.http_version,
+        results.header_bytes,
+        results.body_bytes,
+        host(results.target_ip),
+        results.target_port,
+        results.redirect_us,
+        results.total_us - results.redirect_us - COALESCE(results.resources_us, 0),
+        results.dns_us,
+        results.connect_us,
+        results.tls_us,
+        results.send_us,
+        results.wait_us,
+        results.receive_us
+    FROM report.results
+    JOIN report.monitors ON monitors.id = results.monitor_id
+    WHERE results.monitor_id = %(monitor_id)s
+        AND results.location = %(location)s
+        AND results.slot_at = %(slot_at)s
+) AS every
+ORDER BY
+    role = 'pair',
+    start_us,
+    hop
+
 -- same_slot --
 -- Slots of one round lie less than an interval apart, so the nearest one is the same round's.
 SELECT DISTINCT ON (locations.title, results.location)

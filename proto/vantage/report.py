@@ -10,31 +10,39 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-CONDITIONS = ("period", "revision", "made_at", "objective", "limit_us", "share")
-FIGURES = (
-    "monitor_id",
-    "monitor",
-    "url",
-    "due",
-    "run",
-    "missing",
-    "judged",
-    "not_judged",
-    "passed",
-    "availability",
-    "is_met",
-    "budget",
-    "spent",
-    "median_us",
-    "p95_us",
-    "timed",
-    "within",
-    "within_share",
-    "is_fast_enough",
-    "incidents",
-    "incident_s",
-    "maintenance_s",
-)
+CONDITIONS = {
+    "period": str,
+    "revision": int,
+    "made_at": datetime,
+    "objective": Decimal,
+    "limit_us": int,
+    "share": Decimal,
+}
+FIGURES = {
+    "monitor_id": int,
+    "monitor": str,
+    "url": str,
+    "due": int,
+    "run": int,
+    "missing": int,
+    "judged": int,
+    "not_judged": int,
+    "passed": int,
+    "availability": float,
+    "is_met": bool,
+    "budget": int,
+    "spent": int,
+    "median_us": int,
+    "p95_us": int,
+    "timed": int,
+    "within": int,
+    "within_share": float,
+    "is_fast_enough": bool,
+    "incidents": int,
+    "incident_s": int,
+    "maintenance_s": int,
+}
+"""The columns of a table, and their types where a file has such."""
 
 
 def table(

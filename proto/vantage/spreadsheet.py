@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,10 +17,14 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\0")
 
 def cell(value: Any) -> Any:
     """A value as it may stand in a cell: a text that begins like a formula begins with a quote, and
-    several values have commas between them."""
+    several values have commas between them; what has parts is JSON."""
     if isinstance(value, list):
-        return cell(", ".join(map(str, value)))
+        return cell(", ".join(str(_whole(each)) for each in value))
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value
+
+
+def _whole(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict) else value
 
 
 def encode(rows: Iterable[Iterable[Any]]) -> bytes:

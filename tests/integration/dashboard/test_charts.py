@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from pyarrow import parquet
 
+from dashboard.table import MEDIA_TYPES
 from tests.integration.dashboard.conftest import Visitor
 from tests.support.report_centre import Centre
 
@@ -196,8 +197,8 @@ def test_tables_come_as_data_too(visitor: Visitor, centre: Centre) -> None:
         (name, form): address for address, name, form in links if name in ("locations", "results")
     }
     assert set(of_tables) == {
-        *(("locations", form) for form in ("csv", "json", "parquet")),
-        *(("results", form) for form in ("csv", "json", "parquet", "sql")),
+        *(("locations", form) for form in MEDIA_TYPES),
+        *(("results", form) for form in (*MEDIA_TYPES, "sql")),
     }
 
     places = json.loads(visitor.ask(of_tables["locations", "json"]).body)
@@ -218,3 +219,82 @@ def test_tables_come_as_data_too(visitor: Visitor, centre: Centre) -> None:
         table = parquet.read_table(io.BytesIO(visitor.ask(of_tables[name, "parquet"]).body))
         assert table.column("location").to_pylist() == [row["location"] for row in rows]
     assert visitor.ask(f"{path}/locations.sql").status == 404
+
+
+def test_a_results_requests_can_be_taken_along(
+    visitor: Visitor, stranger: Visitor, other_visitor: Visitor, centre: Centre
+) -> None:
+    monitor_id = centre.monitor("Old shop, redirected")
+    found = re.search(rf"/m/{monitor_id}/r/[^\"]+/fra", visitor.ask(f"/m/{monitor_id}").text)
+    assert found
+    path = f"{found[0]}/requests"
+    links = re.findall(r'href="(/m/[^"]+/requests\.\w+)"', visitor.ask(found[0]).text)
+    assert links == [f"{path}.{form}" for form in (*MEDIA_TYPES, "sql")]
+    rows = json.loads(visitor.ask(f"{path}.json").text)
+    assert [(row["role"], row["hop"]) for row in rows] == [("hop", 1), ("hop", 2), ("last", 3)]
+    ends = [row["start_us"] + row["total_us"] for row in rows]
+    assert [row["start_us"] for row in rows] == [0, *ends[:-1]]
+    for row in rows:
+        assert row["total_us"] == sum(row[f"{phase}_us"] or 0 for phase in (*PHASES[1:], "send"))
+    lines = list(csv.DictReader(io.StringIO(visitor.ask(f"{path}.csv").text)))
+    file = parquet.read_table(io.BytesIO(visitor.ask(f"{path}.parquet").body))
+    assert file.column_names == list(lines[0]) == list(rows[0])
+    assert [line["url"] for line in lines] == [row["url"] for row in rows]
+    statement = visitor.ask(f"{path}.sql").text
+    assert [row[3] for row in centre.execute(statement.replace("%", "%%"))] == [
+        row["url"] for row in rows
+    ]
+    assert stranger.ask(f"{path}.csv").status == 303
+    for wrong in (f"{path}.svg", f"{path.replace('/fra/', '/nowhere/')}.csv"):
+        assert visitor.ask(wrong).status == 404
+    assert other_visitor.ask(f"{path}.csv").status == 404
+
+
+def test_what_is_usual_and_certificates_come_as_data_too(
+    visitor: Visitor, other_visitor: Visitor, centre: Centre
+) -> None:
+    monitor_id = centre.monitor("Home page")
+    centre.execute(
+        """
+        WITH certificate AS (
+            INSERT INTO vantage.certificates (sha256, subject, issuer, names, der)
+            VALUES (sha256('shop'), '=CN', 'CN=CA', '{a.example.com,b.example.com}', 'shop')
+        ),
+        sighting AS (
+            INSERT INTO vantage.certificate_sightings (monitor_id, location, chain, first_seen_at,
+                last_seen_at)
+            VALUES (%(id)s, 'fra', ARRAY[sha256('shop')], now() - INTERVAL '1 day', now())
+        )
+        INSERT INTO vantage.baselines (hour_at, monitor_id, location, phase, weeks, results,
+            usual_us, spread_us)
+        SELECT date_bin('1 hour', now(), 'epoch') + ahead * INTERVAL '1 hour', %(id)s, 'fra',
+            phase, 6, 360, 1000, 100
+        FROM unnest(ARRAY['total', 'tls']) AS phase CROSS JOIN generate_series(0, 1) AS ahead
+        """,
+        id=monitor_id,
+    )
+    wanted = {"usual": (*MEDIA_TYPES, "sql"), "certificates": tuple(MEDIA_TYPES)}
+    try:
+        page = html.unescape(visitor.ask(f"/m/{monitor_id}").text)
+        for name, forms in wanted.items():
+            links = re.findall(rf'href="(/m/\d+/{name}\.(\w+)[^"]*)"', page)
+            assert tuple(form for _, form in links) == forms
+            answers = {form: visitor.ask(address) for address, form in links}
+            rows = json.loads(answers["json"].text)
+            lines = list(csv.DictReader(io.StringIO(answers["csv"].text)))
+            file = parquet.read_table(io.BytesIO(answers["parquet"].body))
+            assert file.column_names == list(lines[0]) == list(rows[0])
+            assert len(lines) == len(rows) == file.num_rows
+            assert other_visitor.ask(links[0][0]).status == 404
+            if name == "usual":
+                assert {(row["location"], row["usual_us"]) for row in rows} == {("fra", 1000)}
+                assert "vantage.baselines" in answers["sql"].text
+                assert len(centre.execute(answers["sql"].text.replace("%", "%%"))) == len(rows) == 2
+            else:
+                assert lines[0]["subject"] == "'=CN"
+                assert lines[0]["names"] == "a.example.com, b.example.com"
+                [link] = json.loads(file.column("chain").to_pylist()[0])
+                assert json.loads(lines[0]["chain"]) == link == rows[0]["chain"][0]
+    finally:
+        for table in ("baselines", "certificate_sightings", "certificates"):
+            centre.execute(f"DELETE FROM vantage.{table}")

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 from pyarrow import parquet
 
-from dashboard.lists import LISTS, MEDIA_TYPES
+from dashboard.lists import LISTS
+from dashboard.table import MEDIA_TYPES
 from tests.integration.dashboard.conftest import Visitor, send
 from tests.support.report_centre import Centre
 
@@ -19,12 +20,13 @@ PAGES = {
     "/": {"monitors"},
     "/incidents": {"incidents"},
     "/locations": {"agents", "troubles"},
-    "/reports/mail": {"report-schedules"},
+    "/reports/mail": {"report-schedules", "report-mails"},
     "/settings/members": {"members", "invitations"},
     "/settings/sessions": {"sessions"},
     "/settings/tokens": {"tokens"},
     "/settings/status-pages": {"status-pages"},
-    "/settings/notifications": {"channels"},
+    "/settings/notifications": {"channels", "notifications"},
+    "/settings/plan": {"licence-mails"},
     "/settings/maintenance": {"maintenance", "maintenance-rules"},
     "/settings/audit": {"audit"},
 }
@@ -60,6 +62,19 @@ def full(visitor: Visitor, centre: Centre) -> Iterator[None]:
             objective, share)
         SELECT id, 'Monthly', 'month', 1, '08:00', 'UTC', 99.9, 95
         FROM vantage.accounts WHERE name = 'Example Shop';
+        INSERT INTO vantage.notifications (channel_id, step, kind, content, due_at, sent_at)
+        SELECT id, 'a step', 'opened',
+            '{"monitor": "=Shop", "severity": "degraded", "cause": "too_slow"}', now(), now()
+        FROM vantage.channels;
+        INSERT INTO vantage.mails (account_id, user_id, step, kind, content)
+        SELECT account_id, id, kind, kind, content
+        FROM vantage.users
+        CROSS JOIN (VALUES
+            ('trial_ends', '{"ends_at": "2030-07-01T00:00:00Z"}'::jsonb),
+            ('report', '{"name": "=Monthly", "period": "month", "first_day": "2030-07-01",
+                "monitor_ids": null, "objective": 99.9, "limit_us": null, "share": 95,
+                "revision": 2}')) AS queued (kind, content)
+        WHERE email = 'demo@example.com';
         """
     )
     yield
@@ -70,6 +85,7 @@ def full(visitor: Visitor, centre: Centre) -> Iterator[None]:
         "maintenance",
         "maintenance_rules",
         "location_troubles",
+        "mails",
         "channels",
         "sealing_keys",
         "links",
@@ -102,6 +118,15 @@ def test_what_is_in_them(visitor: Visitor, full: None) -> None:
     [rule] = parquet.read_table(file).to_pylist()
     # By the clocks of Kathmandu, and no instant of UTC.
     assert rule["first_at"] == "2030-07-01 02:00:00"
+    file = io.BytesIO(visitor.ask("/lists/report-schedules.parquet").body)
+    assert parquet.read_table(file).column("objective").to_pylist() == [99.9]
+    [told] = csv.DictReader(io.StringIO(visitor.ask("/lists/notifications.csv").text))
+    assert (told["channel"], told["about"]) == ("Night", "'=Shop")
+    assert (told["severity"], told["cause"], told["incident_id"]) == ("degraded", "too_slow", "")
+    [mail] = csv.DictReader(io.StringIO(visitor.ask("/lists/report-mails.csv").text))
+    assert (mail["kind"], mail["report"], mail["revision"]) == ("report", "'=Monthly", "2")
+    [mail] = json.loads(visitor.ask("/lists/licence-mails.json").text)
+    assert (mail["kind"], mail["report"]) == ("trial_ends", None)
     [page] = json.loads(visitor.ask("/lists/status-pages.json").text)
     assert len(page["monitor_ids"]) == 2
 
@@ -129,13 +154,45 @@ def test_who_may_not_see_the_page_may_not_take_its_list(
     stranger: Visitor, other_visitor: Visitor, centre: Centre, full: None
 ) -> None:
     assert stranger.ask("/lists/members.csv").status == 303
+    for name in ("notifications", "report-mails", "licence-mails"):
+        assert json.loads(other_visitor.ask(f"/lists/{name}.json").text) == []
     for name in ("agents", "troubles", "nothing"):
         assert other_visitor.ask(f"/lists/{name}.csv").status == 404
     centre.execute("UPDATE vantage.users SET role = 'viewer' WHERE email = 'other@example.com'")
     try:
-        assert other_visitor.ask("/lists/audit.csv").status == 404
+        for name in ("audit", "licence-mails"):
+            assert other_visitor.ask(f"/lists/{name}.csv").status == 404
         assert other_visitor.ask("/lists/members.xml").status == 404
         [member] = json.loads(other_visitor.ask("/lists/members.json").text)
         assert member["email"] == "other@example.com"
     finally:
         centre.execute("UPDATE vantage.users SET role = 'owner' WHERE email = 'other@example.com'")
+
+
+def test_an_incidents_tables_can_be_taken_along(
+    visitor: Visitor, stranger: Visitor, other_visitor: Visitor, centre: Centre
+) -> None:
+    incident_id = centre.new_incident("Home page", "fra", "iad", is_open=False)
+    centre.execute(
+        "UPDATE vantage.incident_evidence SET detail = '=1' WHERE which = 'last';"
+        "UPDATE vantage.incident_events SET detail = '=1' WHERE kind = 'opened'"
+    )
+    path = f"/incidents/{incident_id}"
+    try:
+        links = re.findall(rf'href="({path}/\w+\.\w+)"', visitor.ask(path).text)
+        names = {"evidence": 6, "events": 3}
+        assert links == [f"{path}/{name}.{form}" for name in names for form in MEDIA_TYPES]
+        for name, number in names.items():
+            rows = json.loads(visitor.ask(f"{path}/{name}.json").text)
+            lines = list(csv.DictReader(io.StringIO(visitor.ask(f"{path}/{name}.csv").text)))
+            file = parquet.read_table(io.BytesIO(visitor.ask(f"{path}/{name}.parquet").body))
+            assert len(rows) == len(lines) == file.num_rows == number
+            assert list(rows[0]) == list(lines[0]) == file.column_names
+            assert "'=1" in {line["detail"] for line in lines}
+            assert stranger.ask(f"{path}/{name}.csv").status == 303
+            assert other_visitor.ask(f"{path}/{name}.csv").status == 404
+        assert visitor.ask(f"{path}/members.csv").status == 404
+        assert visitor.ask(f"{path}/evidence.sql").status == 404
+        assert rows[0]["kind"] == "opened"
+    finally:
+        centre.execute("DELETE FROM vantage.incidents")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pyarrow import parquet
 
 from tests.integration.dashboard.conftest import Visitor
 from tests.support import seed
@@ -48,7 +50,7 @@ def rename(centre: Centre, name: str, other: str) -> None:
     )
 
 
-def test_it_comes_as_csv_json_and_pdf(visitor: Visitor) -> None:
+def test_it_comes_as_data_and_as_pdf(visitor: Visitor) -> None:
     table = visitor.ask(f"/reports/month.csv{QUERY}")
     assert table.headers["content-disposition"] == (
         f'attachment; filename="report-{NOW:%Y-%m}.csv"'
@@ -60,6 +62,15 @@ def test_it_comes_as_csv_json_and_pdf(visitor: Visitor) -> None:
     assert (about["objective"], about["limit_us"], about["share"]) == ("99.5", "800000", "90")
     content = json.loads(visitor.ask(f"/reports/month.json{QUERY}").text)["report"]["content"]
     assert [entry["monitor"] for entry in content][:2] == ["Checkout · cart page", "Health check"]
+    answer = visitor.ask(f"/reports/month.parquet{QUERY}")
+    assert answer.headers["content-type"] == "application/vnd.apache.parquet"
+    file = parquet.read_table(io.BytesIO(answer.body))
+    assert file.column_names == header
+    for line, row, entry in zip(rows, file.to_pylist(), content, strict=True):
+        assert row["made_at"].isoformat(timespec="seconds") == line[header.index("made_at")]
+        assert (row["objective"], row["share"], row["limit_us"]) == (99.5, 90, 800_000)
+        for name in ("monitor", "judged", "availability", "is_met", "median_us", "incident_s"):
+            assert row[name] == entry[name], name
     pdf = visitor.ask(f"/reports/month.pdf{QUERY}")
     assert pdf.headers["content-type"] == "application/pdf"
     assert pdf.body.startswith(b"%PDF-1.")

@@ -18,7 +18,8 @@ import pytest
 from starlette.routing import Mount, Route
 
 from dashboard.app import make
-from dashboard.lists import LISTS
+from dashboard.lists import LISTS, OF_INCIDENT
+from dashboard.monitor_data import SHAPES
 from dashboard.settings import Settings
 from tests.integration.dashboard.conftest import Answer, Visitor
 from tests.support import seed, tenant
@@ -32,9 +33,9 @@ PARAMETERS = {
     "incident_id": (str(ACCOUNT),),
     "slot": ("latest", "{slot}"),
     "location": ("fra",),
-    "name": ("series", "heat", "bands"),
+    "name": tuple(SHAPES),
     "form": ("json", "csv", "sql"),
-    "list": tuple(LISTS),
+    "list": (*LISTS, *OF_INCIDENT),
     "digest": ("0",),
     "name:path": ("pages.css",),
     "slug": (SLUG,),

@@ -21,6 +21,7 @@ def test_everything_else_stays(value: object) -> None:
 def test_several_values_share_a_cell() -> None:
     assert cell([1, 2]) == "1, 2"
     assert cell(["=1", "b"]) == "'=1, b"
+    assert cell([{"a": "=1"}, {"a": None}]) == '{"a": "=1"}, {"a": null}'
 
 
 def test_a_file_keeps_its_lines_and_cells() -> None:
