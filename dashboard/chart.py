@@ -22,8 +22,8 @@ class Chart:
     """Coordinates: one bucket across, `HEIGHT` down. Colours are names of colours.css.
 
     ``outlines``: a colour and its outline, the tallest first. ``lines``: a colour, its dashes, and
-    the line. ``none``, ``failed``, ``broken``: buckets without a result, with a failure, with
-    nothing else.
+    the line. ``limit``: how far down slowness begins; None: above all of it. ``none``, ``failed``,
+    ``broken``: buckets without a result, with a failure, with nothing else.
     """
 
     title: str
@@ -34,6 +34,7 @@ class Chart:
     lines: list[tuple[str, str, str]] = field(default_factory=list)
     none: list[int] = field(default_factory=list)
     broken: list[int] = field(default_factory=list)
+    limit: float | None = None
 
 
 def ticks(peak_us: int, wanted: int = 3) -> list[int]:
@@ -50,8 +51,13 @@ def levels(top: Sequence[int]) -> list[tuple[float, int]]:
     return [(y(level, top[-1]), level) for level in top]
 
 
-def compare(series: Series, measure: str, numbers: Mapping[str, int]) -> Chart:
-    """One line per location, of the whole time or of one phase; ``numbers``: which colours."""
+def compare(
+    series: Series, measure: str, numbers: Mapping[str, int], limit_us: int | None
+) -> Chart:
+    """One line per location, of the whole time or of one phase; ``numbers``: which colours.
+
+    ``limit_us``: from where on it is slow; None: nowhere.
+    """
     columns = {place.location: place.measure(measure) for place in series.locations}
     scale = ticks(max((us for column in columns.values() for us in column if us), default=0))
     failed = {at for place in series.locations for at, number in enumerate(place.failed) if number}
@@ -65,6 +71,7 @@ def compare(series: Series, measure: str, numbers: Mapping[str, int]) -> Chart:
             for location, column in columns.items()
             for number, drawn in [(numbers[location], line(column, scale[-1]))]
         ],
+        limit=limit(limit_us, scale[-1]),
     )
 
 
@@ -79,14 +86,18 @@ def _through(points: Sequence[tuple[int, int | None]], top_us: int) -> str:
     return f"M{first}" + ("L" + " ".join(rest) if rest else "h.01")
 
 
-def draw(series: Series, *, same_scale: bool) -> list[Chart]:
-    """One chart per location, all up to the same height or each up to its own."""
+def draw(series: Series, *, same_scale: bool, limit_us: int | None) -> list[Chart]:
+    """One chart per location, all up to the same height or each up to its own.
+
+    ``limit_us``: from where on it is slow; None: nowhere.
+    """
     return [
-        _draw(place, series.peak_us if same_scale else place.peak_us) for place in series.locations
+        _draw(place, series.peak_us if same_scale else place.peak_us, limit_us)
+        for place in series.locations
     ]
 
 
-def _draw(place: LocationSeries, peak_us: int) -> Chart:
+def _draw(place: LocationSeries, peak_us: int, limit_us: int | None) -> Chart:
     scale = ticks(peak_us)
     pairs = list(enumerate(zip(place.checks, place.failed, strict=True)))
     return Chart(
@@ -97,12 +108,18 @@ def _draw(place: LocationSeries, peak_us: int) -> Chart:
         none=[at for at, (checks, _) in pairs if checks == 0],
         failed=[at for at, (_, failed) in pairs if failed],
         broken=[at for at, (checks, failed) in pairs if checks and failed == checks],
+        limit=limit(limit_us, scale[-1]),
     )
 
 
 def y(micros: int, top_us: int) -> float:
     """How far down ``micros`` lies in a chart that ends at ``top_us``."""
     return round(HEIGHT - HEIGHT * micros / top_us, 1)
+
+
+def limit(limit_us: int | None, top_us: int) -> float | None:
+    """How far down it lies, where it is in the chart."""
+    return y(limit_us, top_us) if limit_us and limit_us <= top_us else None
 
 
 def outline(values: Sequence[int | None], top_us: int) -> str:

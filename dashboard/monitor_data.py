@@ -15,7 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard import availability, certificates, chart, scene, series, static, table, usual
+from dashboard import availability, certificates, chart, scene, series, static, table, usual, words
 from dashboard.availability import LocationChecks
 from dashboard.compression import Body
 from dashboard.db import both
@@ -152,13 +152,16 @@ def _widths(seen: Scene, name: str, points: int | None) -> list[timedelta]:
 def _picture(seen: Scene, drawn: series.Series, zone: tzinfo) -> Data:
     """A chart for each location, or one for all, as one SVG, which brings its own style."""
     if seen.view.compare:
-        charts = [chart.compare(drawn, seen.view.compare, seen.numbers)]
+        charts = [chart.compare(drawn, seen.view.compare, seen.numbers, seen.limit_us)]
     else:
-        charts = chart.draw(drawn, same_scale=seen.view.scale == "same")
+        charts = chart.draw(drawn, same_scale=seen.view.scale == "same", limit_us=seen.limit_us)
+    stacked = {name for each in charts for name, _ in each.outlines}
+    phases = [name for name in series.PHASES if name in stacked]
     text = fragment(
         "picture.html",
         zone,
         charts=charts,
+        phases=words.phases(seen.monitor.scheme, phases),
         height=chart.HEIGHT,
         view=seen.view,
         colours=static.text("colours.css"),

@@ -39,6 +39,11 @@ class Scene:
         return wanted or self.standings
 
     @property
+    def limit_us(self) -> int | None:
+        """From where on what its charts show is slow. None: nowhere, or they show a phase."""
+        return self.monitor.slow_us if self.view.compare in ("", "total") else None
+
+    @property
     def titles(self) -> dict[str, str]:
         """What its locations are called."""
         return {standing.location: standing.title for standing in self.standings}

@@ -352,6 +352,8 @@ def test_everything_can_be_read_without_scripts(new_page: NewPage, centre: Centr
     picture = page.locator("#charts img.picture")
     picture.scroll_into_view_if_needed()
     assert picture.evaluate("(image) => image.decode().then(() => image.height)") > 900
+    # Its phases stand in the picture, which knows them.
+    expect(page.locator("#charts .legend li:visible")).to_have_text(["No result", "Failed"])
     expect(page.locator("#verdicts")).to_contain_text("UTC")
     keep_picture(page, "monitor-page-without-scripts")
     expect(page.locator(".charts")).to_be_hidden()

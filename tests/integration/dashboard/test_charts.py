@@ -37,6 +37,26 @@ def test_the_charts_as_a_picture(visitor: Visitor, centre: Centre, asked: str, c
     assert "--wait: #0584cf" in picture.text
 
 
+def test_the_picture_says_which_phases_there_are_and_where_slowness_begins(
+    visitor: Visitor, centre: Centre
+) -> None:
+    wanted = {
+        "Sign-in API": ("DNS lookup", "TLS handshake", 5),
+        "Old shop, redirected": ("Redirects", "DNS lookup", 0),
+    }
+    for name, (first, second, limits) in wanted.items():
+        path = f"/m/{centre.monitor(name)}"
+        drawn = ElementTree.fromstring(visitor.ask(f"{path}/series.svg?range=1h").text)
+        said = ["".join(each.itertext()) for each in drawn.iterfind(".//{*}li")]
+        assert said[0] == first
+        assert second in said
+        assert ("Redirects" in said) == (name == "Old shop, redirected")
+        assert "Resources of the page" not in said
+        assert len(drawn.findall(".//{*}path[@class='limit']")) == limits
+    compared = ElementTree.fromstring(visitor.ask(f"{path}/series.svg?compare=total").text)
+    assert not compared.findall(".//{*}li")
+
+
 def test_of_what_is_long_ago_hours_are_left(visitor: Visitor, centre: Centre) -> None:
     """A day of which only the sums are kept: its chart and all that it can be had as."""
     monitor_id = centre.monitor("Checkout · cart page")

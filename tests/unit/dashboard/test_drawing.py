@@ -85,20 +85,28 @@ def test_no_result_is_neither_zero_nor_down(drawn: series.Series) -> None:
 
 
 def test_a_line_is_broken_where_nothing_passed(drawn: series.Series) -> None:
-    compared = chart.compare(drawn, "total", {"fra": 9})
+    compared = chart.compare(drawn, "total", {"fra": 9}, None)
     assert compared.lines == [("line-1", "7 4", "M2.5 56.0L3.5 56.0M6.5 56.0L7.5 14.0")]
     assert compared.failed == [5, 6]
-    assert chart.compare(drawn, "tls", {"fra": 0}).lines == [("line-0", "", "")]
+    assert chart.compare(drawn, "tls", {"fra": 0}, None).lines == [("line-0", "", "")]
     assert chart.line([None, 500, None], 1000) == "M1.5 70.0h.01"
 
 
 def test_the_still_picture(drawn: series.Series) -> None:
-    (picture,) = chart.draw(drawn, same_scale=True)
+    (picture,) = chart.draw(drawn, same_scale=True, limit_us=None)
     assert (picture.none, picture.failed, picture.broken) == ([4], [5, 6], [5])
     assert [level for _, level in picture.levels] == [0, 500, 1000]
     ((name, outline),) = picture.outlines
     assert name == "connect"
     assert outline == "M2 140V56.0h1V56.0h1V140zM6 140V56.0h1V14.0h1V140z"
+
+
+@pytest.mark.parametrize(("limit_us", "y"), [(None, None), (250, 105), (1000, 0), (1001, None)])
+def test_the_still_picture_has_the_limit_for_slowness(
+    drawn: series.Series, limit_us: int | None, y: float | None
+) -> None:
+    (picture,) = chart.draw(drawn, same_scale=True, limit_us=limit_us)
+    assert picture.limit == chart.compare(drawn, "total", {"fra": 0}, limit_us).limit == y
 
 
 @pytest.mark.parametrize("peak_us", [0, 1, 999, 1_000, 1_001, 84_000, 766_123, 10_000_000, 9**12])
