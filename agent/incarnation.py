@@ -148,7 +148,7 @@ class Incarnation:
 
     def ack(self, high_water: int) -> None:
         """Note what the collector has stored: everything up to ``high_water``."""
-        if high_water <= self._acked:
+        if high_water < self._acked:
             return
         self._acked = high_water
         now = time.monotonic()

@@ -74,7 +74,7 @@ class Ledger:
             if both := earlier.followed_by(missed):
                 self._growing[missed.monitor_id] = both, since_us
                 return
-            self._complete.append(earlier)
+            self.ran(missed.monitor_id)
         self._growing[missed.monitor_id] = missed, now_us
 
     def ran(self, monitor_id: int) -> None:

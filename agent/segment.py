@@ -7,6 +7,7 @@ was written. That also finds where good frames go on after damaged ones. A file 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import struct
 import time
@@ -18,6 +19,8 @@ _HEADER = struct.Struct("<II")
 MAX_PAYLOAD_BYTES = 512 * 1024
 _CHUNK_BYTES = _HEADER.size + MAX_PAYLOAD_BYTES
 
+# What a disk loses at once, at the least.
+_BLOCK_BYTES = 4096
 # How many frames in a row may be damaged for the next good one to be looked for.
 _DAMAGED_MAX = 16
 # The longest frame that is looked for: results take some hundred bytes.
@@ -47,6 +50,25 @@ def _encode(incarnation: bytes, first_seq: int, payloads: Sequence[bytes]) -> by
         parts.append(_HEADER.pack(len(payload), _checksum(incarnation, seq, payload)))
         parts.append(payload)
     return b"".join(parts)
+
+
+def _pread(descriptor: int, size: int, offset: int) -> bytes:
+    """Read as ``os.pread`` does; of what the disk does not give any more, nothing."""
+    try:
+        return os.pread(descriptor, size, offset)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return b""
+
+
+def _readable(path: Path) -> bytes:
+    """Return all of a file: zeros, which are no frames, for what the disk does not give."""
+    with path.open("rb", buffering=0) as file:
+        size, data = os.fstat(file.fileno()).st_size, bytearray()
+        while len(data) < size:
+            data += _pread(file.fileno(), size, len(data)) or bytes(_BLOCK_BYTES)
+    return bytes(data[:size])
 
 
 class Segment:
@@ -79,6 +101,8 @@ class Segment:
         Raises: OSError.
         """
         path = directory / f"{first_seq:020d}.seg"
+        # Of an attempt that failed, on a disk that failed to forget it.
+        path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
         segment = cls(path, incarnation, first_seq - 1)
         segment._descriptor = descriptor
@@ -93,7 +117,7 @@ class Segment:
     def open_last(cls, path: Path, incarnation: bytes) -> Segment:
         """Open the last file of an earlier incarnation: its last good frame is its last."""
         segment = cls(path, incarnation, last_seq=0)
-        data = path.read_bytes()
+        data = _readable(path)
         segment.last_seq = segment.first_seq - 1
         end = 0
         while True:
@@ -138,9 +162,9 @@ class Segment:
 
     def close(self) -> None:
         """End appending."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)  # which it is even where this fails
 
     def read(self, seq: int, *, max_results: int, max_bytes: int) -> list[bytes]:
         """Return payloads from ``seq`` on, at most ``last_seq``; none: ``seq`` is damaged.
@@ -198,7 +222,7 @@ class Segment:
 
     def _find_damage(self, seq: int, offset: int) -> tuple[int, int]:
         """Learn how far the damage reaches that begins at ``seq``; return the next good frame."""
-        data = self.path.read_bytes()
+        data = _readable(self.path)
         following = self._next_good(data, offset, seq)
         if following is None or following[0] > self.last_seq:
             following = (self.last_seq + 1, len(data))
@@ -212,7 +236,7 @@ class Segment:
 
     def _chunk(self, offset: int) -> bytes:
         with self.path.open("rb", buffering=0) as file:
-            return os.pread(file.fileno(), _CHUNK_BYTES, offset)
+            return _pread(file.fileno(), _CHUNK_BYTES, offset)
 
     def _frames(self, data: bytes, seq: int) -> Iterator[tuple[bytes, int]]:
         """Yield each good frame's payload and where it ends, up to the first that is not good."""

@@ -48,6 +48,15 @@ def test_an_agent_that_runs_nothing_tells_once_a_minute_and_monitor() -> None:
     assert told <= 100 * 10
 
 
+def test_a_monitor_that_misses_for_ever_other_reasons_holds_up_no_other() -> None:
+    ledger = Ledger()
+    reasons = (Reason.OVERLOADED, Reason.OVERLAP)
+    for second in range(61):
+        ledger.add(slot(second, reasons[second % 2]), now_us=second * SECOND)
+        ledger.add(slot(second, monitor_id=2), now_us=second * SECOND)
+    assert [each.slots for each in ledger.take(60 * SECOND) if each.monitor_id == 2] == [61]
+
+
 @given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from("mrt"), REASONS), max_size=80))
 def test_every_missed_slot_is_told_once_with_its_reason(
     steps: list[tuple[int, str, Reason]],

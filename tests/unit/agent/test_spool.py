@@ -262,6 +262,46 @@ def test_damage_in_the_running_incarnation_does_not_end_it(tmp_path: Path) -> No
     assert (found, holes) == (payloads(2, 13), [(1, 1, "spool_damaged")])
 
 
+def test_a_file_that_an_attempt_left_behind_is_in_nobodys_way(tmp_path: Path) -> None:
+    """A disk that failed while it was written may also have failed to remove it."""
+    spool = Spool(tmp_path)
+    spool.append(payloads(1, 5))
+    spool.running.seal()
+    (spool.running.directory / f"{6:020d}.seg").write_bytes(b"half a result")
+    spool.append(payloads(6, 9))
+    assert drain(spool, spool.running) == payloads(1, 9)
+
+
+def test_what_the_disk_does_not_give_any_more_is_damage(tmp_path: Path) -> None:
+    """/proc/self/mem has nothing where the file begins, and says so as a bad disk does."""
+    paths = sealed_segments(tmp_path)
+    paths[1].unlink()
+    paths[1].symlink_to("/proc/self/mem")
+    spool = Spool(tmp_path)
+    found, holes = drain_with_holes(spool, spool.incarnations[0])
+    first, last = int(paths[1].stem), int(paths[2].stem) - 1
+    assert found == payloads(1, first - 1) + payloads(last + 1, 30)
+    assert holes == [(first, last, "spool_damaged")]
+
+
+def test_a_bad_block_of_the_last_file_costs_what_lies_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    results = [b"result %d " % seq + b"x" * 600 for seq in range(1, 31)]
+    spool.append(results)
+    read = os.pread
+
+    def read_but_for_the_second_block(descriptor: int, size: int, offset: int) -> bytes:
+        if 4096 <= offset < 8192:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(descriptor, min(size, 4096 - offset) if offset < 4096 else size, offset)
+
+    monkeypatch.setattr(os, "pread", read_but_for_the_second_block)
+    found, holes = drain_with_holes(spool := Spool(tmp_path), spool.incarnations[0])
+    assert (found, holes) == (results[:6] + results[14:], [(7, 14, "spool_damaged")])
+
+
 class FailingDisk:
     """fdatasync that fails when told to, as a disk with an error does: once, then well again."""
 

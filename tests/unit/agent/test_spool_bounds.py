@@ -122,6 +122,24 @@ def test_acknowledged_results_go_when_their_time_is_over(tmp_path: Path) -> None
     assert len(files(tmp_path)) <= 2  # the one being written, and one acknowledged just now
 
 
+def test_what_earlier_starts_delivered_goes_when_its_time_is_over(tmp_path: Path) -> None:
+    """However much of it was acknowledged before: the collector says so again when it welcomes."""
+    before = small(tmp_path, keep_s=0.01)
+    fill(before, 1, 10)
+    before.ack(before.running, 10)
+    before.running.rest()
+    spool = small(tmp_path, keep_s=0.01)
+    old = spool.incarnations[0]
+    assert old.acked == 10
+    spool.ack(old, 10)
+    spool.close(old)
+    assert old.directory.exists()
+    time.sleep(0.02)
+    fill(spool, 1, 1)
+    spool.ack(spool.running, 1)
+    assert list(tmp_path.iterdir()) == [spool.running.directory]
+
+
 def test_a_delivered_incarnation_is_kept_and_can_be_delivered_again(tmp_path: Path) -> None:
     fill(small(tmp_path), 1, 10)
     spool = small(tmp_path, keep_s=3_600)
