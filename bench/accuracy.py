@@ -20,7 +20,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,7 +30,6 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from pathlib import Path
 from unittest import mock
-from urllib.parse import quote
 
 import uvloop
 from dns.rdatatype import RdataType
@@ -45,8 +43,9 @@ from agent.readiness import Waits
 from agent.resolver import Resolver
 from agent.result import Monitor
 from bench.capture import DOMAIN, Capture, Truth
+from bench.exporter import Exporter, running_exporter
 from bench.table import conditions, show
-from bench.target import cores, free_port, pinned, wait_for
+from bench.target import cores, pinned
 from tests.support import delaylink
 from tests.support.certificates import TestAuthority
 from tests.support.delaylink import HERE, THERE
@@ -59,13 +58,6 @@ HEADINGS = (
     "load", "by", "probes", "busy", "rtt", *PHASES,
     "wrong", "of them suspect", "of the good suspect",
 )  # fmt: skip
-_BLACKBOX = """
-modules:
-  fetch:
-    prober: http
-    timeout: 10s
-    http: {preferred_ip_protocol: ip4, tls_config: {ca_file: AUTHORITY}}
-"""
 _FIRST = 9_999_999
 _METRIC = re.compile(r'^probe_http_duration_seconds\{phase="(\w+)"\} (\S+)$', re.MULTILINE)
 
@@ -124,21 +116,6 @@ class Place:
         return self.http if scheme == "http" else self.https
 
 
-@dataclass(frozen=True)
-class Exporter:
-    """A blackbox_exporter that runs."""
-
-    pid: int
-    port: int
-
-    def threads(self) -> list[int]:
-        return [int(each.name) for each in Path(f"/proc/{self.pid}/task").iterdir()]
-
-    def cpu_s(self) -> float:
-        """What it has ever used; see clock_getcpuclockid(3)."""
-        return time.clock_gettime((~self.pid << 3) | 2)
-
-
 def main() -> None:
     options = _options()
     if not options.inside:
@@ -147,10 +124,12 @@ def main() -> None:
     log.configure("error")
     beside = conditions()
     rows = []
-    with tempfile.TemporaryDirectory() as folder, _running_exporter(Path(folder)) as exporter:
-        for load in LOADS:
-            if options.scheme in (load.scheme, None):
-                rows += _measured(load, Path(folder), exporter, options)
+    with tempfile.TemporaryDirectory() as name:
+        authority = TestAuthority(Path(name))
+        with running_exporter(Path(name), authority.path, PROBING) as exporter:
+            for load in LOADS:
+                if options.scheme in (load.scheme, None):
+                    rows += _measured(load, authority, exporter, options)
     if options.json:
         found = [dict(zip(HEADINGS, row, strict=True)) for row in rows]
         print(json.dumps({"beside": beside, "rows": found}))
@@ -171,7 +150,7 @@ def _options() -> argparse.Namespace:
 
 
 def _measured(
-    load: Load, folder: Path, exporter: Exporter | None, options: argparse.Namespace
+    load: Load, authority: TestAuthority, exporter: Exporter | None, options: argparse.Namespace
 ) -> list[tuple[object, ...]]:
     if options.load not in load.name:
         return []
@@ -185,7 +164,7 @@ def _measured(
     for name, tool in tools.items():
         if not name.startswith(options.only):
             continue
-        with _serving(load, folder) as place, _contended(load.hogs, exporter):
+        with _serving(load, authority) as place, _contended(load.hogs, exporter):
             capture = Capture("near")
             told, busy = tool(load, place, options.seconds)
             truths = capture.truths(
@@ -339,8 +318,8 @@ def _by_exporter(
     told: dict[int, Told] = {}
 
     async def one(number: int) -> None:
-        target = quote(f"{load.scheme}://{THERE}:{place.port(load.scheme)}/", safe="")
-        ask = f"/probe?module=fetch&hostname=p{number}.{DOMAIN}&target={target}"
+        target = f"{load.scheme}://{THERE}:{place.port(load.scheme)}/"
+        ask = exporter.asking(target, f"p{number}.{DOMAIN}")
         reader, writer = await asyncio.open_connection("127.0.0.1", exporter.port)
         writer.write(f"GET {ask} HTTP/1.0\r\n\r\n".encode())
         text = (await reader.read()).decode()
@@ -366,8 +345,7 @@ def _by_exporter(
 
 
 @contextmanager
-def _serving(load: Load, folder: Path) -> Iterator[Place]:
-    authority = TestAuthority(folder)
+def _serving(load: Load, authority: TestAuthority) -> Iterator[Place]:
     leaf = authority.issue(f"*.{DOMAIN}")
     program = [sys.executable, "-m", "bench.distant", HERE]
     program += [str(leaf.certificate), str(leaf.key), str(load.hold_s)]
@@ -400,29 +378,6 @@ def _contended(hogs: int, exporter: Exporter | None) -> Iterator[None]:
             hog.wait()
         for thread in probing if hogs else ():
             os.sched_setscheduler(thread, policy, priority)
-
-
-@contextmanager
-def _running_exporter(folder: Path) -> Iterator[Exporter | None]:
-    """Run blackbox_exporter, where it is installed."""
-    program = shutil.which("prometheus-blackbox-exporter")
-    if program is None:
-        print("prometheus-blackbox-exporter is not run (apt-get install it).", file=sys.stderr)
-        yield None
-        return
-    authority = TestAuthority(folder)
-    configuration = folder / "blackbox.yml"
-    configuration.write_text(_BLACKBOX.replace("AUTHORITY", str(authority.path)))
-    port = free_port()
-    command = [program, f"--config.file={configuration}", "--log.level=error"]
-    command.append(f"--web.listen-address=127.0.0.1:{port}")
-    process = subprocess.Popen(pinned(PROBING, command), env={**os.environ, "GOMAXPROCS": "1"})
-    try:
-        wait_for(port)
-        yield Exporter(process.pid, port)
-    finally:
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":

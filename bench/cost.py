@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,12 +20,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
-from urllib.parse import quote
 
 import pycurl
 
+from bench.exporter import Exporter, running_exporter
 from bench.table import conditions, show
-from bench.target import Target, cores, free_port, pinned, serving, wait_for
+from bench.target import Target, cores, pinned, serving
 
 HERE = Path(__file__).parent
 NAMES = {
@@ -39,14 +37,6 @@ NAMES = {
     "httpx": "httpx on uvloop",
     "blackbox": "prometheus-blackbox-exporter",
 }
-_BLACKBOX = """
-modules:
-  fetch:
-    prober: http
-    timeout: 10s
-    http: {preferred_ip_protocol: ip4, tls_config: {ca_file: AUTHORITY}}
-"""
-
 # Fetches a URL, as often as it can in so many seconds; returns CPU per fetch in us.
 Contender = Callable[[str], float]
 
@@ -82,7 +72,7 @@ def _contenders(
 ) -> Iterator[dict[str, Contender]]:
     """Make ready whatever is installed; say what is not, and how it would be."""
     multi = _compiled(folder)
-    core, other = cores()
+    core, _ = cores()
 
     def run(command: list[str]) -> Contender:
         def fetch(url: str) -> float:
@@ -99,46 +89,28 @@ def _contenders(
             _say(f"{name} is not installed (pip install {name}).")
         else:
             contenders[name] = run([options.python, "-m", "bench.contender", name])
-    exporter = shutil.which("prometheus-blackbox-exporter")
-    if exporter is None or multi is None:
-        _say("prometheus-blackbox-exporter is not run (apt-get install it, and what C needs).")
+    with running_exporter(folder, target.authority, core) as exporter:
+        if exporter is not None and multi is not None:
+            contenders["blackbox"] = _exporting(exporter, multi, target, options)
         yield contenders
-        return
-    configuration = folder / "blackbox.yml"
-    # Only the one: it reads the file anew for every probe.
-    configuration.write_text(_BLACKBOX.replace("AUTHORITY", str(target.authority)))
-    port = free_port()
-    process = subprocess.Popen(
-        pinned(
-            core,
-            [
-                exporter,
-                f"--config.file={configuration}",
-                f"--web.listen-address=127.0.0.1:{port}",
-                "--log.level=error",
-            ],
-        ),
-        env={**os.environ, "GOMAXPROCS": "1"},
-    )
+
+
+def _exporting(
+    exporter: Exporter, multi: Path, target: Target, options: argparse.Namespace
+) -> Contender:
+    """Have the C program ask the exporter, from the other core, for probe after probe."""
 
     def probe(url: str) -> float:
-        ask = f"http://127.0.0.1:{port}/probe?module=fetch&target={quote(url, safe='')}"
-        before_us = _process_us(process.pid)
+        ask = f"http://127.0.0.1:{exporter.port}{exporter.asking(url)}"
         command = [str(multi), ask, str(options.seconds), str(options.in_flight)]
-        output = subprocess.check_output(
-            pinned(other, [*command, str(target.authorities)]), text=True
-        )
+        command.append(str(target.authorities))
+        before_s = exporter.cpu_s()
+        output = subprocess.check_output(pinned(cores()[1], command), text=True)
+        used_us = (exporter.cpu_s() - before_s) * 1e6
         # The driver does not count its first fetches, of which the exporter has had as many.
-        done = int(output.split()[0]) + options.in_flight
-        used_us = _process_us(process.pid) - before_us
-        return float(used_us / done)
+        return float(used_us / (int(output.split()[0]) + options.in_flight))
 
-    try:
-        wait_for(port)
-        yield {**contenders, "blackbox": probe}
-    finally:
-        process.terminate()
-        process.wait()
+    return probe
 
 
 def _compiled(folder: Path) -> Path | None:
@@ -165,12 +137,6 @@ def _cpu_us(output: str) -> float:
     if failed or not done:
         raise SystemExit(f"{failed:.0f} of {done:.0f} fetches failed: nothing was measured.")
     return float(cpu_us)
-
-
-def _process_us(pid: int) -> float:
-    """CPU that a process and its threads have had, ever; see proc(5), schedstat."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1000
 
 
 def _rounds(

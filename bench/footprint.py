@@ -24,9 +24,9 @@ import uvloop
 
 from agent.home import Home
 from bench.table import conditions, show
-from bench.target import free_port, wait_for
 from tests.support.certificates import TestAuthority
 from tests.support.delivery_server import DeliveryServer
+from tests.support.processes import answers, free_port, wait_until
 from vantage.v1 import monitor_pb2
 
 PATIENCE_S = 60.0
@@ -50,7 +50,7 @@ async def main() -> None:
         program += [str(leaf.certificate), str(leaf.key)]
         silent = await asyncio.create_subprocess_exec(*program)
         try:
-            wait_for(https)
+            wait_until(lambda: answers(https), seconds=10, what="the silent server")
             idle = await _resident_mb(options.python, None, "", 0)
             rows: list[tuple[object, ...]] = [("idle, connected", 0, idle, None)]
             for url in (f"http://127.0.0.1:{http}/", f"https://127.0.0.1:{https}/"):

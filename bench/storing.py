@@ -25,6 +25,7 @@ import click
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from bench.processor import cpu_s
 from bench.table import conditions, show
 from bench.world import DAY, HOUR, Connection, Shape, World, filled, shaped
 from collector import log, wire
@@ -163,12 +164,12 @@ def ask(world: World, runs: int) -> dict[str, dict[str, float]]:
         for name, (text, parameters) in asked.items():
             for _ in range(2):
                 connection.execute(text.encode(), parameters).fetchall()
-            before, took = _processor_s(connection.info.backend_pid), []
+            before, took = cpu_s(connection.info.backend_pid), []
             for _ in range(runs):
                 began = time.perf_counter()
                 connection.execute(text.encode(), parameters).fetchall()
                 took.append((time.perf_counter() - began) * 1000)
-            spent = _processor_s(connection.info.backend_pid) - before
+            spent = cpu_s(connection.info.backend_pid) - before
             answered[name] = {
                 "processor_ms": spent / runs * 1000,
                 "p50_ms": statistics.median(took),
@@ -278,9 +279,9 @@ class Timed(Upkeep):
         return await super().lead(connection)
 
     async def sum_up(self, connection: AsyncConnection, step: str) -> None:
-        before = _processor_s(self.pid)
+        before = cpu_s(self.pid)
         await super().sum_up(connection, step)
-        self.later_s += _processor_s(self.pid) - before
+        self.later_s += cpu_s(self.pid) - before
 
     async def drop_expired(self, connection: AsyncConnection) -> None:
         """The last of what is done once an hour."""
@@ -289,7 +290,7 @@ class Timed(Upkeep):
 
     def spent_s(self) -> float:
         """On what arrived, so far."""
-        return _processor_s(self.pid) - self.later_s
+        return cpu_s(self.pid) - self.later_s
 
 
 async def _upkeep(
@@ -336,10 +337,10 @@ def _later_us(world: World) -> tuple[float, float]:
     with world.connect() as connection, connection.transaction(force_rollback=True):
         results = _run(connection, "hour_again", hour_at=hour_at)[0][0]
         for step in ("sum_up_medians", "sum_up_hour"):
-            before = _processor_s(connection.info.backend_pid)
+            before = cpu_s(connection.info.backend_pid)
             while _run(connection, step, to_at=hour_at + HOUR):
                 pass
-            us.append((_processor_s(connection.info.backend_pid) - before) / results * 1e6)
+            us.append((cpu_s(connection.info.backend_pid) - before) / results * 1e6)
     return us[0], us[1]
 
 
@@ -434,19 +435,13 @@ def _store(
             connection.commit()
             stored += 1_000
         took_s = time.perf_counter() - began
-        return Stored(stored, took_s, _processor_s(connection.info.backend_pid))
+        return Stored(stored, took_s, cpu_s(connection.info.backend_pid))
 
 
 def _copy(table: str, columns: list[str]) -> Any:
     return SQL("COPY vantage.{} ({}) FROM STDIN (FORMAT BINARY)").format(
         Identifier(table), SQL(", ").join(map(Identifier, columns))
     )
-
-
-def _processor_s(pid: int) -> float:
-    """User and system time of a process so far."""
-    values = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(values[11]) + int(values[12])) / 100
 
 
 def _show(found: Mapping[str, Any]) -> None:

@@ -8,11 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ import uvloop
 
 from agent.authorities import system_bundle
 from tests.support.certificates import TestAuthority
+from tests.support.processes import answers, free_port, wait_until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
 
@@ -90,7 +89,7 @@ def serving(folder: Path) -> Iterator[Target]:
         command += [str(leaf.certificate), str(leaf.key)]
     server = subprocess.Popen(pinned(cores()[1], command))
     try:
-        wait_for(https)
+        wait_until(lambda: answers(https), seconds=10, what="the server")
         yield Target(
             f"http://127.0.0.1:{http}/",
             f"https://127.0.0.1:{https}/",
@@ -101,26 +100,6 @@ def serving(folder: Path) -> Iterator[Target]:
     finally:
         server.terminate()
         server.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def wait_for(port: int, patience_s: float = 10.0) -> None:
-    """Return when something listens on ``port``."""
-    until = time.monotonic() + patience_s
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.02)
-        else:
-            return
 
 
 class _Hello(asyncio.Protocol):

@@ -41,6 +41,7 @@ from agent.incarnation import Incarnation
 from agent.result import Exchange, Outcome, Phases, Result
 from agent.spool import Spool
 from agent.wire import encode
+from bench.processor import cpu_s
 from bench.table import conditions, show
 from collector import wire
 from collector.local_db import LocalDatabase
@@ -57,7 +58,6 @@ COPY_BATCHES = (1_000, 10_000)
 SAMPLE_EVERY_S = 0.05
 # How often each agent of the steady flow has something new.
 PERIOD_S = 0.25
-TICKS = os.sysconf("SC_CLK_TCK")
 CORES = sorted(os.sched_getaffinity(0))
 
 
@@ -86,7 +86,7 @@ class TimedSpool(Spool):
     """Tells how long after they were durable results were sent and acknowledged."""
 
     def __init__(self, directory: Path, waits: Waits) -> None:
-        # The disk is the agent's, not what is measured: there are no notes on it, either.
+        # The disk is the agent's, and not what is measured.
         super().__init__(directory, sync=lambda descriptor: None)
         self.waits = waits
         self.pending: deque[Commit] = deque()
@@ -183,12 +183,6 @@ def on_core(number: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
-
-
-def cpu_s(pid: int) -> float:
-    """User and system time that a process has taken."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def peak_mb(pid: int) -> float:
@@ -445,14 +439,12 @@ def running_database() -> Iterator[tuple[LocalDatabase, subprocess.Popen[bytes]]
     default=(0.05, 0.1, 0.25, 0.5),
     help="Of the backlog's speed, as a steady flow; repeatable.",
 )
-@click.option("--log-level", default="warning", help="The collector's, for a profile's sake.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON, and no table.")
 def main(
     agents: int,
     results: int,
     seconds: float,
     of_speed: tuple[float, ...],
-    log_level: str,
     is_json: bool,
 ) -> None:
     """Measure the bare COPY, then a backlog, then steady flows; print a table."""
