@@ -7,15 +7,13 @@ Exit code 0: nothing lost, doubled, invented or stuck, and drained in time; 1: s
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from pathlib import Path
 
 import click
 
-from collector.private_server import default_cache, ensure_server
-from collector.progress import silent
+from tests.support.database import fetched_server
 from tests.support.faults.campaign import Campaign, Report
 from tests.support.faults.schedule import KINDS
 from tests.support.faults.system import Shape
@@ -65,9 +63,7 @@ def main(
     seconds = faults * SECONDS_A_FAULT if minutes is None else 60 * minutes
     directory = keep or Path(tempfile.mkdtemp(prefix="vantage-faults-"))
     directory.mkdir(parents=True, exist_ok=True)
-    server = ensure_server(
-        cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
-    )
+    server = fetched_server()
     shape = Shape(agents=agents, monitors=monitors, load=load, spool_limit=spool_limit)
     campaign = Campaign.random(seed, faults=faults, seconds=seconds, shape=shape, only=only)
     click.echo(f"Seed {seed}, about {seconds:.0f} s; logs in {directory}", err=True)

@@ -32,11 +32,15 @@ from playwright.sync_api import sync_playwright
 from bench.table import conditions, show
 from bench.world import EMAIL, filled
 from collector.local_db import DATABASE
-from collector.private_server import default_cache, ensure_server
-from collector.progress import silent
 from tests.support import seed
 from tests.support.chromium import chromium_path
-from tests.support.database import Database, Databases, running, temporary_home
+from tests.support.database import (
+    Database,
+    Databases,
+    fetched_server,
+    running,
+    temporary_home,
+)
 from tests.support.report_centre import Centre, serving
 
 READERS = 50
@@ -115,9 +119,7 @@ class Client:
 @contextmanager
 def centre(monitors: int, whole: int) -> Iterator[tuple[Centre, Callable[[], object]]]:
     """A report centre over a database that holds so much; and what makes its newest results new."""
-    server = ensure_server(
-        cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
-    )
+    server = fetched_server()
     with temporary_home(on_disk=True) as home, running(home, server) as local:
         databases = Databases(local.url(database="postgres"), "vantage_template", count(1))
         databases.make_template()

@@ -46,10 +46,8 @@ from bench.table import conditions, show
 from collector import wire
 from collector.local_db import LocalDatabase
 from collector.migrate import migrate
-from collector.private_server import default_cache, ensure_server
-from collector.progress import silent
 from tests.support.collector import configure, fetch, running_collector
-from tests.support.database import temporary_home
+from tests.support.database import fetched_server, temporary_home
 from tests.support.processes import free_port
 from tests.support.rows import named
 
@@ -411,9 +409,7 @@ def shares(counts: dict[float, float]) -> dict[float, float]:
 @contextmanager
 def running_database() -> Iterator[tuple[LocalDatabase, subprocess.Popen[bytes]]]:
     """A server that waits for its disk, as one in production does."""
-    server = ensure_server(
-        cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
-    )
+    server = fetched_server()
     with temporary_home(on_disk=True) as home:
         local = LocalDatabase(home, server)
         local.initialise()

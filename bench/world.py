@@ -23,10 +23,8 @@ import psycopg
 
 from collector.local_db import LocalDatabase, Settings
 from collector.migrate import migrate
-from collector.private_server import default_cache, ensure_server
-from collector.progress import silent
 from tests.support import seed
-from tests.support.database import temporary_home
+from tests.support.database import fetched_server, temporary_home
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 MEDIANS = 8  # days that medians are kept
@@ -82,7 +80,7 @@ def filled(
         world.catch_up()
         yield world
         return
-    server = ensure_server(cache=default_cache(), progress=silent)
+    server = fetched_server()
     with contextlib.ExitStack() as stack:
         if home is None:
             home = stack.enter_context(temporary_home(on_disk=True))

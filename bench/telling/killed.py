@@ -6,7 +6,6 @@ Exit code 0: it is; 1: see the problems.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from dataclasses import asdict
@@ -17,9 +16,7 @@ import click
 from bench.table import conditions, show
 from bench.telling.delays import json_option
 from collector.migrate import migrate
-from collector.private_server import default_cache, ensure_server
-from collector.progress import silent
-from tests.support.database import running, temporary_home
+from tests.support.database import fetched_server, running, temporary_home
 from tests.support.outages import Campaign, Told
 
 
@@ -31,9 +28,7 @@ from tests.support.outages import Campaign, Told
 def killed(monitors: int, together: int, seed: int, as_json: bool) -> None:
     """Break monitors one after the other under faults, and count incidents and messages."""
     before = conditions()
-    server = ensure_server(
-        cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
-    )
+    server = fetched_server()
     directory = Path(tempfile.mkdtemp(prefix="vantage-killed-"))
     click.echo(f"Logs in {directory}", err=True)
     with temporary_home() as home, running(home, server) as local:

@@ -28,13 +28,11 @@ from collector.keyring import Keyring
 from collector.migrate import migrate
 from collector.operator.account import add_account
 from collector.operator.location import add_location
-from collector.private_server import default_cache, ensure_server
-from collector.progress import silent
 from collector.telling.destination import Destination
 from collector.telling.mailer import MailServer
 from collector.telling.notifier import Notifier, Settings
 from collector.verdicts.evaluator import Evaluator
-from tests.support.database import running, temporary_home
+from tests.support.database import fetched_server, running, temporary_home
 from tests.support.mailbox import Mailbox, mailbox
 from vantage.v1 import result_pb2
 
@@ -231,9 +229,7 @@ def live(monitors: int, locations: int, seconds: float, outages: int, as_json: b
     """
     before = conditions()
     log.configure("error")
-    server = ensure_server(
-        cache=default_cache(), progress=silent, mirror=os.environ.get("VANTAGE_MIRROR")
-    )
+    server = fetched_server()
     with temporary_home(on_disk=True) as home, running(home, server) as local, mailbox() as box:
         local.create_database()
         migrate(local.url())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +17,7 @@ from collector.operator.location import add_location
 from collector.operator.main import main
 from tests.support.collector import Collector, fetch, running_collector
 from tests.support.database import Database
+from tests.support.in_thread import serving_in_thread
 from tests.support.processes import Program, running, wait_until
 
 
@@ -39,12 +39,9 @@ class Api(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def api() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Api) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    with serving_in_thread(server):
         yield f"http://127.0.0.1:{server.server_port}/orders"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +14,7 @@ from click.testing import CliRunner
 from collector.operator.main import main
 from tests.support.collector import Collector, configure, fetch, running_collector
 from tests.support.database import Database
+from tests.support.in_thread import serving_in_thread
 from tests.support.processes import Program, running, wait_until
 
 SECRET = "correct-horse-battery-staple"
@@ -34,12 +34,9 @@ class Guarded(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def guarded() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Guarded) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Guarded)
+    with serving_in_thread(server):
         yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
 
 
 def outcomes(collector: Collector) -> dict[int, set[str]]:

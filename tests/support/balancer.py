@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import cycle
 
+from tests.support.proxies import join
+
 
 class Balancer:
     """Listens at ``port``; each new connection goes to the next of ``targets``."""
@@ -30,25 +32,10 @@ class Balancer:
         else:
             writer.transport.abort()
             return
-        done = [
-            asyncio.ensure_future(pump(reader, below)),
-            asyncio.ensure_future(pump(above, writer)),
-        ]
         try:
-            await asyncio.wait(done, return_when=asyncio.FIRST_COMPLETED)
+            await join((reader, writer), (above, below))
         finally:
-            for task in done:
-                task.cancel()
-            await asyncio.gather(*done, return_exceptions=True)
             writer.close()
-            below.close()
-
-
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support.in_thread import serving_in_thread
+
 
 class CountingTarget(ThreadingHTTPServer):
     daemon_threads = True
@@ -45,11 +47,5 @@ class Answer(BaseHTTPRequestHandler):
 @contextmanager
 def counting_target() -> Iterator[CountingTarget]:
     target = CountingTarget()
-    thread = threading.Thread(target=target.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with serving_in_thread(target):
         yield target
-    finally:
-        target.shutdown()
-        thread.join()
-        target.server_close()

@@ -30,7 +30,7 @@ class _Protocol(QuicConnectionProtocol):
         if self._http is None:
             return
         for each in self._http.handle_event(event):
-            if isinstance(each, HeadersReceived) and self._wait_s is not None:
+            if isinstance(each, HeadersReceived):
                 asyncio.get_running_loop().call_later(self._wait_s, self._answer, each.stream_id)
 
     def _answer(self, stream_id: int) -> None:

@@ -35,6 +35,7 @@ from collector.operator.monitor import add_monitor
 from collector.telling.destination import Destination
 from tests.support.balancer import running_balancer
 from tests.support.collector import Collector, fetch, running_collector
+from tests.support.in_thread import serving_in_thread
 from tests.support.mailbox import Mailbox, mailbox
 from tests.support.processes import Program, has_ended, running, wait_until
 from tests.support.webhooks import Receiver, receiver
@@ -85,14 +86,8 @@ class Page(BaseHTTPRequestHandler):
 @contextmanager
 def target() -> Iterator[Target]:
     site = Target()
-    thread = threading.Thread(target=site.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with serving_in_thread(site):
         yield site
-    finally:
-        site.shutdown()
-        thread.join()
-        site.server_close()
 
 
 @dataclass

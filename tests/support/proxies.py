@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from tests.support.targets import Connection, hold
 
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
 
 @dataclass
 class HttpProxy:
@@ -40,9 +42,9 @@ class HttpProxy:
             await connection.send(b"HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n")
         else:
             writer.write(head.replace(url, "/" + url.split("/", 3)[3], 1).encode())
-        await join(connection, reader, writer)
+        await join((connection.reader, connection.writer), (reader, writer))
 
-    async def _open(self, authority: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _open(self, authority: str) -> Ends:
         host, _, port = authority.rpartition(":")
         return await asyncio.open_connection("127.0.0.1", self.hosts.get(host) or int(port))
 
@@ -82,13 +84,11 @@ class SocksProxy:
             return
         to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self.hosts[host])
         await connection.send(b"\x05\x00\x00\x01" + bytes(6))
-        await join(connection, to_reader, to_writer)
+        await join((connection.reader, connection.writer), (to_reader, to_writer))
 
 
-async def join(
-    connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    """Pass bytes both ways until one side is done."""
+async def join(one: Ends, other: Ends) -> None:
+    """Pass bytes both ways until one side is done; then close the other."""
 
     async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -97,12 +97,13 @@ async def join(
                 await sink.drain()
 
     ways = [
-        asyncio.create_task(pump(connection.reader, writer)),
-        asyncio.create_task(pump(reader, connection.writer)),
+        asyncio.create_task(pump(one[0], other[1])),
+        asyncio.create_task(pump(other[0], one[1])),
     ]
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for way in ways:
             way.cancel()
-        writer.close()
+        await asyncio.gather(*ways, return_exceptions=True)
+        other[1].close()

@@ -24,6 +24,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.support.in_thread import serving_in_thread
+
 ED25519_OID = bytes.fromhex("2b06010401da470f01")
 EDDSA, SHA256 = 22, 8
 TEXT_SIGNATURE, CERTIFICATION = 0x01, 0x13
@@ -220,16 +222,8 @@ class LoopbackMirror:
         self.is_stalling = threading.Event()
         self.go_on = threading.Event()
         handler = partial(_Handler, mirror=self, directory=str(root))
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def serve(self) -> None:
-        self._server.serve_forever(poll_interval=0.05)
-
-    def close(self) -> None:
-        self.go_on.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -262,10 +256,8 @@ class _Handler(SimpleHTTPRequestHandler):
 def serving(root: Path) -> Iterator[LoopbackMirror]:
     """A mirror of the folder, on loopback."""
     mirror = LoopbackMirror(root)
-    thread = threading.Thread(target=mirror.serve)
-    thread.start()
-    try:
-        yield mirror
-    finally:
-        mirror.close()
-        thread.join()
+    with serving_in_thread(mirror.server):
+        try:
+            yield mirror
+        finally:
+            mirror.go_on.set()

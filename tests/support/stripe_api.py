@@ -4,7 +4,6 @@ library."""
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +11,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import stripe
+
+from tests.support.in_thread import serving_in_thread
 
 KEY, WEBHOOK_SECRET = "sk_test_of_ours", "whsec_of_ours"
 
@@ -94,11 +95,5 @@ def stripe_api() -> Iterator[StripeApi]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     api.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving_in_thread(server):
         yield api
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.support.in_thread import serving_in_thread
 from tests.support.processes import wait_until
 
 
@@ -23,9 +24,10 @@ class Delivery:
 
 @dataclass
 class Receiver:
-    """``statuses``: what the next requests are answered with; then 204. ``holding``: none is.
+    """``statuses``: what the next requests are answered with; then 204.
 
-    ``answer_s``: how long it takes to answer.
+    ``answer_s``: how long it takes to answer. Each request that comes sets ``holding``; while
+    ``released`` is not set, none is answered.
     """
 
     port: int = 0
@@ -85,12 +87,8 @@ def receiver() -> Iterator[Receiver]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     kept.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield kept
-    finally:
-        kept.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving_in_thread(server):
+        try:
+            yield kept
+        finally:
+            kept.released.set()
