@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,17 @@ __all__ = ["database", "databases", "empty_database", "private_server"]
 
 
 FOLDER = Path(__file__).parent
+ABSENT = FOLDER / "support" / "absent"
 # In the order in which they begin: what comes last should be short, or all would wait for it.
 LONGEST_FIRST = ("acceptance", "browser", "dashboard", "collector", "storing", "agent")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _as_installed() -> Iterator[None]:
+    """Have programs find what an installation has, not all that tests do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ABSENT), prepend=os.pathsep)
+        yield
 
 
 @pytest.hookimpl(trylast=True)

@@ -22,8 +22,8 @@ from playwright.sync_api import (
 from tests.support import seed
 from tests.support.chromium import chromium_path
 from tests.support.database import Databases
-from tests.support.report_centre import Centre
-from tests.support.report_centre import centre as run_centre
+from tests.support.report_centre import Centre, centre_of_all
+from tests.support.sharing import run_folder
 
 # How long a page takes says more about the machine's other work than about ours.
 expect.set_options(timeout=15_000)
@@ -45,7 +45,8 @@ def running_centre(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Centre]:
     home = tmp_path_factory.mktemp("report-centre")
-    with run_centre(databases, home, length=timedelta(hours=26)) as started:
+    folder = run_folder(tmp_path_factory)
+    with centre_of_all(databases, home, folder, length=timedelta(hours=26)) as started:
         yield started
 
 

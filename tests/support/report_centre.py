@@ -13,6 +13,10 @@ import psycopg
 from tests.support import seed
 from tests.support.database import Database, Databases
 from tests.support.processes import Program, answers, free_port, running
+from tests.support.sharing import shared
+
+# As late as a real agent's results may be.
+LATE = timedelta(seconds=5)
 
 
 class Centre:
@@ -28,6 +32,8 @@ class Centre:
     def catch_up(self) -> None:
         """Add the results that have fallen due meanwhile, or the newest would grow stale."""
         now = datetime.now(UTC)
+        if now - self.seeded_at < LATE:
+            return
         seed.extend(self.database.url(), since=self.seeded_at, now=now)
         self.seeded_at = now
 
@@ -199,6 +205,27 @@ class Centre:
             monitor_id=self.monitor(name),
             location=location,
         )
+
+
+@contextmanager
+def centre_of_all(
+    databases: Databases, home: Path, folder: Path, *, length: timedelta
+) -> Iterator[Centre]:
+    """A report centre over a database that all processes with the same ``folder`` copy."""
+
+    @contextmanager
+    def made() -> Iterator[str]:
+        with databases.migrated() as database:
+            now = datetime.now(UTC)
+            seed.seed(database.url(), now=now, length=length)
+            databases.close(database.name)
+            yield f"{database.name} {now.isoformat()}"
+
+    with shared(folder, f"results of {length}", made) as said:
+        name, _, seeded_at = said.partition(" ")
+        with databases.copied(name) as database, serving(database, home) as started:
+            started.seeded_at = datetime.fromisoformat(seeded_at)
+            yield started
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from collector import sealing
 from collector.keyring import Keyring
 from tests.support import seed
 from tests.support.database import Databases
-from tests.support.report_centre import Centre
-from tests.support.report_centre import centre as run_centre
+from tests.support.report_centre import Centre, centre_of_all
+from tests.support.sharing import run_folder
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,8 @@ def running_centre(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Centre]:
     home = tmp_path_factory.mktemp("report-centre")
-    with run_centre(databases, home, length=timedelta(hours=3)) as started:
+    folder = run_folder(tmp_path_factory)
+    with centre_of_all(databases, home, folder, length=timedelta(hours=3)) as started:
         yield started
 
 
