@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -158,6 +159,7 @@ def _sums(rows: list[Row]) -> dict[str, Any]:
 
 def buckets(histogram: Any) -> dict[int, int]:
     """Take a histogram apart as its documentation says: twelve digits a bucket, from the right."""
-    digits = str(int(histogram or 0))
-    groups = [digits[max(0, end - 12) : end] for end in range(len(digits), 0, -12)]
-    return {number: int(group) for number, group in enumerate(groups) if int(group)}
+    digits = f"{Decimal(histogram or 0):f}"  # an int's would take the square of their number
+    whole = digits.zfill(-(-len(digits) // 12) * 12)
+    groups = [whole[at : at + 12] for at in range(len(whole) - 12, -1, -12)]
+    return {number: int(group) for number, group in enumerate(groups) if group != "0" * 12}

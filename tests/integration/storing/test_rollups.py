@@ -188,7 +188,7 @@ def test_any_history_adds_up(connection: psycopg.Connection[Any], seed: int) -> 
     matches(connection, stored)
     days = expected(connection, stored, DAY)
     while hours_to_at(connection) < BEGAN + 3 * DAY:
-        connection.execute("SELECT vantage.sum_up_hour(2)")
+        connection.execute("SELECT vantage.sum_up_hour(4)")
         assert read(connection, "results_1d") == days
     assert read(connection, "rollups_1d") == days
     matches(connection, stored)
