@@ -142,6 +142,8 @@ class Database:
                 "application_name": "vantage-dashboard",
                 "autocommit": True,
                 "connect_timeout": CONNECT_WAIT_S,
+                # To plan what reads many chunks takes longer than to run it: once a connection.
+                "prepare_threshold": 0,
             },
             configure=_become_dashboard,
             check=_begin,
@@ -224,8 +226,9 @@ async def _begin(connection: AsyncConnection[Any]) -> None:
 
 async def _become_dashboard(connection: AsyncConnection[Any]) -> None:
     """Drop every right but the report centre's, whoever the URL signs in as."""
-    await connection.execute(statements()["become_dashboard"])
-    await connection.execute(statements()["bound_statements"])
+    await connection.execute(statements()["become_dashboard"], prepare=False)
+    # Several at once, which cannot be prepared.
+    await connection.execute(statements()["bound_statements"], prepare=False)
 
 
 def require(conninfo: str) -> None:

@@ -271,11 +271,130 @@ $$;
 COMMENT ON COLUMN report.results.failed_phase IS
     'The last phase a down result reached. NULL: not down, or none was reached.';
 
--- Where every pair stands is in vantage.standings, less what came since these were last kept. What came
--- in the last seconds is read at once for all pairs; where upkeep is further behind, each pair's newest
--- result is looked for.
--- Each column that costs a look into the past is a sub-select, which the planner leaves out of a query
--- that does not ask for it.
+-- Looks into the past that few questions need. As functions, or each plan that names report.latest
+-- would hold a scan of every chunk for each of them, to be planned, locked and begun, though never run.
+
+CREATE OR REPLACE FUNCTION report.newer_than_kept()
+RETURNS TABLE (
+    monitor_id integer,
+    location text,
+    slot_at timestamptz,
+    outcome vantage.outcome,
+    failure text,
+    http_status smallint,
+    total_us integer,
+    cert_expires_at timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    -- What came in the last seconds is read at once for all pairs; where upkeep is further behind, each
+    -- pair's newest result is looked for.
+    IF (SELECT rollup_backlog.lag FROM vantage.rollup_backlog) < INTERVAL '30 s' THEN
+        RETURN QUERY
+        SELECT DISTINCT ON (results.monitor_id, results.location)
+            results.monitor_id,
+            results.location,
+            results.slot_at,
+            results.outcome,
+            results.failure,
+            results.http_status,
+            results.total_us,
+            results.cert_expires_at
+        FROM vantage.results
+        WHERE results.received_at >= (SELECT min(ingested.received_from_at) FROM vantage.ingested)
+            AND results.received_at > now() - INTERVAL '30 s'
+            AND results.slot_at > now() - INTERVAL '1 day'
+            AND results.monitor_id = ANY(ARRAY(
+                SELECT own.id FROM vantage.monitors AS own
+                WHERE own.account_id = vantage.current_account()))
+        ORDER BY results.monitor_id, results.location, results.slot_at DESC;
+    ELSE
+        RETURN QUERY
+        SELECT
+            pairs.monitor_id,
+            pairs.location,
+            found.slot_at,
+            found.outcome,
+            found.failure,
+            found.http_status,
+            found.total_us,
+            found.cert_expires_at
+        FROM vantage.monitors AS own
+        JOIN vantage.monitor_locations AS pairs ON pairs.monitor_id = own.id
+        LEFT JOIN vantage.standings AS stored
+            ON stored.monitor_id = pairs.monitor_id AND stored.location = pairs.location
+        CROSS JOIN LATERAL (
+            SELECT results.*
+            FROM vantage.results
+            WHERE results.monitor_id = pairs.monitor_id
+                AND results.location = pairs.location
+                AND results.slot_at > COALESCE(stored.slot_at, '-infinity')
+            ORDER BY results.slot_at DESC
+            LIMIT 1
+        ) AS found
+        WHERE own.account_id = vantage.current_account() AND own.removed_at IS NULL;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION report.newer_than_kept IS
+    'Of each pair of the account''s monitors and locations the newest of the results that '
+    'vantage.standings may not hold yet. No row of a pair that has none.';
+
+CREATE OR REPLACE FUNCTION report.failing_since(given_monitor_id integer, given_location text)
+RETURNS timestamptz
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (
+        SELECT failed.slot_at
+        FROM vantage.results AS failed
+        WHERE failed.monitor_id = given_monitor_id
+            AND failed.location = given_location
+            AND failed.slot_at > now() - INTERVAL '7 days'
+            AND failed.slot_at > COALESCE((
+                SELECT passed.slot_at
+                FROM vantage.results AS passed
+                WHERE passed.monitor_id = given_monitor_id
+                    AND passed.location = given_location
+                    AND passed.slot_at > now() - INTERVAL '7 days'
+                    AND passed.outcome <> 'down'
+                ORDER BY passed.slot_at DESC
+                LIMIT 1), '-infinity')
+            AND EXISTS (
+                SELECT FROM vantage.monitors
+                WHERE monitors.id = given_monitor_id
+                    AND monitors.account_id = vantage.current_account())
+        ORDER BY failed.slot_at
+        LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION report.failing_since IS
+    'Slot of the first down result since the last other one, looking back seven days at most. NULL: '
+    'the newest is not down, or is older than that, or the monitor is not the account''s.';
+
+CREATE OR REPLACE FUNCTION report.first_slot(given_monitor_id integer, given_location text)
+RETURNS timestamptz
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (
+        SELECT first.slot_at
+        FROM vantage.results AS first
+        WHERE first.monitor_id = given_monitor_id
+            AND first.location = given_location
+            AND EXISTS (
+                SELECT FROM vantage.monitors
+                WHERE monitors.id = given_monitor_id
+                    AND monitors.account_id = vantage.current_account())
+        ORDER BY first.slot_at
+        LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION report.first_slot IS
+    'Slot of the oldest result that is kept. NULL: there is none, or the monitor is not the account''s.';
+
+-- Where every pair stands is in vantage.standings, less what came since these were last kept.
 CREATE OR REPLACE VIEW report.latest WITH (security_barrier) AS
 SELECT
     pairs.monitor_id,
@@ -295,32 +414,11 @@ SELECT
     latest.http_status,
     latest.total_us,
     latest.cert_expires_at,
-    CASE WHEN latest.outcome = 'down' THEN (
-        SELECT failed.slot_at
-        FROM vantage.results AS failed
-        WHERE failed.monitor_id = pairs.monitor_id
-            AND failed.location = pairs.location
-            AND failed.slot_at > now() - INTERVAL '7 days'
-            AND failed.slot_at > COALESCE((
-                SELECT passed.slot_at
-                FROM vantage.results AS passed
-                WHERE passed.monitor_id = pairs.monitor_id
-                    AND passed.location = pairs.location
-                    AND passed.slot_at > now() - INTERVAL '7 days'
-                    AND passed.outcome <> 'down'
-                ORDER BY passed.slot_at DESC
-                LIMIT 1), '-infinity')
-        ORDER BY failed.slot_at
-        LIMIT 1)
+    CASE WHEN latest.outcome = 'down' THEN report.failing_since(pairs.monitor_id, pairs.location)
     END AS failing_since_at,
     CASE
         WHEN stored.first_slot_at IS NOT NULL THEN stored.first_slot_at
-        WHEN latest.slot_at IS NOT NULL THEN (
-            SELECT first.slot_at
-            FROM vantage.results AS first
-            WHERE first.monitor_id = pairs.monitor_id AND first.location = pairs.location
-            ORDER BY first.slot_at
-            LIMIT 1)
+        WHEN latest.slot_at IS NOT NULL THEN report.first_slot(pairs.monitor_id, pairs.location)
     END AS first_slot_at,
     EXISTS (
         SELECT
@@ -334,57 +432,19 @@ JOIN vantage.monitors ON monitors.id = pairs.monitor_id
 JOIN vantage.locations ON locations.name = pairs.location
 LEFT JOIN vantage.standings AS stored
     ON stored.monitor_id = pairs.monitor_id AND stored.location = pairs.location
-LEFT JOIN (
-    SELECT DISTINCT ON (results.monitor_id, results.location)
-        results.monitor_id,
-        results.location,
-        results.slot_at,
-        results.outcome,
-        results.failure,
-        results.http_status,
-        results.total_us,
-        results.cert_expires_at
-    FROM vantage.results
-    WHERE (SELECT rollup_backlog.lag FROM vantage.rollup_backlog) < INTERVAL '30 s'
-        AND results.received_at >= (SELECT min(ingested.received_from_at) FROM vantage.ingested)
-        AND results.received_at > now() - INTERVAL '30 s'
-        AND results.slot_at > now() - INTERVAL '1 day'
-        AND results.monitor_id = ANY(ARRAY(
-            SELECT own.id FROM vantage.monitors AS own
-            WHERE own.account_id = vantage.current_account()))
-    ORDER BY results.monitor_id, results.location, results.slot_at DESC
-) AS recent ON recent.monitor_id = pairs.monitor_id AND recent.location = pairs.location
-LEFT JOIN LATERAL (
-    SELECT results.*
-    FROM vantage.results
-    WHERE results.monitor_id = pairs.monitor_id
-        AND results.location = pairs.location
-        AND results.slot_at > COALESCE(stored.slot_at, '-infinity')
-        AND (SELECT rollup_backlog.lag FROM vantage.rollup_backlog) >= INTERVAL '30 s'
-    ORDER BY results.slot_at DESC
-    LIMIT 1
-) AS found ON true
+LEFT JOIN report.newer_than_kept() AS newer
+    ON newer.monitor_id = pairs.monitor_id AND newer.location = pairs.location
+CROSS JOIN LATERAL (
+    SELECT newer.slot_at >= COALESCE(stored.slot_at, '-infinity') AS is_newer
+) AS compared
 CROSS JOIN LATERAL (
     SELECT
-        CASE
-            WHEN found.slot_at IS NOT NULL THEN 'found'
-            WHEN recent.slot_at >= COALESCE(stored.slot_at, '-infinity') THEN 'recent'
-        END AS place
-) AS newest
-CROSS JOIN LATERAL (
-    SELECT
-        CASE newest.place WHEN 'found' THEN found.slot_at WHEN 'recent' THEN recent.slot_at
-            ELSE stored.slot_at END AS slot_at,
-        CASE newest.place WHEN 'found' THEN found.outcome WHEN 'recent' THEN recent.outcome
-            ELSE stored.outcome END AS outcome,
-        CASE newest.place WHEN 'found' THEN found.failure WHEN 'recent' THEN recent.failure
-            ELSE stored.failure END AS failure,
-        CASE newest.place WHEN 'found' THEN found.http_status WHEN 'recent' THEN recent.http_status
-            ELSE stored.http_status END AS http_status,
-        CASE newest.place WHEN 'found' THEN found.total_us WHEN 'recent' THEN recent.total_us
-            ELSE stored.total_us END AS total_us,
-        CASE newest.place WHEN 'found' THEN found.cert_expires_at WHEN 'recent' THEN recent.cert_expires_at
-            ELSE stored.cert_expires_at END AS cert_expires_at
+        CASE WHEN compared.is_newer THEN newer.slot_at ELSE stored.slot_at END AS slot_at,
+        CASE WHEN compared.is_newer THEN newer.outcome ELSE stored.outcome END AS outcome,
+        CASE WHEN compared.is_newer THEN newer.failure ELSE stored.failure END AS failure,
+        CASE WHEN compared.is_newer THEN newer.http_status ELSE stored.http_status END AS http_status,
+        CASE WHEN compared.is_newer THEN newer.total_us ELSE stored.total_us END AS total_us,
+        CASE WHEN compared.is_newer THEN newer.cert_expires_at ELSE stored.cert_expires_at END AS cert_expires_at
 ) AS latest
 WHERE monitors.account_id = vantage.current_account() AND monitors.removed_at IS NULL;
 COMMENT ON VIEW report.latest IS
@@ -418,44 +478,6 @@ WITH own AS MATERIALIZED (
             secs => 2 * monitors.interval_s + monitors.timeout_us / 1e6::float8 + 30) AS late_at
     FROM vantage.monitors
     WHERE monitors.account_id = vantage.current_account() AND monitors.removed_at IS NULL
-),
-newer AS (
-    (
-        SELECT DISTINCT ON (results.monitor_id, results.location)
-            results.monitor_id,
-            results.location,
-            results.slot_at,
-            results.outcome
-        FROM vantage.results
-        WHERE (SELECT rollup_backlog.lag FROM vantage.rollup_backlog) < INTERVAL '30 s'
-            AND results.received_at >= (SELECT min(ingested.received_from_at) FROM vantage.ingested)
-            AND results.received_at > now() - INTERVAL '30 s'
-            AND results.slot_at > now() - INTERVAL '1 day'
-            AND results.monitor_id = ANY(ARRAY(
-                SELECT mine.id FROM vantage.monitors AS mine
-                WHERE mine.account_id = vantage.current_account()))
-        ORDER BY results.monitor_id, results.location, results.slot_at DESC
-    )
-    UNION ALL
-    SELECT
-        pairs.monitor_id,
-        pairs.location,
-        found.slot_at,
-        found.outcome
-    FROM own
-    JOIN vantage.monitor_locations AS pairs ON pairs.monitor_id = own.id
-    LEFT JOIN vantage.standings AS stored
-        ON stored.monitor_id = pairs.monitor_id AND stored.location = pairs.location
-    CROSS JOIN LATERAL (
-        SELECT results.slot_at, results.outcome
-        FROM vantage.results
-        WHERE results.monitor_id = pairs.monitor_id
-            AND results.location = pairs.location
-            AND results.slot_at > COALESCE(stored.slot_at, '-infinity')
-        ORDER BY results.slot_at DESC
-        LIMIT 1
-    ) AS found
-    WHERE (SELECT rollup_backlog.lag FROM vantage.rollup_backlog) >= INTERVAL '30 s'
 )
 SELECT
     own.id AS monitor_id,
@@ -470,7 +492,8 @@ FROM own
 LEFT JOIN vantage.monitor_locations AS pairs ON pairs.monitor_id = own.id
 LEFT JOIN vantage.standings AS stored
     ON stored.monitor_id = pairs.monitor_id AND stored.location = pairs.location
-LEFT JOIN newer ON newer.monitor_id = pairs.monitor_id AND newer.location = pairs.location
+LEFT JOIN report.newer_than_kept() AS newer
+    ON newer.monitor_id = pairs.monitor_id AND newer.location = pairs.location
 CROSS JOIN LATERAL (
     SELECT newer.slot_at >= COALESCE(stored.slot_at, '-infinity') AS is_newer
 ) AS compared
@@ -571,9 +594,11 @@ COMMENT ON FUNCTION report.availability IS 'vantage.availability of the account'
 CREATE OR REPLACE FUNCTION report.slots_due(
     monitor_id integer, location text, from_at timestamptz, to_at timestamptz)
 RETURNS bigint
-LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT vantage.slots_due(monitor_id, location, from_at, to_at)
+BEGIN
+    RETURN vantage.slots_due(monitor_id, location, from_at, to_at);
+END
 $$;
 COMMENT ON FUNCTION report.slots_due IS
     'vantage.slots_due of the account''s monitor; 0 for any other.';
