@@ -76,8 +76,7 @@ class Delivery:
     async def run(self) -> None:
         """Deliver for ever. Raises: FatalError."""
         while True:
-            identity = self._home.identity()
-            identity.check_validity(time.time())
+            self._home.valid_identity(time.time())
             await asyncio.sleep(await self._connect())
 
     async def drain(self, limit_s: float) -> None:

@@ -26,7 +26,7 @@ from agent.clock import ClockComparison, Reading
 from agent.enrolment import served_certificates
 from agent.errors import AgentError
 from agent.failure import Code
-from agent.home import Credentials, Home, Identity, home_argument
+from agent.home import Credentials, Home, home_argument
 from agent.resolver import LookupFailed, Resolver, has_route
 from vantage.url import is_address
 from vantage.v1 import clock_pb2, clock_pb2_grpc
@@ -76,7 +76,7 @@ async def examine(home: Path, collector: str | None) -> list[Finding]:
     if identity is not None:
         told = f"Agent {identity.agent_id} at location {identity.location}."
         findings.append(Finding("identity", Status.OK, told))
-        findings.append(_certificate(home, identity))
+        findings.append(_certificate(home))
     address = collector or (identity.collector if identity else None)
     findings.append(await _dns(address))
     findings += await _collector(address, credentials)
@@ -84,9 +84,9 @@ async def examine(home: Path, collector: str | None) -> list[Finding]:
     return findings
 
 
-def _certificate(home: Path, identity: Identity) -> Finding:
+def _certificate(home: Path) -> Finding:
     try:
-        identity.check_validity(time.time())
+        identity = Home(home).valid_identity(time.time())
     except AgentError as error:
         return Finding("certificate", Status.PROBLEM, str(error))
     mode = stat.S_IMODE((home / "agent.key").stat().st_mode)

@@ -14,9 +14,10 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 
-from agent.errors import FatalError
+from agent.errors import FatalError, reason
 from agent.segment import sync_directory
 
 
@@ -32,17 +33,6 @@ class Identity:
     collector: str
     certificate_issued_at_s: int
     certificate_expires_at_s: int
-
-    def check_validity(self, now_s: float) -> None:
-        """Raise FatalError if no collector can accept this agent's certificate any more."""
-        if now_s < self.certificate_expires_at_s:
-            return
-        expired_at = datetime.fromtimestamp(self.certificate_expires_at_s, UTC)
-        raise FatalError(
-            f"This agent's certificate expired at {expired_at:%Y-%m-%d %H:%M:%S} UTC by the clock"
-            " of this machine. If that clock is right, enrol again, and nothing is lost. At the"
-            f" centre: vantage agent token --agent {self.agent_id}. Here: vantage-agent join TOKEN"
-        )
 
     @property
     def renewal_at_s(self) -> float:
@@ -135,12 +125,27 @@ class Home:
                 f" (vantage agent token): vantage-agent join{home_argument(self.path)} TOKEN"
             ) from None
         except (OSError, ValueError, TypeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
             raise FatalError(
-                f"{self._identity_path} cannot be read ({reason})."
+                f"{self._identity_path} cannot be read ({reason(error)})."
                 " Restore it, or join again: vantage-agent join --replace"
                 f"{home_argument(self.path)} TOKEN"
             ) from error
+
+    def valid_identity(self, now_s: float) -> Identity:
+        """Return who this agent is.
+
+        Raises: FatalError as ``identity`` does, and once no collector can accept its certificate.
+        """
+        identity = self.identity()
+        if now_s < identity.certificate_expires_at_s:
+            return identity
+        expired_at = datetime.fromtimestamp(identity.certificate_expires_at_s, UTC)
+        raise FatalError(
+            f"This agent's certificate expired at {expired_at:%Y-%m-%d %H:%M:%S} UTC by the clock"
+            " of this machine. If that clock is right, enrol again, and nothing is lost. At the"
+            f" centre: vantage agent token --agent {identity.agent_id}. Here: vantage-agent join"
+            f"{home_argument(self.path)} TOKEN"
+        )
 
     def credentials(self) -> Credentials:
         """Read what the agent shows to collectors, and what it knows them by.
@@ -216,7 +221,9 @@ class Home:
         owner = self._spool_owner()
         if owner == agent_id or not any(self._undelivered()):
             return None
-        aside = self.path / f"spool-of-{owner or 'unknown'}"
+        first = self.path / f"spool-of-{owner or 'unknown'}"
+        further = (first.with_name(f"{first.name}-{number}") for number in count(2))
+        aside = next(path for path in chain([first], further) if not path.exists())
         with self._writing():
             self._spool_path.rename(aside)
         return aside

@@ -95,11 +95,13 @@ def test_a_renewal_may_bring_an_authority_that_is_to_be_trusted_too(tmp_path: Pa
     assert home.credentials().certificate == b"newest"
 
 
-def test_validity_and_renewal_time() -> None:
+def test_validity_and_renewal_time(tmp_path: Path) -> None:
     assert IDENTITY.renewal_at_s == 3000
-    IDENTITY.check_validity(3999)
-    with pytest.raises(FatalError, match=r"expired at 1970-01-01 01:06:40 UTC.*--agent"):
-        IDENTITY.check_validity(4000)
+    home = joined(tmp_path)
+    assert home.valid_identity(3999) == IDENTITY
+    told = rf"expired at 1970-01-01 01:06:40 UTC.*--agent {IDENTITY.agent_id}.*--home {tmp_path} "
+    with pytest.raises(FatalError, match=told):
+        home.valid_identity(4000)
 
 
 def test_two_agents_never_share_a_home(tmp_path: Path) -> None:
@@ -143,6 +145,10 @@ def test_the_spool_belongs_to_one_agent(tmp_path: Path) -> None:
     assert aside == tmp_path / "spool-of-one"
     assert list(aside.glob("*/*.seg"))
     home.claim_spool("two")
+    assert home.set_spool_aside("one") is None, "there is nothing of two's"
+    Spool(home.claim_spool("one")).append([b"result"])
+    assert home.set_spool_aside("two") == tmp_path / "spool-of-one-2"
+    assert list(aside.glob("*/*.seg"))
 
 
 def test_an_empty_spool_changes_hands(tmp_path: Path) -> None:
