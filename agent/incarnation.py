@@ -314,7 +314,7 @@ class Incarnation:
         log.warning("spool_segment_abandoned", file=str(segment.path), last_seq=segment.last_seq)
         if segment.last_seq < segment.first_seq:
             with self._lock:
-                self._segments.remove(segment)
+                self._segments = [s for s in self._segments if s is not segment]
             segment.discard()
 
 

@@ -345,6 +345,26 @@ def test_a_disk_that_goes_on_failing_loses_nothing_either(tmp_path: Path) -> Non
     assert spool.backlog == 4
 
 
+def test_an_ack_beside_a_failing_disk_is_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread may come while a file that holds nothing is given up, and remove it."""
+    disk = FailingDisk()
+    spool = Spool(tmp_path, sync=disk)
+    spool.append(payloads(1, 5))
+
+    class Acknowledging:
+        def warning(self, *_: object, **__: object) -> None:
+            spool.ack(spool.running, 5)
+
+    monkeypatch.setattr("agent.incarnation.log", Acknowledging())
+    disk.failures = 2
+    with pytest.raises(SpoolError):
+        spool.append(payloads(6, 9))
+    spool.append(payloads(6, 9))
+    assert drain(spool, spool.running, 6) == payloads(6, 9)
+
+
 @contextmanager
 def descriptors_left(count: int) -> Iterator[None]:
     """Leave the process none, or one, to open."""
