@@ -25,7 +25,10 @@ def database() -> None:
 @json_option
 @on_database
 def retention(as_json: bool, url: str) -> None:
-    """Show how many days each table is kept, and before when it holds nothing."""
+    """Show how long tables are kept, and how far they reach back.
+
+    Nothing in a table is older than that; its oldest row may be younger, as whole chunks go.
+    """
     with db.session(url) as connection:
         rows = connection.execute(db.queries("upkeep")["retention"]).fetchall()
     show(rows, ["relation", "keep_days", "nothing_before_at"], as_json=as_json)
