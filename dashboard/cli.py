@@ -9,16 +9,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import structlog
 
-from dashboard import db, identity_provider, log, mail, payments
+from dashboard import db, log, mail, payments
 from dashboard.access_log import AccessLog
 from dashboard.errors import DashboardError
-from dashboard.identity_provider import IdentityProvider
 from dashboard.settings import Settings, read_secret
+
+if TYPE_CHECKING:
+    from dashboard.identity_provider import IdentityProvider
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -300,6 +302,8 @@ def _identity_provider(
         if client_id or secret_file:
             raise DashboardError("Name the provider that knows this report centre: --oidc-issuer.")
         return None
+    from dashboard import identity_provider
+
     secret = _held_by(secret_file, "The secret of the identity provider")
     return identity_provider.configured(issuer, client_id, secret)
 

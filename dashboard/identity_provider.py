@@ -8,8 +8,6 @@ Source: OpenID Connect Core 1.0 and Discovery 1.0; RFC 7636, RFC 9207, RFC 9700.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
 import time
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
 from dashboard.errors import DashboardError
+from dashboard.identity import Attempt, Identity, NotVouchedFor, ProviderAway
 
 SCOPE = "openid email profile"
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
@@ -33,42 +32,6 @@ PATIENCE_S = 10.0
 LEEWAY_S = 60
 KNOWN_FOR_S = 3600.0
 KEYS_AGAIN_S = 60.0
-
-
-class ProviderAway(Exception):
-    """The provider does not answer, or not as a provider does."""
-
-
-class NotVouchedFor(Exception):
-    """What came back does not prove who somebody is. The message is for the log."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Whom the provider vouches for. ``email`` empty: it vouches for none."""
-
-    issuer: str
-    subject: str
-    email: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One sign-in at the provider, known by its state; the rest follows from it and our key."""
-
-    state: str
-    nonce: str
-    verifier: str
-
-
-def attempt(key: bytes, state: str) -> Attempt:
-    """What belongs to a state. Nobody but us can know it, and nothing of it need be kept."""
-
-    def derived(what: str) -> str:
-        return hmac.new(key, f"{what}\0{state}".encode(), hashlib.sha256).hexdigest()
-
-    return Attempt(state, derived("nonce"), derived("verifier"))
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import structlog
@@ -24,15 +24,12 @@ from dashboard.account.joining import Joined, public_url
 from dashboard.attempts import Attempts, address_of
 from dashboard.db import Database, Reader
 from dashboard.errors import Forbidden, NotFound
-from dashboard.identity_provider import (
-    Identity,
-    IdentityProvider,
-    NotVouchedFor,
-    ProviderAway,
-    attempt,
-)
+from dashboard.identity import Identity, NotVouchedFor, ProviderAway, attempt
 from dashboard.rendering import page
 from dashboard.settings import Settings
+
+if TYPE_CHECKING:
+    from dashboard.identity_provider import IdentityProvider
 
 LOG = structlog.get_logger()
 PATH = "/sign-in/provider"

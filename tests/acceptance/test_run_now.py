@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -15,12 +15,10 @@ import pytest
 from psycopg.rows import dict_row
 
 from collector.monitor import Monitor
-from collector.operator.account import add_account
-from collector.operator.location import add_location
 from collector.operator.monitor import add_monitor
-from tests.support.collector import fetch, running_collector
+from tests.support.collector import configure, fetch, running_collector
 from tests.support.counting import CountingTarget, counting_target
-from tests.support.database import Database
+from tests.support.database import Databases
 from tests.support.processes import Program, running, wait_until
 from tests.support.site import running_site
 
@@ -28,46 +26,56 @@ from tests.support.site import running_site
 DAY_S = 86_400
 
 
-@pytest.fixture
-def target() -> Iterator[CountingTarget]:
-    with counting_target() as target:
-        yield target
+@dataclass
+class Place:
+    """A collector with agents at two locations, and monitors of their own for the tests."""
+
+    url: str
+    dashboard_url: str
+    target: CountingTarget
+    agents: Sequence[Program]
+    monitors: int = 0
+
+    def add(self, monitor: Monitor) -> str:
+        """Add a monitor, wait until the agents know of it, and return its number."""
+        with psycopg.connect(self.url, row_factory=dict_row) as connection:
+            monitor_id = add_monitor(connection, 1, monitor)
+        self.monitors += 1
+        known = f'"monitors": {self.monitors}'
+        wait_until(lambda: all(known in each.said() for each in self.agents), what="assignments")
+        return str(monitor_id)
 
 
-@pytest.fixture
-def configured(database: Database, target: CountingTarget) -> str:
-    """A database with a monitor, and nobody who runs it."""
-    url = database.url(role="vantage_collector")
-    with psycopg.connect(url, row_factory=dict_row) as connection:
-        account_id = add_account(connection, "customer", "c@example.com", "a-password")
-        for name in ("a", "b", "nobody"):
-            add_location(connection, name=name, title=name)
-        add_monitor(
-            connection,
-            account_id,
-            Monitor(url=target.url("/"), interval_s=DAY_S, timeout_s=1, locations=("a", "b")),
-        )
-    return url
-
-
-@pytest.fixture
-def url(configured: str, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def place(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    directory = tmp_path_factory.mktemp("place")
     with ExitStack() as stack:
-        collector = stack.enter_context(running_collector(configured, tmp_path))
+        database = stack.enter_context(databases.migrated())
+        url = database.url(role="vantage_collector")
+        configure(url, locations=("a", "b", "nobody"), monitors=0)
+        collector = stack.enter_context(running_collector(url, directory))
+        agents = []
         for name in ("a", "b"):
-            home = tmp_path / name
+            home = directory / name
             join = [sys.executable, "-m", "agent", "join", collector.token(name), f"--home={home}"]
             subprocess.run(join, check=True, capture_output=True, timeout=30)
             agent = Program(
                 "agent",
                 ["run", f"--home={home}", "--allow-network=127.0.0.0/8"],
-                tmp_path / f"{name}.log",
+                directory / f"{name}.log",
             )
-            ready = lambda agent=agent: '"monitors": 1' in agent.said()  # noqa: E731
+            ready = lambda agent=agent: '"monitors": 0' in agent.said()  # noqa: E731
             stack.enter_context(running(agent, ready=ready, what=f"agent {name}"))
-        agents = "SELECT FROM vantage.agents"
-        wait_until(lambda: len(fetch(configured, agents)) == 2, what="two agents")
-        yield configured
+            agents.append(agent)
+        target = stack.enter_context(counting_target())
+        yield Place(url, database.url(role="vantage_dashboard"), target, agents)
+
+
+@pytest.fixture
+def monitor(place: Place, request: pytest.FixtureRequest) -> str:
+    """The number of a monitor that only this test asks for; its path is the test's name."""
+    url = place.target.url(f"/{request.node.name}")
+    return place.add(Monitor(url=url, interval_s=DAY_S, timeout_s=1, locations=("a", "b")))
 
 
 def monitor_run(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -77,57 +85,49 @@ def monitor_run(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_every_location_answers_at_once_with_the_same_slot(
-    url: str, target: CountingTarget
-) -> None:
-    ran = monitor_run(url, "1", "--json")
+def results(place: Place, monitor: str, columns: str) -> list[dict[str, Any]]:
+    return fetch(
+        place.url,
+        f"SELECT DISTINCT {columns} FROM vantage.results WHERE monitor_id = {monitor} ORDER BY 1",
+    )
+
+
+def test_every_location_answers_at_once_with_the_same_slot(place: Place, monitor: str) -> None:
+    ran = monitor_run(place.url, monitor, "--json")
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)
     assert [(row["location"], row["outcome"]) for row in found] == [("a", "up"), ("b", "up")]
-    assert target.answered["/"] == 2
-    rows = fetch(url, "SELECT DISTINCT slot_at, is_extra FROM vantage.results")
-    assert [row["is_extra"] for row in rows] == [True]
+    path = "/test_every_location_answers_at_once_with_the_same_slot"
+    assert place.target.answered[path] == 2
+    [row] = results(place, monitor, "slot_at, is_extra")
+    assert row["is_extra"] is True
 
 
-def test_the_report_centres_way_of_asking_has_the_same_effect(url: str, database: Database) -> None:
-    with psycopg.connect(database.url(role="vantage_dashboard")) as connection:
+def test_the_report_centres_way_of_asking_has_the_same_effect(place: Place, monitor: str) -> None:
+    with psycopg.connect(place.dashboard_url) as connection:
         for setting in ("vantage.account_id", "vantage.user_id"):
             connection.execute("SELECT set_config(%s, '1', true)", [setting])
-        [asked_at] = connection.execute("SELECT report.run_now(1)").fetchone() or [None]
-    found = "SELECT location FROM vantage.results WHERE is_extra ORDER BY location"
-    wait_until(lambda: len(fetch(url, found)) == 2, what="two results")
-    slots = fetch(url, "SELECT DISTINCT slot_at FROM vantage.results")
-    assert [row["slot_at"] for row in slots] == [asked_at]
+        asked = connection.execute("SELECT report.run_now(%s)", [int(monitor)])
+        [asked_at] = asked.fetchone() or [None]
+    wait_until(lambda: len(results(place, monitor, "location")) == 2, what="two results")
+    [row] = results(place, monitor, "slot_at, is_extra")
+    assert row == {"slot_at": asked_at, "is_extra": True}
 
 
-def test_a_whole_page_is_stored_with_its_resources(url: str) -> None:
+def test_a_whole_page_is_stored_with_its_resources(place: Place) -> None:
     pages: dict[str, Any] = {
         "/": ("text/html", b"<img src=/a.png><script src=/b.js></script>", 0.0, {}),
         "/a.png": ("image/png", b"x" * 2000, 0.0, {}),
     }
     with running_site(pages) as site:
-        with psycopg.connect(url, row_factory=dict_row) as connection:
-            monitor_id = add_monitor(
-                connection, 1, Monitor(url=site.url(), interval_s=DAY_S, kind="page")
-            )
-        # Until the agents know of it they ignore what is asked.
-        asked = lambda: monitor_run(url, str(monitor_id), "--location=a", "--json")  # noqa: E731
-        wait_until(lambda: asked().returncode == 0, what="a result of the page")
-    [row] = fetch(
-        url,
-        "SELECT * FROM vantage.results WHERE monitor_id = 2 AND location = 'a'"
-        " ORDER BY slot_at LIMIT 1",
-    )
-    assert (row["outcome"], row["failure"], row["http_status"]) == (
-        "degraded",
-        "resource_failed",
-        200,
-    )
-    assert row["resources_us"] > 0
+        monitor = place.add(Monitor(url=site.url(), interval_s=DAY_S, kind="page"))
+        assert monitor_run(place.url, monitor, "--location=a").returncode == 0
+    columns = "outcome, failure, http_status, resources_us > 0 AS has_resources"
+    [row] = results(place, monitor, columns)
+    assert [*row.values()] == ["degraded", "resource_failed", 200, True]
     found = fetch(
-        url,
-        "SELECT * FROM vantage.exchanges WHERE monitor_id = 2 AND location = 'a'"
-        f" AND slot_at = '{row['slot_at'].isoformat()}' ORDER BY resource",
+        place.url,
+        f"SELECT * FROM vantage.exchanges WHERE monitor_id = {monitor} ORDER BY resource",
     )
     assert [(each["role"], each["resource"], each["failure"]) for each in found] == [
         ("resource", "image", None),
@@ -136,24 +136,25 @@ def test_a_whole_page_is_stored_with_its_resources(url: str) -> None:
     assert found[0]["body_bytes"] == 2000
 
 
-def test_one_location_may_be_asked_and_the_table_is_readable(url: str) -> None:
-    ran = monitor_run(url, "1", "--location=b")
+def test_one_location_may_be_asked_and_the_table_is_readable(place: Place, monitor: str) -> None:
+    ran = monitor_run(place.url, monitor, "--location=b")
     head, row = ran.stdout.splitlines()
     assert head.split()[:3] == ["LOCATION", "OUTCOME", "STATUS"]
     assert row.split()[:3] == ["b", "up", "200"]
-    [count] = fetch(url, "SELECT count(*) AS n FROM vantage.results")
-    assert count["n"] == 1
+    assert results(place, monitor, "location") == [{"location": "b"}]
 
 
-def test_what_cannot_be_run_is_said(configured: str) -> None:
-    assert "no monitor 9" in monitor_run(configured, "9").stderr
-    assert "not probed from 'nobody'" in monitor_run(configured, "1", "--location=nobody").stderr
+def test_what_cannot_be_run_is_said(place: Place, monitor: str) -> None:
+    assert "no monitor 99" in monitor_run(place.url, "99").stderr
+    said = monitor_run(place.url, monitor, "--location=nobody").stderr
+    assert "not probed from 'nobody'" in said
 
 
-def test_a_location_that_is_silent_is_named(url: str, database: Database) -> None:
-    with psycopg.connect(database.url(), autocommit=True) as connection:
-        connection.execute("INSERT INTO vantage.monitor_locations VALUES (1, 'nobody')")
-    ran = monitor_run(url, "1")
+def test_a_location_that_is_silent_is_named(place: Place, monitor: str) -> None:
+    with psycopg.connect(place.url, autocommit=True) as connection:
+        added = "INSERT INTO vantage.monitor_locations VALUES (%s, 'nobody')"
+        connection.execute(added, [int(monitor)])
+    ran = monitor_run(place.url, monitor)
     assert ran.returncode == 1
     assert "from nobody" in ran.stderr
     assert "vantage agent list" in ran.stderr

@@ -17,7 +17,6 @@ import psycopg
 import pytest
 from starlette.routing import Mount, Route
 
-from dashboard.app import make
 from dashboard.lists import LISTS, OF_INCIDENT
 from dashboard.monitor_data import SHAPES
 from dashboard.settings import Settings
@@ -80,6 +79,9 @@ def centre(running_centre: Centre) -> Centre:
 
 def routes() -> Iterator[tuple[str, str]]:
     """Every method and path, those of the API by its description."""
+    # Takes a second, and all processes of a run collect this file.
+    from dashboard.app import make
+
     for route in make(Settings(database="", secret=b"s" * 32)).routes:
         if isinstance(route, Mount):
             described: Any = route.app

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from dashboard.errors import DashboardError
-from dashboard.identity_provider import ProviderAway, attempt, configured, is_safe
+from dashboard.identity import ProviderAway, attempt
+from dashboard.identity_provider import configured, is_safe
 from tests.support.identity_provider import CLIENT_ID, identity_provider
 
 KEY = b"k" * 32
