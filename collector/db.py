@@ -24,6 +24,8 @@ UNREADABLE = (
     "The database's URL cannot be read: it must be like postgresql://user@host:5432/vantage."
 )
 NO_SCHEMA = "The database holds no Vantage schema yet. Make it with: vantage-collector migrate"
+UNDEFINED = (UndefinedTable, UndefinedColumn, UndefinedFunction)
+"""What a statement meets where the schema is not that of this program."""
 SQL = Path(__file__).parent / "sql"
 
 RECONNECT_S = 0.5

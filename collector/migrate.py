@@ -25,7 +25,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from collector.db import SQL, UNREADABLE, first_line, session
+from collector.db import SQL, UNDEFINED, UNREADABLE, first_line, session
 from collector.errors import CollectorError
 from collector.postgres import OLDEST_POSTGRES, OLDEST_TIMESCALEDB
 from collector.progress import Progress, silent
@@ -34,7 +34,6 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 NO_TRANSACTION = "-- no-transaction"
 POST = "_post_"
-UNDEFINED = (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction)
 LOCK = 0x76616E74616765  # "vantage"; any constant of our own
 LOCK_POLL_S = 0.2
 LOCK_TIMEOUT = "2s"  # collectors that store are held up no longer by one that waits

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import LiteralString
 
+import grpc
 import psycopg
 import pytest
 
@@ -12,6 +14,7 @@ from collector.migrate import must_be_migrated
 from tests.support.collector import Collector, enrol, fetch, new_incarnation, result, stream
 from tests.support.database import Database
 from tests.support.processes import answers, has_ended, running, wait_until
+from vantage.v1 import delivery_pb2
 
 SENTENCE = (
     "Error: The database's schema is newer than this program, which does not know"
@@ -70,3 +73,19 @@ async def test_a_running_collector_says_so_in_one_sentence_and_loses_nothing(
             await link.batch(2, [result(1, 4)])
             assert (await link.read("ack")).high_water == 2
     assert fetch(database.url(), "SELECT count(*) FROM vantage.results") == [{"count": 2}]
+
+
+async def test_an_agent_that_cannot_be_served_for_it_costs_a_line_of_the_log(
+    collector: Collector, database: Database
+) -> None:
+    identity = await enrol(collector, "a")
+    execute(database, "ALTER TABLE vantage.agents RENAME COLUMN version TO gone")
+    async with stream(collector, identity) as link:
+        await link.send(hello=delivery_pb2.Hello(incarnation=new_incarnation(), version="test"))
+        assert await link.ended() is grpc.StatusCode.UNAVAILABLE
+        assert "schema" in await link.call.details()
+    assert not has_ended(collector.program)
+    said = collector.program.said()
+    assert said.count('"event": "schema_unsuitable"') == 1
+    assert re.search(r'"reason": "[^}]*version[^}]* does not exist"', said)
+    assert "Traceback" not in said
