@@ -19,7 +19,7 @@ from agent.probe import Prober
 from agent.resolver import Resolver
 from agent.result import Assertion
 from tests.support.dns_server import Zone, serve_dns
-from tests.support.probed import assert_failed, check, monitor, patience_us, phases_of
+from tests.support.probing import assert_failed, check, monitor, patience_us, phases_of
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
 

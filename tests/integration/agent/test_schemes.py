@@ -19,7 +19,7 @@ from agent.result import Assertion, Outcome, Request
 from tests.support import targets
 from tests.support.certificates import Leaf, TestAuthority
 from tests.support.dns_server import Zone, serve_dns
-from tests.support.probed import assert_failed, check, monitor, patience_us, phases_of
+from tests.support.probing import assert_failed, check, monitor, patience_us, phases_of
 from tests.support.targets import Behaviour, Connection, hold, respond, routes, serve
 from vantage.scheme import GREETING, TLS
 
