@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 import urllib.error
@@ -126,3 +127,80 @@ def test_what_nobody_uses_ends(visitor: Visitor, centre: Centre, kind: str, hour
     centre.execute(idle, kind=kind, minutes=hours * 60, digest=digest)
     assert not centre.execute(ends, kind=kind, digest=digest)
     assert visitor.ask("/").status in (303, 401)
+
+
+# Whoever sees the address has the session: it changes neither who comes in nor who is told.
+MATTERS = [
+    f"/settings/{path}"
+    for path in (
+        "account",
+        "password",
+        "email",
+        "data/delete",
+        "members/invite",
+        "members/withdraw",
+        "members/role",
+        "members/remove",
+        "notifications/add",
+        "notifications/change",
+        "notifications/remove",
+        "plan/buy",
+        "plan/change",
+        "tokens/add",
+        "tokens/revoke",
+    )
+]
+
+
+def test_a_session_in_the_path_changes_nothing_that_matters(stranger: Visitor) -> None:
+    handed_over = stranger.sign_in().headers["location"]
+    stranger.cookie = ""
+    start = stranger.ask(handed_over).headers["location"]
+    assert re.fullmatch(r"/~[\w-]{43}/", start)
+    form = {"csrf": stranger.form_token(f"{start}settings")}
+    for path in MATTERS:
+        answer = stranger.ask(start + path.removeprefix("/"), "POST", form)
+        assert answer.status == 403, path
+        assert "signed in without a cookie" in answer.text, path
+
+
+def test_nobody_of_a_deleted_account_comes_in_again(stranger: Visitor, centre: Centre) -> None:
+    """However they once did, and while their own rows are still there."""
+    email = "gone@example.com"
+    centre.execute(
+        """
+        WITH account AS (
+            INSERT INTO vantage.accounts (name) VALUES ('Gone') RETURNING id
+        ),
+        person AS (
+            INSERT INTO vantage.users (account_id, email, name, role, password_hash)
+            SELECT account.id, %(email)s, '', 'owner', users.password_hash
+            FROM account, vantage.users WHERE users.email = %(known)s
+            RETURNING id
+        )
+        INSERT INTO vantage.api_tokens (user_id, name, token_hash, hint, scopes)
+        SELECT id, 'old', sha256('gone'), 'gone', '{read}' FROM person
+        """,
+        email=email,
+        known=seed.EMAIL,
+    )
+    password = base64.b64encode(f"{email}:{seed.PASSWORD}".encode()).decode()
+    headers = [f"Basic {password}", "Bearer gone"]
+    program = Visitor(centre)
+
+    def let_in() -> list[int]:
+        by_header = [
+            program.ask("/lists/monitors.json", Authorization=each, Accept="*/*").status
+            for each in headers
+        ]
+        return [stranger.ask("/").status, *by_header]
+
+    try:
+        assert stranger.sign_in_and_on(email=email).status == 303
+        assert let_in() == [200, 200, 200]
+        centre.execute("UPDATE vantage.accounts SET deleted_at = now() WHERE name = 'Gone'")
+        assert let_in() == [303, 401, 401]
+        assert Visitor(centre).sign_in(email).status == 401
+    finally:
+        centre.execute("DELETE FROM vantage.users WHERE email = %(email)s", email=email)
+        centre.execute("DELETE FROM vantage.accounts WHERE name = 'Gone'")
