@@ -220,7 +220,8 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 
 async def _too_many(request: Request, error: Exception) -> Response:
-    answer = await _error(request, 429, "Too many tries", str(error))
+    message = error.remedy if isinstance(error, errors.TooMany) else str(error)
+    answer = await _error(request, 429, "Too many tries", message)
     if isinstance(error, errors.TooMany):
         answer.headers["Retry-After"] = f"{error.wait_s:.0f}"
     return answer

@@ -43,5 +43,6 @@ class BodyLimit:
     def _refusal(self) -> HTTPException:
         return HTTPException(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"A request may hold {self._most_bytes // 1024} KiB; this one holds more.",
+            f"A request may hold {self._most_bytes // 1024} KiB; this one holds more. "
+            "Send less at once.",
         )

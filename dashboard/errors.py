@@ -39,6 +39,6 @@ class TooMany(Exception):
     """It was tried too often. ``wait_s``: when it may be tried again."""
 
     def __init__(self, wait_s: float) -> None:
-        minutes = f"{-(-wait_s // 60):.0f} min"
-        super().__init__(f"Too many tries. Wait {minutes}, then try again.")
         self.wait_s = wait_s
+        self.remedy = f"Wait {-(-wait_s // 60):.0f} min, then try again."
+        super().__init__(f"Too many tries. {self.remedy}")

@@ -28,7 +28,10 @@ export class Charts {
   constructor(root) {
     this.root = root;
     this.readout = document.getElementById("readout");
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#drawAnew());
+    // Paper has its own colours and width.
+    for (const media of ["screen and (prefers-color-scheme: dark)", "print"]) {
+      matchMedia(media).addEventListener("change", () => this.#drawAnew());
+    }
     new ResizeObserver(() => this.#charts.forEach((chart) => chart.resize())).observe(root);
   }
 
@@ -105,7 +108,7 @@ export class Charts {
     if (!this.root.querySelector(".u-over:hover")) this.#point(this.#at);
   }
 
-  /** In other colours. */
+  /** In other colours, or another size. */
   #drawAnew() {
     forgetStyles();
     for (const chart of this.#charts.values()) chart.destroy();

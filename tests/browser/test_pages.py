@@ -364,6 +364,36 @@ def test_everything_can_be_read_without_scripts(new_page: NewPage, centre: Centr
     expect(page.get_by_role("heading", name="Waterfall")).to_be_visible()
 
 
+def test_paper_is_white_and_nothing_is_wider_than_it(new_page: NewPage, centre: Centre) -> None:
+    """On A4 with Chromium's margins, from a dark screen."""
+    incident_id = centre.new_incident("Home page", "fra", "iad", is_open=False)
+    page = new_page(color_scheme="dark")
+    monitor = f"/m/{centre.monitor('Sign-in API')}?range=1h&compare=total"
+    try:
+        for path in ("/", monitor, f"/incidents/{incident_id}"):
+            page.goto(path)
+            if path == monitor:
+                expect(page.locator("canvas")).to_have_count(1)
+                page.evaluate("document.querySelector('canvas').className = 'on-screen'")
+            page.set_viewport_size({"width": 718, "height": 1046})
+            page.emulate_media(media="print")
+            ink = "getComputedStyle(document.body).color"
+            assert page.evaluate(ink) == "rgb(20, 28, 38)", path
+            widths = "[document.documentElement.scrollWidth, innerWidth]"
+            wide, paper = page.evaluate(widths)
+            assert wide <= paper, path
+            assert not page.locator(".button, .data").filter(visible=True).count(), path
+            if path == monitor:
+                # Its chart is drawn once more: in light colours, the limit's too.
+                expect(page.locator("canvas:not(.on-screen)")).to_have_count(1)
+                assert min(page.evaluate(_LIMITS)) > 100
+            page.emulate_media(media="screen")
+            page.set_viewport_size({"width": 1360, "height": 900})
+            assert page.evaluate(ink) != "rgb(20, 28, 38)", path
+    finally:
+        centre.execute("DELETE FROM vantage.incidents")
+
+
 def test_another_accounts_monitor_is_not_there(new_page: NewPage, centre: Centre) -> None:
     page = new_page(signed_in=False)
     sign_in(page, email=seed.OTHER_EMAIL)

@@ -321,6 +321,9 @@ def test_a_password_in_the_header_signs_programs_in(centre: Centre) -> None:
     assert [status(seed.EMAIL, seed.PASSWORD) for _ in range(3)] == [200] * 3
     assert status(seed.OTHER_EMAIL, seed.PASSWORD) == 404
     assert [status("guess@no.example", "wrong") for _ in range(11)] == [401] * 10 + [429]
+    guess = base64.b64encode(b"guess@no.example:wrong").decode()
+    told = program.ask(path, Authorization=f"Basic {guess}").text
+    assert "<h1>Too many tries</h1>\n  <p>Wait " in told
     for header in ("Basic !", "Basic eA==", "Digest x", "Bearer"):
         assert program.ask(path, Authorization=header, Accept="*/*").status == 401
 
