@@ -130,7 +130,7 @@ async def _recent(reader: Reader, scene: Scene) -> list[RecentRow]:
         found = await reader.all(RecentRow, "recent", count=RECENT, **near)
         if len(found) == RECENT:
             return found
-    return await reader.all(RecentRow, "recent", count=RECENT, **scene.parameters)
+    return await reader.all(RecentRow, "recent_of_all", count=RECENT, **scene.parameters)
 
 
 async def ask(request: Request) -> Response:

@@ -113,21 +113,20 @@ parts AS (
         (slot_at < %(settled_at)s)::integer,
         CASE WHEN outcome <> 'down' AND NOT suspect THEN vantage.histogram(total_us) END
     FROM (
-        SELECT * FROM report.results
-        WHERE monitor_id = %(monitor_id)s
-            AND location = ANY((SELECT names FROM wanted)::text[])
-            AND slot_at >= %(from_at)s
-            AND slot_at < date_bin(
-                '1 hour', %(from_at)s + INTERVAL '1 hour' - INTERVAL '1 us', 'epoch')
-            AND slot_at < %(to_at)s
+        SELECT * FROM report.results_between(
+            %(monitor_id)s,
+            (SELECT names FROM wanted),
+            %(from_at)s,
+            LEAST(%(to_at)s, date_bin(
+                '1 hour', %(from_at)s + INTERVAL '1 hour' - INTERVAL '1 us', 'epoch')))
         UNION ALL
-        SELECT * FROM report.results
-        WHERE monitor_id = %(monitor_id)s
-            AND location = ANY((SELECT names FROM wanted)::text[])
-            AND slot_at >= date_bin(
-                '1 hour', %(from_at)s + INTERVAL '1 hour' - INTERVAL '1 us', 'epoch')
-            AND slot_at >= date_bin('1 hour', %(settled_at)s, 'epoch')
-            AND slot_at < %(to_at)s
+        SELECT * FROM report.results_between(
+            %(monitor_id)s,
+            (SELECT names FROM wanted),
+            GREATEST(
+                date_bin('1 hour', %(from_at)s + INTERVAL '1 hour' - INTERVAL '1 us', 'epoch'),
+                date_bin('1 hour', %(settled_at)s, 'epoch')),
+            %(to_at)s)
     ) AS rest
     WHERE NOT is_extra
 ),
@@ -487,6 +486,21 @@ FROM (
 ORDER BY bucket_at
 
 -- recent --
+SELECT
+    slot_at,
+    location,
+    outcome::text AS outcome,
+    failure,
+    http_status,
+    total_us,
+    suspect,
+    is_extra
+FROM report.results_between(%(monitor_id)s, %(locations)s, %(from_at)s, %(to_at)s)
+ORDER BY slot_at DESC, location
+LIMIT %(count)s
+
+-- recent_of_all --
+-- The same of a span of any length.
 SELECT
     slot_at,
     location,

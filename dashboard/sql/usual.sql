@@ -7,7 +7,16 @@ WITH recent AS (
         results.location,
         phase.name,
         percentile_disc(0.5) WITHIN GROUP (ORDER BY phase.us) AS level_us
-    FROM report.results
+    FROM report.results_between(
+        %(monitor_id)s,
+        ARRAY(
+            SELECT baselines.location
+            FROM report.baselines
+            WHERE baselines.monitor_id = %(monitor_id)s
+                AND baselines.hour_at = date_bin('1 hour', now(), 'epoch')
+                AND baselines.phase = 'total'),
+        now() - %(length)s::interval,
+        'infinity') AS results
     CROSS JOIN LATERAL (VALUES
         ('total', results.total_us),
         ('dns', results.dns_us),
@@ -17,9 +26,7 @@ WITH recent AS (
         ('wait', results.wait_us),
         ('receive', results.receive_us)
     ) AS phase (name, us)
-    WHERE results.monitor_id = %(monitor_id)s
-        AND results.slot_at > now() - %(length)s::interval
-        AND results.outcome <> 'down'
+    WHERE results.outcome <> 'down'
         AND NOT results.suspect
     GROUP BY
         results.location,

@@ -291,24 +291,24 @@ BEGIN
     -- What came in the last seconds is read at once for all pairs; where upkeep is further behind, each
     -- pair's newest result is looked for.
     IF (SELECT rollup_backlog.lag FROM vantage.rollup_backlog) < INTERVAL '30 s' THEN
-        RETURN QUERY
-        SELECT DISTINCT ON (results.monitor_id, results.location)
-            results.monitor_id,
-            results.location,
-            results.slot_at,
-            results.outcome,
-            results.failure,
-            results.http_status,
-            results.total_us,
-            results.cert_expires_at
-        FROM vantage.results
-        WHERE results.received_at >= (SELECT min(ingested.received_from_at) FROM vantage.ingested)
-            AND results.received_at > now() - INTERVAL '30 s'
-            AND results.slot_at > now() - INTERVAL '1 day'
-            AND results.monitor_id = ANY(ARRAY(
-                SELECT own.id FROM vantage.monitors AS own
-                WHERE own.account_id = vantage.current_account()))
-        ORDER BY results.monitor_id, results.location, results.slot_at DESC;
+        RETURN QUERY EXECUTE format($statement$
+            SELECT DISTINCT ON (monitor_id, location)
+                monitor_id,
+                location,
+                slot_at,
+                outcome,
+                failure,
+                http_status,
+                total_us,
+                cert_expires_at
+            FROM vantage.results
+            WHERE received_at >= (SELECT min(received_from_at) FROM vantage.ingested)
+                AND received_at > now() - INTERVAL '30 s'
+                AND slot_at > %L
+                AND monitor_id = ANY(ARRAY(
+                    SELECT id FROM vantage.monitors WHERE account_id = vantage.current_account()))
+            ORDER BY monitor_id, location, slot_at DESC
+            $statement$, now() - INTERVAL '1 day');
     ELSE
         RETURN QUERY
         SELECT
@@ -561,6 +561,23 @@ AS $$
     WHERE monitors.id = course.monitor_id
 $$;
 COMMENT ON FUNCTION report.course IS 'vantage.course of the account''s monitor; no rows of any other.';
+
+CREATE OR REPLACE FUNCTION report.results_between(
+    monitor_id integer, locations text[], from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (
+    slot_at timestamptz, location text, outcome vantage.outcome, failure text, http_status smallint,
+    suspect boolean, is_extra boolean, total_us integer, dns_us integer, connect_us integer,
+    tls_us integer, send_us integer, wait_us integer, receive_us integer)
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 500
+AS $$
+    SELECT found.*
+    FROM vantage.monitors
+    CROSS JOIN LATERAL vantage.results_between(
+        results_between.monitor_id, locations, from_at, to_at) AS found
+    WHERE monitors.id = results_between.monitor_id
+$$;
+COMMENT ON FUNCTION report.results_between IS
+    'vantage.results_between of the account''s monitor; no rows of any other.';
 
 CREATE OR REPLACE FUNCTION report.summed_since(monitor_ids integer[], from_at timestamptz)
 RETURNS TABLE (
