@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard import agreement, words
+from dashboard import agreement, table, words
 from dashboard.account import joining
 from dashboard.db import Database
 from dashboard.errors import NotFound
@@ -137,6 +137,17 @@ class Line:
         """Availability over all days, rounded down."""
         checks = sum(day.checks for day in self.days)
         return words.share(checks - sum(day.failed for day in self.days), checks)
+
+
+@dataclass(frozen=True, slots=True)
+class DayOf:
+    """A monitor's day as a row to take along."""
+
+    monitor_id: int
+    monitor: str
+    day_at: datetime
+    checks: int
+    failed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +294,20 @@ async def feed(request: Request) -> Response:
     return _cacheable(request, Response(text, media_type="application/atom+xml"), shown)
 
 
+async def data(request: Request) -> Response:
+    """Answer ``/status/{slug}/days.csv``, ``.json`` and ``.parquet``: what the bars stand for."""
+    shown = await find(request)
+    slug, form = request.path_params["slug"], request.path_params["form"]
+    if form not in table.MEDIA_TYPES:
+        raise NotFound("There is no such data of a status page.")
+    rows = [
+        DayOf(line.monitor.monitor_id, line.monitor.name, day.day_at, day.checks, day.failed)
+        for line in shown.lines
+        for day in line.days
+    ]
+    return _cacheable(request, table.attached(f"{slug}-days", form, DayOf, rows), shown)
+
+
 def _changed_at(incident: PublicIncident) -> datetime:
     return incident.ended_at or incident.began_at
 
@@ -290,5 +315,6 @@ def _changed_at(incident: PublicIncident) -> datetime:
 ROUTES = [
     Route("/status/{slug}", show),
     Route("/status/{slug}/feed.atom", feed),
+    Route("/status/{slug}/days.{form}", data),
     Route("/status/{slug}/{monitor_id:int}.svg", badge),
 ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 
 import pytest
+from pyarrow import parquet
 
 from tests.integration.dashboard.conftest import Answer, Visitor
 from tests.support.report_centre import Centre
@@ -54,6 +58,29 @@ def test_anybody_reads_it_and_caches_may_keep_it(stranger: Visitor, shown: int) 
     assert "shop.example.com" not in answer.text
     again = stranger.ask("/status/shop", If_None_Match=answer.headers["etag"])
     assert (again.status, again.body) == (304, b"")
+
+
+def test_its_days_can_be_taken_along(stranger: Visitor, centre: Centre, shown: int) -> None:
+    name = "UPDATE vantage.monitors SET name = %(name)s WHERE id = %(id)s"
+    centre.execute("UPDATE vantage.status_pages SET slug = 'days' WHERE slug = 'shop'")
+    centre.execute(name, name="=1", id=shown)
+    try:
+        page = stranger.ask("/status/days").text
+        links = re.findall(r'href="(/status/days/days\.\w+)"', page)
+        table, same, file = [stranger.ask(link) for link in links]
+    finally:
+        centre.execute(name, name="Checkout · cart page", id=shown)
+    rows = json.loads(same.text)
+    assert (len(rows), rows[-1]["monitor"]) == (90, "=1")
+    assert sum(row["checks"] for row in rows) == _checks(page) > 0
+    lines = list(csv.DictReader(io.StringIO(table.text)))
+    assert lines[-1]["monitor"] == "'=1"
+    assert list(lines[0]) == list(rows[0])
+    assert parquet.read_table(io.BytesIO(file.body)).column_names == list(rows[0])
+    assert table.headers["cache-control"] == "public, max-age=30"
+    assert "set-cookie" not in table.headers
+    assert stranger.ask("/status/days/days.sql").status == 404
+    assert stranger.ask("/status/none/days.csv").status == 404
 
 
 def test_services_are_in_the_order_of_their_names(

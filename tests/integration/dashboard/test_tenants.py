@@ -189,6 +189,7 @@ def test_no_route_shows_a_stranger_anything(
         "/healthz",
         "/static/{digest}/{name:path}",
         "/status/{slug}",
+        "/status/{slug}/days.{form}",
         "/status/{slug}/feed.atom",
         "/status/{slug}/{monitor_id:int}.svg",
         "/api/v1/openapi.json",
