@@ -124,5 +124,6 @@ def test_axe_finds_nothing(new_page: NewPage, centre: Centre, signed_in: bool) -
 
 def test_axe_finds_something(new_page: NewPage) -> None:
     page = new_page()
+    page.goto("/")
     page.evaluate("document.querySelector('main').innerHTML = '<img src=x><input>'")
     assert {"image-alt", "label"} <= {each["id"] for each in axe.violations(page)}

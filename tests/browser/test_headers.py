@@ -85,6 +85,7 @@ def test_no_page_is_framed(browser: Browser, centre: Centre) -> None:
 
 def test_a_page_tells_nobody_where_it_came_from(new_page: NewPage, centre: Centre) -> None:
     page = new_page()
+    page.goto("/")
     referrers: list[str | None] = []
     page.on("request", lambda request: referrers.append(request.headers.get("referer")))
     page.get_by_role("link", name="Settings").click()

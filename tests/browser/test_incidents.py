@@ -68,6 +68,7 @@ def test_an_incident_from_its_opening_to_its_end(
     new_page: NewPage, centre: Centre, incident: int
 ) -> None:
     page = new_page()
+    page.goto("/")
     page.get_by_role("link", name="Incidents").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("1 incident open")
     page.get_by_role("link", name=CHECKOUT).click()

@@ -133,6 +133,7 @@ _KEPT = """() => ({
 
 def test_the_overview_is_live_too(new_page: NewPage, centre: Centre) -> None:
     page = new_page()
+    page.goto("/")
     expect(page.locator("#live")).to_contain_text("Live")
     page.evaluate("() => { window.isTheSamePage = true; }")
     line = page.locator(".monitors > li", has_text="Health check")

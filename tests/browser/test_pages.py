@@ -45,6 +45,7 @@ def test_signing_in_and_out(new_page: NewPage) -> None:
 
 def test_the_overview_says_what_is_wrong(new_page: NewPage) -> None:
     page = new_page()
+    page.goto("/")
     expect(page.get_by_role("heading", level=1)).to_have_text("1 of 6 monitors has a problem")
     first = page.locator(".monitors > li").first
     expect(first).to_contain_text("Slow from 2 of 5 locations")
@@ -70,6 +71,7 @@ def test_the_overview_says_what_is_wrong(new_page: NewPage) -> None:
 
 def test_the_monitors_page(new_page: NewPage, centre: Centre) -> None:
     page = new_page()
+    page.goto("/")
     page.get_by_role("link", name=CHECKOUT).click()
     expect(page.locator("#verdicts .now.up")).to_contain_text("failing from Singapore")
     expect(page.locator("#verdicts")).to_contain_text("Below your 2-location rule")
@@ -191,6 +193,7 @@ def test_a_page_and_its_resources(
 
 def test_tags_are_headings_that_open_and_close(new_page: NewPage) -> None:
     page = new_page()
+    page.goto("/")
     page.get_by_role("navigation", name="Tags").get_by_role("link", name="By tag").click()
     expect(page.get_by_role("heading", level=2)).to_have_text(
         [re.compile(tag) for tag in ("api", "payment", "shop", "No tag")]
@@ -346,6 +349,7 @@ def test_times_are_local_and_utc_on_request(new_page: NewPage, centre: Centre) -
 
 def test_everything_can_be_read_without_scripts(new_page: NewPage, centre: Centre) -> None:
     page = new_page(java_script_enabled=False)
+    page.goto("/")
     asked = list[str]()
     page.on("request", lambda request: asked.append(request.url))
     page.get_by_role("link", name=CHECKOUT).click()
