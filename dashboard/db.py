@@ -135,7 +135,8 @@ class Database:
         self._turns = asyncio.Semaphore(POOL_SIZE)
         self._pool = AsyncConnectionPool(
             conninfo,
-            min_size=1,
+            # A page asks over two.
+            min_size=2,
             max_size=POOL_SIZE,
             timeout=POOL_WAIT_S,
             kwargs={
