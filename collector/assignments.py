@@ -207,12 +207,14 @@ class Assignments:
             await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
             while True:
                 self.wake.clear()
-                # Requests wait for what they may be about: a monitor added just before.
-                runs, self.runs = self.runs, []
+                # Requests wait for what they may be about: a monitor added just before. Should the
+                # database go away meanwhile, they are here still.
+                runs = list(self.runs)
                 if self.subscriptions:
                     await self.push(connection)
                 for run in runs:
                     self.pass_on(run)
+                del self.runs[: len(runs)]
                 await asyncio.sleep(GATHER_S)
                 try:
                     await asyncio.wait_for(self.wake.wait(), LOOK_EVERY_S)
