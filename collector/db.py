@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, LiteralString, cast
 
 import psycopg
+import structlog
 from psycopg.errors import UndefinedColumn, UndefinedFunction, UndefinedTable
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from collector.errors import CollectorError, TransientError
+
+log = structlog.get_logger()
 
 Connection = psycopg.Connection[DictRow]
 AsyncConnection = psycopg.AsyncConnection[DictRow]
@@ -118,6 +121,13 @@ def session(url: str) -> Iterator[Connection]:
             f"The database refuses this: {first_line(error)}. Connect as a role that may write, "
             "such as vantage_collector."
         ) from error
+
+
+def unsuitable(error: Exception) -> str:
+    """Log that a statement met one of ``UNDEFINED``; return what an agent is told of it."""
+    remedy = "vantage-collector migrate, which tells if this program is the older"
+    log.error("schema_unsuitable", reason=first_line(error), remedy=remedy)
+    return "The collector and its database's schema are of two versions. Try again."
 
 
 def first_line(error: Exception) -> str:

@@ -101,7 +101,9 @@ class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):
             log.warning("enrolment_refused", peer=context.peer(), code=refusal.code.name)
             await context.abort(refusal.code, str(refusal))
         except (psycopg.OperationalError, PoolTimeout):
-            await database_away(context)
+            await try_again(context, "The database does not answer. Try again.")
+        except db.UNDEFINED as error:
+            await try_again(context, db.unsuitable(error))
         metrics.CERTIFICATES.labels("enrolled").inc()
         log.info(
             "agent_enrolled",
@@ -153,7 +155,9 @@ class Renewal(enrolment_pb2_grpc.RenewalServicer):
         except BadRequest as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except (psycopg.OperationalError, PoolTimeout):
-            await database_away(context)
+            await try_again(context, "The database does not answer. Try again.")
+        except db.UNDEFINED as error:
+            await try_again(context, db.unsuitable(error))
         if agent is None:
             metrics.CERTIFICATES.labels("refused").inc()
             await context.abort(
@@ -164,6 +168,9 @@ class Renewal(enrolment_pb2_grpc.RenewalServicer):
         return self.issuer.answer(certificate, peer.agent_id, agent["location"])
 
 
-async def database_away(context: grpc.aio.ServicerContext) -> NoReturn:  # type: ignore[type-arg]
+async def try_again(
+    context: grpc.aio.ServicerContext,  # type: ignore[type-arg]
+    sentence: str,
+) -> NoReturn:
     """End a call so that the agent tries again."""
-    await context.abort(grpc.StatusCode.UNAVAILABLE, "The database does not answer. Try again.")
+    await context.abort(grpc.StatusCode.UNAVAILABLE, sentence)

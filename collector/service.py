@@ -82,13 +82,7 @@ class Delivery(delivery_pb2_grpc.DeliveryServicer):
                     grpc.StatusCode.UNAVAILABLE, "The database does not answer. Try again."
                 )
             except* db.UNDEFINED as errors:
-                reason = db.first_line(first(errors))
-                remedy = "vantage-collector migrate, which tells if this program is the older"
-                log.error("schema_unsuitable", reason=reason, remedy=remedy)
-                failure = StreamError(
-                    grpc.StatusCode.UNAVAILABLE,
-                    "The collector and its database's schema are of two versions. Try again.",
-                )
+                failure = StreamError(grpc.StatusCode.UNAVAILABLE, db.unsuitable(first(errors)))
             except* Exception:
                 log.exception("stream_failed")
                 failure = StreamError(

@@ -256,8 +256,9 @@ def require(conninfo: str) -> None:
             seen.execute(statements()["become_dashboard"])
             if said := lacking(seen):
                 raise DashboardError(
-                    f"The database's schema is older than this program: {said}. "
-                    "Bring it up to date with: vantage-collector migrate"
+                    f"The database's schema is another than this program's: {said}. Bring it up to "
+                    "date with: vantage-collector migrate, which tells if this program is the "
+                    "older."
                 )
     except psycopg.errors.InsufficientPrivilege as error:
         raise DashboardError(

@@ -11,10 +11,18 @@ import pytest
 
 from collector.errors import CollectorError
 from collector.migrate import must_be_migrated
-from tests.support.collector import Collector, enrol, fetch, new_incarnation, result, stream
+from tests.support.collector import (
+    Collector,
+    enrol,
+    fetch,
+    new_incarnation,
+    result,
+    signing_request,
+    stream,
+)
 from tests.support.database import Database
 from tests.support.processes import answers, has_ended, running, wait_until
-from vantage.v1 import delivery_pb2
+from vantage.v1 import delivery_pb2, enrolment_pb2, enrolment_pb2_grpc
 
 SENTENCE = (
     "Error: The database's schema is newer than this program, which does not know"
@@ -89,3 +97,26 @@ async def test_an_agent_that_cannot_be_served_for_it_costs_a_line_of_the_log(
     assert said.count('"event": "schema_unsuitable"') == 1
     assert re.search(r'"reason": "[^}]*version[^}]* does not exist"', said)
     assert "Traceback" not in said
+
+
+async def test_nobody_becomes_or_stays_an_agent_by_it_and_no_token_is_spent(
+    collector: Collector, database: Database
+) -> None:
+    identity, token = await enrol(collector, "a"), collector.token("a")
+    execute(database, "ALTER TABLE vantage.agents RENAME COLUMN certificate_expires_at TO gone")
+    with pytest.raises(grpc.aio.AioRpcError) as enrolling:
+        await enrol(collector, "a", token)
+    async with identity.channel(collector.port) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as renewing:
+            await enrolment_pb2_grpc.RenewalStub(channel).Renew(
+                enrolment_pb2.RenewRequest(csr=signing_request()[1])
+            )
+    for refused in (enrolling.value, renewing.value):
+        assert refused.code() is grpc.StatusCode.UNAVAILABLE
+        assert "schema" in (refused.details() or "")
+    said = collector.program.said()
+    assert said.count('"event": "schema_unsuitable"') == 2
+    assert "Traceback" not in said
+
+    execute(database, "ALTER TABLE vantage.agents RENAME COLUMN gone TO certificate_expires_at")
+    assert (await enrol(collector, "a", token)).location == "a"

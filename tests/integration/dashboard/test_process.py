@@ -83,13 +83,13 @@ def test_a_database_without_a_schema_gets_a_sentence(
     assert "vantage-collector migrate" in done.stderr
 
 
-def test_an_older_schema_gets_a_sentence(database: Database, tmp_path: Path) -> None:
+def test_a_schema_of_another_version_gets_a_sentence(database: Database, tmp_path: Path) -> None:
     with psycopg.connect(database.url(), autocommit=True) as owner:
         owner.execute("ALTER VIEW report.latest RENAME COLUMN has_trouble TO had_trouble")
     done = serve(f"--database={database.url()}", f"--secret-file={tmp_path / 'secret'}")
     assert done.returncode == 1
-    assert "older than this program: column latest.has_trouble does not exist" in done.stderr
-    assert done.stderr.endswith("Bring it up to date with: vantage-collector migrate\n")
+    assert "another than this program's: column latest.has_trouble does not exist" in done.stderr
+    assert done.stderr.endswith("migrate, which tells if this program is the older.\n")
 
 
 def test_an_unusable_secret_gets_a_sentence(database: Database, tmp_path: Path) -> None:
