@@ -200,7 +200,7 @@ def join(token: str | None, token_file: Path | None, home: Path, name: str, repl
     type=Duration(),
     default="30d",
     show_default=True,
-    help="Undelivered results older than this are dropped.",
+    help="What is undelivered in files of the spool last written longer ago than this is dropped.",
 )
 @setting(
     "keep-acknowledged",
