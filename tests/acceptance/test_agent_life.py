@@ -43,7 +43,7 @@ class Centre:
             capture_output=True,
             text=True,
             check=True,
-            timeout=30,
+            timeout=60,
         ).stdout.strip()
 
     def token(self, *arguments: str) -> str:
@@ -56,7 +56,7 @@ class Centre:
 
     def join(self, token: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "agent", "join", "-", f"--home={self.home}", *arguments]
-        return subprocess.run(command, input=token, capture_output=True, text=True, timeout=30)
+        return subprocess.run(command, input=token, capture_output=True, text=True, timeout=60)
 
     def agent(self) -> Program:
         options = ["run", f"--home={self.home}", "--allow-network=127.0.0.0/8"]
@@ -147,7 +147,7 @@ def test_an_agent_shows_what_it_does_to_prometheus(centre: Centre) -> None:
     program.command.append(f"--metrics-listen=:{port}")
 
     def shows(name: str) -> float:
-        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             lines = answer.read().decode().splitlines()
         return next((float(line.split()[1]) for line in lines if line.startswith(name + " ")), 0.0)
 

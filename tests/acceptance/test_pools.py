@@ -119,7 +119,7 @@ def pool(database: Database, tmp_path: Path) -> Iterator[Pool]:
             home = tmp_path / name
             join = [sys.executable, "-m", "agent", "join", "-", f"--home={home}"]
             token = collectors[0].token("a").encode()
-            subprocess.run(join, input=token, check=True, capture_output=True, timeout=30)
+            subprocess.run(join, input=token, check=True, capture_output=True, timeout=60)
             agent_id = json.loads((home / "agent.json").read_text())["agent_id"]
             options = [f"--home={home}", f"--collector=127.0.0.1:{balancer.port}"]
             program = Program(
@@ -157,7 +157,7 @@ def test_every_slot_is_run_once_as_agents_die_and_return(pool: Pool) -> None:
     wait_until(lambda: len(pool.shares(time.time() - 3)) == 2, what="both agents at work again")
     back_s = time.time()
     wait_until(lambda: time.time() - back_s > 2, what="some slots after the handover")
-    wait_until(lambda: not pool.missing(taken_s, back_s + 2), seconds=5, what="every slot")
+    wait_until(lambda: not pool.missing(taken_s, back_s + 2), what="every slot")
     assert fetch(pool.url, DOUBLES) == []
     assert dead_id in pool.shares(back_s)
     died_at = datetime.fromtimestamp(died_s).astimezone()

@@ -60,7 +60,7 @@ def place(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
         for name in ("a", "b"):
             home = directory / name
             join = [sys.executable, "-m", "agent", "join", collector.token(name), f"--home={home}"]
-            subprocess.run(join, check=True, capture_output=True, timeout=30)
+            subprocess.run(join, check=True, capture_output=True, timeout=60)
             agent = Program(
                 "agent",
                 ["run", f"--home={home}", "--allow-network=127.0.0.0/8"],

@@ -50,13 +50,13 @@ def options(health_port: int) -> list[str]:
 async def status(port: int, service: str = "") -> int:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         request = health_pb2.HealthCheckRequest(service=service)
-        answer = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=5)
+        answer = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=60)
     return int(answer.status)
 
 
 async def turns(port: int, wanted: int) -> None:
     """Wait until the health is as wanted."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await status(port, "vantage.v1.Delivery") != wanted:
             await asyncio.sleep(0.05)
 

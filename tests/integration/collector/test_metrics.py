@@ -44,7 +44,7 @@ def options(metrics_port: int) -> list[str]:
 
 def scrape(port: int) -> dict[str, float]:
     """Return every sample by name and labels."""
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
         families = text_string_to_metric_families(answer.read().decode())
         return {
             " ".join([sample.name, *sample.labels.values()]): sample.value

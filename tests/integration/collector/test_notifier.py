@@ -228,7 +228,7 @@ def test_what_failed_is_tried_again_as_the_same(place: Place) -> None:
             place.execute("UPDATE vantage.notifications SET due_at = now()")
         place.received.wait_for("/flaky", 3)
         wait_until(lambda: not place.waiting(), what="success")
-        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             counted = answer.read().decode().splitlines()
     assert {
         "vantage_collector_notifications_decided_total 1.0",

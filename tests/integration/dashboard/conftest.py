@@ -66,7 +66,7 @@ class Visitor:
         json: dict[str, object] | None = None,
         **headers: str,
     ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.centre.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.centre.port, timeout=60)
         sent = {"Accept": "text/html", "Host": f"127.0.0.1:{self.centre.port}"}
         if self.cookie:
             sent["Cookie"] = self.cookie

@@ -88,7 +88,7 @@ def test_a_monitor_is_changed(visitor: Visitor, centre: Centre, added: int) -> N
         form = {**USUAL, "name": "Newer", "interval": "300", "timeout": "2.5", "slow": "800"}
         visitor_form = {**form, "where": "chosen", "location": "sin"}
         assert send(visitor, f"/m/{added}/edit", **visitor_form).status == 303
-        assert next(listener.notifies(timeout=5), None) is not None
+        assert next(listener.notifies(timeout=60), None) is not None
     [found] = centre.execute(
         "SELECT name, interval_s, timeout_us, slow_us, is_everywhere, ARRAY(SELECT location FROM"
         " vantage.monitor_locations WHERE monitor_id = id) FROM vantage.monitors WHERE id = %(id)s",

@@ -102,7 +102,7 @@ class Browser(Visitor):
         begun = self.ask(path)
         assert begun.status == 303, begun.text
         there = urlsplit(begun.headers["location"])
-        connection = http.client.HTTPConnection(there.netloc, timeout=20)
+        connection = http.client.HTTPConnection(there.netloc, timeout=60)
         connection.request("GET", f"{there.path}?{there.query}")
         sent = connection.getresponse()
         sent.read()

@@ -17,7 +17,7 @@ class Stream:
     """The lines of an open event stream."""
 
     def __init__(self, visitor: Visitor, address: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", visitor.centre.port, timeout=10)
+        self._connection = http.client.HTTPConnection("127.0.0.1", visitor.centre.port, timeout=60)
         self._connection.request("GET", address, headers={"Cookie": visitor.cookie})
         self.response = self._connection.getresponse()
 

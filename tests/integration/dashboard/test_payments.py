@@ -87,7 +87,7 @@ def licence(centre: Centre, account_id: int) -> tuple[Any, ...]:
 
 def tell(centre: Centre, body: str, signature: str) -> tuple[int, str]:
     """Tell the report centre an event; its status and words."""
-    connection = http.client.HTTPConnection("127.0.0.1", centre.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", centre.port, timeout=60)
     try:
         headers = {"Stripe-Signature": signature, "Content-Type": "application/json"}
         connection.request("POST", "/stripe/events", body, headers)

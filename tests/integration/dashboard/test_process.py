@@ -115,7 +115,7 @@ def test_it_speaks_tls_itself_and_logs_who_came(database: Database, tmp_path: Pa
     with serving(database, tmp_path, *options) as centre:
         context = ssl.create_default_context(cafile=authority.path)
         connection = http.client.HTTPSConnection(
-            "127.0.0.1", centre.port, timeout=20, context=context
+            "127.0.0.1", centre.port, timeout=60, context=context
         )
         connection.request("GET", "/sign-in")
         answer = connection.getresponse()
@@ -225,7 +225,7 @@ def test_it_ends_at_once_though_a_stream_is_open(database: Database, tmp_path: P
             " FROM vantage.users LIMIT 1"
         )
     with serving(database, tmp_path) as centre:
-        stream = http.client.HTTPConnection("127.0.0.1", centre.port, timeout=10)
+        stream = http.client.HTTPConnection("127.0.0.1", centre.port, timeout=60)
         stream.request("GET", "/live", headers={"Cookie": "vantage=token"})
         response = stream.getresponse()
         assert response.status == 200
@@ -241,7 +241,7 @@ def test_it_outlives_its_database(databases: Databases, tmp_path: Path) -> None:
     with databases.migrated() as database, serving(database, tmp_path) as centre:
 
         def health() -> int:
-            connection = http.client.HTTPConnection("127.0.0.1", centre.port, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", centre.port, timeout=60)
             connection.request("GET", "/healthz")
             status = connection.getresponse().status
             connection.close()
@@ -259,7 +259,7 @@ def test_it_outlives_its_database(databases: Databases, tmp_path: Path) -> None:
             assert page.status == 503
             assert '<a href="">Try again</a>' in page.text
             connection.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true".encode())
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while health() != 200:
             assert time.monotonic() < deadline
             time.sleep(0.2)

@@ -41,7 +41,7 @@ def test_a_file_in_a_form_is_refused_in_a_sentence(centre: Centre) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=b", "Accept": "text/html"}
     request = urllib.request.Request(f"{centre.address}/sign-in", FILE, headers)
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(request, timeout=20)
+        urllib.request.urlopen(request, timeout=60)
     assert refused.value.code == 400
     text = refused.value.read().decode()
     assert "Too many files" in text
