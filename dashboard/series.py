@@ -28,8 +28,8 @@ class LocationSeries(msgspec.Struct):
 
     ``checks``: results; 0: some were due and none came, None: none was due yet. Microseconds of
     the bucket's median passed result; None: nothing passed, or the phase does not apply.
-    ``slot``: the result to open: the first failed one, else the median; None: there is none, or
-    the bucket is an hour or longer.
+    ``slot_us``: of the result to open, the first failed one, else the median: microseconds from
+    the bucket's begin to its slot; None: there is none, or the bucket is an hour or longer.
     """
 
     location: str
@@ -44,7 +44,7 @@ class LocationSeries(msgspec.Struct):
     wait_us: list[int | None]
     receive_us: list[int | None]
     resources_us: list[int | None]
-    slot: list[str | None]
+    slot_us: list[int | None]
 
     def measure(self, name: str) -> list[int | None]:
         """The column of the whole or of a phase."""
@@ -144,6 +144,6 @@ def _location(
         title=standing.title,
         checks=spread("checks", nothing),
         failed=spread("failed", [0] * len(expected)),
-        slot=spread("slot", without),
+        slot_us=spread("slot_us", without),
         **{f"{name}_us": spread(f"{name}_us", without) for name in MEASURES},
     )

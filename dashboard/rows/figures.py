@@ -76,7 +76,7 @@ class SeriesColumns:
     """A location's `SeriesRow`s as columns, which take a tenth of the time to read.
 
     ``places``: which bucket of the span each value is of, in order. Microseconds are None where
-    nothing passed. ``slot``: the result to open, as an address names it.
+    nothing passed. ``slot_us``: of the result to open, from the bucket's begin on.
     """
 
     location: str
@@ -91,7 +91,7 @@ class SeriesColumns:
     wait_us: list[int | None]
     receive_us: list[int | None]
     resources_us: list[int | None]
-    slot: list[str | None]
+    slot_us: list[int | None]
 
 
 @dataclass(frozen=True, slots=True)

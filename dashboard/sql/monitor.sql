@@ -384,9 +384,9 @@ SELECT
     array_agg(CASE WHEN failed < checks THEN wait_us END) AS wait_us,
     array_agg(CASE WHEN failed < checks THEN receive_us END) AS receive_us,
     array_agg(CASE WHEN failed < checks THEN resources_us END) AS resources_us,
-    array_agg(to_char(
-        COALESCE(failed_slot_at, slot_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
-        AS slot
+    array_agg(
+        (date_part('epoch', COALESCE(failed_slot_at, slot_at) - bucket_at) * 1000000)::bigint)
+        AS slot_us
 FROM (%(rows)s) AS buckets
 GROUP BY location
 

@@ -288,15 +288,27 @@ export class Charts {
     const series = this.#series;
     const place = panel.chosen();
     if (!series || !place || this.#at < 0 || !place.checks[this.#at]) return;
-    const slot = place.slot[this.#at];
-    if (!slot) {
-      this.#show(series.times[this.#at], series.times[this.#at] + series.bucket_s);
+    const begin = series.times[this.#at];
+    const micros = place.slot_us[this.#at];
+    if (micros === null) {
+      this.#show(begin, begin + series.bucket_s);
       return;
     }
     const results = (this.root.dataset.charts ?? "").replace(/series\.json$/, "r");
     const tz = document.body.dataset.tz === "UTC" ? "?tz=UTC" : "";
-    location.assign(`${results}/${slot}/${place.location}${tz}`);
+    location.assign(`${results}/${slotName(begin, micros)}/${place.location}${tz}`);
   }
+}
+
+/**
+ * A slot as it stands in an address: exact to the microsecond, which a Date is not.
+ * @param {number} begin of its bucket, seconds
+ * @param {number} micros from there on
+ */
+function slotName(begin, micros) {
+  const at = begin * 1e6 + micros;
+  const whole = new Date(Math.floor(at / 1000)).toISOString().replace("Z", "");
+  return `${whole}${String(at % 1000).padStart(3, "0")}Z`;
 }
 
 /** The largest value that a panel draws, microseconds. @param {Panel} panel */

@@ -10,7 +10,7 @@ import { format, zone } from "./times.js";
  * @property {(number | null)[]} checks
  * @property {number[]} failed
  * @property {(number | null)[]} total_us
- * @property {(string | null)[]} slot
+ * @property {(number | null)[]} slot_us
  * @typedef {Place & Record<string, (number | null)[]>} Columns
  * @typedef {{from_s: number, to_s: number, bucket_s: number, times: number[], locations: Columns[]}} Series
  */

@@ -39,7 +39,7 @@ def drawn() -> series.Series:
         wait_us=[None] * 5,
         receive_us=[None] * 5,
         resources_us=[None] * 5,
-        slot=[f"2026-11-23T12:0{minute}:00.000000Z" for minute in (2, 3, 5, 6, 7)],
+        slot_us=[20, 30, 50, 60, 70],
     )
     return series.build(
         [found],
@@ -52,14 +52,14 @@ def drawn() -> series.Series:
 
 def test_columns_without_a_hole_keep_their_place() -> None:
     passed: dict[str, Any] = {f"{name}_us": [600, 700, 800] for name in series.MEASURES}
-    found = SeriesColumns("fra", [4, 5, 6], [1, 2, 1], [0, 0, 1], slot=["a", "b", "c"], **passed)
+    found = SeriesColumns("fra", [4, 5, 6], [1, 2, 1], [0, 0, 1], slot_us=[0, 1, 2], **passed)
     ten_minutes = Timespan(BEGIN, BEGIN + 10 * MINUTE)
     (place,) = series.build(
         [found], [standing(BEGIN + 3 * MINUTE)], ten_minutes, MINUTE, BEGIN + 8 * MINUTE
     ).locations
     assert place.checks == [None, None, None, 0, 1, 2, 1, 0, None, None]
     assert place.total_us == [None] * 4 + [600, 700, 800] + [None] * 3
-    assert place.slot == [None] * 4 + ["a", "b", "c"] + [None] * 3
+    assert place.slot_us == [None] * 4 + [0, 1, 2] + [None] * 3
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,7 @@ def test_no_result_is_neither_zero_nor_down(drawn: series.Series) -> None:
     assert place.checks == [None, None, 1, 1, 0, 1, 2, 1, None, None]
     assert place.failed == [0, 0, 0, 0, 0, 1, 1, 0, 0, 0]
     assert place.total_us == [None, None, 600, 600, None, None, 600, 900, None, None]
-    assert place.slot[5] == "2026-11-23T12:05:00.000000Z"
-    assert place.slot[4] is None
+    assert place.slot_us == [None, None, 20, 30, None, 50, 60, 70, None, None]
 
 
 def test_a_line_is_broken_where_nothing_passed(drawn: series.Series) -> None:
