@@ -152,3 +152,27 @@ def test_a_step_ends_with_a_monitor_and_then_with_the_ten_minutes(
         "UPDATE vantage.rollup_progress SET medians_to_at = now() - INTERVAL '10 min 29 s'"
     )
     assert call(connection, "SELECT vantage.sum_up_medians()") is None
+
+
+def test_a_sessions_way_of_writing_instants_changes_nothing(
+    connection: psycopg.Connection[Any],
+) -> None:
+    """CST is read as America's, and written for Shanghai's where the style is not ISO."""
+    luck = random.Random(10)
+    ingest(connection, [row_of_first_day(luck) for _ in range(500)])
+    connection.execute("SET timezone = 'Asia/Shanghai'")
+    connection.execute("SET datestyle = 'Postgres'")
+    while call(connection, "SELECT batches FROM vantage.roll_up()"):
+        pass
+    for _ in range(6):
+        call(connection, "SELECT vantage.sum_up_medians()")
+    ingest(connection, [row_of_first_day(luck) for _ in range(500)])
+    while call(connection, "SELECT batches FROM vantage.roll_up()"):
+        pass
+    first, last = "'2026-03-01 00:00Z'", "'2026-03-01 03:00Z'"
+    run = f"SELECT sum(run) FROM vantage.course(1, '{{fra,sin}}', {first}, {last})"
+    due = (
+        "SELECT count(*) FROM vantage.results WHERE monitor_id = 1 AND NOT is_extra"
+        f" AND slot_at >= {first} AND slot_at < {last}"
+    )
+    assert call(connection, run) == call(connection, due)

@@ -101,3 +101,23 @@ def test_what_is_overdue_is_not_looked_for_where_everything_has_been_kept(
         reader.execute(COUNTED)
         # What functions read is in no plan, but counted.
         assert reader.execute(SCANS_OF_RESULTS).fetchall() == [(0,)]
+
+
+def test_a_sessions_way_of_writing_instants_changes_nothing(
+    database: Database, connection: psycopg.Connection[Any]
+) -> None:
+    """CST is read as America's, and written for Shanghai's where the style is not ISO."""
+    slot_at = datetime.now(UTC) - timedelta(hours=12)
+    ingest(connection, [row(slot_at, "up")])
+    with psycopg.connect(database.url(role="vantage_dashboard"), autocommit=True) as reader:
+        reader.execute("SELECT set_config('vantage.account_id', '1', false)")
+        reader.execute("SET timezone = 'Asia/Shanghai'")
+        for style in ("ISO", "Postgres", "SQL"):
+            reader.execute("SELECT set_config('datestyle', %s, false)", [style])
+            newer = reader.execute("SELECT count(*) FROM report.newer_than_kept()")
+            assert newer.fetchone() == (1,), style
+            found = reader.execute(
+                "SELECT count(*) FROM report.results_between("
+                "1, '{fra}', now() - INTERVAL '12 hours 1 min', now() - INTERVAL '11 hours')"
+            )
+            assert found.fetchone() == (1,), style
