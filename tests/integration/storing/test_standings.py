@@ -121,3 +121,21 @@ def test_a_sessions_way_of_writing_instants_changes_nothing(
                 "1, '{fra}', now() - INTERVAL '12 hours 1 min', now() - INTERVAL '11 hours')"
             )
             assert found.fetchone() == (1,), style
+
+
+def test_looks_into_the_past_find_nothing_of_another_account(
+    database: Database, connection: psycopg.Connection[Any]
+) -> None:
+    slot_at = datetime.now(UTC) - MINUTE
+    ingest(connection, [row(slot_at, "down")])
+    looks = """
+    SELECT
+        report.failing_since(1, 'fra'),
+        report.first_slot(1, 'fra'),
+        (SELECT max(slot_at) FROM report.newer_than_kept()),
+        (SELECT max(slot_at) FROM report.results_between(1, '{fra}', '-infinity', 'infinity'))
+    """
+    with psycopg.connect(database.url(role="vantage_dashboard"), autocommit=True) as reader:
+        for account, found in (("1", slot_at), ("2", None), ("", None)):
+            reader.execute("SELECT set_config('vantage.account_id', %s, false)", [account])
+            assert reader.execute(looks).fetchone() == (found,) * 4, f"as account {account!r}"
