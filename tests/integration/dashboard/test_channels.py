@@ -50,7 +50,8 @@ def test_an_address_is_sealed_for_whoever_tells(
     page = visitor.ask(PAGE).text
     assert "Nobody has been told" not in page
     centre.execute("UPDATE vantage.notifying SET looked_at = now() - INTERVAL '2 min'")
-    assert "Nobody has been told of anything since" in visitor.ask(PAGE).text
+    away = "Nobody has been told of anything since <time [^>]*>[^<]+ UTC</time>: "
+    assert re.search(away, visitor.ask(PAGE).text)
     assert "Down only, after 15 min, again every 1 h" in page
     assert "Not from 22:00 to 07:00, Europe/Berlin" in page
     assert "Of Home page" in page
