@@ -127,3 +127,24 @@ def test_axe_finds_something(new_page: NewPage) -> None:
     page.goto("/")
     page.evaluate("document.querySelector('main').innerHTML = '<img src=x><input>'")
     assert {"image-alt", "label"} <= {each["id"] for each in axe.violations(page)}
+
+
+CHOSEN = """() => {
+    document.body.insertAdjacentHTML("beforeend", '<p id="as"></p>');
+    const of = (part) => [getComputedStyle(part).color, getComputedStyle(part).backgroundColor];
+    const as = document.querySelector("#as");
+    as.style.cssText = "forced-color-adjust: none; background: Highlight; color: HighlightText";
+    return [of(as), ...[...document.querySelectorAll("[aria-current]")].map(of)];
+}"""
+
+
+@pytest.mark.parametrize("path", ["/", "/settings", "/m/{checkout}"])
+def test_forced_colours_are_those_of_what_is_chosen(
+    new_page: NewPage, centre: Centre, path: str
+) -> None:
+    """Ink of ours on a ground of the system's could not be read."""
+    page = new_page(forced_colors="active")
+    page.goto(path.format(checkout=centre.monitor(CHECKOUT)))
+    system, *chosen = page.evaluate(CHOSEN)
+    assert len(chosen) > 1
+    assert chosen == [system] * len(chosen)
