@@ -245,9 +245,12 @@ def test_an_empty_range_leads_to_the_last_result(visitor: Visitor, centre: Centr
     monitor_id = centre.monitor("Home page")
     text = visitor.ask(f"/m/{monitor_id}?from=2026-01-01T00:00Z&to=2026-01-02T00:00Z").text
     assert "No results in this range" in text
+    assert "All locations in one" not in text
     link = re.search(r'href="(\?from=[^"]+)">show it', text)
     assert link
-    assert "checks passed" in visitor.ask(f"/m/{monitor_id}{link[1].replace('&amp;', '&')}").text
+    shown = visitor.ask(f"/m/{monitor_id}{link[1].replace('&amp;', '&')}").text
+    assert "checks passed" in shown
+    assert "All locations in one" in shown
 
 
 @pytest.mark.parametrize("minutes", [(170, 0), (150, 60), (150, 149)])
