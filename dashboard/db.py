@@ -56,7 +56,17 @@ class Reader:
 
     async def all(self, row: type[Row], name: str, /, **values: object) -> list[Row]:
         """Every row of statement ``name``, as ``row`` built from its columns."""
-        async with self._connection.cursor(row_factory=_rows_of(row)) as cursor:
+        return await self._read(row, name, values)
+
+    async def columns(self, row: type[Row], name: str, /, **values: object) -> list[Row]:
+        """The same where rows hold long arrays, of numbers and texts: in PostgreSQL's binary form
+        they take a third of the time to read."""
+        return await self._read(row, name, values, binary=True)
+
+    async def _read(
+        self, row: type[Row], name: str, values: dict[str, object], *, binary: bool = False
+    ) -> list[Row]:
+        async with self._connection.cursor(binary=binary, row_factory=_rows_of(row)) as cursor:
             await cursor.execute(statements()[name], values)
             return await cursor.fetchall()
 

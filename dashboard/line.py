@@ -78,7 +78,7 @@ async def read(reader: Reader, another: Reader, shown: Sequence[Watched], now: d
 async def days(reader: Reader, ids: Collection[int], now: datetime) -> Mapping[int, DayColumns]:
     """The last 24 hours of monitors, where there is a result."""
     [begin, *_] = timespan.buckets(timespan.Timespan(now - DAY, now), STRIP_WIDTH)
-    return await _days(reader, ids, begin, now)
+    return await _days(reader, ids, begin)
 
 
 async def _standings(reader: Reader, ids: Collection[int]) -> Mapping[int, list[Standing]]:
@@ -90,16 +90,16 @@ async def _standings(reader: Reader, ids: Collection[int]) -> Mapping[int, list[
 
 
 async def _days(
-    reader: Reader, ids: Collection[int], from_at: datetime, to_at: datetime
+    reader: Reader, ids: Collection[int], from_at: datetime
 ) -> Mapping[int, DayColumns]:
-    rows = await reader.all(DayColumns, "day", monitor_ids=ids, from_at=from_at, to_at=to_at)
+    rows = await reader.columns(DayColumns, "day", monitor_ids=ids, from_at=from_at)
     return {each.monitor_id: each for each in rows}
 
 
 async def _seen(
     reader: Reader, ids: Collection[int], from_at: datetime, to_at: datetime
 ) -> tuple[Mapping[int, DayColumns], Mapping[int, list[Outage]]]:
-    found = await _days(reader, ids, from_at, to_at)
+    found = await _days(reader, ids, from_at)
     outages: dict[int, list[Outage]] = defaultdict(list)
     rows = await reader.all(Outage, "outages", monitor_ids=ids, from_at=from_at, to_at=to_at)
     for outage in rows:

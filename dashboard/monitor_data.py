@@ -118,9 +118,10 @@ async def _series(request: Request, visitor: Visitor) -> tuple[Scene, series.Ser
                 statement = f"{by_width('series', width)}_columns"
                 parameters = seen.bucketed(width)
                 locations = parameters.pop("locations")
+                one, other = locations[::2], locations[1::2]
                 columns = await both(
-                    reader.all(SeriesColumns, statement, locations=locations[::2], **parameters),
-                    another.all(SeriesColumns, statement, locations=locations[1::2], **parameters),
+                    reader.columns(SeriesColumns, statement, locations=one, **parameters),
+                    another.columns(SeriesColumns, statement, locations=other, **parameters),
                 )
                 if any(columns):
                     break

@@ -44,7 +44,7 @@ async def heat(reader: Reader, scene: Scene) -> Heat:
     """The heat map of the scene's span."""
     width = scene.width("heat")
     statement = f"{by_width('heat', width)}_columns"
-    rows = await reader.all(HeatColumns, statement, **scene.bucketed(width))
+    rows = await reader.columns(HeatColumns, statement, **scene.bucketed(width))
     found = {row.location: row for row in rows}
     begins = timespan.buckets(scene.view.span, width)
     return Heat(
