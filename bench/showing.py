@@ -66,6 +66,7 @@ PAGES = {
     "monitor, 7 days": ("/m/1?range=7d", 80),
     "series, 24 h": ("/m/1/series.json?range=24h&points=240", 40),
     "series, 7 days": ("/m/1/series.json?range=7d&points=240", 80),
+    "series, 30 days": ("/m/1/series.json?range=30d&points=240", 80),
 }
 # The overview's with more than this many monitors.
 MANY, MANY_MS = 100, 150
