@@ -102,7 +102,23 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
+        self.harmed |= self.overtaken()
         self.open()
+
+    def overtaken(self) -> set[bytes]:
+        """What this machine made under numbers that a copy had delivered beyond: nothing tells it
+        from what was delivered here, once it ends unheard (docs/protocol.md)."""
+        incarnation = self.spool.running
+        stored = self.server.stored[incarnation.id]
+        if len(stored) <= incarnation.last_seq:
+            return set()
+        own = (
+            self.spool.read(incarnation, seq, max_results=1, max_bytes=1)
+            for seq in range(1, incarnation.last_seq + 1)
+        )
+        return {
+            made[0] for made, held in zip(own, stored, strict=False) if made and made[0] != held
+        }
 
     @rule()
     def drop(self) -> None:
