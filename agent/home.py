@@ -64,9 +64,9 @@ def home_argument(path: Path) -> str:
 
 
 class Home:
-    """One agent's directory; made when it does not exist.
+    """One agent's directory; the first thing to be written makes it where it does not exist.
 
-    Raises: FatalError if it cannot be made or written to.
+    Whatever writes raises FatalError if it cannot.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,8 +79,6 @@ class Home:
         self._assignments_path = path / "assignments.bin"
         self._spool_path = path / "spool"
         self._spool_owner_path = self._spool_path / "agent_id"
-        with self._writing():
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -89,6 +87,7 @@ class Home:
         Raises: FatalError if another process holds it.
         """
         with self._writing():
+            self._make()
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._hand_over(descriptor)
         try:
@@ -119,7 +118,7 @@ class Home:
         """
         try:
             return Identity(**json.loads(self._identity_path.read_bytes()))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise FatalError(
                 f"{self.path} is no agent's home yet. Join first, with a token from the centre"
                 f" (vantage agent token): vantage-agent join{home_argument(self.path)} TOKEN"
@@ -243,6 +242,7 @@ class Home:
         """Replace a file as a whole, durably."""
         temporary = path.with_name(path.name + ".tmp")
         with self._writing():
+            self._make()
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             self._hand_over(descriptor)
             with os.fdopen(descriptor, "wb") as file:
@@ -251,6 +251,9 @@ class Home:
                 os.fsync(descriptor)
             temporary.rename(path)
             sync_directory(path.parent)
+
+    def _make(self) -> None:
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _hand_over(self, descriptor: int) -> None:
         """Give what root has made to whom the directory belongs, such as a service's own user."""

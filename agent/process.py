@@ -75,6 +75,7 @@ def run(settings: Settings) -> None:
     Raises: FatalError; anything else is a bug.
     """
     home = Home(settings.home)
+    home.identity()  # of a directory that is nobody's nothing is made, not even the lock's file
     with home.lock():
         identity = home.identity()
         identity_fields = {"agent_id": identity.agent_id, "location": identity.location}

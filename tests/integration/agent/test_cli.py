@@ -369,12 +369,23 @@ def test_bad_input_is_one_sentence(
     assert "Traceback" not in done.stderr
 
 
-def test_an_unwritable_home_is_a_sentence(tmp_path: Path) -> None:
+async def test_an_unwritable_home_is_a_sentence(server: DeliveryServer, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = agent("run", f"--home={tmp_path}/file/home")
+    code, _, errors = await agent_beside("join", server.token, f"--home={tmp_path}/file/home")
+    assert code == 1
+    assert "Cannot write to" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("home", ["empty", "missing", "file/home"])
+def test_a_home_that_is_nobodys_is_left_as_it_is(home: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    before = sorted(tmp_path.rglob("*"))
+    done = agent("run", f"--home={tmp_path / home}")
     assert done.returncode == 1
-    assert "Cannot write to" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert f"{tmp_path / home} is no agent's home yet. Join first" in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_every_option_of_run_reads_the_environment() -> None:

@@ -130,8 +130,11 @@ def test_two_agents_never_share_a_home(tmp_path: Path) -> None:
 
 def test_a_home_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
+    home = Home(tmp_path / "file" / "home")
     with pytest.raises(FatalError, match=r"Cannot write to .*--home"):
-        Home(tmp_path / "file" / "home")
+        home.begin_key(b"key")
+    with pytest.raises(FatalError, match=r"Cannot write to .*--home"), home.lock():
+        pass
 
 
 def test_the_spool_belongs_to_one_agent(tmp_path: Path) -> None:
