@@ -52,7 +52,7 @@ async def test_every_scene_has_its_page(port: int, tmp_path: Path, scene: demo.S
 async def test_the_first_byte_is_held_back(port: int) -> None:
     began = time.monotonic()
     assert b" 200 " in await get(port, "/think")
-    assert 0.25 < time.monotonic() - began < 5
+    assert time.monotonic() - began > 0.25
 
 
 async def test_redirects_lead_to_the_fast_page(port: int) -> None:

@@ -216,7 +216,7 @@ def test_an_access_log_that_cannot_be_gets_a_sentence(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_it_ends_at_once_though_a_stream_is_open(database: Database, tmp_path: Path) -> None:
+def test_a_stream_that_is_open_ends_with_it(database: Database, tmp_path: Path) -> None:
     with psycopg.connect(database.url()) as connection:
         connection.execute(STATEMENTS["people"].encode(), {"password_hash": "x"})
         connection.execute(
@@ -230,10 +230,9 @@ def test_it_ends_at_once_though_a_stream_is_open(database: Database, tmp_path: P
         response = stream.getresponse()
         assert response.status == 200
         assert response.readline().startswith(b"retry:")
-        began = time.monotonic()
         assert centre.program.stop() == 0
-        assert time.monotonic() - began < 4
-        response.close()
+        # Who is cut off after its last seconds gets no proper end: this raises.
+        response.read()
         stream.close()
 
 
