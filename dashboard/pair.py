@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dashboard import words
-from dashboard.rows.result import PairRow, ResultRow
+from dashboard.rows.result import Requested, ResultRow
 from vantage.failure import cause
 from vantage.phase import PHASES
 
@@ -27,7 +27,7 @@ class Run:
     total_us: int
 
 
-def side_by_side(found: ResultRow, pairs: list[PairRow]) -> list[Run]:
+def side_by_side(found: ResultRow, pairs: list[Requested]) -> list[Run]:
     """Return both runs, IPv4 first; empty: only one family was asked for."""
     if not pairs:
         return []
@@ -48,7 +48,7 @@ def _titles(decisive: str | None, other: str | None) -> tuple[str, str]:
 
 
 def _run(
-    title: str, timed: ResultRow | PairRow, outcome: str, redirect_us: int, total_us: int
+    title: str, timed: ResultRow | Requested, outcome: str, redirect_us: int, total_us: int
 ) -> Run:
     return Run(
         title=title,

@@ -17,7 +17,7 @@ from dashboard.pair import side_by_side
 from dashboard.rendering import page
 from dashboard.rows.location import Place
 from dashboard.rows.monitor import Monitor
-from dashboard.rows.result import Hop, PairRow, Requested, Resource, ResultRow, SameSlot
+from dashboard.rows.result import Requested, ResultRow, SameSlot
 from dashboard.session import visit
 from dashboard.view import tz_of
 from vantage.failure import cause, is_of_whole
@@ -57,13 +57,13 @@ async def show(request: Request) -> Response:
         found = await reader.one(ResultRow, "result", **key)
         if place is None or found is None:
             raise NotFound("There is no result of this monitor, location and time.")
-        hops = await reader.all(Hop, "hops", **key) if found.redirects else []
-        pairs = await reader.all(PairRow, "pairs", **key)
+        requested = await reader.all(Requested, "requests", **key)
         shown = await certificates.seen_by(reader, watched.id, found)
-        resources = []
-        if found.resources_us is not None:
-            resources = await reader.all(Resource, "resources", **key)
         elsewhere = await reader.all(SameSlot, "same_slot", interval_s=watched.interval_s, **key)
+
+    def of_role(role: str) -> list[Requested]:
+        return [each for each in requested if each.role == role]
+
     return page(
         request,
         "result.html",
@@ -73,10 +73,10 @@ async def show(request: Request) -> Response:
         result=found,
         state=words.OUTCOME_STATES[found.outcome],
         sentence=sentence(watched, place, found),
-        exchanges=list(waterfall(watched, found, hops)),
-        runs=side_by_side(found, pairs),
+        exchanges=list(waterfall(watched, found, of_role("hop"))),
+        runs=side_by_side(found, of_role("pair")),
         certificate=shown,
-        resources=[(each, drawn(each)) for each in resources],
+        resources=[(each, drawn(each)) for each in of_role("resource")],
         elsewhere=sorted(elsewhere, key=lambda other: words.order(other.title)),
         phases=words.PHASES,
         tz=tz_of(request.query_params),
@@ -114,7 +114,7 @@ def sentence(watched: Monitor, place: Place, found: ResultRow) -> str:
     return f"{cause(found.failure, found.http_status)} from {place.title}"
 
 
-def waterfall(watched: Monitor, found: ResultRow, hops: list[Hop]) -> Iterator[Exchange]:
+def waterfall(watched: Monitor, found: ResultRow, hops: list[Requested]) -> Iterator[Exchange]:
     """Every request in its order, each beginning where the one before it ended."""
     start = 0
     for hop in hops:
@@ -146,9 +146,9 @@ def _failed_phase(found: ResultRow) -> str:
     return "" if is_whole else found.failed_phase or ""
 
 
-def drawn(resource: Resource) -> list[tuple[str, int, int]]:
+def drawn(resource: Requested) -> list[tuple[str, int, int]]:
     """A resource's phases in one bar: name, start and length, those that took any time."""
-    start = resource.start_us
+    start = resource.start_us or 0
     bars = []
     for name in PHASES:
         length = getattr(resource, f"{name}_us")
@@ -158,7 +158,7 @@ def drawn(resource: Resource) -> list[tuple[str, int, int]]:
     return bars
 
 
-def _bars(timed: Hop | ResultRow, start: int, failed: str) -> Iterator[Bar]:
+def _bars(timed: Requested | ResultRow, start: int, failed: str) -> Iterator[Bar]:
     lengths = {name: getattr(timed, f"{name}_us") for name in PHASES}
     last = max((at for at, name in enumerate(PHASES) if lengths[name] is not None), default=-1)
     for at, name in enumerate(PHASES):

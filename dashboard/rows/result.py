@@ -49,27 +49,6 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
-    """One redirect; phases in microseconds, None: not reached or not needed."""
-
-    hop: int
-    url: str
-    http_status: int | None
-    http_version: str | None
-    header_bytes: int
-    body_bytes: int
-    total_us: int
-    dns_us: int | None
-    connect_us: int | None
-    tls_us: int | None
-    send_us: int | None
-    wait_us: int | None
-    receive_us: int | None
-    target_ip: str | None
-    target_port: int
-
-
-@dataclass(frozen=True, slots=True)
 class Requested:
     """One request of a result, whatever its ``role``: ``hop``, ``resource`` and ``pair`` as in
     vantage.exchanges; ``last``: what the redirects led to. ``start_us``: since the result began.
@@ -96,49 +75,6 @@ class Requested:
     send_us: int | None
     wait_us: int | None
     receive_us: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """Something that a page asked for; its columns are explained in vantage.exchanges."""
-
-    url: str
-    resource: str
-    http_status: int | None
-    http_version: str | None
-    body_bytes: int
-    start_us: int
-    total_us: int
-    dns_us: int | None
-    connect_us: int | None
-    tls_us: int | None
-    send_us: int | None
-    wait_us: int | None
-    receive_us: int | None
-    failure: str | None
-    detail: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class PairRow:
-    """One exchange over the other IP family; the last one tells what became of that run.
-
-    ``start_us``: counted from the result's start.
-    """
-
-    http_status: int | None
-    start_us: int | None
-    total_us: int
-    dns_us: int | None
-    connect_us: int | None
-    tls_us: int | None
-    send_us: int | None
-    wait_us: int | None
-    receive_us: int | None
-    target_ip: str | None
-    outcome: str | None
-    failure: str | None
-    detail: str | None
 
 
 @dataclass(frozen=True, slots=True)
