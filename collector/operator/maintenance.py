@@ -13,7 +13,7 @@ from collector.errors import CollectorError
 from collector.maintenance import length
 from collector.operator.account import account_id
 from collector.operator.dates import TIME
-from collector.operator.duration import Duration
+from collector.operator.duration import Duration, written
 from collector.operator.known import no_monitor
 from collector.operator.table import json_option, show
 from collector.operator.target import on_database
@@ -88,7 +88,7 @@ def add(
             ) from error
     assert row is not None  # noqa: S101 - INSERT ... RETURNING
     if rule is None:
-        click.echo(f"Maintenance {row['id']}: {from_at:%Y-%m-%d %H:%M} UTC for {lasts}.")
+        click.echo(f"Maintenance {row['id']}: {from_at:%Y-%m-%d %H:%M} UTC for {written(lasts_s)}.")
         return
     click.echo(f"Rule {row['id']}. It next begins:")
     recurrence = Recurrence(local, time_zone, check_rule(rule))

@@ -54,7 +54,9 @@ def add(given: Given, account: str | None, keyring: Keyring, url: str) -> None:
         )
         if given.secrets.names:
             store_secrets(connection, monitor_id, given.secrets, keyring)
-    click.echo(f"Watching {given.monitor.url} as monitor {monitor_id}.")
+    resume = f" once it is no longer paused: vantage monitor edit {monitor_id} --unset paused"
+    later = resume if given.monitor.is_paused else "."
+    click.echo(f"Watching {given.monitor.url} as monitor {monitor_id}{later}")
 
 
 def add_monitor(

@@ -258,9 +258,10 @@ def test_an_edit_changes_what_is_given_and_nothing_else(vantage: Vantage) -> Non
 
 def test_an_edit_pauses_and_resumes(vantage: Vantage) -> None:
     vantage("location", "add", "fra")
-    assert (
-        "as monitor 1"
-        in vantage("monitor", "add", "http://a.example/", "--paused", "--tag=B", "--tag=a").output
+    added = vantage("monitor", "add", "http://a.example/", "--paused", "--tag=B", "--tag=a")
+    assert added.output == (
+        "Watching http://a.example/ as monitor 1 once it is no longer paused:"
+        " vantage monitor edit 1 --unset paused\n"
     )
     assert assigned(vantage) == []
     vantage("monitor", "edit", "1", "--unset=paused")
