@@ -23,6 +23,7 @@ from pathlib import Path
 import uvloop
 
 from agent.home import Home
+from bench.process import memory_mb
 from bench.table import conditions, show
 from tests.support.certificates import TestAuthority
 from tests.support.delivery_server import DeliveryServer
@@ -90,13 +91,7 @@ async def _resident_mb(python: str, authority: Path | None, url: str, monitors: 
                     raise SystemExit(f"{monitors} are not in flight: {log.read_text()}")
                 await asyncio.sleep(0.5)
             await asyncio.sleep(SETTLING_S)
-            return _rss_mb(process.pid)
-
-
-def _rss_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    (line,) = (each for each in status.splitlines() if each.startswith("VmRSS"))
-    return int(line.split()[1]) * 1024 / 1e6
+            return memory_mb(process.pid, "VmRSS")
 
 
 @asynccontextmanager

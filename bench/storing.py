@@ -25,7 +25,7 @@ import click
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from bench.processor import cpu_s
+from bench.process import cpu_s
 from bench.table import conditions, show
 from bench.world import DAY, HOUR, Connection, Shape, World, filled, shaped
 from collector import log, wire

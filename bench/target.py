@@ -22,8 +22,7 @@ import uvloop
 from agent.authorities import system_bundle
 from tests.support.certificates import TestAuthority
 from tests.support.processes import answers, free_port, wait_until
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
+from tests.support.targets import OK
 
 _NGINX = """
 daemon off; master_process off; pid {folder}/pid; error_log stderr crit;

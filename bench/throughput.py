@@ -17,7 +17,6 @@ import logging
 import os
 import random
 import resource
-import subprocess
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -41,13 +40,12 @@ from agent.incarnation import Incarnation
 from agent.result import Exchange, Outcome, Phases, Result
 from agent.spool import Spool
 from agent.wire import encode
-from bench.processor import cpu_s
+from bench.process import cpu_s, memory_mb
 from bench.table import conditions, show
-from collector import wire
-from collector.local_db import LocalDatabase
+from collector import postmaster, wire
 from collector.migrate import migrate
 from tests.support.collector import configure, fetch, running_collector
-from tests.support.database import fetched_server, temporary_home
+from tests.support.database import fetched_server, running, temporary_home
 from tests.support.processes import free_port
 from tests.support.rows import named
 
@@ -183,16 +181,6 @@ def on_core(number: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def peak_mb(pid: int) -> float:
-    """The most memory that a process has ever had resident, in MB."""
-    [line] = [
-        line
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-        if line.startswith("VmHWM")
-    ]
-    return int(line.split()[1]) * 1024 / 1e6
-
-
 class Bench:
     """What each steady flow took, by its share, once it was run.
 
@@ -223,7 +211,14 @@ class Bench:
         self.metrics_port = free_port()
 
     def run(self) -> list[tuple[object, ...]]:
-        with on_core(1), running_database() as (self.local, self.server):
+        # The database waits for its disk, as one in production does.
+        with (
+            on_core(1),
+            temporary_home(on_disk=True) as home,
+            running(home, fetched_server(), {}) as self.local,
+        ):
+            self.local.create_database()
+            migrate(self.local.url())
             monitors = configure(self.local.url(), locations=self.locations, monitors=MONITORS)
             self.fleet = Fleet([], monitors)
             url = self.local.url(role="vantage_collector")
@@ -278,9 +273,9 @@ class Bench:
         tasks = [asyncio.create_task(agent.delivery.run()) for agent in self.fleet.agents]
         try:
             pid = self.collector.program.pid
-            self.memory_mb["before"] = peak_mb(pid)
+            self.memory_mb["before"] = memory_mb(pid, "VmHWM")
             speed = await self.measured("backlog", self.drained, copy_speed)
-            self.memory_mb["after a backlog"] = peak_mb(pid)
+            self.memory_mb["after a backlog"] = memory_mb(pid, "VmHWM")
             for share in self.shares:
                 await self.rolled_up()
                 await self.steady(share, speed * share, copy_speed)
@@ -370,6 +365,10 @@ class Bench:
             await asyncio.sleep(SAMPLE_EVERY_S)
             samples.append((time.perf_counter(), total - backlog))
         middle = [(at, done) for at, done in samples if total / 10 <= done <= total * 9 / 10]
+        if len(middle) < 2:
+            raise click.ClickException(
+                f"{total:,} results were stored too soon to be timed: give more, with --results."
+            )
         (from_s, from_done), (to_s, to_done) = middle[0], middle[-1]
         return to_done - from_done, to_s - from_s
 
@@ -389,9 +388,10 @@ class Bench:
 
     def database_s(self) -> float:
         """Return the processor time of the database's processes that are there."""
-        server = self.server.pid
+        server = postmaster.find(self.local.data)
+        assert server is not None
         children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-        return sum(map(cpu_s, [server, *map(int, children)]))
+        return cpu_s(server) + sum(cpu_s(int(child)) for child in children)
 
 
 def percentiles(seconds: list[float]) -> dict[str, float]:
@@ -404,23 +404,6 @@ def shares(counts: dict[float, float]) -> dict[float, float]:
     """Turn how many took no longer than each limit (s) into their share of all."""
     total = max(counts.values(), default=0.0) or 1.0
     return {limit: round(count / total, 4) for limit, count in sorted(counts.items())}
-
-
-@contextmanager
-def running_database() -> Iterator[tuple[LocalDatabase, subprocess.Popen[bytes]]]:
-    """A server that waits for its disk, as one in production does."""
-    server = fetched_server()
-    with temporary_home(on_disk=True) as home:
-        local = LocalDatabase(home, server)
-        local.initialise()
-        try:
-            process = local.popen()
-            local.wait_ready()
-            local.create_database()
-            migrate(local.url())
-            yield local, process
-        finally:
-            local.stop()
 
 
 @click.command(context_settings={"show_default": True})

@@ -21,10 +21,10 @@ from typing import Any, TypeVar
 import click
 import psycopg
 
-from collector.local_db import LocalDatabase, Settings
+from collector.local_db import Settings
 from collector.migrate import migrate
 from tests.support import seed
-from tests.support.database import fetched_server, temporary_home
+from tests.support.database import fetched_server, running, temporary_home
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 MEDIANS = 8  # days that medians are kept
@@ -85,25 +85,15 @@ def filled(
         if home is None:
             home = stack.enter_context(temporary_home(on_disk=True))
         if not (mark := home / "filled").exists():
-            with _running(LocalDatabase(home, server, settings={**SETTINGS, **FILLING})) as local:
+            with running(home, server, {**SETTINGS, **FILLING}) as local:
+                local.create_database()
                 World(local.url(), shape).fill()
             mark.touch()
-        with _running(LocalDatabase(home, server, settings=SETTINGS)) as local:
+        with running(home, server, SETTINGS) as local:
+            local.create_database()
             world = World(local.url(), shape)
             world.catch_up()
             yield world
-
-
-@contextlib.contextmanager
-def _running(local: LocalDatabase) -> Iterator[LocalDatabase]:
-    local.initialise()
-    try:
-        local.popen()
-        local.wait_ready()
-        local.create_database()
-        yield local
-    finally:
-        local.stop()
 
 
 class World:

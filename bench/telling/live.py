@@ -227,10 +227,13 @@ def live(monitors: int, locations: int, seconds: float, outages: int, as_json: b
     it was handed to a mail server. Exits with 1 where one was missed, or opened for a monitor that
     was well.
     """
+    if outages > monitors:
+        raise click.UsageError(f"{monitors} monitors cannot break {outages} times: once is all.")
     before = conditions()
     log.configure("error")
     server = fetched_server()
-    with temporary_home(on_disk=True) as home, running(home, server) as local, mailbox() as box:
+    # The database waits for its disk, as one in production does.
+    with temporary_home(on_disk=True) as home, running(home, server, {}) as local, mailbox() as box:
         local.create_database()
         migrate(local.url())
         url = local.url(role="vantage_collector")

@@ -122,9 +122,9 @@ def temporary_home(*, on_disk: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def running(home: Path, server: Server) -> Iterator[LocalDatabase]:
+def running(home: Path, server: Server, settings: Settings = FAST) -> Iterator[LocalDatabase]:
     """The private server, started for a home and stopped again."""
-    database = LocalDatabase(home, server, settings=FAST)
+    database = LocalDatabase(home, server, settings=settings)
     database.initialise()
     try:
         database.popen()
