@@ -203,6 +203,3 @@ def _count(verdict: Verdict, kind: str, example: str) -> None:
     setattr(verdict, kind, getattr(verdict, kind) + 1)
     if len(verdict.examples) < 20:
         verdict.examples.append(example)
-
-
-__all__ = ["Frame", "Verdict", "judge", "undelivered"]
