@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dashboard.db import Reader
 from dashboard.rows.figures import SpanStats
-from dashboard.rows.monitor import LocationStanding
 from dashboard.scene import Scene
 from dashboard.timespan import Timespan
 
@@ -20,6 +19,14 @@ class Counted:
     location: str
     checks: int
     passed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """How many slots a location had in a span, from its first result on."""
+
+    location: str
+    due: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +81,36 @@ async def checks(reader: Reader, scene: Scene) -> Checks:
         scene.view.span,
         scene.settled_at,
     )
+    due = await _due(reader, scene)
     at = {row.location: row for row in stats if row.location}
     overall = next((row for row in stats if row.is_shown), None)
     return Checks(
         overall=overall,
         at=at,
-        missing=_missing(overall, shown),
+        missing=_missing(overall, sum(due.get(standing.location, 0) for standing in shown)),
         missing_at={
-            each.location: _missing(at.get(each.location), [each]) for each in scene.standings
+            each.location: _missing(at.get(each.location), due.get(each.location, 0))
+            for each in scene.standings
         },
     )
 
 
-def _missing(stats: SpanStats | None, standings: Sequence[LocationStanding]) -> int:
-    return max(0, sum(s.due for s in standings) - (stats.settled if stats else 0))
+def _missing(stats: SpanStats | None, due: int) -> int:
+    return max(0, due - (stats.settled if stats else 0))
+
+
+async def _due(reader: Reader, scene: Scene) -> dict[str, int]:
+    """How many results each location should have by now, counted from its first ever."""
+    first = {s.location: s.first_slot_at for s in scene.standings if s.first_slot_at is not None}
+    rows = await reader.all(
+        Due,
+        "slots_due",
+        monitor_id=scene.monitor.id,
+        locations=list(first),
+        from_ats=[max(scene.view.span.from_at, at) for at in first.values()],
+        settled_at=scene.settled_at,
+    )
+    return {row.location: row.due for row in rows}
 
 
 async def read(

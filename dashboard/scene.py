@@ -127,13 +127,7 @@ async def read(request: Request, reader: Reader) -> Scene:
     seen = view.parse(request.query_params, now, monitor.created_at)
     seen = replace(seen, span=await kept(reader, monitor.id, seen.span, now))
     settled = series.settled_at(seen.span, monitor, now)
-    standings = await reader.all(
-        LocationStanding,
-        "monitor_standings",
-        monitor_id=monitor.id,
-        from_at=seen.span.from_at,
-        settled_at=settled,
-    )
+    standings = await reader.all(LocationStanding, "monitor_standings", monitor_id=monitor.id)
     standings.sort(key=lambda standing: words.order(standing.title))
     return Scene(monitor, seen, standings, settled, now)
 

@@ -121,10 +121,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class LocationStanding:
-    """A `Standing` of one known monitor, with what its page needs besides.
-
-    ``due``: slots that should have a result in the page's span, counted from the first ever.
-    """
+    """A `Standing` of one known monitor, with what its page needs besides."""
 
     location: str
     title: str
@@ -140,7 +137,6 @@ class LocationStanding:
     latitude: float | None
     longitude: float | None
     has_trouble: bool
-    due: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,17 +36,16 @@ SELECT
     locations.last_seen_at,
     locations.latitude,
     locations.longitude,
-    latest.has_trouble,
-    CASE WHEN latest.first_slot_at IS NULL THEN 0
-        ELSE report.slots_due(
-            latest.monitor_id,
-            latest.location,
-            GREATEST(%(from_at)s, latest.first_slot_at),
-            %(settled_at)s)
-    END AS due
+    latest.has_trouble
 FROM report.latest
 JOIN report.locations ON locations.name = latest.location
 WHERE latest.monitor_id = %(monitor_id)s
+
+-- slots_due --
+SELECT
+    location,
+    due
+FROM report.slots_due(%(monitor_id)s, %(locations)s, %(from_ats)s, %(settled_at)s)
 
 -- monitor_stats --
 -- One row per location, and one for the locations that are shown together (and for the others). What

@@ -71,6 +71,7 @@ VALUES: dict[str, str] = {
     "integer[]": f"'{{{ACCOUNT},{REMOVED}}}'",
     "bigint[]": f"'{{{ACCOUNT},{REMOVED}}}'",
     "text[]": "'{fra}'",
+    "timestamp with time zone[]": "ARRAY[now() - INTERVAL '3 days']",
     "bytea": "sha256('a guess')",
     "interval": "INTERVAL '1 hour'",
     "jsonb": "'{}'",

@@ -608,14 +608,27 @@ END
 $$;
 COMMENT ON FUNCTION report.availability IS 'vantage.availability of the account''s monitors.';
 
+-- Of several locations at once, since to see which monitors are the account's takes as long as to count.
 CREATE OR REPLACE FUNCTION report.slots_due(
-    monitor_id integer, location text, from_at timestamptz, to_at timestamptz)
-RETURNS bigint
-LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    monitor_id integer, locations text[], from_ats timestamptz[], to_at timestamptz)
+RETURNS TABLE (location text, due bigint)
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 20
 AS $$
 BEGIN
-    RETURN vantage.slots_due(monitor_id, location, from_at, to_at);
+    RETURN QUERY
+    SELECT
+        asked.location,
+        sum(vantage.slots_between(
+            defined.monitor_id, asked.location, defined.interval_s,
+            GREATEST(asked.from_at, defined.valid_from_at), LEAST(to_at, defined.valid_to_at)))::bigint
+    FROM unnest(locations, from_ats) AS asked (location, from_at)
+    JOIN vantage.monitor_definitions AS defined ON defined.monitor_id = slots_due.monitor_id
+        AND asked.location = ANY(defined.locations)
+        AND defined.valid_from_at < to_at
+        AND (defined.valid_to_at > asked.from_at OR defined.valid_to_at IS NULL)
+    GROUP BY asked.location;
 END
 $$;
-COMMENT ON FUNCTION report.slots_due IS
-    'vantage.slots_due of the account''s monitor; 0 for any other.';
+COMMENT ON FUNCTION report.slots_due(integer, text[], timestamptz[], timestamptz) IS
+    'vantage.slots_due of the account''s monitor at some locations, from each one''s own from_at on. No '
+    'row of a location that it was never probed from, and of any other monitor.';

@@ -132,7 +132,10 @@ def test_the_report_centre_counts_the_slots_of_its_own_account(
     database: Database, connection: psycopg.Connection[Any]
 ) -> None:
     with psycopg.connect(database.url(role="vantage_dashboard")) as centre:
-        asked = "SELECT report.slots_due(1, 'fra', now(), now() + INTERVAL '1 hour')"
-        for account, slots in (("1", 60), ("2", 0), ("", 0)):
+        asked = (
+            "SELECT location, due FROM report.slots_due(1, '{fra,sin,nyc}',"
+            " ARRAY[now(), now() + INTERVAL '30 min', now()], now() + INTERVAL '1 hour')"
+        )
+        for account, rows in (("1", [("fra", 60), ("sin", 30)]), ("2", []), ("", [])):
             centre.execute("SELECT set_config('vantage.account_id', %s, true)", [account])
-            assert centre.execute(asked).fetchone() == (slots,)
+            assert sorted(centre.execute(asked).fetchall()) == rows

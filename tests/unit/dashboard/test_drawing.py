@@ -19,7 +19,7 @@ MINUTE = timedelta(minutes=1)
 
 def standing(first_slot_at: datetime | None) -> LocationStanding:
     return LocationStanding(
-        "fra", "Frankfurt", "up", *(None,) * 6, first_slot_at, None, 50.1, 8.7, False, 0
+        "fra", "Frankfurt", "up", *(None,) * 6, first_slot_at, None, 50.1, 8.7, False
     )
 
 
