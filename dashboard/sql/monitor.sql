@@ -316,54 +316,43 @@ SELECT
     NULL::timestamptz AS failed_slot_at,
     NULL::timestamptz AS slot_at,
     total_us::integer AS total_us,
-    (share * redirect_sum_us)::integer AS redirect_us,
-    CASE WHEN dns_count > 0 THEN (share * dns_sum_us)::integer END AS dns_us,
-    CASE WHEN connect_count > 0 THEN (share * connect_sum_us)::integer END AS connect_us,
-    CASE WHEN tls_count > 0 THEN (share * tls_sum_us)::integer END AS tls_us,
-    CASE WHEN wait_count > 0 THEN (share * (send_sum_us + wait_sum_us))::integer END AS wait_us,
-    CASE WHEN receive_count > 0 THEN (share * receive_sum_us)::integer END AS receive_us,
-    CASE WHEN resources_count > 0 THEN (share * resources_sum_us)::integer END AS resources_us
+    (total_us / total_sum_us * redirect_sum_us)::integer AS redirect_us,
+    (total_us / total_sum_us * dns_sum_us)::integer AS dns_us,
+    (total_us / total_sum_us * connect_sum_us)::integer AS connect_us,
+    (total_us / total_sum_us * tls_sum_us)::integer AS tls_us,
+    (total_us / total_sum_us * wait_sum_us)::integer AS wait_us,
+    (total_us / total_sum_us * receive_sum_us)::integer AS receive_us,
+    (total_us / total_sum_us * resources_sum_us)::integer AS resources_us
 FROM (
+    -- Sums of floating numbers: exact up to 2 to the power of 53, and at a fraction of what PostgreSQL takes for
+    -- those of bigint, which are numeric. Of a phase that no result reached there is none.
     SELECT
-        summed.*,
-        percentile.total_us,
-        percentile.total_us / NULLIF(total_sum_us, 0) AS share
-    FROM (
-        -- Sums of floating numbers: exact up to 2 to the power of 53, and at a fraction of what PostgreSQL takes for
-        -- those of bigint, which are numeric.
-        SELECT
-            hours.location,
-            date_bin(%(bucket)s, hours.bucket_at, 'epoch') AS bucket_at,
-            sum(run) AS checks,
-            sum(down) AS failed,
-            vantage.merge(total_histogram) AS total_histogram,
-            sum(total_sum_us::double precision) AS total_sum_us,
-            sum(redirect_sum_us::double precision) AS redirect_sum_us,
-            sum(dns_sum_us::double precision) AS dns_sum_us,
-            sum(dns_count) AS dns_count,
-            sum(connect_sum_us::double precision) AS connect_sum_us,
-            sum(connect_count) AS connect_count,
-            sum(tls_sum_us::double precision) AS tls_sum_us,
-            sum(tls_count) AS tls_count,
-            sum(send_sum_us::double precision) AS send_sum_us,
-            sum(wait_sum_us::double precision) AS wait_sum_us,
-            sum(wait_count) AS wait_count,
-            sum(receive_sum_us::double precision) AS receive_sum_us,
-            sum(receive_count) AS receive_count,
-            sum(resources_sum_us::double precision) AS resources_sum_us,
-            sum(resources_count) AS resources_count
-        FROM report.results_1h AS hours
-        WHERE hours.monitor_id = %(monitor_id)s
-            AND hours.location = ANY(%(locations)s)
-            AND hours.bucket_at >= %(from_at)s
-            AND hours.bucket_at < %(to_at)s
-        GROUP BY 1, 2
-    ) AS summed
-    -- With OFFSET, or it would be put in wherever it is named, and worked out nine times.
-    CROSS JOIN LATERAL (
-        SELECT vantage.percentile(total_histogram, 0.5) OFFSET 0
-    ) AS percentile (total_us)
-) AS divided
+        hours.location,
+        date_bin(%(bucket)s, hours.bucket_at, 'epoch') AS bucket_at,
+        sum(run) AS checks,
+        sum(down) AS failed,
+        vantage.percentile(vantage.merge(total_histogram), 0.5) AS total_us,
+        NULLIF(sum(total_sum_us::double precision), 0) AS total_sum_us,
+        sum(redirect_sum_us::double precision) AS redirect_sum_us,
+        sum(CASE WHEN dns_count > 0 THEN dns_sum_us::double precision END) AS dns_sum_us,
+        sum(CASE WHEN connect_count > 0 THEN connect_sum_us::double precision END) AS connect_sum_us,
+        sum(CASE WHEN tls_count > 0 THEN tls_sum_us::double precision END) AS tls_sum_us,
+        sum(CASE WHEN wait_count > 0 THEN (send_sum_us + wait_sum_us)::double precision END)
+            AS wait_sum_us,
+        sum(CASE WHEN receive_count > 0 THEN receive_sum_us::double precision END)
+            AS receive_sum_us,
+        sum(CASE WHEN resources_count > 0 THEN resources_sum_us::double precision END)
+            AS resources_sum_us
+    FROM report.results_1h AS hours
+    WHERE hours.monitor_id = %(monitor_id)s
+        AND hours.location = ANY(%(locations)s)
+        AND hours.bucket_at >= %(from_at)s
+        AND hours.bucket_at < %(to_at)s
+    GROUP BY 1, 2
+    -- Nearly as hours are read: to sort so many and so wide rows by location first takes longer than to
+    -- sort their sums once more.
+    ORDER BY 2, 1
+) AS summed
 ORDER BY location, bucket_at
 
 -- series_columns --
