@@ -240,6 +240,10 @@ DECLARE
     kept_from_at timestamptz;
     kept_to_at timestamptz;
 BEGIN
+    -- report.course is the same, to which no other account's monitor is there.
+    IF NOT EXISTS (SELECT FROM vantage.monitors WHERE monitors.id = course.monitor_id) THEN
+        RETURN;
+    END IF;
     SELECT
         LEAST(to_at, GREATEST(whole_from_at, progress.medians_from_at)),
         LEAST(to_at, GREATEST(whole_from_at, progress.medians_from_at, progress.medians_to_at
