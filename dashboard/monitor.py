@@ -33,11 +33,12 @@ from dashboard.looks import Looks
 from dashboard.monitor_data import MOST_RESULTS
 from dashboard.present import Present
 from dashboard.rendering import fragment, page, zone_of
+from dashboard.rows.certificate import Certificate
 from dashboard.rows.monitor import Asked
 from dashboard.rows.result import RecentRow
 from dashboard.run_now import Run
 from dashboard.scene import Scene, find, read
-from dashboard.session import Visitor, beside, enter, visit, who
+from dashboard.session import Visitor, enter_twice, visit, who
 from dashboard.still import Heat, Spread
 
 RECENT = 12
@@ -75,16 +76,14 @@ async def show(request: Request) -> Response:
 
 
 async def _look(request: Request, visitor: Visitor, zone: tzinfo) -> Seen:
-    async with enter(request, visitor) as reader:
-        scene = await read(request, reader)
-        seen_certificates = await certificates.shown(reader, scene.monitor.id)
+    entered = enter_twice(request, visitor, partial(read, request))
+    async with entered as (scene, reader, another):
+        (checks, now), (recent, heat, spread, seen_certificates) = await both(
+            _figures(reader, scene), _course(another, scene)
+        )
         run = await run_now.what_became(
             request.query_params, reader, scene.monitor, scene.standings, scene.now
         )
-        async with beside(request, visitor, reader) as another:
-            (checks, now), (recent, heat, spread) = await both(
-                _figures(reader, scene), _course(another, scene)
-            )
     main = fragment(
         "monitor_main.html",
         zone,
@@ -108,11 +107,14 @@ async def _figures(reader: Reader, scene: Scene) -> tuple[Checks, Present]:
     return await availability.checks(reader, scene), await present.read(reader, scene)
 
 
-async def _course(reader: Reader, scene: Scene) -> tuple[list[RecentRow], Heat, Spread]:
+async def _course(
+    reader: Reader, scene: Scene
+) -> tuple[list[RecentRow], Heat, Spread, list[Certificate]]:
     return (
         await _recent(reader, scene),
         await still.heat(reader, scene),
         await still.spread(reader, scene),
+        await certificates.shown(reader, scene.monitor.id),
     )
 
 

@@ -30,7 +30,7 @@ from dashboard.rows.certificate import Certificate
 from dashboard.rows.figures import BandRow, HeatRow, SeriesColumns, SeriesRow
 from dashboard.rows.result import Result
 from dashboard.scene import HOUR, Scene
-from dashboard.session import Visitor, beside, enter, who
+from dashboard.session import Visitor, enter, enter_twice, who
 
 MOST_POINTS = 1_500
 MOST_RESULTS = 10_000
@@ -111,20 +111,19 @@ async def _made(request: Request, visitor: Visitor, zone: tzinfo) -> Data:
 async def _series(request: Request, visitor: Visitor) -> tuple[Scene, series.Series]:
     """What charts draw. A location's columns take nothing of another's: half of them each are asked
     for side by side."""
-    async with enter(request, visitor) as reader:
-        seen = await scene.read(request, reader)
-        async with beside(request, visitor, reader) as another:
-            for width in _widths(seen, "series", _points(request)):
-                statement = f"{by_width('series', width)}_columns"
-                parameters = seen.bucketed(width)
-                locations = parameters.pop("locations")
-                one, other = locations[::2], locations[1::2]
-                columns = await both(
-                    reader.columns(SeriesColumns, statement, locations=one, **parameters),
-                    another.columns(SeriesColumns, statement, locations=other, **parameters),
-                )
-                if any(columns):
-                    break
+    entered = enter_twice(request, visitor, partial(scene.read, request))
+    async with entered as (seen, reader, another):
+        for width in _widths(seen, "series", _points(request)):
+            statement = f"{by_width('series', width)}_columns"
+            parameters = seen.bucketed(width)
+            locations = parameters.pop("locations")
+            one, other = locations[::2], locations[1::2]
+            columns = await both(
+                reader.columns(SeriesColumns, statement, locations=one, **parameters),
+                another.columns(SeriesColumns, statement, locations=other, **parameters),
+            )
+            if any(columns):
+                break
     found = [*columns[0], *columns[1]]
     return seen, series.build(found, seen.shown, seen.view.span, width, seen.settled_at)
 

@@ -23,7 +23,7 @@ from dashboard.looks import Looks
 from dashboard.rows.location import Place
 from dashboard.rows.monitor import Watched
 from dashboard.rows.plan import Plan
-from dashboard.session import Visitor, beside, enter, who
+from dashboard.session import Visitor, enter_twice, who
 from dashboard.tags import Group
 from dashboard.view import tz_of
 
@@ -134,8 +134,8 @@ async def show(request: Request) -> Response:
 
 
 async def _look(request: Request, visitor: Visitor, asked: Asked, zone: tzinfo) -> Overview:
-    async with enter(request, visitor) as reader:
-        monitors = await reader.all(Watched, "watched")
+    entered = enter_twice(request, visitor, lambda reader: reader.all(Watched, "watched"))
+    async with entered as (monitors, reader, another):
         places = [] if monitors else await reader.all(Place, "places")
         states = [monitor.state for monitor in monitors]
         plan = await reader.the(Plan, "plan") if set(states) == {"paused"} else None
@@ -147,8 +147,7 @@ async def _look(request: Request, visitor: Visitor, asked: Asked, zone: tzinfo) 
             shown = tags.members(found, are_open)
         else:
             shown = found[(asked.number - 1) * PER_PAGE : asked.number * PER_PAGE]
-        async with beside(request, visitor, reader) as another:
-            lines = await line.read(reader, another, shown, datetime.now(UTC))
+        lines = await line.read(reader, another, shown, datetime.now(UTC))
     groups = tags.groups(monitors)
     tag_links = {group.tag: asked.with_tag(group.tag) for group in groups}
     return Overview(

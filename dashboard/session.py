@@ -10,18 +10,21 @@ import hashlib
 import ipaddress
 import secrets
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dashboard import authorization, path_session
-from dashboard.db import Database, Reader
+from dashboard.db import Database, Reader, both
 from dashboard.errors import Forbidden, NotSignedIn
 from dashboard.rows.people import Entered
+
+Seen = TypeVar("Seen")
 
 LIFETIME = timedelta(days=14)
 PATH_LIFETIME = timedelta(hours=12)
@@ -175,13 +178,24 @@ async def enter(request: Request, visitor: Visitor) -> AsyncIterator[Reader]:
 
 
 @asynccontextmanager
-async def beside(request: Request, visitor: Visitor, reader: Reader) -> AsyncIterator[Reader]:
-    """A transaction for what is asked at the same time as by ``reader``, since most of what either
-    waits for is the database's processor. ``reader`` itself where others wait for a connection:
-    whoever has one waits for no second one, and what both ask is answered by turns.
+async def enter_twice(
+    request: Request, visitor: Visitor, look: Callable[[Reader], Coroutine[Any, Any, Seen]]
+) -> AsyncIterator[tuple[Seen, Reader, Reader]]:
+    """Two transactions to ask at the same time, since most of what either waits for is the
+    database's processor, and what the first ``look`` finds while the second is entered.
 
-    Raises: as `enter`.
+    Raises: as `enter`, and what ``look`` raises.
     """
+    async with enter(request, visitor) as reader, AsyncExitStack() as entered:
+        beside = entered.enter_async_context(_beside(request, visitor, reader))
+        seen, another = await both(look(reader), beside)
+        yield seen, reader, another
+
+
+@asynccontextmanager
+async def _beside(request: Request, visitor: Visitor, reader: Reader) -> AsyncIterator[Reader]:
+    """``reader`` itself where others wait for a connection: whoever has one waits for no second
+    one, and what both ask is answered by turns."""
     database: Database = request.app.state.database
     if database.is_crowded:
         yield reader
