@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Mapping
 
+from isal import igzip
 from starlette.requests import Request
 from starlette.responses import Response
 
-LEVEL, NUMBERS_LEVEL = 5, 1
-"""Of pages; of columns of numbers, whose last sixteenth would take as long again."""
+LEVEL, NUMBERS_LEVEL = 5, 2
+"""zlib's, of pages; ISA-L's, of columns of numbers, in a third of what zlib takes at its lowest."""
 
 LEAST_BYTES = 1_000
 """Shorter answers are hardly shorter when compressed."""
@@ -22,7 +22,7 @@ class Body:
         self._content = content
         self._compressed = b""
         if len(content) >= LEAST_BYTES:
-            self._compressed = gzip.compress(content, NUMBERS_LEVEL, mtime=0)
+            self._compressed = igzip.compress(content, NUMBERS_LEVEL, mtime=0)
 
     def response(self, request: Request, media_type: str, headers: Mapping[str, str]) -> Response:
         """The answer in the form that the request accepts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import html
 import io
 import json
@@ -55,6 +56,17 @@ def test_the_picture_says_which_phases_there_are_and_where_slowness_begins(
         assert len(drawn.findall(".//{*}path[@class='limit']")) == limits
     compared = ElementTree.fromstring(visitor.ask(f"{path}/series.svg?compare=total").text)
     assert not compared.findall(".//{*}li")
+
+
+def test_data_are_compressed_for_who_reads_that(visitor: Visitor, centre: Centre) -> None:
+    now = datetime.now(UTC)
+    span = f"from={now - timedelta(minutes=50):%Y-%m-%dT%H:%MZ}&to={now:%Y-%m-%dT%H:%MZ}"
+    path = f"/m/{centre.monitor('Sign-in API')}/series.json?{span}"
+    packed, plain = visitor.ask(path, Accept_Encoding="gzip"), visitor.ask(path)
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["vary"] == "Accept-Encoding"
+    assert len(packed.body) < len(plain.body) / 2
+    assert json.loads(gzip.decompress(packed.body))["times"] == json.loads(plain.body)["times"]
 
 
 def test_of_what_is_long_ago_hours_are_left(visitor: Visitor, centre: Centre) -> None:
