@@ -15,7 +15,7 @@ from agent.clock import Reading
 from agent.errors import FatalError, TransientError
 from agent.home import Home
 from agent.spool import Spool, SpoolError
-from agent.stream import CopiedError, FencedError, Pace, Stream
+from agent.stream import DoubtError, FencedError, Pace, Stream
 from vantage.v1 import delivery_pb2, delivery_pb2_grpc, monitor_pb2
 
 EVENTS_MAX = 100
@@ -126,7 +126,7 @@ class Delivery:
         """Return a pause with jitter; it doubles until a connection is welcomed again."""
         if isinstance(error, FencedError):
             self._spool.renew()
-        elif isinstance(error, CopiedError):
+        elif isinstance(error, DoubtError):
             self._leave(error)
         elif stream.is_useful:
             self._retry_s = self._pace.first_retry_s
@@ -134,14 +134,17 @@ class Delivery:
         self._retry_s = min(self._retry_s * 2, self._pace.last_retry_s)
         return pause_s
 
-    def _leave(self, error: CopiedError) -> None:
-        """Take what is undelivered out of an incarnation that a copy of this machine uses, too."""
-        identity = error.incarnation.id.hex()
+    def _leave(self, error: DoubtError) -> None:
+        """Take results out of an incarnation that a copy of this machine uses, too, or may have."""
+        identity, undelivered = error.incarnation.id.hex(), error.incarnation.backlog
         try:
-            results = self._spool.respool(error.incarnation)
+            results = self._spool.respool(error.incarnation, error.from_seq)
         except SpoolError as failure:  # the next connection tries again
             log.error("results_not_moved", incarnation=identity, reason=str(failure))
             return
-        log.error("copy_detected", incarnation=identity, results=results, reason=str(error))
-        detail = f"{error} {results} undelivered results were moved to an incarnation of their own."
-        self.tell("copy_detected", detail)
+        kind = "copy_detected" if error.is_copied else "copy_suspected"
+        log.error(kind, incarnation=identity, results=results, reason=str(error))
+        self.tell(
+            kind,
+            f"{error} {undelivered} undelivered results go under an incarnation of their own.",
+        )

@@ -20,18 +20,21 @@ from agent.segment import Segment, Sync, sync_directory
 
 REMEMBER_EVERY_S = 1.0
 _ACKED = "acked"
+_MAY_BE_STORED = "may_be_stored"
 
 log = structlog.get_logger()
 
 
 class Incarnation:
     """``is_sealed``: never appended to again. ``sent``: what is under way to a collector, which
-    must not be dropped; 0: nothing.
+    must not be dropped; 0: nothing. ``may_be_stored``: any of its results may have been delivered
+    under another incarnation, too.
     """
 
-    def __init__(self, directory: Path, identity: bytes) -> None:
+    def __init__(self, directory: Path, identity: bytes, *, may_be_stored: bool = False) -> None:
         self.id = identity
         self.directory = directory
+        self.may_be_stored = may_be_stored
         self.is_sealed = False
         self.sent = 0
         self._segments: list[Segment] = []
@@ -45,7 +48,8 @@ class Incarnation:
     @classmethod
     def open_sealed(cls, directory: Path, identity: bytes) -> Incarnation:
         """Open what an earlier start of the process left behind."""
-        incarnation = cls(directory, identity)
+        mark = directory / _MAY_BE_STORED
+        incarnation = cls(directory, identity, may_be_stored=mark.exists())
         incarnation.is_sealed = True
         holes = incarnation._dropped = Hole.all_of(directory)
         paths = [path for path in sorted(directory.glob("*.seg")) if not _finish_drop(path, holes)]
@@ -232,7 +236,8 @@ class Incarnation:
             segment.discard()
         for hole in holes:
             hole.forget()
-        (self.directory / _ACKED).unlink(missing_ok=True)
+        for note in (_ACKED, _MAY_BE_STORED):
+            (self.directory / note).unlink(missing_ok=True)
         if self.directory.exists() and not any(self.directory.iterdir()):
             self.directory.rmdir()
 
@@ -300,9 +305,13 @@ class Incarnation:
 
     def _make_directory(self) -> None:
         self.directory.mkdir(mode=0o700)
+        mark = self.directory / _MAY_BE_STORED
         try:
+            if self.may_be_stored:
+                mark.touch(mode=0o600)
             sync_directory(self.directory.parent)
         except OSError:  # what is not there to stay is not there
+            mark.unlink(missing_ok=True)
             self.directory.rmdir()
             raise
 

@@ -193,18 +193,18 @@ class Spool:
         self._closed, reopened = [], bool(self._closed)
         return reopened
 
-    def respool(self, incarnation: Incarnation) -> int:
-        """Put what is not acknowledged of an incarnation that another agent used, too, under one
-        of its own; return how many results that are.
+    def respool(self, incarnation: Incarnation, from_seq: int) -> int:
+        """Put what is kept of an incarnation from a number on under one of its own, as results that
+        may be stored; return how many that are.
 
         Raises: SpoolError; then it is still where it was.
         """
         if incarnation is self._running:
             self.renew()
         with self._appending:
-            copy = self._new_incarnation()
+            copy = self._new_incarnation(may_be_stored=True)
             try:
-                seq = incarnation.acked + 1
+                seq = from_seq
                 while seq <= incarnation.last_seq:
                     payloads = incarnation.read(seq, max_results=10_000, max_bytes=RESPOOL_BYTES)
                     if payloads:
@@ -248,13 +248,13 @@ class Spool:
         every = [*self._closed, *self.incarnations]
         self.size_bytes = sum(incarnation.size_bytes for incarnation in every)
 
-    def _new_incarnation(self) -> Incarnation:
+    def _new_incarnation(self, *, may_be_stored: bool = False) -> Incarnation:
         used = [each.directory.name for each in [*self._closed, *self._sealed]]
         used += [path.name for path in self._directory.iterdir()]
         orders = [int(match[1]) for name in used if (match := _DIRECTORY.fullmatch(name))]
         identity = secrets.token_bytes(16)
         name = f"{max(orders, default=0) + 1:010d}-{identity.hex()}"
-        return Incarnation(self._directory / name, identity)
+        return Incarnation(self._directory / name, identity, may_be_stored=may_be_stored)
 
 
 def _has_results(directory: Path) -> bool:

@@ -38,12 +38,18 @@ class FencedError(TransientError):
     """Someone else delivers results under this incarnation: it must not be used any more."""
 
 
-class CopiedError(TransientError):
-    """A copy of this machine delivered results of its own under this incarnation."""
+class DoubtError(TransientError):
+    """What the collector holds of an incarnation is not known to be what was made here: its results
+    from ``from_seq`` on are to be delivered anew. ``is_copied``: it is known not to be.
+    """
 
-    def __init__(self, sentence: str, incarnation: Incarnation) -> None:
+    def __init__(
+        self, sentence: str, incarnation: Incarnation, from_seq: int, *, is_copied: bool
+    ) -> None:
         super().__init__(sentence)
         self.incarnation = incarnation
+        self.from_seq = from_seq
+        self.is_copied = is_copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +230,10 @@ class Stream:
         self.batches += 1
         self.results += len(payloads)
         log.debug("batch_sent", first_seq=first_seq, results=len(payloads))
-        return delivery_pb2.AgentMessage(
-            batch=delivery_pb2.Batch(first_seq=first_seq, results=payloads)
+        batch = delivery_pb2.Batch(
+            first_seq=first_seq, results=payloads, may_be_stored=incarnation.may_be_stored
         )
+        return delivery_pb2.AgentMessage(batch=batch)
 
     def _skip(self, incarnation: Incarnation, hole: Hole) -> delivery_pb2.AgentMessage:
         """Declare results lost."""
@@ -300,16 +307,31 @@ class Stream:
         self._progress(incarnation, high_water)
 
     def _compare(self, incarnation: Incarnation, welcome: delivery_pb2.Welcome) -> None:
-        """See that what the collector holds last is what was made here, as far as that is kept."""
-        if not welcome.HasField("payload_crc32"):
+        """See that what the collector holds last is what was made here, as far as that is kept.
+
+        Where nothing tells, what was not acknowledged is in doubt: a copy may have delivered others
+        under its numbers. All that is kept goes anew then, acknowledged or not: a database that is
+        restored may want it. But nothing that a collector would store twice.
+
+        Raises: DoubtError.
+        """
+        high_water, number = welcome.high_water, f"{welcome.high_water} of {incarnation.id.hex()}"
+        if not high_water:
             return
-        kept = self._spool.read(incarnation, welcome.high_water, max_results=1, max_bytes=1)
-        if kept and zlib.crc32(kept[0]) != welcome.payload_crc32:
-            raise CopiedError(
-                f"The collector holds another result {welcome.high_water} of incarnation"
-                f" {incarnation.id.hex()} than was made here.",
-                incarnation,
-            )
+        kept = self._spool.read(incarnation, high_water, max_results=1, max_bytes=1)
+        is_told = welcome.HasField("payload_crc32")
+        from_seq = 1 if welcome.knows_stored else incarnation.acked + 1
+        if kept and is_told:
+            if zlib.crc32(kept[0]) != welcome.payload_crc32:
+                sentence = f"The collector holds another result {number} than was made here."
+                raise DoubtError(sentence, incarnation, from_seq, is_copied=True)
+        elif (
+            welcome.knows_stored
+            and incarnation.acked < min(high_water, incarnation.last_seq)
+            and (bool(kept) != is_told or high_water > incarnation.last_seq)
+        ):
+            sentence = f"The collector holds result {number}, which cannot be compared here."
+            raise DoubtError(sentence, incarnation, from_seq, is_copied=False)
 
     def _resume_restored(self, incarnation: Incarnation, high_water: int) -> None:
         """Go back to what a database holds that was restored from a backup."""

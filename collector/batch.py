@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -64,10 +64,11 @@ class Lost:
 class Batch:
     """Results ``first_seq``, ``first_seq`` + 1, ... of a source, and who waits for the answer.
 
-    ``lost``: from ``first_seq`` on there are no results, and never will be. ``probed``: the
-    monitors whose results are welcome. ``content``: the results as rows; None: they are yet to be
-    read. ``received_at``, ``begun_at``, ``replied_at``: when it was read, its transaction began,
-    its answer was known.
+    ``lost``: from ``first_seq`` on there are no results, and never will be. ``may_be_stored``: any
+    of them may be, under another incarnation; ``stored``: the numbers of those that are.
+    ``probed``: the monitors whose results are welcome. ``content``: the results as rows; None: they
+    are yet to be read. ``received_at``, ``begun_at``, ``replied_at``: when it was read, its
+    transaction began, its answer was known.
     """
 
     source: Source
@@ -75,6 +76,8 @@ class Batch:
     payloads: Sequence[bytes]
     answer: asyncio.Future[Answer]
     lost: Lost | None = None
+    may_be_stored: bool = False
+    stored: frozenset[int] = frozenset()
     probed: frozenset[int] = frozenset()
     content: Content | None = None
     received_at: float = field(default_factory=time.perf_counter)
@@ -94,11 +97,15 @@ class Batch:
         if not self.answer.done():
             self.answer.set_result(answer)
 
+    def numbered(self, first_seq: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the results there are from a number on, each with its own, but for those stored."""
+        new = self.payloads[first_seq - self.first_seq :]
+        return (each for each in enumerate(new, first_seq) if each[0] not in self.stored)
+
     def read(self, first_seq: int) -> Content:
         """Make rows of what there is from a number on."""
         return Content.read(
-            self.payloads[first_seq - self.first_seq :],
-            first_seq=first_seq,
+            self.numbered(first_seq),
             agent_id=self.source.agent_id.bytes,
             location=self.source.location,
             probed=self.probed,
@@ -106,7 +113,7 @@ class Batch:
 
     def new(self, first_seq: int) -> Content:
         """Return what there is from a number on, as it was read if that was all of it."""
-        if self.content is not None and first_seq == self.first_seq:
+        if self.content is not None and first_seq == self.first_seq and not self.stored:
             return self.content
         return self.read(first_seq)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -83,18 +83,20 @@ class Content:
     @classmethod
     def read(
         cls,
-        payloads: Sequence[bytes],
+        payloads: Iterable[tuple[int, bytes]],
         *,
-        first_seq: int,
         agent_id: bytes,
         location: str,
         probed: Container[int],
     ) -> Self:
-        """Read encoded results; ``probed``: the monitors whose results are welcome."""
+        """Read encoded results, each with its number.
+
+        ``probed``: the monitors whose results are welcome.
+        """
         content = cls()
         origin = wire.Origin(agent_id, location)
         now_us = time.time_ns() // 1000
-        for seq, payload in enumerate(payloads, first_seq):
+        for seq, payload in payloads:
             try:
                 message = wire.decode(payload)
                 if message.monitor_id not in probed:

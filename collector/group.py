@@ -84,9 +84,8 @@ class Group:
             return
         if refuse is not None:
             content = Content()
-            for seq, payload in enumerate(batch.payloads, batch.first_seq):
-                if seq >= first_seq:
-                    content.refuse(seq, refuse, payload)
+            for seq, payload in batch.numbered(first_seq):
+                content.refuse(seq, refuse, payload)
         else:
             content = batch.new(first_seq)
         self.take(batch.source, content)

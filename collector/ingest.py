@@ -18,7 +18,7 @@ import psycopg
 import structlog
 from psycopg.rows import DictRow
 
-from collector import certificates, db, metrics, wire
+from collector import certificates, db, doubt, metrics, wire
 from collector.assignments import Probed
 from collector.batch import Answer, Batch, Lost, Source, expected_bytes
 from collector.content import Content
@@ -67,6 +67,7 @@ class Committer:
         first_seq: int,
         payloads: Sequence[bytes],
         *,
+        may_be_stored: bool = False,
         lost: Lost | None = None,
     ) -> Batch:
         """Queue a batch, or a loss in its place; its ``answer`` comes after the commit.
@@ -79,7 +80,15 @@ class Committer:
         try:
             answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
             # A copy, so that the message it comes from need not be kept; not before there is room.
-            batch = Batch(source, first_seq, list(payloads), answer, lost, received_at=received_at)
+            batch = Batch(
+                source,
+                first_seq,
+                list(payloads),
+                answer,
+                lost,
+                may_be_stored=may_be_stored,
+                received_at=received_at,
+            )
             await self.read(batch)
             self.room.give(taken_bytes - batch.size_bytes)  # more than was to be seen before
             taken_bytes = batch.size_bytes
@@ -199,6 +208,8 @@ class Committer:
         try:
             group = Group(await lock(connection, batches))
             for batch in batches:
+                if batch.may_be_stored:
+                    await doubt.leave_out(connection, batch)
                 group.add(batch, refuse)
             await write(connection, group)
             await end(connection, group)

@@ -178,6 +178,7 @@ class Stream:
                     high_water=row["high_water"],
                     payload_crc32=row["payload_crc32"],
                     takes_skips=True,
+                    knows_stored=True,
                 )
             )
         )
@@ -191,7 +192,9 @@ class Stream:
                 f"A batch of {len(batch.results)} results from sequence number {batch.first_seq}: "
                 f"1 to {BATCH_MAX} results from 1 on are allowed.",
             )
-        queued = await self.committer.submit(self.source, batch.first_seq, batch.results)
+        queued = await self.committer.submit(
+            self.source, batch.first_seq, batch.results, may_be_stored=batch.may_be_stored
+        )
         await self.answers.put(queued)
 
     async def skip(self, skip: delivery_pb2.Skip) -> None:

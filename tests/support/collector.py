@@ -241,6 +241,21 @@ def result(monitor_id: int, slot: int, **changes: Any) -> bytes:
     return message.SerializeToString()
 
 
+def missed(
+    first: int, last: int, slots: int = 1, *, monitor_id: int = 1, reason: str = "overlap"
+) -> bytes:
+    """Encode what tells of slots ``first`` to ``last``, as seconds before the test began."""
+    return result_pb2.Result(
+        monitor_id=monitor_id,
+        missed=result_pb2.MissedSlots(
+            from_slot_at_us=(BEGAN_S - first) * 1_000_000,
+            to_slot_at_us=(BEGAN_S - last) * 1_000_000,
+            slots=slots,
+            reason=reason,
+        ),
+    ).SerializeToString()
+
+
 def exchange(**changes: Any) -> result_pb2.Exchange:
     fields: dict[str, Any] = {
         "url": "http://127.0.0.1:1/",

@@ -38,6 +38,10 @@ LOST = b"\0lost"
 BEYOND = 1_000_000
 
 
+class LeftOut(bytes):
+    """A result that was passed over: it is stored under another incarnation."""
+
+
 class Issuer:
     """An installation's authority."""
 
@@ -156,13 +160,14 @@ class DeliveryServer:
 
     @property
     def results(self) -> list[bytes]:
-        return [each for payloads in self.stored.values() for each in payloads if each != LOST]
+        every = [each for payloads in self.stored.values() for each in payloads]
+        return [each for each in every if each != LOST and not isinstance(each, LeftOut)]
 
     def welcome(self, incarnation: bytes) -> delivery_pb2.Welcome:
         stored = self.stored[incarnation]
         welcome = delivery_pb2.Welcome(incarnation=incarnation, high_water=len(stored))
         if not self.orders.is_old:
-            welcome.takes_skips = True
+            welcome.takes_skips = welcome.knows_stored = True
             if stored and stored[-1] != LOST:
                 welcome.payload_crc32 = zlib.crc32(stored[-1])
         return welcome
@@ -277,7 +282,8 @@ class Deliver(delivery_pb2_grpc.DeliveryServicer):
         for seq, payload in enumerate(batch.results[:known], batch.first_seq):
             assert stored[seq - 1] == payload, "another payload under the same number"
         self.server.counts["resent"] += min(known, len(batch.results))
-        stored.extend(batch.results[known:])
+        held = set(self.server.results) if batch.may_be_stored else set()
+        stored += [LeftOut(each) if each in held else each for each in batch.results[known:]]
         if orders.answers_after is not None:
             await orders.answers_after.wait()
         if orders.cuts_after_storing > 0:

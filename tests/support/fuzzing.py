@@ -122,7 +122,7 @@ def result(dice: random.Random) -> None:
         case _:
             payload = altered(result_pb2.Result.FromString(sound()), dice).SerializeToString()
     content = Content.read(
-        [payload], first_seq=1, agent_id=bytes(16), location="a", probed=range(-(2**31), 2**31)
+        [(1, payload)], agent_id=bytes(16), location="a", probed=range(-(2**31), 2**31)
     )
     for row in content.results.rows:
         check_row(row, wire.RESULT_COLUMNS)

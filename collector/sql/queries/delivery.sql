@@ -309,6 +309,59 @@ FROM unnest(
     %(outcomes)b::text[]
 ) AS told (agent_id, location, monitor_ids, slots_at_us, outcomes)
 
+-- stored_before --
+-- Result by result, by the index: LATERAL with LIMIT leaves no other plan.
+WITH told AS (
+    SELECT
+        seq,
+        payload,
+        is_missed,
+        monitor_id,
+        TIMESTAMPTZ 'epoch' + first_us * INTERVAL '1 microsecond' AS first_at,
+        TIMESTAMPTZ 'epoch' + second_us * INTERVAL '1 microsecond' AS second_at
+    FROM unnest(
+        %(seqs)b::bigint[],
+        %(payloads)b::bytea[],
+        %(are_missed)b::boolean[],
+        %(monitor_ids)b::integer[],
+        %(firsts_us)b::bigint[],
+        %(seconds_us)b::bigint[]
+    ) AS told (seq, payload, is_missed, monitor_id, first_us, second_us)
+)
+SELECT told.seq
+FROM told
+CROSS JOIN LATERAL (
+    SELECT
+    FROM vantage.results
+    WHERE NOT told.is_missed
+        AND results.monitor_id = told.monitor_id
+        AND results.location = %(location)s
+        AND results.slot_at = told.first_at
+        AND results.started_at = told.second_at
+        AND results.agent_id = %(agent_id)s
+    LIMIT 1
+) AS result
+UNION ALL
+SELECT told.seq
+FROM told
+CROSS JOIN LATERAL (
+    SELECT
+    FROM vantage.gaps
+    WHERE told.is_missed
+        AND gaps.monitor_id = told.monitor_id
+        AND gaps.location = %(location)s
+        AND gaps.from_slot_at = told.first_at
+        AND gaps.to_slot_at = told.second_at
+        AND gaps.agent_id = %(agent_id)s
+    LIMIT 1
+) AS gap
+UNION ALL
+SELECT told.seq
+FROM told
+WHERE told.payload IN (
+    SELECT quarantine.payload FROM vantage.quarantine WHERE quarantine.agent_id = %(agent_id)s
+)
+
 -- quarantine --
 INSERT INTO vantage.quarantine (agent_id, incarnation, seq, reason, payload, monitor_id)
 VALUES (

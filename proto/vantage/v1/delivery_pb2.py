@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from vantage.v1 import monitor_pb2 as vantage_dot_v1_dot_monitor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19vantage/v1/delivery.proto\x12\nvantage.v1\x1a\x18vantage/v1/monitor.proto\"\xf7\x01\n\x0c\x41gentMessage\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x11.vantage.v1.HelloH\x00\x12\"\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x11.vantage.v1.BatchH\x00\x12\"\n\x05\x63lose\x18\x03 \x01(\x0b\x32\x11.vantage.v1.CloseH\x00\x12*\n\theartbeat\x18\x04 \x01(\x0b\x32\x15.vantage.v1.HeartbeatH\x00\x12 \n\x04skip\x18\x05 \x01(\x0b\x32\x10.vantage.v1.SkipH\x00\x12\"\n\x05\x65vent\x18\x06 \x01(\x0b\x32\x11.vantage.v1.EventH\x00\x42\t\n\x07message\"\xb9\x02\n\x10\x43ollectorMessage\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x13.vantage.v1.WelcomeH\x00\x12\x1e\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x0f.vantage.v1.AckH\x00\x12\x1e\n\x03gap\x18\x03 \x01(\x0b\x32\x0f.vantage.v1.GapH\x00\x12$\n\x06\x66\x65nced\x18\x04 \x01(\x0b\x32\x12.vantage.v1.FencedH\x00\x12.\n\x0b\x61ssignments\x18\x05 \x01(\x0b\x32\x17.vantage.v1.AssignmentsH\x00\x12%\n\x07run_now\x18\x06 \x01(\x0b\x32\x12.vantage.v1.RunNowH\x00\x12\x35\n\x0fheartbeat_reply\x18\n \x01(\x0b\x32\x1a.vantage.v1.HeartbeatReplyH\x00\x42\t\n\x07message\"P\n\x05Hello\x12\x13\n\x0bincarnation\x18\x01 \x01(\x0c\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05\x61\x63ked\x18\x03 \x01(\x03\x12\x12\n\nis_running\x18\x04 \x01(\x08\"u\n\x07Welcome\x12\x13\n\x0bincarnation\x18\x01 \x01(\x0c\x12\x12\n\nhigh_water\x18\x02 \x01(\x03\x12\x1a\n\rpayload_crc32\x18\x03 \x01(\x07H\x00\x88\x01\x01\x12\x13\n\x0btakes_skips\x18\x04 \x01(\x08\x42\x10\n\x0e_payload_crc32\"+\n\x05\x42\x61tch\x12\x11\n\tfirst_seq\x18\x01 \x01(\x03\x12\x0f\n\x07results\x18\x02 \x03(\x0c\"8\n\x04Skip\x12\x10\n\x08\x66rom_seq\x18\x01 \x01(\x03\x12\x0e\n\x06to_seq\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"%\n\x05\x45vent\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"\x19\n\x03\x41\x63k\x12\x12\n\nhigh_water\x18\x01 \x01(\x03\"\x19\n\x03Gap\x12\x12\n\nhigh_water\x18\x01 \x01(\x03\"\x08\n\x06\x46\x65nced\"\x1c\n\x05\x43lose\x12\x13\n\x0bincarnation\x18\x01 \x01(\x0c\"5\n\x06RunNow\x12\x12\n\nmonitor_id\x18\x01 \x01(\x05\x12\x17\n\x0frequested_at_us\x18\x02 \x01(\x03\"\xae\x01\n\tHeartbeat\x12\x12\n\nsent_at_us\x18\x01 \x01(\x03\x12\x0f\n\x07\x62\x61\x63klog\x18\x02 \x01(\x03\x12\x0e\n\x06number\x18\x03 \x01(\x03\x12\x1c\n\x0f\x63lock_offset_us\x18\x04 \x01(\x12H\x00\x88\x01\x01\x12!\n\x14\x63lock_uncertainty_us\x18\x05 \x01(\x03H\x01\x88\x01\x01\x42\x12\n\x10_clock_offset_usB\x17\n\x15_clock_uncertainty_us\"O\n\x0eHeartbeatReply\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x16\n\x0ereceived_at_us\x18\x02 \x01(\x03\x12\x15\n\rreplied_at_us\x18\x03 \x01(\x03\x32Q\n\x08\x44\x65livery\x12\x45\n\x07\x44\x65liver\x12\x18.vantage.v1.AgentMessage\x1a\x1c.vantage.v1.CollectorMessage(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19vantage/v1/delivery.proto\x12\nvantage.v1\x1a\x18vantage/v1/monitor.proto\"\xf7\x01\n\x0c\x41gentMessage\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x11.vantage.v1.HelloH\x00\x12\"\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x11.vantage.v1.BatchH\x00\x12\"\n\x05\x63lose\x18\x03 \x01(\x0b\x32\x11.vantage.v1.CloseH\x00\x12*\n\theartbeat\x18\x04 \x01(\x0b\x32\x15.vantage.v1.HeartbeatH\x00\x12 \n\x04skip\x18\x05 \x01(\x0b\x32\x10.vantage.v1.SkipH\x00\x12\"\n\x05\x65vent\x18\x06 \x01(\x0b\x32\x11.vantage.v1.EventH\x00\x42\t\n\x07message\"\xb9\x02\n\x10\x43ollectorMessage\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x13.vantage.v1.WelcomeH\x00\x12\x1e\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x0f.vantage.v1.AckH\x00\x12\x1e\n\x03gap\x18\x03 \x01(\x0b\x32\x0f.vantage.v1.GapH\x00\x12$\n\x06\x66\x65nced\x18\x04 \x01(\x0b\x32\x12.vantage.v1.FencedH\x00\x12.\n\x0b\x61ssignments\x18\x05 \x01(\x0b\x32\x17.vantage.v1.AssignmentsH\x00\x12%\n\x07run_now\x18\x06 \x01(\x0b\x32\x12.vantage.v1.RunNowH\x00\x12\x35\n\x0fheartbeat_reply\x18\n \x01(\x0b\x32\x1a.vantage.v1.HeartbeatReplyH\x00\x42\t\n\x07message\"P\n\x05Hello\x12\x13\n\x0bincarnation\x18\x01 \x01(\x0c\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05\x61\x63ked\x18\x03 \x01(\x03\x12\x12\n\nis_running\x18\x04 \x01(\x08\"\x8b\x01\n\x07Welcome\x12\x13\n\x0bincarnation\x18\x01 \x01(\x0c\x12\x12\n\nhigh_water\x18\x02 \x01(\x03\x12\x1a\n\rpayload_crc32\x18\x03 \x01(\x07H\x00\x88\x01\x01\x12\x13\n\x0btakes_skips\x18\x04 \x01(\x08\x12\x14\n\x0cknows_stored\x18\x05 \x01(\x08\x42\x10\n\x0e_payload_crc32\"B\n\x05\x42\x61tch\x12\x11\n\tfirst_seq\x18\x01 \x01(\x03\x12\x0f\n\x07results\x18\x02 \x03(\x0c\x12\x15\n\rmay_be_stored\x18\x03 \x01(\x08\"8\n\x04Skip\x12\x10\n\x08\x66rom_seq\x18\x01 \x01(\x03\x12\x0e\n\x06to_seq\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"%\n\x05\x45vent\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"\x19\n\x03\x41\x63k\x12\x12\n\nhigh_water\x18\x01 \x01(\x03\"\x19\n\x03Gap\x12\x12\n\nhigh_water\x18\x01 \x01(\x03\"\x08\n\x06\x46\x65nced\"\x1c\n\x05\x43lose\x12\x13\n\x0bincarnation\x18\x01 \x01(\x0c\"5\n\x06RunNow\x12\x12\n\nmonitor_id\x18\x01 \x01(\x05\x12\x17\n\x0frequested_at_us\x18\x02 \x01(\x03\"\xae\x01\n\tHeartbeat\x12\x12\n\nsent_at_us\x18\x01 \x01(\x03\x12\x0f\n\x07\x62\x61\x63klog\x18\x02 \x01(\x03\x12\x0e\n\x06number\x18\x03 \x01(\x03\x12\x1c\n\x0f\x63lock_offset_us\x18\x04 \x01(\x12H\x00\x88\x01\x01\x12!\n\x14\x63lock_uncertainty_us\x18\x05 \x01(\x03H\x01\x88\x01\x01\x42\x12\n\x10_clock_offset_usB\x17\n\x15_clock_uncertainty_us\"O\n\x0eHeartbeatReply\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x16\n\x0ereceived_at_us\x18\x02 \x01(\x03\x12\x15\n\rreplied_at_us\x18\x03 \x01(\x03\x32Q\n\x08\x44\x65livery\x12\x45\n\x07\x44\x65liver\x12\x18.vantage.v1.AgentMessage\x1a\x1c.vantage.v1.CollectorMessage(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,28 +38,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COLLECTORMESSAGE']._serialized_end=631
   _globals['_HELLO']._serialized_start=633
   _globals['_HELLO']._serialized_end=713
-  _globals['_WELCOME']._serialized_start=715
-  _globals['_WELCOME']._serialized_end=832
-  _globals['_BATCH']._serialized_start=834
-  _globals['_BATCH']._serialized_end=877
-  _globals['_SKIP']._serialized_start=879
-  _globals['_SKIP']._serialized_end=935
-  _globals['_EVENT']._serialized_start=937
-  _globals['_EVENT']._serialized_end=974
-  _globals['_ACK']._serialized_start=976
-  _globals['_ACK']._serialized_end=1001
-  _globals['_GAP']._serialized_start=1003
-  _globals['_GAP']._serialized_end=1028
-  _globals['_FENCED']._serialized_start=1030
-  _globals['_FENCED']._serialized_end=1038
-  _globals['_CLOSE']._serialized_start=1040
-  _globals['_CLOSE']._serialized_end=1068
-  _globals['_RUNNOW']._serialized_start=1070
-  _globals['_RUNNOW']._serialized_end=1123
-  _globals['_HEARTBEAT']._serialized_start=1126
-  _globals['_HEARTBEAT']._serialized_end=1300
-  _globals['_HEARTBEATREPLY']._serialized_start=1302
-  _globals['_HEARTBEATREPLY']._serialized_end=1381
-  _globals['_DELIVERY']._serialized_start=1383
-  _globals['_DELIVERY']._serialized_end=1464
+  _globals['_WELCOME']._serialized_start=716
+  _globals['_WELCOME']._serialized_end=855
+  _globals['_BATCH']._serialized_start=857
+  _globals['_BATCH']._serialized_end=923
+  _globals['_SKIP']._serialized_start=925
+  _globals['_SKIP']._serialized_end=981
+  _globals['_EVENT']._serialized_start=983
+  _globals['_EVENT']._serialized_end=1020
+  _globals['_ACK']._serialized_start=1022
+  _globals['_ACK']._serialized_end=1047
+  _globals['_GAP']._serialized_start=1049
+  _globals['_GAP']._serialized_end=1074
+  _globals['_FENCED']._serialized_start=1076
+  _globals['_FENCED']._serialized_end=1084
+  _globals['_CLOSE']._serialized_start=1086
+  _globals['_CLOSE']._serialized_end=1114
+  _globals['_RUNNOW']._serialized_start=1116
+  _globals['_RUNNOW']._serialized_end=1169
+  _globals['_HEARTBEAT']._serialized_start=1172
+  _globals['_HEARTBEAT']._serialized_end=1346
+  _globals['_HEARTBEATREPLY']._serialized_start=1348
+  _globals['_HEARTBEATREPLY']._serialized_end=1427
+  _globals['_DELIVERY']._serialized_start=1429
+  _globals['_DELIVERY']._serialized_end=1510
 # @@protoc_insertion_point(module_scope)

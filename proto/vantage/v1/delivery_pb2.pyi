@@ -153,6 +153,7 @@ class Welcome(_message.Message):
     HIGH_WATER_FIELD_NUMBER: _builtins.int
     PAYLOAD_CRC32_FIELD_NUMBER: _builtins.int
     TAKES_SKIPS_FIELD_NUMBER: _builtins.int
+    KNOWS_STORED_FIELD_NUMBER: _builtins.int
     incarnation: _builtins.bytes
     high_water: _builtins.int
     """Last sequence number stored of this incarnation; 0: none. The agent goes on after it."""
@@ -162,6 +163,8 @@ class Welcome(_message.Message):
     """
     takes_skips: _builtins.bool
     """The collector understands Skip and Event. False: it is older than they are."""
+    knows_stored: _builtins.bool
+    """The collector honours Batch.may_be_stored. False: it is older than that."""
     def __init__(
         self,
         *,
@@ -169,10 +172,11 @@ class Welcome(_message.Message):
         high_water: _builtins.int = ...,
         payload_crc32: _builtins.int | None = ...,
         takes_skips: _builtins.bool = ...,
+        knows_stored: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_payload_crc32", b"_payload_crc32", "payload_crc32", b"payload_crc32"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_crc32", b"_payload_crc32", "high_water", b"high_water", "incarnation", b"incarnation", "payload_crc32", b"payload_crc32", "takes_skips", b"takes_skips"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_crc32", b"_payload_crc32", "high_water", b"high_water", "incarnation", b"incarnation", "knows_stored", b"knows_stored", "payload_crc32", b"payload_crc32", "takes_skips", b"takes_skips"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__payload_crc32: _TypeAlias = _typing.Literal["payload_crc32"]  # noqa: Y015
     _WhichOneofArgType__payload_crc32: _TypeAlias = _typing.Literal["_payload_crc32", b"_payload_crc32"]  # noqa: Y015
@@ -188,7 +192,10 @@ class Batch(_message.Message):
 
     FIRST_SEQ_FIELD_NUMBER: _builtins.int
     RESULTS_FIELD_NUMBER: _builtins.int
+    MAY_BE_STORED_FIELD_NUMBER: _builtins.int
     first_seq: _builtins.int
+    may_be_stored: _builtins.bool
+    """Any of them may be stored already, delivered under another incarnation: those are left out."""
     @_builtins.property
     def results(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Each an encoded vantage.v1.Result, encoded once before the spool. A single undecodable one is
@@ -200,10 +207,11 @@ class Batch(_message.Message):
         *,
         first_seq: _builtins.int = ...,
         results: _abc.Iterable[_builtins.bytes] | None = ...,
+        may_be_stored: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_seq", b"first_seq", "results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_seq", b"first_seq", "may_be_stored", b"may_be_stored", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

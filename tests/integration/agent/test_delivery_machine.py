@@ -102,23 +102,7 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self.harmed |= self.overtaken()
         self.open()
-
-    def overtaken(self) -> set[bytes]:
-        """What this machine made under numbers that a copy had delivered beyond: nothing tells it
-        from what was delivered here, once it ends unheard (docs/protocol.md)."""
-        incarnation = self.spool.running
-        stored = self.server.stored[incarnation.id]
-        if len(stored) <= incarnation.last_seq:
-            return set()
-        own = (
-            self.spool.read(incarnation, seq, max_results=1, max_bytes=1)
-            for seq in range(1, incarnation.last_seq + 1)
-        )
-        return {
-            made[0] for made, held in zip(own, stored, strict=False) if made and made[0] != held
-        }
 
     @rule()
     def drop(self) -> None:
@@ -135,7 +119,11 @@ class DeliveryMachine(RuleBasedStateMachine):
         content = bytearray(path.read_bytes())
         incarnation = bytes.fromhex(path.parent.name.partition("-")[2])
         before = set(payloads_of(bytes(content), incarnation, int(path.stem)))
-        content[where % len(content)] ^= 4
+        where %= len(content)
+        names = {name: content.find(name) for name in map(result, range(self.made))}
+        frames = {name: range(at - 8, at + len(name)) for name, at in names.items() if at >= 0}
+        self.harmed |= {name for name, frame in frames.items() if where in frame}
+        content[where] ^= 0x80  # never another result's name
         path.write_bytes(content)
         # Whatever lies behind may be lost with it where it cannot be told from a torn tail.
         self.harmed |= before - set(payloads_of(bytes(content), incarnation, int(path.stem)))
@@ -150,12 +138,15 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 3))
     def copy(self, count: int) -> None:
-        """A copy of this machine delivers results of its own first."""
+        """A copy of this machine delivers first: what both have, and then results of its own."""
         incarnation = self.spool.running
         stored = self.server.stored[incarnation.id]
-        if len(stored) == incarnation.last_seq and stored:
-            self.copies += 1
-            stored += [b"copy %d.%d" % (self.copies, number) for number in range(count)]
+        shared = range(len(stored) + 1, incarnation.last_seq + 1)
+        for seq in shared:
+            [*found] = self.spool.read(incarnation, seq, max_results=1, max_bytes=1)
+            stored += found or [LOST]
+        self.copies += 1
+        stored += [b"copy %d.%d" % (self.copies, number) for number in range(count)]
 
     async def deliver_for(self, seconds: float, *, until_drained: bool = False) -> None:
         delivery = Delivery(
@@ -202,8 +193,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         assert not self.server.counts["believed lies"]
         missing = made - stored.keys()
         assert missing <= self.harmed, f"lost: {sorted(missing - self.harmed)}"
-        if not self.copies:
-            assert all(count == 1 for count in stored.values()), "stored twice"
+        assert all(count == 1 for count in stored.values()), "stored twice"
         lost = sum(payloads.count(LOST) for payloads in self.server.stored.values())
         assert lost <= len(self.harmed) + self.made * bool(self.copies)
 

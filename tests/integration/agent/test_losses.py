@@ -181,3 +181,57 @@ async def test_a_copy_takes_its_results_to_an_incarnation_of_its_own(
     [event] = agent.server.events
     assert event.kind == "copy_detected"
     assert "10 undelivered results" in event.detail
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+async def test_results_that_a_copy_has_delivered_beyond_are_delivered_all_the_same(
+    agent: Agent, is_sealed: bool
+) -> None:
+    """Both machines went on from result 20 with 5 on their disks; the other delivered more."""
+    shared = agent.spool.running.id
+    agent.spool.append(payloads(1, 20))
+    async with agent.delivering():
+        await agent.delivered()
+    agent.spool.append(payloads(21, 25))
+    others = [b"the other's %d" % seq for seq in range(26, 46)]
+    agent.server.stored[shared] += payloads(21, 25) + others
+    agent.spool.append(payloads(26, 30))
+    if is_sealed:
+        agent.open_spool()
+    async with agent.delivering():
+        await until(lambda: len(agent.server.results) == 50, "both machines' results")
+        await until(lambda: agent.server.events, "an event")
+    assert sorted(agent.server.results) == sorted(payloads(1, 30) + others)
+    [event] = agent.server.events
+    assert event.kind == "copy_suspected"
+    assert "10 undelivered results" in event.detail
+
+
+async def test_what_was_acknowledged_is_not_in_doubt(agent: Agent) -> None:
+    agent.keep_s = 3_600
+    agent.open_spool().append(payloads(1, 20))
+    shared = agent.spool.running.id
+    async with agent.delivering():
+        await agent.delivered()
+    agent.server.stored[shared].append(b"the other's 21")
+    agent.open_spool()
+    async with agent.delivering():
+        await until(lambda: agent.server.closed == [shared], "Close")
+    assert agent.server.stored[shared] == [*payloads(1, 20), b"the other's 21"]
+    assert not agent.server.events
+
+
+async def test_what_a_copy_left_is_kept_for_a_database_that_is_restored(agent: Agent) -> None:
+    agent.keep_s = 3_600
+    agent.open_spool().append(payloads(1, 20))
+    async with agent.delivering():
+        await agent.delivered()
+    agent.server.stored[agent.spool.running.id].append(b"the other's 21")
+    agent.spool.append(payloads(21, 30))
+    async with agent.delivering():
+        await until(lambda: len(agent.server.results) == 31, "both machines' results")
+        await agent.delivered()
+    agent.server.stored.clear()
+    async with agent.delivering():
+        await until(lambda: len(agent.server.results) == 30, "everything again")
+    assert sorted(agent.server.results) == sorted(payloads(1, 30))

@@ -79,7 +79,10 @@ def rows() -> set[str]:
 
 @dataclass
 class Book:
-    """What the database shall know of an incarnation. ``kept``: slot, None (lost) or "bad"."""
+    """What the database shall know of an incarnation.
+
+    ``kept``: slot, None (lost), "bad", or "stored" under another incarnation.
+    """
 
     id: bytes
     kept: list[int | str | None] = field(default_factory=list)
@@ -169,7 +172,9 @@ class CollectorMachine(RuleBasedStateMachine):
         is_rude=RARELY,
         offset=st.integers(-3, 2),
         count=st.integers(1, 3),
-        bad=st.sampled_from(["", "", "undecodable", "unknown", "refused by the database"]),
+        bad=st.sampled_from(
+            ["", "", "undecodable", "unknown", "refused by the database", "stored"]
+        ),
     )
     def batch(
         self, number: int, which: int, is_rude: bool, offset: int, count: int, bad: str
@@ -180,14 +185,21 @@ class CollectorMachine(RuleBasedStateMachine):
         slots: list[int | str | None] = list(range(self.slot, self.slot + count))
         self.slot += count
         payloads = [result(1, int(slot or 0)) for slot in slots]
-        if bad:
+        known = [slot for book in self.books for slot in book.kept if isinstance(slot, int)]
+        is_known = bad == "stored" and bool(known)
+        if is_known:
+            slots[-1], payloads[-1] = bad, result(1, known[-1])
+        elif bad and bad != "stored":
             slots[-1], payloads[-1] = "bad", self.bad(bad)
-        self.send(line, batch=delivery_pb2.Batch(first_seq=first_seq, results=payloads))
+        batch = delivery_pb2.Batch(first_seq=first_seq, results=payloads, may_be_stored=is_known)
+        self.send(line, batch=batch)
         if not self.is_answered(number, line, "Batch", first_seq, first_seq + count - 1):
             return
         assert line.book is not None
         new = slots[high_water + 1 - first_seq :]
         line.book.kept += new
+        if "stored" in new:
+            self.reach("Batch that may be stored, and some of it is")
         if "bad" in new:
             is_for_database = bad == "refused by the database"
             kind = "a result that only the database refuses"
@@ -196,7 +208,7 @@ class CollectorMachine(RuleBasedStateMachine):
     def bad(self, kind: str) -> bytes:
         self.slot += 1
         if kind == "undecodable":
-            return b"\xff\xff"
+            return b"\xff\xff%d" % self.slot
         if kind == "unknown":
             return result(99, self.slot)
         return result(1, self.slot, exchanges=[exchange(header_bytes=REFUSED_BY_DATABASE)])
@@ -351,10 +363,11 @@ class CollectorMachine(RuleBasedStateMachine):
     # What they are made of ------------------------------------------------------------------------
 
     def line(self, number: int) -> Line:
-        """Return a connection, opened once the collector knows of the ends of others."""
+        """Return a connection that the collector knows of, as it does of the ends of others."""
         if number not in self.lines:
             self.wait_for_lines()
             self.lines[number] = self.run(self.opened())
+            self.wait_for_lines()
         return self.lines[number]
 
     def named(self, number: int, which: int) -> Line:

@@ -14,13 +14,13 @@ from tests.support.collector import (
     configure,
     enrol,
     fetch,
+    missed,
     new_incarnation,
     result,
     running_collector,
     stream,
 )
 from tests.support.database import Database
-from vantage.v1 import result_pb2
 
 
 @pytest.fixture
@@ -28,19 +28,6 @@ def collector(database: Database, tmp_path: Path) -> Iterator[Collector]:
     configure(database.url(), monitors=2)
     with running_collector(database.url(role="vantage_collector"), tmp_path) as collector:
         yield collector
-
-
-def missed(first: int, last: int, slots: int, *, monitor_id: int = 1, reason: str) -> bytes:
-    """Slots ``first`` to ``last``, as seconds before the test began."""
-    return result_pb2.Result(
-        monitor_id=monitor_id,
-        missed=result_pb2.MissedSlots(
-            from_slot_at_us=(BEGAN_S - first) * 1_000_000,
-            to_slot_at_us=(BEGAN_S - last) * 1_000_000,
-            slots=slots,
-            reason=reason,
-        ),
-    ).SerializeToString()
 
 
 async def test_missed_slots_are_stored_once_as_a_gap(collector: Collector) -> None:

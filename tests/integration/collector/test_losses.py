@@ -10,12 +10,14 @@ import grpc
 import pytest
 
 from tests.support.collector import (
+    BEGAN_S,
     Collector,
     Identity,
     Stream,
     enrol,
     execute,
     fetch,
+    missed,
     new_incarnation,
     result,
     stream,
@@ -114,6 +116,35 @@ async def test_the_welcome_tells_the_last_result_from_any_other(
         await skip(delivery, 3, 4)
         await delivery.read("ack")
         assert not (await hello(delivery, incarnation)).HasField("payload_crc32")
+
+
+async def test_what_may_be_stored_and_is_is_left_out(collector: Collector, agent: Identity) -> None:
+    """Results, gaps, and what is neither, delivered before under another incarnation."""
+    again = BEGAN_S * 1_000_000
+    before = [result(1, 20), missed(40, 30), result(99, 19), b"\xff", result(1, 18)]
+    new = [
+        result(1, 20, started_at_us=again),
+        result(1, 17),
+        missed(40, 29),
+        result(99, 16),
+        b"\xfe",
+    ]
+    async with stream(collector, agent) as delivery:
+        await hello(delivery, new_incarnation())
+        await delivery.batch(1, before)
+        await delivery.read("ack")
+        assert (await hello(delivery, new_incarnation())).knows_stored
+        mixed = [each for both in zip(before, new, strict=True) for each in both]
+        for payloads in (mixed[:4], mixed):  # the second time as if no answer had come
+            await delivery.send(
+                batch=delivery_pb2.Batch(first_seq=1, results=payloads, may_be_stored=True)
+            )
+            assert (await delivery.read("ack")).high_water == len(payloads)
+    for table, count in (("results", 4), ("gaps", 2), ("quarantine", 4)):
+        rows = fetch(
+            collector.url, f"SELECT FROM vantage.{table} WHERE agent_id = %s", [agent.agent_id]
+        )
+        assert (table, len(rows)) == (table, count)
 
 
 async def test_a_restored_database_is_noticed_by_what_the_agent_knows(

@@ -13,8 +13,8 @@ from agent.spool import Spool
 
 
 class ReusingSpool(Spool):
-    def _new_incarnation(self) -> Incarnation:
-        new = super()._new_incarnation()
+    def _new_incarnation(self, *, may_be_stored: bool = False) -> Incarnation:
+        new = super()._new_incarnation(may_be_stored=may_be_stored)
         identity = hashlib.md5(str(self._directory).encode()).digest()
         name = new.directory.name.partition("-")[0] + "-" + identity.hex()
         return Incarnation(new.directory.with_name(name), identity)

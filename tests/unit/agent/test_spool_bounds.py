@@ -224,14 +224,18 @@ def test_what_another_used_goes_under_an_incarnation_of_its_own(
     if not is_running:
         spool.renew()
     spool.ack(foreign, 7)
-    assert spool.respool(foreign) == 13
+    assert spool.respool(foreign, 8) == 13
     assert foreign not in spool.incarnations
     copy = spool.incarnations[0]
     assert copy.id != foreign.id
+    assert copy.may_be_stored
     assert drain(spool, copy) == payloads(8, 20)
     reopened = small(tmp_path)
     assert drain(reopened, reopened.incarnations[0]) == payloads(8, 20)
-    assert len(reopened.incarnations) == 2
+    assert [each.may_be_stored for each in reopened.incarnations] == [True, False]
+    reopened.ack(reopened.incarnations[0], 13)
+    reopened.close(reopened.incarnations[0])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_disk_without_room_for_the_copy_loses_nothing(tmp_path: Path) -> None:
@@ -246,7 +250,7 @@ def test_a_disk_without_room_for_the_copy_loses_nothing(tmp_path: Path) -> None:
     foreign = spool.running
     is_full = True
     with pytest.raises(SpoolError):
-        spool.respool(foreign)
+        spool.respool(foreign, 1)
     is_full = False
     assert drain(spool, foreign) == payloads(1, 20)
-    assert spool.respool(foreign) == 20
+    assert spool.respool(foreign, 1) == 20

@@ -14,7 +14,7 @@ from tests.support.rows import named
 
 
 def read(payloads: list[bytes], probed: Container[int]) -> Content:
-    return Content.read(payloads, first_seq=7, agent_id=bytes(16), location="fra", probed=probed)
+    return Content.read(enumerate(payloads, 7), agent_id=bytes(16), location="fra", probed=probed)
 
 
 def monitors(content: Content) -> list[int]:
