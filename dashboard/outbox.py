@@ -89,9 +89,9 @@ class Outbox:
             error = f"The mail server cannot be used: {type(failure).__name__}."
         except DatabaseAway:
             raise
-        except Exception as bug:  # one mail that cannot be written holds up no other
+        except Exception:  # one mail that cannot be written holds up no other
             LOG.exception("mail_not_written", kind=due.kind, mail_id=due.id)
-            error = f"It cannot be written: {type(bug).__name__}."
+            error = "It cannot be written. The report centre’s log says why."
         MAILS.labels("failed" if error else "sent").inc()
         if error is None:
             LOG.info("mail_sent", kind=due.kind, mail_id=due.id)

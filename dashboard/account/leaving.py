@@ -122,7 +122,9 @@ async def delete(given: Submission) -> str:
     """Delete the account: at once for people, within a day for every row."""
     await must_be_oneself(given)
     if given.form.text("account") != given.visitor.account:
-        raise Unacceptable("Type the account's name as it is written above. Nothing was deleted.")
+        raise Unacceptable(
+            "Type the account’s name as it is written over the field. Nothing was deleted."
+        )
     await given.reader.run("delete_account")
     given.afterwards.append(given.request.app.state.purge.wake)
     given.afterwards.append(given.request.app.state.status_pages.clear)

@@ -348,7 +348,7 @@ def test_who_has_no_password_signs_in_anew_before_what_matters(
     page = "/settings/data"
     wrong_name = {"csrf": browser.form_token(page), "account": "not its name"}
     asked = browser.ask(f"{page}/delete", "POST", wrong_name)
-    assert "as it is written above" in asked.text
+    assert "as it is written over the field" in asked.text
     centre.execute(
         "UPDATE vantage.sessions SET created_at = sessions.created_at - INTERVAL '11 minutes'"
         " FROM vantage.users WHERE users.id = user_id AND email = 'jo@example.org'"

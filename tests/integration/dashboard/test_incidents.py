@@ -39,6 +39,44 @@ def test_one_location_below_the_rule_is_said_in_words(visitor: Visitor, centre: 
     assert "Below your 2-location rule, so no incident." in page
 
 
+def test_of_a_silent_monitor_nothing_is_said_to_fail(visitor: Visitor, centre: Centre) -> None:
+    """Its verdict is that of before its agents went away."""
+    ((monitor_id,),) = centre.execute(
+        """
+        WITH silent AS (
+            INSERT INTO vantage.monitors (account_id, name, url, created_at)
+            SELECT account_id, 'Silent', url, created_at
+            FROM vantage.monitors WHERE name = 'Home page'
+            RETURNING id
+        ),
+        placed AS (
+            INSERT INTO vantage.monitor_locations (monitor_id, location)
+            SELECT id, unnest('{fra,iad}'::text[]) FROM silent
+        ),
+        judged AS (
+            INSERT INTO vantage.verdicts (monitor_id, state, since_at, judged_at, voting, needed,
+                failing, slow, failing_since_at)
+            SELECT id, 'down', past, past, 2, 2, '{fra,iad}', '{}', past
+            FROM silent CROSS JOIN (SELECT now() - INTERVAL '3 h') AS before (past)
+        ),
+        heard AS (
+            INSERT INTO vantage.standings (monitor_id, location, first_slot_at, slot_at, outcome,
+                failure, total_us)
+            SELECT id, unnest('{fra,iad}'::text[]), past, past, 'down', 'connect_refused', 1200
+            FROM silent CROSS JOIN (SELECT now() - INTERVAL '3 h') AS before (past)
+        )
+        SELECT id FROM silent
+        """
+    )
+    try:
+        page = words(visitor.ask(f"/m/{monitor_id}"))
+    finally:
+        centre.execute("DELETE FROM vantage.monitors WHERE name = 'Silent'")
+    assert "No data from both locations" in page
+    assert "2 locations are silent." in page
+    assert "Failing from" not in page
+
+
 def test_maintenance_is_said_to_be_why_no_incident_opens(visitor: Visitor, centre: Centre) -> None:
     monitor = centre.monitor(CHECKOUT)
     centre.execute(

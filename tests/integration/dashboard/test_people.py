@@ -164,7 +164,7 @@ def test_members_and_what_their_roles_allow(centre: Centre, box: Mailbox) -> Non
     send(owner, invite, page, email="viewer@team.example", role="viewer")
     viewer = Visitor(centre)
     link = box.link("viewer@team.example")
-    assert "invites you as viewer" in viewer.ask(link).text
+    assert "invites you as a viewer" in viewer.ask(link).text
     assert "1 to 100" in send(viewer, link, password=PASSWORD, name="").text
     finish(viewer, link, name="Vera")
     members = owner.ask(page).text
