@@ -23,11 +23,13 @@ BARS = {"up": f"9h.9v{HEIGHT - 9}h-.9z", "slow": f"4h.9v{HEIGHT - 4}h-.9z"}
 
 class Cell(NamedTuple):
     """``kind``: its class in app.css; empty: nothing was due. ``says``: what was in it, in our own
-    words, which need no escaping. ``cross``: the class of what crosses it out; empty: nothing."""
+    words, which need no escaping. ``cross``: the class of what crosses it out; empty: nothing.
+    ``is_framed``: what crosses it out is worth a frame."""
 
     kind: str
     says: str
     cross: str = ""
+    is_framed: bool = False
 
 
 class Clock(NamedTuple):
@@ -61,11 +63,12 @@ def draw(cells: Sequence[Cell]) -> Cells:
     """``count``: how many of them say something."""
     kinds: dict[str, list[str]] = defaultdict(list)
     crosses: dict[str, list[str]] = defaultdict(list)
-    for at, (kind, _, cross) in enumerate(cells):
+    for at, (kind, _, cross, is_framed) in enumerate(cells):
         if kind and kind != NONE:
             kinds[kind].append(f"M{at} {BARS.get(kind, BAR)}")
-        if cross:
+        if is_framed:
             crosses["failed"].append(f"M{at} {BAR}")
+        if cross:
             crosses[cross].append(f"M{at}.2 7.5l.5 5m0-5l-.5 5")
     drawn = {**kinds, **crosses}
     says = [cell.says for cell in cells]

@@ -20,6 +20,10 @@ BOUNDS_US = (50_000, 100_000, 200_000, 400_000, 800_000)
 DARK = 3
 """From which step on a cross must be bright."""
 
+NOTABLE = 0.01
+"""Which share of failed checks frames a cell: the cells of a long span hold thousands, and hardly
+one of them is without any."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -65,7 +69,8 @@ def _cell(checks: int, failed: int, median_us: int | None) -> Cell:
     says = f"median {words.duration(median_us)}, {words.count(checks, 'check')}"
     if not failed:
         return Cell(kind, says)
-    return Cell(kind, f"{says}, {failed:,} failed", "cross bright" if at >= DARK else "cross")
+    cross = "cross bright" if at >= DARK else "cross"
+    return Cell(kind, f"{says}, {failed:,} failed", cross, failed >= checks * NOTABLE)
 
 
 def strip(

@@ -10,7 +10,7 @@ import msgspec
 
 from dashboard import agreement
 from dashboard.words import SEVERITY
-from vantage.scheme import HTTP, TLS, WEBSOCKET
+from vantage.scheme import HTTP, TLS, WEBSOCKET, phases_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,13 @@ class Monitor:
     def is_http(self) -> bool:
         """Whether results have an HTTP status: WebSockets have, too."""
         return self.scheme in (*HTTP, *WEBSOCKET)
+
+    @property
+    def phases(self) -> frozenset[str]:
+        """Those that every result has that comes whole: a redirect, which may lead from http to
+        https, brings more."""
+        resources = ("resources",) if self.kind == "page" else ()
+        return frozenset((*phases_of(self.scheme), *resources))
 
     @property
     def is_encrypted(self) -> bool:

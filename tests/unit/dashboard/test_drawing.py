@@ -148,6 +148,14 @@ def test_a_heat_map_says_each_cell_that_was_due() -> None:
     ]
 
 
+def test_a_heat_map_frames_only_what_is_worth_it() -> None:
+    """Cells of weeks hold thousands of checks, and hardly one is without a failed one."""
+    found = HeatColumns("fra", [0, 1], [2_000, 2_000], [19, 20], [None, None])
+    row = heat_map.row(standing(BEGIN), found, [True, True])
+    assert dict(row.cells.outlines)["failed"] == "M1 0h.9v20h-.9z"
+    assert dict(row.cells.outlines)["cross"].count("M") == 2
+
+
 def test_a_strip_hatches_only_what_was_due() -> None:
     begins = [BEGIN + minute * MINUTE for minute in range(6)]
     found = DayColumns(1, None, None, [], [], [4, 1], [5, 5], [0, 0], [2, 0])
