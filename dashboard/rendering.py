@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
@@ -56,6 +57,11 @@ def when(at: datetime, style: str = "minute", *, zone: bool = False) -> Markup:
     )
 
 
+def _unbroken(said: Callable[[int], str]) -> Callable[[int], str]:
+    """The same with a space that no line ends at: a number stays with its unit."""
+    return lambda number: said(number).replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("dashboard"),
@@ -68,9 +74,9 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters.update(
         when=when,
-        duration=words.duration,
-        exact=words.exact,
-        amount=words.amount,
+        duration=_unbroken(words.duration),
+        exact=_unbroken(words.exact),
+        amount=_unbroken(words.amount),
         slot_name=words.slot_name,
         cause=cause,
         is_of_whole=is_of_whole,

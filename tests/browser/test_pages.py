@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any
 
@@ -356,6 +357,10 @@ def test_everything_can_be_read_without_scripts(new_page: NewPage, centre: Centr
     picture = page.locator("#charts img.picture")
     picture.scroll_into_view_if_needed()
     assert picture.evaluate("(image) => image.decode().then(() => image.height)") > 900
+    # Of the phases that it lacks none is offered.
+    offered = page.locator("#chart-kinds a:visible").all_text_contents()
+    assert offered[1:4] == ["Total", "DNS lookup", "TCP connect"]
+    assert not {"Redirects", "Resources of the page"} & set(offered)
     # Its phases stand in the picture, which knows them.
     expect(page.locator("#charts .legend li:visible")).to_have_text(["No result", "Failed"])
     expect(page.locator("#verdicts")).to_contain_text("UTC")
@@ -373,8 +378,9 @@ def test_paper_is_white_and_nothing_is_wider_than_it(new_page: NewPage, centre: 
     incident_id = centre.new_incident("Home page", "fra", "iad", is_open=False)
     page = new_page(color_scheme="dark")
     monitor = f"/m/{centre.monitor('Sign-in API')}?range=1h&compare=total"
+    report = f"/reports?month={datetime.now(UTC):%Y-%m}&limit=1000"
     try:
-        for path in ("/", monitor, f"/incidents/{incident_id}"):
+        for path in ("/", monitor, f"/incidents/{incident_id}", report):
             page.goto(path)
             if path == monitor:
                 expect(page.locator("canvas")).to_have_count(1)

@@ -8,7 +8,7 @@ def test_a_piece_that_was_written_before_is_of_the_same_values() -> None:
     first = piece("spot", "up", "<b>Berlin</b> & 'Köln'", 123_456)
     assert first is piece("spot", "up", "<b>Berlin</b> & 'Köln'", 123_456)
     assert "&lt;b&gt;Berlin&lt;/b&gt; &amp; &#39;Köln&#39;</span>" in first
-    assert first.endswith('<span class="num">123 ms</span></li>')
+    assert first.endswith('<span class="num">123\N{NO-BREAK SPACE}ms</span></li>')
     for state, title, median_us in (
         ("down", "<b>Berlin</b> & 'Köln'", 123_456),
         ("up", "Berlin", 123_456),
