@@ -91,7 +91,7 @@ class Outbox:
             raise
         except Exception:  # one mail that cannot be written holds up no other
             LOG.exception("mail_not_written", kind=due.kind, mail_id=due.id)
-            error = "It cannot be written. The report centre’s log says why."
+            error = "It cannot be written. The report centre's log says why."
         MAILS.labels("failed" if error else "sent").inc()
         if error is None:
             LOG.info("mail_sent", kind=due.kind, mail_id=due.id)

@@ -123,7 +123,7 @@ async def delete(given: Submission) -> str:
     await must_be_oneself(given)
     if given.form.text("account") != given.visitor.account:
         raise Unacceptable(
-            "Type the account’s name as it is written over the field. Nothing was deleted."
+            "Type the account's name as it is written over the field. Nothing was deleted."
         )
     await given.reader.run("delete_account")
     given.afterwards.append(given.request.app.state.purge.wake)

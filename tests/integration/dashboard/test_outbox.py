@@ -167,7 +167,7 @@ async def test_a_bug_holds_up_no_other_mail(place: Place, monkeypatch: pytest.Mo
     stored = place.execute(
         "SELECT due_at > now(), last_error FROM vantage.mails WHERE step = 'broken'"
     )
-    assert stored == [(True, "It cannot be written. The report centre’s log says why.")]
+    assert stored == [(True, "It cannot be written. The report centre's log says why.")]
 
 
 async def test_what_a_dead_sender_claimed_is_sent_by_another(place: Place) -> None:
