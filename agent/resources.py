@@ -25,11 +25,14 @@ _ASKING = "link[href], script[src], img, picture > source, input[type=image], vi
 _STYLED = "style, [style]"
 _SCRIPTS = {"", "module", "text/javascript", "application/javascript", "text/ecmascript"}
 _AS = {"style": "stylesheet", "script": "script", "image": "image", "font": "font"}
-_CANDIDATE = re.compile(r"\s*,*\s*(\S*[^\s,])(?:\s+([0-9.]+[wx]))?\s*(?:,|$)")
+# Whoever wrote a page may mean harm: every repetition is possessive, and takes what it passes over
+# once. A URL that ends with a comma has no descriptor.
+_CANDIDATE = re.compile(r"[\s,]*+(\S++)(?:(?<!,)([^,]*+))?")
+_DESCRIPTOR = re.compile(r"([0-9]++(?:\.[0-9]++)?|\.[0-9]++)([wx])")
 _COMMENT = re.compile(r"/\*.*?(?:\*/|$)", re.DOTALL)
-_URL = r"""url\(\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^"'()\s]*))\s*\)"""
-_IMPORT = re.compile(rf"""@import\s+(?:{_URL}|"([^"\n]*)"|'([^'\n]*)')""", re.IGNORECASE)
-_FONT = re.compile(r"@font-face\s*\{([^}]*)\}", re.IGNORECASE)
+_URL = r"""url\(\s*+(?:"([^"\n]*+)"|'([^'\n]*+)'|([^"'()\s]*+))\s*+\)"""
+_IMPORT = re.compile(rf"""@import\s++(?:{_URL}|"([^"\n]*+)"|'([^'\n]*+)')""", re.IGNORECASE)
+_FONT = re.compile(r"@font-face\s*+\{([^{}]*+)\}", re.IGNORECASE)
 _IMAGE = re.compile(_URL, re.IGNORECASE)
 
 
@@ -140,15 +143,17 @@ def chosen_of(srcset: str) -> str:
     Of those with widths the smallest that fills the window, else the largest; of those with
     densities that of 1, else the first.
     """
-    candidates = [(match[1], match[2] or "1x") for match in _CANDIDATE.finditer(srcset)]
-    if not candidates:
-        return ""
-    widths = [(float(each[:-1]), url) for url, each in candidates if each.endswith("w")]
+    widths: list[tuple[float, str]] = []
+    densities: list[tuple[float, str]] = []
+    for match in _CANDIDATE.finditer(srcset.strip(", \t\n\f\r")):
+        described = _DESCRIPTOR.fullmatch((match[2] or "").strip() or "1x")
+        if described is not None and (url := match[1].rstrip(",")):
+            (widths if described[2] == "w" else densities).append((float(described[1]), url))
     if widths:
         enough = [pair for pair in widths if pair[0] >= WINDOW_WIDTH]
         return min(enough)[1] if enough else max(widths)[1]
-    plain = [url for url, each in candidates if float(each[:-1] or 1) == 1]
-    return (plain or [url for url, _ in candidates])[0]
+    plain = [url for density, url in densities if density == 1]
+    return (plain or [url for _, url in densities] or [""])[0]
 
 
 def _first(groups: tuple[str | None, ...]) -> str:
@@ -160,7 +165,8 @@ def _absolute(
 ) -> list[Resource]:
     """Leave out what is no address of its own: fragments, data:, and other schemes than ours."""
     resources = []
-    for kind, reference in found:
+    # A page may name one image ten thousand times.
+    for kind, reference in dict.fromkeys(found):
         reference = reference.strip()
         if not reference or reference.startswith("#"):
             continue

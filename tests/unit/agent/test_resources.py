@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,6 +78,10 @@ def test_a_style_sheet_asks_for_imports_one_file_of_a_font_and_images() -> None:
         ("  a,b.png 1x ,", "a,b.png"),
         ("", ""),
         (" , ", ""),
+        ("a.png, b.png", "a.png"),
+        ("a.png 1.2.3x, b.png .5x", "b.png"),
+        ("a.png .w", ""),
+        ("a.png wide, b.png 1x 2x, c.png", "c.png"),
     ],
 )
 def test_one_candidate_of_a_srcset_is_chosen(srcset: str, chosen: str) -> None:
@@ -92,3 +99,20 @@ def test_any_text_is_a_style_sheet_and_a_srcset(text: str) -> None:
     of_css(text, AT)
     of_css(f"@import {text} url({text}) @font-face{{{text}", AT)
     chosen_of(text)
+
+
+# What a repetition could be had to try in as many ways as it is long, or more.
+HOSTILE = """
+from agent.resources import chosen_of, of_css
+n, at = 200_000, "http://shop.example/"
+for srcset in ("a" * n + " b", "a" + "," * n + " ", "a" + " " * n + "b c", "1" * n + "w"):
+    chosen_of(srcset)
+for text in ("url(", "@import", "@import url(", "@font-face"):
+    of_css(text + " " * n, at)
+for text in ("url(", "url('", 'url("', "@import '", "@font-face{", "/*", "/*/"):
+    of_css(text * (n // 4), at)
+"""
+
+
+def test_no_text_takes_long_to_read() -> None:
+    subprocess.run([sys.executable, "-c", HOSTILE], check=True, timeout=120)
