@@ -12,7 +12,6 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -58,7 +57,7 @@ from dashboard.api import application as api
 from dashboard.attempts import Attempts
 from dashboard.authorization import Verified
 from dashboard.body_limit import BodyLimit
-from dashboard.compression import LEAST_BYTES, LEVEL
+from dashboard.compression import LEAST_BYTES, Compression
 from dashboard.db import Database
 from dashboard.headers import ALWAYS, Guard
 from dashboard.looks import Looks
@@ -125,7 +124,7 @@ def make(settings: Settings) -> Starlette:
             Middleware(PathSession),
             Middleware(Guard, allowed_hosts=settings.allowed_hosts, access_log=settings.access_log),
             Middleware(BodyLimit, most_bytes=MOST_BODY_BYTES),
-            Middleware(GZipMiddleware, minimum_size=LEAST_BYTES, compresslevel=LEVEL),
+            Middleware(Compression, minimum_size=LEAST_BYTES),
         ],
         exception_handlers={
             errors.BadRequest: _bad_request,
