@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 import psycopg
@@ -121,19 +120,19 @@ def _rows_of(row: type[Row]) -> AsyncRowFactory[Row]:
     """Build ``row`` from columns by their place where the statement gives them in the class's own
     order, as most do: a quarter of the time that it takes by their names."""
 
+    # Both dataclasses and structs name what they are built from by place.
+    names = getattr(row, "__match_args__", ())
+
     def factory(cursor: AsyncCursor[Any]) -> RowMaker[Row]:
-        if [column.name for column in cursor.description or ()] == _fields(row):
+        # The cursor's description says far more of each column, and takes ten times as long.
+        found = cursor.pgresult
+        if found and names == tuple(
+            (found.fname(at) or b"").decode() for at in range(found.nfields)
+        ):
             return lambda values: row(*values)
         return class_row(row)(cursor)
 
     return factory
-
-
-def _fields(row: type) -> list[str]:
-    """What a class is built from; empty: by name only."""
-    if is_dataclass(row):
-        return [field.name for field in fields(row) if field.init]
-    return list(getattr(row, "__struct_fields__", ()))
 
 
 class Database:
