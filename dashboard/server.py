@@ -13,7 +13,7 @@ from typing import NoReturn
 import uvicorn
 import uvloop
 
-from dashboard import app
+from dashboard import app, rendering
 from dashboard.errors import DashboardError
 from dashboard.live import Hub
 from dashboard.settings import Settings
@@ -64,6 +64,7 @@ def run(settings: Settings, listening: socket.socket) -> None:
     # uvicorn raises the signal again when it has ended well; for us that is no failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
+    rendering.compile_first()
     # What is there by now stays, and need not be looked through while pages are made.
     gc.collect()
     gc.freeze()

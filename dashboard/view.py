@@ -33,7 +33,7 @@ class View:
 
     def choices(self, **changes: Any) -> dict[str, str]:
         """The parameters of this view, changed, besides those of its span."""
-        view = replace(self, **changes)
+        view = replace(self, **changes) if changes else self
         values = {
             "loc": ",".join(view.locations),
             "scale": "own" if view.scale == "own" else "",

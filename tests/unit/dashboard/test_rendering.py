@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from dashboard.rendering import piece
+from jinja2 import meta
+
+from dashboard.rendering import ENVIRONMENT, FIRST, piece
 
 
 def test_a_piece_that_was_written_before_is_of_the_same_values() -> None:
@@ -15,3 +17,11 @@ def test_a_piece_that_was_written_before_is_of_the_same_values() -> None:
         ("up", "<b>Berlin</b> & 'Köln'", None),
     ):
         assert piece("spot", state, title, median_us) != first
+
+
+def test_what_is_compiled_first_is_whole() -> None:
+    """A template that names another one waits for it as it is first written."""
+    assert ENVIRONMENT.loader
+    for name in FIRST:
+        source, *_ = ENVIRONMENT.loader.get_source(ENVIRONMENT, name)
+        assert set(meta.find_referenced_templates(ENVIRONMENT.parse(source))) <= {*FIRST, None}
