@@ -13,8 +13,5 @@ from agent.result import Monitor
 
 def load_needed(monitor: Monitor) -> None:
     """Import what probing ``monitor`` takes besides what every agent has loaded."""
-    # dnspython takes 5 MB, selectolax 2.
-    if monitor.url.startswith("dns:"):
+    if monitor.url.startswith("dns:"):  # dnspython takes 5 MB
         import_module("agent.schemes.question")
-    if monitor.kind == "page":
-        import_module("selectolax.lexbor")

@@ -27,7 +27,7 @@ IMPORTS_MAX = 5
 EXCHANGES_MAX = 300
 REDIRECTS_MAX = 10
 # Reading more than this would hold up other probes; it is done in another thread.
-_QUICK_BYTES = 16 * 1024
+_QUICK_BYTES = 4 * 1024
 
 # URL, request, time left, what keeps the body.
 Fetch = Callable[[str, Request, int, Content | None], Awaitable[Exchanged]]

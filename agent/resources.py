@@ -8,21 +8,18 @@ Source: HTML Living Standard (srcset, base, link types), CSS Syntax Module Level
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urljoin
 
-if TYPE_CHECKING:
-    from selectolax.lexbor import LexborNode
+from agent.markup import Tag, tags
 
 # A desktop window, in CSS pixels, on a screen of density 1.
 WINDOW_WIDTH = 1280
 
-_ASKING = "link[href], script[src], img, picture > source, input[type=image], video[poster]"
-_STYLED = "style, [style]"
 _SCRIPTS = {"", "module", "text/javascript", "application/javascript", "text/ecmascript"}
 _AS = {"style": "stylesheet", "script": "script", "image": "image", "font": "font"}
 # Whoever wrote a page may mean harm: every repetition is possessive, and takes what it passes over
@@ -45,6 +42,10 @@ class Kind(StrEnum):
     FONT = "font"
 
 
+# As it is written.
+Reference = tuple[Kind, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """Something that a page asks for; ``url``: absolute, without a fragment."""
@@ -53,28 +54,29 @@ class Resource:
     url: str
 
 
-def of_html(text: bytes, url: str) -> list[Resource]:
+def of_html(body: bytes, url: str) -> list[Resource]:
     """Return what a document at ``url`` asks for."""
-    # Two megabytes that only pages need.
-    from selectolax.lexbor import LexborHTMLParser
-
-    tree = LexborHTMLParser(text)
-    base = tree.css_first("base[href]")
-    if base is not None:
-        url = urljoin(url, base.attributes.get("href") or "")
-    found: list[Resource] = []
-    for node in tree.css(f"{_ASKING}, {_STYLED}"):
-        if node.tag == "style":
-            found += of_css(node.text(), url)
-            continue
-        found += _absolute(_asked_for(node), url)
-        if style := node.attributes.get("style"):
-            found += of_css(style, url)
-    return list(dict.fromkeys(found))
+    references: list[Reference] = []
+    base, picture = "", Picture()
+    for tag in tags(body.decode("utf-8", "replace")):
+        if tag.name == "base":
+            base = base or tag.attributes.get("href", "")
+        references += _asked_for(tag, picture)
+        if tag.name == "style":
+            references += _of_style(tag.text)
+        if style := tag.attributes.get("style"):
+            references += _of_style(style)
+    with contextlib.suppress(ValueError):
+        url = urljoin(url, base)
+    return _absolute(references, url)
 
 
 def of_css(text: str, url: str) -> list[Resource]:
     """Return what a style sheet at ``url`` asks for: of each font its first file."""
+    return _absolute(_of_style(text), url)
+
+
+def _of_style(text: str) -> list[Reference]:
     text = _COMMENT.sub("", text)
     found = [(Kind.STYLESHEET, _first(match.groups())) for match in _IMPORT.finditer(text)]
     text = _IMPORT.sub("", text)
@@ -83,30 +85,38 @@ def of_css(text: str, url: str) -> list[Resource]:
             found.append((Kind.FONT, _first(file.groups())))
     text = _FONT.sub("", text)
     found += [(Kind.IMAGE, _first(match.groups())) for match in _IMAGE.finditer(text)]
-    return list(dict.fromkeys(_absolute(found, url)))
+    return found
 
 
-def _asked_for(node: LexborNode) -> Iterator[tuple[Kind, str]]:
-    attributes = {name: value or "" for name, value in node.attributes.items()}
-    match node.tag:
-        case "link":
+@dataclass(slots=True)
+class Picture:
+    """The picture that a tag is in. ``srcset``: of its first source; empty: there is none yet."""
+
+    is_open: bool = False
+    srcset: str = ""
+
+
+def _asked_for(tag: Tag, picture: Picture) -> Iterator[Reference]:
+    attributes = tag.attributes
+    match tag.name:
+        case "link" if "href" in attributes:
             if (kind := _linked(attributes)) is not None:
                 yield kind, attributes["href"]
-        case "script":
+        case "script" if "src" in attributes:
             kind_of_script = attributes.get("type", "").strip().lower()
             if kind_of_script in _SCRIPTS and "nomodule" not in attributes:
                 yield Kind.SCRIPT, attributes["src"]
+        case "picture" | "/picture":
+            picture.is_open, picture.srcset = tag.name == "picture", ""
+        case "source" if picture.is_open:
+            picture.srcset = picture.srcset or attributes.get("srcset", "")
         case "img":
-            in_picture = node.parent is not None and _has_source(node.parent)
-            if attributes.get("loading", "").lower() != "lazy" and not in_picture:
-                chosen = chosen_of(attributes.get("srcset", ""))
-                yield Kind.IMAGE, chosen or attributes.get("src", "")
-        case "source":
-            if node.parent is not None and _is_first_source(node):
-                yield Kind.IMAGE, chosen_of(attributes.get("srcset", ""))
-        case "input":
+            if attributes.get("loading", "").lower() != "lazy":
+                chosen = chosen_of(picture.srcset or attributes.get("srcset", ""))
+                yield Kind.IMAGE, chosen or ("" if picture.srcset else attributes.get("src", ""))
+        case "input" if attributes.get("type", "").lower() == "image":
             yield Kind.IMAGE, attributes.get("src", "")
-        case "video":
+        case "video" if "poster" in attributes:
             yield Kind.IMAGE, attributes["poster"]
 
 
@@ -122,19 +132,6 @@ def _linked(attributes: dict[str, str]) -> Kind | None:
     if "preload" in relations and attributes.get("as", "").lower() in _AS:
         return Kind(_AS[attributes["as"].lower()])
     return None
-
-
-def _has_source(node: LexborNode) -> bool:
-    return node.tag == "picture" and node.css_first("source[srcset]") is not None
-
-
-def _is_first_source(node: LexborNode) -> bool:
-    """Whether it is the one that its picture shows: the first, and its image is not lazy."""
-    picture = node.parent
-    if picture is None or picture.css_first("img[loading=lazy]") is not None:
-        return False
-    first = picture.css_first("source[srcset]")
-    return first is not None and first.mem_id == node.mem_id
 
 
 def chosen_of(srcset: str) -> str:
@@ -160,9 +157,7 @@ def _first(groups: tuple[str | None, ...]) -> str:
     return next((group for group in groups if group), "")
 
 
-def _absolute(
-    found: Iterator[tuple[Kind, str]] | list[tuple[Kind, str]], url: str
-) -> list[Resource]:
+def _absolute(found: list[Reference], url: str) -> list[Resource]:
     """Leave out what is no address of its own: fragments, data:, and other schemes than ours."""
     resources = []
     # A page may name one image ten thousand times.
@@ -176,4 +171,4 @@ def _absolute(
             continue
         if absolute.startswith(("http://", "https://")):
             resources.append(Resource(kind, absolute))
-    return resources
+    return list(dict.fromkeys(resources))

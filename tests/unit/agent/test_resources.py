@@ -28,7 +28,8 @@ PAGE = """<!doctype html><base href="/base/">
 <img src="one.png"><img src=one.png><img src="no" loading=lazy><img src="data:image/png;base64,AA">
 <img srcset="two-1x.png, two-2x.png 2x" src=no>
 <picture><source srcset="three.avif"><source srcset="no"><img src=no></picture>
-<picture><img src=four.png></picture>
+<picture><img src=four.png></picture><picture><source srcset=no><img loading=lazy></picture>
+<!-- <img src=no> --><template><img src=no></template><textarea><img src=no></textarea>
 <input type=image src="five me.png"><video poster=six.png src=no></video><iframe src=no></iframe>
 <a href=no>no</a><img src="ftp://no/"><img src="javascript:no"><img><img src="#no">"""
 
@@ -51,6 +52,11 @@ def test_a_page_asks_for_what_a_browser_would_and_in_its_order() -> None:
         ("image", base + "five%20me.png"),
         ("image", base + "six.png"),
     ]
+
+
+def test_a_base_that_is_no_address_is_none() -> None:
+    page = "<base href='http://['><img src=a.png>"
+    assert found(page) == [("image", "https://shop.example/dir/a.png")]
 
 
 SHEET = """/* url(no) */ @import url("one.css") screen; @import 'two.css';
@@ -103,8 +109,16 @@ def test_any_text_is_a_style_sheet_and_a_srcset(text: str) -> None:
 
 # What a repetition could be had to try in as many ways as it is long, or more.
 HOSTILE = """
-from agent.resources import chosen_of, of_css
+import resource
+from agent.resources import chosen_of, of_css, of_html
 n, at = 200_000, "http://shop.example/"
+formatted = b"".join(b"<b id=%d>" % number for number in range(400))
+named = b" ".join(b"a%d" % number for number in range(20_000))
+for html in (b"<p>" + formatted + b"<p>x" * 4_000, b"<div " + named + b">", b"<div>" * 30_000,
+             b"<picture>" + b"<source>" * 30_000, b"<picture>" + b"<img>" * 30_000,
+             b"<img src='" + b"&#1" * n, b"<img src='&#" + b"1" * n + b"'>"):
+    of_html(html, at)
+assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 200 * 1024, "kB"
 for srcset in ("a" * n + " b", "a" + "," * n + " ", "a" + " " * n + "b c", "1" * n + "w"):
     chosen_of(srcset)
 for text in ("url(", "@import", "@import url(", "@font-face"):
@@ -114,5 +128,5 @@ for text in ("url(", "url('", 'url("', "@import '", "@font-face{", "/*", "/*/"):
 """
 
 
-def test_no_text_takes_long_to_read() -> None:
+def test_no_text_takes_long_to_read_or_much_memory() -> None:
     subprocess.run([sys.executable, "-c", HOSTILE], check=True, timeout=120)
