@@ -105,16 +105,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What an account's people see alike. ``tag_links``: of each tag, the query string of its list.
-
-    ``plan``: where all rests, since people wonder why.
-    """
+    """What an account's people see alike. ``plan``: where all rests, since people wonder why."""
 
     total: int
     sentence: str
     tally: dict[str, int]
-    groups: list[Group]
-    tag_links: dict[str, str]
     places: list[Place]
     plan: Plan | None
     list: Markup
@@ -149,13 +144,10 @@ async def _look(request: Request, visitor: Visitor, asked: Asked, zone: tzinfo) 
             shown = found[(asked.number - 1) * PER_PAGE : asked.number * PER_PAGE]
         lines = await line.read(reader, another, shown, datetime.now(UTC))
     groups = tags.groups(monitors)
-    tag_links = {group.tag: asked.with_tag(group.tag) for group in groups}
     return Overview(
         total=len(monitors),
         sentence=sentence(states, partly=sum(monitor.is_partly_up for monitor in monitors)),
         tally={state: states.count(state) for state in words.SEVERITY if state in states},
-        groups=groups,
-        tag_links=tag_links,
         places=sorted(places, key=lambda place: words.order(place.title)),
         plan=plan,
         list=rendering.fragment(
@@ -165,7 +157,8 @@ async def _look(request: Request, visitor: Visitor, asked: Asked, zone: tzinfo) 
             total=len(monitors),
             found=len(found),
             pages=_pages(len(found)),
-            tag_links=tag_links,
+            groups=groups,
+            tag_links={group.tag: asked.with_tag(group.tag) for group in groups},
             lines=lines.all,
             clock=lines.clock,
             sections=[
