@@ -16,7 +16,7 @@ from dashboard import words, world
 NARROW, WIDE, WIDEST = 330.0, 560.0, 1120.0
 """How many pixels the map is across: at least, on a phone and elsewhere, and at most."""
 
-LETTER, LINE, DOT, GAP = 6.9, 17.0, 7.0, 10.0
+LETTER, LINE, DOT, GAP = 7.5, 17.0, 7.0, 10.0
 # Where a name may stand, the best first; at the map's edge only a corner may be free.
 BESIDE = ("right", "left", "above", "below")
 SIDES = (*BESIDE, "below-left", "above-left", "below-right", "above-right")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from json import loads
@@ -39,42 +40,59 @@ def test_one_location_below_the_rule_is_said_in_words(visitor: Visitor, centre: 
     assert "Below your 2-location rule, so no incident." in page
 
 
-def test_of_a_silent_monitor_nothing_is_said_to_fail(visitor: Visitor, centre: Centre) -> None:
-    """Its verdict is that of before its agents went away."""
+@contextmanager
+def failing(centre: Centre, *locations: str, ago: str) -> Iterator[int]:
+    """A monitor that was last heard of so long ago, and failed from everywhere."""
     ((monitor_id,),) = centre.execute(
         """
-        WITH silent AS (
+        WITH added AS (
             INSERT INTO vantage.monitors (account_id, name, url, created_at)
-            SELECT account_id, 'Silent', url, created_at
+            SELECT account_id, 'Failing', url, created_at
             FROM vantage.monitors WHERE name = 'Home page'
-            RETURNING id
+            RETURNING id, now() - %(ago)s::interval AS past
         ),
         placed AS (
             INSERT INTO vantage.monitor_locations (monitor_id, location)
-            SELECT id, unnest('{fra,iad}'::text[]) FROM silent
+            SELECT id, unnest(%(locations)s::text[]) FROM added
         ),
         judged AS (
             INSERT INTO vantage.verdicts (monitor_id, state, since_at, judged_at, voting, needed,
                 failing, slow, failing_since_at)
-            SELECT id, 'down', past, past, 2, 2, '{fra,iad}', '{}', past
-            FROM silent CROSS JOIN (SELECT now() - INTERVAL '3 h') AS before (past)
+            SELECT id, 'down', past, past, 2, 2, %(locations)s, '{}', past FROM added
         ),
         heard AS (
             INSERT INTO vantage.standings (monitor_id, location, first_slot_at, slot_at, outcome,
                 failure, total_us)
-            SELECT id, unnest('{fra,iad}'::text[]), past, past, 'down', 'connect_refused', 1200
-            FROM silent CROSS JOIN (SELECT now() - INTERVAL '3 h') AS before (past)
+            SELECT id, unnest(%(locations)s::text[]), past, past, 'down', 'connect_refused', 1200
+            FROM added
         )
-        SELECT id FROM silent
-        """
+        SELECT id FROM added
+        """,
+        locations=list(locations),
+        ago=ago,
     )
     try:
-        page = words(visitor.ask(f"/m/{monitor_id}"))
+        yield monitor_id
     finally:
-        centre.execute("DELETE FROM vantage.monitors WHERE name = 'Silent'")
+        centre.execute("DELETE FROM vantage.monitors WHERE id = %(id)s", id=monitor_id)
+
+
+def test_of_a_silent_monitor_nothing_is_said_to_fail(visitor: Visitor, centre: Centre) -> None:
+    """Its verdict is that of before its agents went away."""
+    with failing(centre, "fra", "iad", ago="3 h") as monitor_id:
+        page = words(visitor.ask(f"/m/{monitor_id}"))
     assert "No data from both locations" in page
     assert "2 locations are silent." in page
     assert "Failing from" not in page
+
+
+def test_of_many_failing_locations_a_few_are_told(visitor: Visitor, centre: Centre) -> None:
+    with failing(centre, "fra", "iad", "sin", "syd", "gru", ago="10 s") as monitor_id:
+        overview, page = words(visitor.ask("/?q=failing")), words(visitor.ask(f"/m/{monitor_id}"))
+    assert overview.count(": Connection refused") == 3
+    assert "and from 2 more locations" in overview
+    assert page.count(": Connection refused") == 5
+    assert "more location" not in page
 
 
 def test_maintenance_is_said_to_be_why_no_incident_opens(visitor: Visitor, centre: Centre) -> None:
