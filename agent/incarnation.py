@@ -10,7 +10,7 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import structlog
@@ -19,6 +19,8 @@ from agent.hole import Hole, Loss
 from agent.segment import Segment, Sync, sync_directory
 
 REMEMBER_EVERY_S = 1.0
+RUN_RESULTS = 10_000
+RUN_BYTES = 8 * 1024 * 1024
 _ACKED = "acked"
 _MAY_BE_STORED = "may_be_stored"
 
@@ -133,6 +135,18 @@ class Incarnation:
         if not payloads:
             _log_damage(segment, seq)
         return payloads
+
+    def kept(
+        self, from_seq: int, *, max_results: int = RUN_RESULTS, max_bytes: int = RUN_BYTES
+    ) -> Iterator[tuple[int, list[bytes]]]:
+        """Yield what can be read from a number on, run by run, each with its first number."""
+        seq = from_seq
+        while seq <= self._last_seq:
+            if payloads := self.read(seq, max_results=max_results, max_bytes=max_bytes):
+                yield seq, payloads
+                seq += len(payloads)
+            elif hole := self.hole_at(seq):
+                seq = hole.to_seq + 1
 
     def hole_at(self, seq: int) -> Hole | None:
         """Return the hole that ``seq`` lies in; None: it can be read, or is not there yet."""

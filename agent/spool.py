@@ -28,7 +28,6 @@ from agent.segment import Segment, Sync
 SEGMENT_BYTES = 4 * 1024 * 1024
 LIMIT_BYTES = 1024 * 1024 * 1024
 SEGMENTS_MIN = 8
-RESPOOL_BYTES = 8 * 1024 * 1024
 
 _DIRECTORY = re.compile(r"(\d{10})-([0-9a-f]{32})")
 
@@ -204,13 +203,8 @@ class Spool:
         with self._appending:
             copy = self._new_incarnation(may_be_stored=True)
             try:
-                seq = from_seq
-                while seq <= incarnation.last_seq:
-                    payloads = incarnation.read(seq, max_results=10_000, max_bytes=RESPOOL_BYTES)
-                    if payloads:
-                        copy.append(payloads, self._segment_bytes, self._sync)
-                    hole = incarnation.hole_at(seq) if not payloads else None
-                    seq = seq + len(payloads) if hole is None else hole.to_seq + 1
+                for _, payloads in incarnation.kept(from_seq):
+                    copy.append(payloads, self._segment_bytes, self._sync)
             except OSError as error:
                 copy.seal()
                 copy.remove()

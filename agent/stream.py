@@ -325,13 +325,11 @@ class Stream:
             if zlib.crc32(kept[0]) != welcome.payload_crc32:
                 sentence = f"The collector holds another result {number} than was made here."
                 raise DoubtError(sentence, incarnation, from_seq, is_copied=True)
-        elif (
-            welcome.knows_stored
-            and incarnation.acked < min(high_water, incarnation.last_seq)
-            and (bool(kept) != is_told or high_water > incarnation.last_seq)
-        ):
-            sentence = f"The collector holds result {number}, which cannot be compared here."
-            raise DoubtError(sentence, incarnation, from_seq, is_copied=False)
+        elif welcome.knows_stored and (bool(kept) != is_told or high_water > incarnation.last_seq):
+            unsure, _ = next(incarnation.kept(incarnation.acked + 1, max_results=1), (None, []))
+            if unsure is not None and unsure <= high_water:
+                sentence = f"The collector holds result {number}, which cannot be compared here."
+                raise DoubtError(sentence, incarnation, from_seq, is_copied=False)
 
     def _resume_restored(self, incarnation: Incarnation, high_water: int) -> None:
         """Go back to what a database holds that was restored from a backup."""
