@@ -15,6 +15,7 @@ from ipaddress import ip_address
 import dns.exception
 import dns.flags
 import dns.message
+from dns.rdata import load_all_types
 from dns.rdatatype import RdataType
 
 from agent.datagram import readable
@@ -26,6 +27,10 @@ from agent.resolv_conf import Address, Server, family_of
 # Before every message by TCP: how long it is.
 _LENGTH = struct.Struct("!H")
 _CHUNK_BYTES = 65536
+
+# dnspython loads how to read a type when it first meets it, by the class it meets it in: a record A
+# of class ANY would have it take every later one, in every answer, for unknown bytes.
+load_all_types()  # type: ignore[no-untyped-call]
 
 
 def match(
