@@ -27,7 +27,7 @@ _END_OF_TEXT = {
     name: re.compile(rf"</{name}(?=[ \t\n\f\r/>])", re.IGNORECASE)
     for name in (
         *("script", "style", "title", "textarea"),
-        *("iframe", "noembed", "noframes", "xmp"),
+        *("iframe", "noembed", "noframes", "noscript", "xmp"),
     )
 }
 

@@ -30,6 +30,7 @@ PAGE = """<!doctype html><base href="/base/">
 <picture><source srcset="three.avif"><source srcset="no"><img src=no></picture>
 <picture><img src=four.png></picture><picture><source srcset=no><img loading=lazy></picture>
 <!-- <img src=no> --><template><img src=no></template><textarea><img src=no></textarea>
+<noscript><img src=no></noscript>
 <input type=image src="five me.png"><video poster=six.png src=no></video><iframe src=no></iframe>
 <a href=no>no</a><img src="ftp://no/"><img src="javascript:no"><img><img src="#no">"""
 
