@@ -131,12 +131,11 @@ def _location(
     def spread(name: str, instead: Sequence[Any]) -> list[Any]:
         """A column with a value for every bucket."""
         values = getattr(found, name) if found else []
-        column = list(instead)
         if is_unbroken:
-            column[places[0] : places[-1] + 1] = values
-        else:
-            for place, value in zip(places, values, strict=True):
-                column[place] = value
+            return [*instead[: places[0]], *values, *instead[places[-1] + 1 :]]
+        column = list(instead)
+        for place, value in zip(places, values, strict=True):
+            column[place] = value
         return column
 
     return LocationSeries(
