@@ -76,14 +76,20 @@ def _has(value: Json, step: str | int) -> bool:
 
 
 def is_same(one: Json, other: Json) -> bool:
-    """Compare as JSON does: 1 is 1.0, and neither is true.
-
-    Recursive only as deep as both agree.
-    """
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(is_same, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
-    return one == other
+    """Compare as JSON does: 1 is 1.0, and neither is true. However deep: it does not recurse."""
+    pairs: list[tuple[Json, Json]] = [(one, other)]
+    while pairs:
+        ours, theirs = pairs.pop()
+        if isinstance(ours, bool) or isinstance(theirs, bool):
+            is_alike = ours is theirs
+        elif isinstance(ours, list) and isinstance(theirs, list):
+            is_alike = len(ours) == len(theirs)
+            pairs += zip(ours, theirs, strict=False)
+        elif isinstance(ours, dict) and isinstance(theirs, dict):
+            is_alike = ours.keys() == theirs.keys()
+            pairs += [(ours[key], theirs[key]) for key in ours if is_alike]
+        else:
+            is_alike = ours == theirs
+        if not is_alike:
+            return False
+    return True

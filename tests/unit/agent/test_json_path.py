@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 
 import pytest
@@ -93,3 +94,10 @@ def test_any_name_can_be_quoted(name: str) -> None:
 )
 def test_equality_is_json_s(one: Json, other: Json, same: bool) -> None:
     assert is_same(one, other) is same
+
+
+def test_what_is_nested_deep_is_compared_all_the_same() -> None:
+    """As deep as the text that a monitor may expect can be."""
+    deep = json.loads("[" * 500 + "]" * 500)
+    assert is_same(deep, json.loads("[" * 500 + "]" * 500))
+    assert not is_same(deep, json.loads("[" * 500 + "1" + "]" * 500))
