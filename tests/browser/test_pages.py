@@ -186,7 +186,7 @@ def test_a_page_and_its_resources(
     rows = page.locator("table.resources tbody tr")
     expect(rows).to_have_count(16)
     expect(page.locator(".waterfall").first).to_contain_text("16 resources")
-    expect(rows.nth(8)).to_contain_text("HTTP status 404")
+    expect(rows.nth(8).locator(".state.down")).to_have_text("404")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert rows.last.evaluate("(row) => row.offsetWidth - row.closest('.scroll').clientWidth") <= 0
     keep_picture(page, f"page-result-{width}")
