@@ -1,4 +1,5 @@
-"""Messages that something happened to, and what takes them: the collector's side and the agent's.
+"""Messages that something happened to, and what takes them: the collector's side and the agent's,
+whom targets and name servers speak to, too.
 
 Every case is drawn from its seed. Refusing one is right, taking it is too; any other exception is a
 crash, and so is a row that PostgreSQL could not take.
@@ -7,6 +8,7 @@ crash, and so is a row that PostgreSQL could not take.
 from __future__ import annotations
 
 import random
+import struct
 import tempfile
 import time
 import traceback
@@ -18,12 +20,17 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from dns.rdatatype import RdataType
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
+from agent import dns_answer
 from agent import wire as agent_wire
+from agent.dns_message import Question
 from agent.errors import AgentError
+from agent.resources import chosen_of, of_css, of_html
 from agent.schedule import Schedule, SystemClock
+from agent.schemes import question as question_scheme
 from agent.spool import Spool
 from agent.stream import Pace, Stream
 from collector import certificates, wire
@@ -37,6 +44,35 @@ from vantage.v1 import delivery_pb2, monitor_pb2, result_pb2
 INTEGERS = (0, 1, -1, 2, 7, 100, 443, 65_535, 65_536, 2**31 - 1, -(2**31), 2**62, -(2**62))
 TEXTS = ("", "a", "\0", "é" * 3_000, "http://x/", "https://[", "dns", "GET", "1.1", "::", "9" * 400)
 DEPTH_MAX = 4
+MARKUP = (
+    *("<img ", "srcset=", "src=", '"', "'", ">", " 1.5x", " 640w", " 1.2.3x", ", ", "a.png", "&#"),
+    *(
+        "<base href=",
+        "http://[",
+        "//",
+        "<style>",
+        "</style>",
+        "url(",
+        ")",
+        "@import ",
+        "<!--",
+        "-->",
+    ),
+    *(
+        "-->",
+        "@font-face{",
+        "}",
+        "/*",
+        "*/",
+        "<picture>",
+        "<source ",
+        "<template>",
+        "é",
+        "\ud800",
+        "\0",
+    ),
+)
+TYPES = (*map(int, RdataType), 0, 65_280)
 
 
 def attack(subject: str, seed: int) -> tuple[str, str]:
@@ -215,6 +251,33 @@ def conversation(dice: random.Random) -> None:
             stream._handle(message)
 
 
+def page(dice: random.Random) -> None:
+    """What a target says that is watched as a page: its HTML, a style sheet, a choice of images."""
+    text = "".join(dice.choice(MARKUP) for _ in range(dice.randint(1, 40)))
+    of_html(harmed(text.encode("utf-8", "replace"), dice), "https://shop.example/dir/")
+    of_css(text, "https://shop.example/dir/")
+    chosen_of(text)
+
+
+def answer(dice: random.Random) -> None:
+    """A name server's answer, with records of any type and class that hold anything."""
+    question = Question("shop.example", RdataType.A)
+    records = [
+        struct.pack("!HHHIH", 0xC00C, dice.choice(TYPES), dice.choice((1, 3, 255)), 60, len(data))
+        + data
+        for data in (dice.randbytes(dice.choice((0, 1, 4, 16, 40))) for _ in range(3))
+    ]
+    header = question.wire[:2] + struct.pack("!HHHHH", 0x8180, 1, len(records), 0, 0)
+    wire = header + question.wire[12:] + b"".join(records)
+    wire = harmed(wire, dice) if dice.random() < 0.3 else wire
+    question.plain_answer(wire)
+    question.plain_error(wire)
+    kind, message = dns_answer.match(wire, {RdataType.A: question})
+    if kind is not None and message is not None:
+        dns_answer.read(message, kind, ("192.0.2.53", 53), 1)
+        "\n".join(question_scheme._records(message))
+
+
 # What takes a case, and what it may refuse it with.
 Subject = tuple[Callable[[random.Random], None], tuple[type[Exception], ...]]
 SUBJECTS: dict[str, Subject] = {
@@ -222,4 +285,6 @@ SUBJECTS: dict[str, Subject] = {
     "collector: a certificate": (certificate, ()),
     "agent: assignments": (assignments, (DecodeError,)),
     "agent: a conversation": (conversation, (DecodeError, AgentError)),
+    "agent: a page": (page, ()),
+    "agent: a name server's answer": (answer, ()),
 }
