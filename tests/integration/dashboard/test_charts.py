@@ -28,7 +28,7 @@ def test_the_charts_as_a_picture(visitor: Visitor, centre: Centre, asked: str, c
     page = visitor.ask(f"/m/{monitor_id}?range=1h{asked}").text
     found = re.search(r'<noscript><img class="picture" src="([^"]+)" alt="([^"]+)">', page)
     assert found
-    assert re.search(r"Frankfurt median \d+ ms, p95 \d+ ms, 0 of \d+ checks failed", found[2])
+    assert re.search(r"Frankfurt median \d+\sms, p95 \d+\sms, 0 of \d+ checks failed", found[2])
     picture = visitor.ask(html.unescape(found[1]))
     assert picture.headers["content-type"] == "image/svg+xml"
     drawn = ElementTree.fromstring(picture.text)
