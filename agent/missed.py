@@ -19,6 +19,7 @@ class Reason(StrEnum):
     CLOCK_STEPPED = "clock_stepped"
     AGENT_STOPPED = "agent_stopped"
     MONITOR_UNUSABLE = "monitor_unusable"
+    AGENT_FAULT = "agent_fault"
 
 
 @dataclass(frozen=True, slots=True)

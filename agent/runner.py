@@ -59,6 +59,8 @@ class Runner:
         self._schedule = Schedule(clock or SystemClock())
         self._running: dict[int, asyncio.Task[None]] = {}
         self._extra: set[asyncio.Task[None]] = set()
+        # Monitors whose probes met a bug, and which: told once each.
+        self._faults: set[tuple[int, str]] = set()
         # What the run waits for; None: it has not begun.
         self._awake: asyncio.Future[None] | None = None
         self._is_stopping = False
@@ -95,7 +97,7 @@ class Runner:
         self._wake()
 
     async def run(self) -> None:
-        """Probe until stopped. Raises: whatever a bug raised in a probe or the sink."""
+        """Probe until stopped. Raises: whatever a bug raised in the sink."""
         while not self._is_stopping and self._failure is None:
             slots = self._schedule.due()
             for missed in self._schedule.take_missed():
@@ -138,13 +140,14 @@ class Runner:
         monitor = slot.assignment.monitor
         try:
             result = await self._probe(monitor, slot_at_us=slot.at_us, delay_us=delay_us)
-            self._sink(result)
-            self._log.debug("probe_done", monitor_id=monitor.id, total_us=result.total_us)
         except asyncio.CancelledError:
             self._miss(slot, Reason.AGENT_STOPPED)
             raise
-        except Exception as error:  # a bug: it ends the run, which raises it
-            self._fail(error)
+        except Exception as error:
+            self._miss(slot, Reason.AGENT_FAULT, type(error).__name__)
+            self._log_fault(monitor.id, error)
+        else:
+            self._take(result)
         finally:
             del self._running[monitor.id]
 
@@ -152,13 +155,25 @@ class Runner:
         delay_us = min(max(0, self._schedule.now_us() - requested_at_us), MAX_DELAY_US)
         try:
             result = await self._probe(monitor, slot_at_us=requested_at_us, delay_us=delay_us)
-            self._sink(replace(result, is_extra=True))
         except Exception as error:
-            self._fail(error)
+            self._log_fault(monitor.id, error)
+        else:
+            self._take(replace(result, is_extra=True))
 
-    def _fail(self, error: Exception) -> None:
-        self._failure = self._failure or error
-        self._wake()
+    def _take(self, result: Result) -> None:
+        try:
+            self._sink(result)
+            self._log.debug("probe_done", monitor_id=result.monitor_id, total_us=result.total_us)
+        except Exception as error:  # it would lose every other result, too: this ends the run
+            self._failure = self._failure or error
+            self._wake()
+
+    def _log_fault(self, monitor_id: int, error: Exception) -> None:
+        """Tell of a bug that a monitor's target has found, once: the other monitors go on."""
+        fault = monitor_id, type(error).__name__
+        if fault not in self._faults:
+            self._faults.add(fault)
+            log.error("probe_fault", monitor_id=monitor_id, exc_info=error)
 
     async def _sleep(self) -> None:
         """Wait for the next slot, or for something to happen.

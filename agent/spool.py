@@ -57,7 +57,8 @@ class Spool:
     """Every incarnation on disk and the running one.
 
     ``keep_s``: how long acknowledged results are kept, for a collector that loses them.
-    ``max_age_s``: older ones are dropped, delivered or not; None: at no age.
+    ``max_age_s``: segments whose newest result is older are dropped, if not acknowledged; None:
+    at no age.
     """
 
     def __init__(

@@ -235,11 +235,36 @@ async def test_every_slot_is_run_or_told_to_be_missed_once(monkeypatch: pytest.M
     assert sum(missed.slots for missed in told) == runner.missed.total()
 
 
-async def test_a_bug_ends_the_runner() -> None:
-    async def broken(monitor: Monitor, *, slot_at_us: int, delay_us: int) -> Result:
-        raise ZeroDivisionError(monitor.id)
+async def test_a_target_that_finds_a_bug_costs_its_own_monitor_alone() -> None:
+    results: list[Result] = []
+    told: list[Missed] = []
 
-    runner = Runner(broken, lambda _: None)
+    async def broken(monitor: Monitor, *, slot_at_us: int, delay_us: int) -> Result:
+        if monitor.id == 1:
+            raise ZeroDivisionError("a bug")
+        return await SlowTarget().probe(monitor, slot_at_us=slot_at_us, delay_us=delay_us)
+
+    runner = Runner(broken, results.append, on_missed=told.append)
+    runner.assign([assignment(1), assignment(2)])
+    with capture_logs() as logs:
+        running = asyncio.create_task(runner.run())
+        await until(lambda: runner.missed["agent_fault"] > 3 and len(results) > 3)
+        runner.run_now(1, 1)
+        await until(lambda: not runner.in_flight)
+        runner.stop()
+        await running
+    assert {result.monitor_id for result in results} == {2}
+    assert {(each.monitor_id, each.reason, each.detail) for each in told} == {
+        (1, "agent_fault", "ZeroDivisionError")
+    }
+    assert [each["monitor_id"] for each in logs if each["event"] == "probe_fault"] == [1]
+
+
+async def test_a_bug_of_the_sink_ends_the_runner() -> None:
+    def broken(result: Result) -> None:
+        raise ZeroDivisionError(result.monitor_id)
+
+    runner = Runner(SlowTarget().probe, broken)
     runner.assign([assignment(1)])
     with pytest.raises(ZeroDivisionError):
         async with asyncio.timeout(10):
