@@ -74,7 +74,7 @@ async def join(home: Home, token: Token, name: str, *, stay: str = "") -> Identi
     """Spend the token; the home is then that agent's.
 
     ``stay``: the agent that the home must stay; empty: whichever the token makes it.
-    Raises: AgentError; then the home is as it was.
+    Raises: AgentError; then the home is whose it was.
     """
     authority = await asyncio.to_thread(fetch_authority, token)
     key, csr = _new_key()
