@@ -217,7 +217,8 @@ class Assignments:
                 del self.runs[: len(runs)]
                 await asyncio.sleep(GATHER_S)
                 try:
-                    await asyncio.wait_for(self.wake.wait(), LOOK_EVERY_S)
+                    async with asyncio.timeout(LOOK_EVERY_S):
+                        await self.wake.wait()
                 except TimeoutError:
                     continue
 

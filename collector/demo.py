@@ -125,7 +125,8 @@ def head(status: int, reason: str, *fields: str) -> bytes:
 async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer one request and close."""
     try:
-        request = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        async with asyncio.timeout(10):
+            request = await reader.readuntil(b"\r\n\r\n")
         path = request.split(b" ", 2)[1].decode("latin-1").partition("?")[0]
         page = PAGES.get(path)
         if page is None:

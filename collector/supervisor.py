@@ -80,7 +80,8 @@ class Child:
             return
         self.process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(self.process.wait(), STOP_S)
+            async with asyncio.timeout(STOP_S):
+                await self.process.wait()
         except TimeoutError:
             self.process.kill()
             await self.process.wait()

@@ -34,4 +34,5 @@ async def keep_doing(
         except Exception:
             LOG.exception("work_failed", work=work)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(woken.wait(), every_s)
+            async with asyncio.timeout(every_s):
+                await woken.wait()

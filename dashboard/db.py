@@ -199,7 +199,8 @@ class Database:
     async def _turn(self) -> AsyncIterator[None]:
         if self.is_crowded:
             try:
-                await asyncio.wait_for(self._turns.acquire(), TURN_WAIT_S)
+                async with asyncio.timeout(TURN_WAIT_S):
+                    await self._turns.acquire()
             except TimeoutError as error:
                 raise Busy("Too many people are reading at this moment.") from error
         else:

@@ -60,7 +60,8 @@ class Reader:
     async def wait(self, heartbeat_s: float = HEARTBEAT_S) -> frozenset[int] | None:
         """What came in since the last call, at the latest after a heartbeat. None: nothing."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), heartbeat_s)
+            async with asyncio.timeout(heartbeat_s):
+                await self._woken.wait()
         self._woken.clear()
         news = frozenset(self._news)
         told = ANY if self._is_any else (news or None)

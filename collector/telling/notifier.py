@@ -115,7 +115,8 @@ class Notifier:
     async def pause(self) -> None:
         """Wait a second, or until something happens."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.woken.wait(), LOOK_EVERY_S)
+            async with asyncio.timeout(LOOK_EVERY_S):
+                await self.woken.wait()
         # Those who share the event get to see it first.
         await asyncio.sleep(random.uniform(0.01, 0.05))  # noqa: S311 - no secret
         self.woken.clear()
@@ -226,7 +227,8 @@ async def holding(connection: db.AsyncConnection, lease: uuid.UUID) -> AsyncIter
         values = {"lease": lease, "lease_s": LEASE_S}
         while not is_sent.is_set():
             try:
-                await asyncio.wait_for(is_sent.wait(), HOLD_EVERY_S)
+                async with asyncio.timeout(HOLD_EVERY_S):
+                    await is_sent.wait()
             except TimeoutError:
                 await connection.execute(db.queries("channels")["hold"], values)
 

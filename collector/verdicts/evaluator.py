@@ -106,7 +106,8 @@ class Evaluator:
             metrics.JUDGE_SECONDS.observe(time.perf_counter() - began)
             await asyncio.sleep(GATHER_S)
             try:
-                await asyncio.wait_for(self.has_arrivals.wait(), LOOK_EVERY_S)
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self.has_arrivals.wait()
             except TimeoutError:
                 continue
 

@@ -43,7 +43,8 @@ async def agent_beside(*arguments: str, stdin: str = "") -> tuple[int, str, str]
     process = await asyncio.create_subprocess_exec(
         *COMMAND, *arguments, stdin=pipe, stdout=pipe, stderr=pipe
     )
-    output, errors = await asyncio.wait_for(process.communicate(stdin.encode()), 60)
+    async with asyncio.timeout(60):
+        output, errors = await process.communicate(stdin.encode())
     assert process.returncode is not None
     return process.returncode, output.decode(), errors.decode()
 
@@ -78,7 +79,8 @@ async def until(condition: Callable[[], object], what: str, limit_s: float = 30)
 
 
 async def ended(process: asyncio.subprocess.Process, limit_s: float = 20) -> int:
-    return await asyncio.wait_for(process.wait(), limit_s)
+    async with asyncio.timeout(limit_s):
+        return await process.wait()
 
 
 def events(home: Path) -> list[dict[str, object]]:
@@ -266,7 +268,8 @@ async def test_a_bug_in_a_thread_ends_the_process(
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, stderr=asyncio.subprocess.PIPE
     )
-    _, errors = await asyncio.wait_for(process.communicate(), 30)
+    async with asyncio.timeout(30):
+        _, errors = await process.communicate()
     assert process.returncode == 70
     crash = json.loads(errors.splitlines()[-1])
     assert crash["event"] == "agent_crashed"

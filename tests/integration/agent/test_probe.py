@@ -399,7 +399,8 @@ async def test_closing_ends_what_is_in_flight() -> None:
         await asyncio.sleep(0.05)
         await prober.close()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(probe, 20)
+            async with asyncio.timeout(20):
+                await probe
 
 
 async def test_descriptors_above_those_of_select(prober: Prober) -> None:

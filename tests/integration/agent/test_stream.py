@@ -234,8 +234,8 @@ async def test_a_refused_agent_stops(agent: Agent, code: grpc.StatusCode) -> Non
     agent.server.orders.refusal = (code, "This agent was revoked.")
     agent.spool.append(payloads(1, 5))
     with pytest.raises(FatalError, match="refuses this agent: This agent was revoked"):
-        async with agent.delivering() as delivery:
-            await asyncio.wait_for(delivery.run(), 20)
+        async with agent.delivering() as delivery, asyncio.timeout(20):
+            await delivery.run()
     assert agent.spool.backlog == 5
 
 
@@ -244,8 +244,8 @@ async def test_an_expired_certificate_is_said_to_be(tmp_path: Path) -> None:
     async with DeliveryServer() as server:
         server.enrol(home, age=LIFE + timedelta(minutes=1))
         with pytest.raises(FatalError, match="certificate expired at"):
-            async with Agent(server, home).delivering() as delivery:
-                await asyncio.wait_for(delivery.run(), 20)
+            async with Agent(server, home).delivering() as delivery, asyncio.timeout(20):
+                await delivery.run()
 
 
 async def test_only_the_stored_authority_is_trusted(agent: Agent) -> None:

@@ -7,14 +7,18 @@ import asyncio
 import psycopg
 from psycopg import sql
 
+from collector import db
 from tests.support.collector import Collector, enrol, fetch, new_incarnation, stream
 from tests.support.database import Database
 from tests.support.processes import wait_until
 
 NOW_US = 1_800_000_000_000_000
+# Others may wait for the same table.
 WAITING = """
-    SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock' AND starts_with(query, %s)
 """
+LOOK = db.queries("delivery")["assigned"].partition("\n")[0]
 
 
 async def test_a_request_is_kept_when_the_database_goes_away_with_it(
@@ -30,7 +34,7 @@ async def test_a_request_is_kept_when_the_database_goes_away_with_it(
             with psycopg.connect(database.url(), autocommit=True) as asking:
                 told = sql.Literal(f"{assignment.monitor.id} {NOW_US} ")
                 asking.execute(sql.SQL("NOTIFY vantage_run_now, {}").format(told))
-                seen = lambda: fetch(database.url(), WAITING)  # noqa: E731
+                seen = lambda: fetch(database.url(), WAITING, [LOOK])  # noqa: E731
                 await asyncio.to_thread(wait_until, seen, what="the collector's look")
                 for waiting in seen():
                     asking.execute("SELECT pg_terminate_backend(%s)", [waiting["pid"]])

@@ -185,7 +185,8 @@ async def test_a_collector_with_a_bug_ends_and_frees_its_ports(own_collector: Co
             with suppress(TimeoutError, grpc.aio.AioRpcError):
                 async with stream(own_collector, agent) as delivery:
                     await delivery.send(hello=delivery_pb2.Hello(incarnation=new_incarnation()))
-                    await asyncio.wait_for(delivery.call.read(), 0.2)
+                    async with asyncio.timeout(0.2):
+                        await delivery.call.read()
             await asyncio.sleep(0.05)
     assert process.returncode != 0
 
