@@ -16,8 +16,9 @@ from psycopg import IsolationLevel
 
 from collector import db
 from collector.assigned import Assigned
-from collector.errors import TransientError, first
+from collector.errors import TransientError
 from collector.keyring import Keyring
+from collector.tasks import run_until_one_fails
 from vantage.v1 import monitor_pb2
 from vantage.v1.delivery_pb2 import CollectorMessage, RunNow
 
@@ -162,13 +163,12 @@ class Assignments:
                     await listener.execute("LISTEN vantage_assignments")
                     await listener.execute("LISTEN vantage_run_now")
                     self.is_current = True
-                    async with asyncio.TaskGroup() as tasks:
-                        tasks.create_task(self.listen(listener))
-                        tasks.create_task(self.look())
-                        tasks.create_task(self.look_for_silent())
-            except* (TransientError, psycopg.OperationalError) as errors:
+                    await run_until_one_fails(
+                        self.listen(listener), self.look(), self.look_for_silent()
+                    )
+            except (TransientError, psycopg.OperationalError) as error:
                 self.is_current = False
-                log.warning("assignments_interrupted", error=str(first(errors)))
+                log.warning("assignments_interrupted", error=str(error))
                 await asyncio.sleep(RETRY_S)
 
     async def listen(self, listener: db.AsyncConnection) -> None:

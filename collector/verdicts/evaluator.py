@@ -15,7 +15,8 @@ import structlog
 
 from collector import db, metrics
 from collector.clock import now_us
-from collector.errors import TransientError, first
+from collector.errors import TransientError
+from collector.tasks import run_until_one_fails
 from collector.verdicts.judgement import Judgement
 
 log = structlog.get_logger()
@@ -51,12 +52,13 @@ class Evaluator:
                     ):
                         await listener.execute("LISTEN vantage_results")
                         await listener.execute("LISTEN vantage_assignments")
-                        async with asyncio.TaskGroup() as tasks:
-                            tasks.create_task(self.listen(listener))
-                            tasks.create_task(self.lead(judgement))
-                            tasks.create_task(self.compare(judgement, comparer))
-            except* (TransientError, psycopg.Error) as errors:
-                log.warning("verdicts_interrupted", error=db.first_line(first(errors)))
+                        await run_until_one_fails(
+                            self.listen(listener),
+                            self.lead(judgement),
+                            self.compare(judgement, comparer),
+                        )
+            except (TransientError, psycopg.Error) as error:
+                log.warning("verdicts_interrupted", error=db.first_line(error))
                 await asyncio.sleep(CANDIDATE_EVERY_S)
 
     async def wait_to_lead(self, connection: db.AsyncConnection) -> None:
