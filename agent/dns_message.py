@@ -34,6 +34,8 @@ _ASKING = struct.pack("!HHHHH", 0x0100, 1, 0, 0, 0)
 _QUESTION = struct.Struct("!HH")
 _LABEL_BYTES_MAX, _NAME_BYTES_MAX = 63, 255
 _POINTER = 0xC0
+# A name has 128 labels at most, and is cut in few places: what has more goes round in circles.
+_PARTS_MAX = 160
 _ALIASES_MAX = 16
 
 
@@ -124,20 +126,28 @@ def _wording(name: str, kind: RdataType) -> bytes:
 
 
 def _name(wire: bytes, at: int) -> tuple[bytes, int]:
-    """Read a name that may end elsewhere in the message; return it, and where what follows is."""
+    """Read a name that may end elsewhere in the message; return it, and where what follows is.
+
+    Raises: IndexError, ValueError: what is there is no name.
+    """
     labels = []
     after = 0
-    while length := wire[at]:
+    for _ in range(_PARTS_MAX):
+        length = wire[at]
         if length >= _POINTER:
             after = after or at + 2
             earlier = (length - _POINTER) << 8 | wire[at + 1]
             if earlier >= at:
                 raise ValueError("a name that points ahead")
             at = earlier
-            continue
-        labels.append(wire[at : at + length + 1])
-        at += length + 1
-    return b"".join(labels).lower(), after or at + 1
+        elif length > _LABEL_BYTES_MAX:
+            raise ValueError("a label of a kind that nobody uses")
+        elif length:
+            labels.append(wire[at : at + length + 1])
+            at += length + 1
+        else:
+            return b"".join(labels).lower(), after or at + 1
+    raise ValueError("a name that does not end")
 
 
 def _address(packed: bytes) -> Address:

@@ -97,6 +97,17 @@ def test_a_loop_of_aliases_is_no_plain_answer() -> None:
     assert question.plain_answer(answered(question, *there_and_back).to_wire()) is None
 
 
+@pytest.mark.parametrize(
+    "name", [b"\xc0\x21", b"\1a\xc0\x21", b"\1a\1b\xc0\x23", b"\x40a\0", b"\xc0\xff"]
+)
+def test_a_name_that_goes_round_in_circles_or_is_none_is_no_plain_answer(name: bytes) -> None:
+    question = Question(NAME, RdataType.A)
+    assert len(question.wire) == 0x21, "where the answer's name begins"
+    wire = bytearray(answered(question, (NAME, "A", "192.0.2.1")).to_wire())
+    wire[0x21:0x23] = name
+    assert question.plain_answer(bytes(wire)) is None
+
+
 def test_each_question_has_a_number_of_its_own() -> None:
     assert len({Question(NAME, RdataType.A).wire[:2] for _ in range(100)}) > 90
 
