@@ -14,6 +14,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -228,8 +229,10 @@ def take_assignments(message: monitor_pb2.Assignments) -> None:
 
 def conversation(dice: random.Random) -> None:
     """What a collector says on a stream, a few messages after another."""
-    with tempfile.TemporaryDirectory(prefix="vantage-fuzz-") as directory:
+    with tempfile.TemporaryDirectory(prefix="vantage-fuzz-") as directory, ExitStack() as ended:
         spool = Spool(Path(directory), sync=lambda descriptor: None)
+        # Of many thousands of cases each would leave a file open.
+        ended.callback(lambda: spool.running.seal())
         spool.append([b"result %d" % number for number in range(5)])
         stream = Stream(
             None,  # type: ignore[arg-type] # nothing is read or written
