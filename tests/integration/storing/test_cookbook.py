@@ -1,4 +1,6 @@
-"""Every query of docs/sql-cookbook.md, run as its reader would, with the answer it must give."""
+"""Every query of docs/sql-cookbook.md, run as its reader would, with the answer it must give; those
+of the other pages are run, too.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,21 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.support.database import Databases
+from tests.support.database import Database, Databases
 from tests.support.seed import seed
 
-PAGE = Path(__file__).parents[3] / "docs" / "sql-cookbook.md"
+ROOT = Path(__file__).parents[3]
+PAGE = ROOT / "docs" / "sql-cookbook.md"
 QUERIES = re.findall(
     r"^## (\d+)\. .*?```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
 )
+ELSEWHERE = [
+    pytest.param(sql, id=f"{page.name} {number}")
+    for page in sorted({ROOT / "README.md", *(ROOT / "docs").rglob("*.md")} - {PAGE})
+    for number, sql in enumerate(
+        re.findall(r"^```sql\n(.*?)```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    )
+]
 CHECKOUT, HOME, PICTURES, REDIRECTED = (
     "Checkout · cart page",
     "Home page",
@@ -28,8 +38,8 @@ Rows = list[tuple[Any, ...]]
 
 
 @pytest.fixture(scope="module")
-def answers(databases: Databases) -> Iterator[dict[int, Rows]]:
-    """The rows that each query gives back over the seeded day, by its number."""
+def seeded(databases: Databases) -> Iterator[Database]:
+    """The seeded day, with an agent that is silent and off, and what could not be stored."""
     with databases.migrated() as database:
         seed(database.url(), now=datetime.now(UTC))
         with psycopg.connect(database.url()) as owner:
@@ -48,10 +58,14 @@ def answers(databases: Databases) -> Iterator[dict[int, Rows]]:
                 "INSERT INTO vantage.quarantine (agent_id, incarnation, seq, reason, payload)"
                 " VALUES (gen_random_uuid(), '', 1, 'no result', '')"
             )
-        with psycopg.connect(database.url(role="vantage_reader")) as connection:
-            yield {
-                int(number): connection.execute(sql.encode()).fetchall() for number, sql in QUERIES
-            }
+        yield database
+
+
+@pytest.fixture(scope="module")
+def answers(seeded: Database) -> dict[int, Rows]:
+    """The rows that each query gives back over the seeded day, by its number."""
+    with psycopg.connect(seeded.url(role="vantage_reader")) as connection:
+        return {int(number): connection.execute(sql.encode()).fetchall() for number, sql in QUERIES}
 
 
 def test_there_are_twenty_five_questions() -> None:
@@ -115,3 +129,51 @@ def test_agents_and_delivery(answers: dict[int, Rows]) -> None:
 def test_definitions_and_sizes(answers: dict[int, Rows]) -> None:
     assert answers[22][0][1:] == (60, "https://shop.example.com/cart")
     assert answers[25][0][0] == 0
+
+
+def test_what_never_succeeded_fails_since_the_first_time(seeded: Database) -> None:
+    """And NULL is no phase's time: one that no result has is not the slowest."""
+    queries = dict(QUERIES)
+    with psycopg.connect(seeded.url()) as owner:
+        owner.execute(
+            "UPDATE vantage.results SET outcome = 'down', failure = 'other'"
+            " WHERE monitor_id = 1 AND location = 'sin'"
+        )
+        owner.execute("UPDATE vantage.rollups_1h SET tls_histogram = NULL WHERE monitor_id = 3")
+        since = owner.execute(queries["2"].encode()).fetchall()
+        first = owner.execute(
+            "SELECT min(slot_at) FROM vantage.results WHERE monitor_id = 1 AND location = 'sin'"
+        ).fetchall()
+        slowest = owner.execute(queries["3"].encode()).fetchall()
+        owner.rollback()
+    assert since == first != [(None,)]
+    assert all(p95_ms is not None for *_, p95_ms in slowest)
+
+
+def test_two_customers_monitors_of_one_name_are_two(seeded: Database) -> None:
+    with psycopg.connect(seeded.url()) as owner:
+        owner.execute("UPDATE vantage.monitors SET name = 'Home'")
+        each = {number: owner.execute(sql.encode()).fetchall() for number, sql in QUERIES}
+        owner.rollback()
+    assert [len(each[number]) for number in ("7", "8", "12")] == [7, 7, 7]
+
+
+def test_what_rests_is_not_down_now(seeded: Database) -> None:
+    with psycopg.connect(seeded.url()) as owner:
+        owner.execute("UPDATE vantage.monitors SET paused_at = now()")
+        down = owner.execute(dict(QUERIES)["1"].encode()).fetchall()
+        owner.rollback()
+    assert down == []
+
+
+@pytest.mark.parametrize("sql", ELSEWHERE)
+def test_what_other_pages_ask_is_answered(sql: str, seeded: Database) -> None:
+    """As the reader; what changes something, as the role that the page says, about kept days."""
+    role = "vantage_reader"
+    if sql.startswith("BEGIN"):
+        role = "vantage_collector"
+        today = datetime.now(UTC).date()
+        days = iter((today, today + timedelta(days=1)))
+        sql = re.sub(r"'\d{4}-\d\d-\d\d'", lambda _: f"'{next(days)}'", sql)
+    with psycopg.connect(seeded.url(role=role), autocommit=True) as connection:
+        connection.execute(sql.encode())
