@@ -56,8 +56,9 @@ async def read(reader: Reader, another: Reader, shown: Sequence[Watched], now: d
     if not shown:
         return Lines([], clock)
     ids = [monitor.id for monitor in shown]
-    standings, (seen, outages) = await both(
-        _standings(reader, ids), _seen(another, ids, hours[0], now)
+    # The day takes the longest.
+    (standings, outages), seen = await both(
+        _told(reader, ids, hours[0], now), _days(another, ids, hours[0])
     )
     return Lines(
         [
@@ -81,12 +82,20 @@ async def days(reader: Reader, ids: Collection[int], now: datetime) -> Mapping[i
     return await _days(reader, ids, begin)
 
 
-async def _standings(reader: Reader, ids: Collection[int]) -> Mapping[int, list[Standing]]:
+async def _told(
+    reader: Reader, ids: Collection[int], from_at: datetime, to_at: datetime
+) -> tuple[Mapping[int, list[Standing]], Mapping[int, list[Outage]]]:
+    """How each stands at each location, and its outages."""
+    standings: dict[int, list[Standing]] = defaultdict(list)
     rows = await reader.all(Standing, "standings", monitor_ids=ids)
-    found: dict[int, list[Standing]] = defaultdict(list)
     for standing in sorted(rows, key=lambda standing: words.order(standing.title)):
-        found[standing.monitor_id].append(standing)
-    return found
+        standings[standing.monitor_id].append(standing)
+    outages: dict[int, list[Outage]] = defaultdict(list)
+    for outage in await reader.all(
+        Outage, "outages", monitor_ids=ids, from_at=from_at, to_at=to_at
+    ):
+        outages[outage.monitor_id].append(outage)
+    return standings, outages
 
 
 async def _days(
@@ -94,17 +103,6 @@ async def _days(
 ) -> Mapping[int, DayColumns]:
     rows = await reader.columns(DayColumns, "day", monitor_ids=ids, from_at=from_at)
     return {each.monitor_id: each for each in rows}
-
-
-async def _seen(
-    reader: Reader, ids: Collection[int], from_at: datetime, to_at: datetime
-) -> tuple[Mapping[int, DayColumns], Mapping[int, list[Outage]]]:
-    found = await _days(reader, ids, from_at)
-    outages: dict[int, list[Outage]] = defaultdict(list)
-    rows = await reader.all(Outage, "outages", monitor_ids=ids, from_at=from_at, to_at=to_at)
-    for outage in rows:
-        outages[outage.monitor_id].append(outage)
-    return found, outages
 
 
 def _line(
