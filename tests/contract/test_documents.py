@@ -24,8 +24,17 @@ def test_every_page_that_is_named_is_there() -> None:
 
 def test_links_between_pages_lead_somewhere() -> None:
     for page in (*DOCS.rglob("*.md"), *ROOT.glob("*.md")):
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name} leads to {target}"
+        for link in re.findall(r"\]\(([^):]+)\)", page.read_text(encoding="utf-8")):
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), f"{page.name} leads to {link}"
+            assert not anchor or anchor in anchors(target), f"{page.name} leads to {link}"
+
+
+def anchors(page: Path) -> set[str]:
+    """What can follow a page's address: its headings, worded as GitHub does."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
