@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 
@@ -98,3 +99,10 @@ def test_rules_name_metrics_that_exist() -> None:
     named = set(re.findall(r"\bvantage_[a-z_]+", RULES))
     assert len(named) > 4
     assert named <= existing
+
+
+def test_rules_compare_what_has_the_same_labels() -> None:
+    """A rate has its target's job and instance: beside a sum by fewer nothing would ever match."""
+    rules = [rule for group in yaml.safe_load(RULES)["groups"] for rule in group["rules"]]
+    summed = {rule["alert"] for rule in rules if re.search(r"\bby \(", rule["expr"])}
+    assert summed == {"VantageCommitsSlow"}  # compared with a number
