@@ -95,6 +95,11 @@ def conninfo(databases: Databases) -> Iterator[str]:
                 "INSERT INTO vantage.users (account_id, email, name)"
                 " VALUES (1, 'owner@example.org', 'Owner')"
             )
+            # Of which a function must ask whether it is this one, and not whether there is any.
+            connection.execute(
+                "INSERT INTO vantage.monitors (account_id, name, url, interval_s)"
+                " VALUES (1, 'Other', 'https://other.example/', 60)"
+            )
         tenant.plant(database.url())
         yield database.url()
 
