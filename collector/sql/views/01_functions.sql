@@ -37,20 +37,33 @@ $$;
 COMMENT ON FUNCTION vantage.slots_between IS
     'How many slots of a monitor at a location are due from from_at up to, not including, to_at.';
 
+-- Neither STRICT nor with settings of its own, so that it becomes part of what asks.
+CREATE OR REPLACE FUNCTION vantage.slots_by_definition(
+    monitor_id integer, location text, from_at timestamptz, to_at timestamptz)
+RETURNS TABLE (slots bigint)
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT vantage.slots_between(
+        defined.monitor_id, slots_by_definition.location, defined.interval_s,
+        GREATEST(from_at, defined.valid_from_at), LEAST(to_at, defined.valid_to_at))
+    FROM vantage.monitor_definitions AS defined
+    WHERE defined.monitor_id = slots_by_definition.monitor_id
+        AND slots_by_definition.location = ANY(defined.locations)
+        AND defined.valid_from_at < to_at
+        AND (defined.valid_to_at > from_at OR defined.valid_to_at IS NULL)
+$$;
+COMMENT ON FUNCTION vantage.slots_by_definition IS
+    'vantage.slots_due, a row for each definition by which the location probed the monitor in that time.';
+
 CREATE OR REPLACE FUNCTION vantage.slots_due(
     monitor_id integer, location text, from_at timestamptz, to_at timestamptz)
 RETURNS bigint
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 AS $$
 BEGIN
-    RETURN (SELECT COALESCE(sum(vantage.slots_between(
-        defined.monitor_id, slots_due.location, defined.interval_s,
-        GREATEST(from_at, defined.valid_from_at), LEAST(to_at, defined.valid_to_at))), 0)::bigint
-    FROM vantage.monitor_definitions AS defined
-    WHERE defined.monitor_id = slots_due.monitor_id
-        AND slots_due.location = ANY(defined.locations)
-        AND defined.valid_from_at < to_at
-        AND (defined.valid_to_at > from_at OR defined.valid_to_at IS NULL));
+    RETURN (
+        SELECT COALESCE(sum(counted.slots), 0)::bigint
+        FROM vantage.slots_by_definition(monitor_id, location, from_at, to_at) AS counted);
 END
 $$;
 COMMENT ON FUNCTION vantage.slots_due IS

@@ -616,17 +616,13 @@ BEGIN
     RETURN QUERY
     SELECT
         asked.location,
-        sum(vantage.slots_between(
-            defined.monitor_id, asked.location, defined.interval_s,
-            GREATEST(asked.from_at, defined.valid_from_at), LEAST(to_at, defined.valid_to_at)))::bigint
+        sum(counted.slots)::bigint
     FROM unnest(locations, from_ats) AS asked (location, from_at)
-    JOIN vantage.monitor_definitions AS defined ON defined.monitor_id = slots_due.monitor_id
-        AND asked.location = ANY(defined.locations)
-        AND defined.valid_from_at < to_at
-        AND (defined.valid_to_at > asked.from_at OR defined.valid_to_at IS NULL)
+    CROSS JOIN LATERAL vantage.slots_by_definition(
+        slots_due.monitor_id, asked.location, asked.from_at, to_at) AS counted
     GROUP BY asked.location;
 END
 $$;
 COMMENT ON FUNCTION report.slots_due(integer, text[], timestamptz[], timestamptz) IS
     'vantage.slots_due of the account''s monitor at some locations, from each one''s own from_at on. No '
-    'row of a location that it was never probed from, and of any other monitor.';
+    'row of a location that it was not probed from in that time, and of any other monitor.';

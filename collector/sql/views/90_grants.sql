@@ -2,7 +2,7 @@
 GRANT USAGE ON SCHEMA vantage TO vantage_collector, vantage_reader, vantage_views;
 GRANT USAGE, CREATE ON SCHEMA report TO vantage_views;
 GRANT USAGE ON SCHEMA report TO vantage_dashboard;
--- The report centre calls vantage.slots_between and its kin; USAGE shows it no table.
+-- The report centre calls vantage.merge and its kin; USAGE shows it no table.
 GRANT USAGE ON SCHEMA vantage TO vantage_dashboard;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vantage TO vantage_collector;
