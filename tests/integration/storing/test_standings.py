@@ -131,11 +131,12 @@ def test_looks_into_the_past_find_nothing_of_another_account(
     looks = """
     SELECT
         report.failing_since(1, 'fra'),
-        report.first_slot(1, 'fra'),
+        report.slot_after(1, 'fra', '-infinity'),
+        report.slot_before(1, 'fra', 'infinity'),
         (SELECT max(slot_at) FROM report.newer_than_kept()),
         (SELECT max(slot_at) FROM report.results_between(1, '{fra}', '-infinity', 'infinity'))
     """
     with psycopg.connect(database.url(role="vantage_dashboard"), autocommit=True) as reader:
         for account, found in (("1", slot_at), ("2", None), ("", None)):
             reader.execute("SELECT set_config('vantage.account_id', %s, false)", [account])
-            assert reader.execute(looks).fetchone() == (found,) * 4, f"as account {account!r}"
+            assert reader.execute(looks).fetchone() == (found,) * 5, f"as account {account!r}"
