@@ -120,19 +120,19 @@ async def _course(
 
 async def _recent(reader: Reader, scene: Scene) -> list[RecentRow]:
     """The newest few results of the span. They nearly always lie in its last slots: dozens of rows
-    to read and sort instead of all that the span holds."""
+    to read and sort instead of all that the span holds. Where they do not, they are looked for ever
+    further back."""
+    span = scene.view.span
     ends = [s.slot_at for s in scene.shown if s.slot_at is not None]
-    end_at = min(scene.view.span.to_at, max(ends, default=scene.view.span.to_at))
-    slots = 2 + RECENT // max(1, len(scene.shown))
-    near = {
-        **scene.parameters,
-        "from_at": end_at - timedelta(seconds=scene.monitor.interval_s) * slots,
-    }
-    if near["from_at"] > scene.view.span.from_at:
+    end_at = min(span.to_at, max(ends, default=span.to_at))
+    back = timedelta(seconds=scene.monitor.interval_s) * (2 + RECENT // max(1, len(scene.shown)))
+    while True:
+        from_at = max(span.from_at, end_at - back)
+        near = {**scene.parameters, "from_at": from_at}
         found = await reader.all(RecentRow, "recent", count=RECENT, **near)
-        if len(found) == RECENT:
+        if len(found) == RECENT or from_at == span.from_at:
             return found
-    return await reader.all(RecentRow, "recent_of_all", count=RECENT, **scene.parameters)
+        back *= 8
 
 
 async def ask(request: Request) -> Response:

@@ -486,22 +486,3 @@ SELECT
 FROM report.results_between(%(monitor_id)s, %(locations)s, %(from_at)s, %(to_at)s)
 ORDER BY slot_at DESC, location
 LIMIT %(count)s
-
--- recent_of_all --
--- The same of a span of any length.
-SELECT
-    slot_at,
-    location,
-    outcome::text AS outcome,
-    failure,
-    http_status,
-    total_us,
-    suspect,
-    is_extra
-FROM report.results
-WHERE monitor_id = %(monitor_id)s
-    AND location = ANY(%(locations)s)
-    AND slot_at >= %(from_at)s
-    AND slot_at < %(to_at)s
-ORDER BY slot_at DESC, location
-LIMIT %(count)s

@@ -277,6 +277,36 @@ def test_the_latest_results_are_the_newest_of_the_range(
     assert len(shown) == (12 if minutes[0] - minutes[1] > 1 else 5)
 
 
+def test_the_latest_results_are_found_however_far_apart_they_lie(
+    visitor: Visitor, centre: Centre
+) -> None:
+    """Of a monitor that is due every five minutes a result in seven hours."""
+    monitor_id = centre.monitor("Health check")
+    ((columns,),) = centre.execute(
+        "SELECT string_agg(attname, ', ') FROM pg_attribute WHERE attname <> 'slot_at'"
+        " AND attnum > 0 AND NOT attisdropped AND attrelid = 'vantage.results'::regclass"
+    )
+    from_at = datetime.now(UTC).replace(microsecond=0) - timedelta(days=40)
+    slots = [from_at + n * timedelta(hours=7) for n in range(20)]
+    values = {"id": monitor_id, "slots": slots}
+    centre.execute(
+        f"INSERT INTO vantage.results (slot_at, {columns}) SELECT slot_at, {columns} FROM"
+        f" (SELECT {columns} FROM vantage.results WHERE monitor_id = %(id)s LIMIT 1) AS one,"
+        " unnest(%(slots)s) AS slot_at",
+        **values,
+    )
+    try:
+        span = f"from={from_at:%Y-%m-%dT%H:%M:%SZ}&to={from_at + timedelta(7):%Y-%m-%dT%H:%M:%SZ}"
+        text = visitor.ask(f"/m/{monitor_id}?{span}").text
+    finally:
+        centre.execute(
+            "DELETE FROM vantage.results WHERE monitor_id = %(id)s AND slot_at = ANY(%(slots)s)",
+            **values,
+        )
+    shown = [datetime.fromisoformat(each) for each in re.findall(r'id="at-([^"]+Z)-', text)]
+    assert shown == slots[:-13:-1]
+
+
 def test_first_run(centre: Centre) -> None:
     centre.execute(
         """
