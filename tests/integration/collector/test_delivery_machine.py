@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Coroutine, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,7 +28,6 @@ from hypothesis.stateful import (
 
 from tests.support.collector import (
     Collector,
-    Stream,
     configure,
     enrol,
     exchange,
@@ -41,8 +38,9 @@ from tests.support.collector import (
     running_collector,
 )
 from tests.support.database import Databases
+from tests.support.delivery_line import Book, Line
 from tests.support.processes import wait_until
-from vantage.v1 import delivery_pb2, delivery_pb2_grpc
+from vantage.v1 import delivery_pb2
 
 PAGE = Path(__file__).parents[3] / "docs" / "protocol.md"
 # What only time or a broken machine brings about; tests of their own hold these rows.
@@ -76,32 +74,6 @@ def rows() -> set[str]:
     return {cell for cell in cells if cell != "message"}
 
 
-@dataclass
-class Book:
-    """What the database shall know of an incarnation.
-
-    ``kept``: slot, None (lost), "bad", or "stored" under another incarnation.
-    """
-
-    id: bytes
-    kept: list[int | str | None] = field(default_factory=list)
-    connection: int = 0
-    is_running: bool = False
-    is_superseded: bool = False
-    is_closed: bool = False
-
-
-@dataclass
-class Line:
-    """One connection. ``book``: of its last Hello; ``number``: which connection that made it."""
-
-    channel: grpc.aio.Channel
-    stream: Stream
-    book: Book | None = None
-    number: int = 0
-    running: Book | None = None
-
-
 class CollectorMachine(RuleBasedStateMachine):
     collector: ClassVar[Collector]
     loop: ClassVar[asyncio.AbstractEventLoop]
@@ -114,14 +86,10 @@ class CollectorMachine(RuleBasedStateMachine):
         self.slot = 0
         self.events: Counter[str] = Counter()
         self.skips: list[tuple[bytes, int, int]] = []
-        self.heartbeats = 0
-
-    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return self.loop.run_until_complete(coroutine)
 
     @initialize()
     def begin(self) -> None:
-        self.agent = self.run(enrol(self.collector, "a"))
+        self.agent = self.loop.run_until_complete(enrol(self.collector, "a"))
 
     # The rules ------------------------------------------------------------------------------------
 
@@ -136,7 +104,7 @@ class CollectorMachine(RuleBasedStateMachine):
         hello = delivery_pb2.Hello(
             incarnation=book.id, is_running=is_running, acked=max(0, len(book.kept) + acked)
         )
-        self.send(line, hello=hello)
+        line.send(hello=hello)
         if is_running and book.is_superseded:
             self.reach("Hello, running, of an incarnation that a later one replaced")
             self.events["copy_refused"] += 1
@@ -144,7 +112,7 @@ class CollectorMachine(RuleBasedStateMachine):
             return
         if line.book is not None and line.book is not book:
             self.reach("Hello of another incarnation")
-        welcome = self.read(line, "welcome")
+        welcome = line.read("welcome")
         assert (welcome.incarnation, welcome.high_water) == (book.id, len(book.kept))
         assert welcome.HasField("payload_crc32") == bool(book.kept and book.kept[-1] is not None)
         self.reach("Hello")
@@ -161,7 +129,7 @@ class CollectorMachine(RuleBasedStateMachine):
 
     @rule(number=LINES, length=st.sampled_from([0, 15, 17]))
     def hello_of_nobody(self, number: int, length: int) -> None:
-        self.send(self.line(number), hello=delivery_pb2.Hello(incarnation=bytes(length)))
+        self.line(number).send(hello=delivery_pb2.Hello(incarnation=bytes(length)))
         self.reach("Hello, not 16 bytes")
         self.ends(number, CODES.INVALID_ARGUMENT)
 
@@ -191,7 +159,7 @@ class CollectorMachine(RuleBasedStateMachine):
         elif bad and bad != "stored":
             slots[-1], payloads[-1] = "bad", self.bad(bad)
         batch = delivery_pb2.Batch(first_seq=first_seq, results=payloads, may_be_stored=is_known)
-        self.send(line, batch=batch)
+        line.send(batch=batch)
         if not self.is_answered(number, line, "Batch", first_seq, first_seq + count - 1):
             return
         assert line.book is not None
@@ -221,7 +189,7 @@ class CollectorMachine(RuleBasedStateMachine):
         line = self.named(number, which)
         first_seq, count = what
         batch = delivery_pb2.Batch(first_seq=first_seq, results=[b"x"] * count)
-        self.send(line, batch=batch)
+        line.send(batch=batch)
         self.reach("Batch, first_seq below 1, none or more than 10,000 results")
         self.ends(number, CODES.INVALID_ARGUMENT)
 
@@ -238,7 +206,7 @@ class CollectorMachine(RuleBasedStateMachine):
         first_seq = max(1, high_water + 1 + offset)
         last_seq = first_seq + count - 1
         skip = delivery_pb2.Skip(from_seq=first_seq, to_seq=last_seq, reason="spool_full")
-        self.send(line, skip=skip)
+        line.send(skip=skip)
         if not self.is_answered(number, line, "Skip", first_seq, last_seq):
             return
         assert line.book is not None
@@ -255,7 +223,7 @@ class CollectorMachine(RuleBasedStateMachine):
         line = self.named(number, which)
         from_seq, to_seq, reason = what
         skip = delivery_pb2.Skip(from_seq=from_seq, to_seq=to_seq, reason=reason)
-        self.send(line, skip=skip)
+        line.send(skip=skip)
         self.reach("Skip, an impossible range or no reason")
         self.ends(number, CODES.INVALID_ARGUMENT)
 
@@ -268,11 +236,11 @@ class CollectorMachine(RuleBasedStateMachine):
         elif line.number != book.connection:
             if what == "Batch":
                 self.reach("Batch, a newer connection has said Hello")
-            self.read(line, "fenced")
+            line.read("fenced")
             self.ends(number, CODES.OK)
         elif first > len(book.kept) + 1:
             self.reach(f"{what}, begins above the high water + 1")
-            assert self.read(line, "gap").high_water == len(book.kept)
+            assert line.read("gap").high_water == len(book.kept)
         else:
             ends = f"{what}, {'ends' if what == 'Skip' else 'begins'}"
             if last <= len(book.kept):
@@ -281,33 +249,29 @@ class CollectorMachine(RuleBasedStateMachine):
                 self.reach(f"{ends} above the high water, begins at it + 1 or below")
             else:
                 self.reach(f"{ends} at or below the high water + 1, ends above")
-            assert self.read(line, "ack").high_water == max(last, len(book.kept))
+            assert line.read("ack").high_water == max(last, len(book.kept))
             return True
         return False
 
     @rule(number=LINES, kind=st.sampled_from(["copy_detected", "Not a code", ""]))
     def event(self, number: int, kind: str) -> None:
         line = self.line(number)
-        self.send(line, event=delivery_pb2.Event(kind=kind, detail="said"))
+        line.send(event=delivery_pb2.Event(kind=kind, detail="said"))
         self.events["copy_detected"] += kind == "copy_detected"
         self.reach("Event")
-        self.settle(line)
+        line.settle()
 
     @rule(number=LINES, backlog=st.integers(0, 9), offset_us=st.none() | st.integers(-9, 9))
     def heartbeat(self, number: int, backlog: int, offset_us: int | None) -> None:
         line = self.line(number)
         if line.running and line.running.is_superseded:
             return  # for three seconds nothing happens, then a row of OTHERS does
-        self.heartbeats += 1
-        heartbeat = delivery_pb2.Heartbeat(
-            number=self.heartbeats,
+        line.beat(
             backlog=backlog,
             clock_offset_us=offset_us,
             clock_uncertainty_us=None if offset_us is None else 5,
         )
-        self.send(line, heartbeat=heartbeat)
-        assert self.read(line, "heartbeat_reply").number == self.heartbeats
-        self.settle(line, backlog)
+        line.settle(backlog)
         [row] = self.fetch("SELECT backlog, clock_offset_us FROM vantage.agents WHERE id = %s")
         assert row["backlog"] == backlog
         assert offset_us is None or row["clock_offset_us"] == offset_us
@@ -318,25 +282,24 @@ class CollectorMachine(RuleBasedStateMachine):
     @rule(number=LINES, which=BOOKS)
     def close(self, number: int, which: int) -> None:
         line, book = self.line(number), self.books[which]
-        self.send(line, close=delivery_pb2.Close(incarnation=book.id))
+        line.send(close=delivery_pb2.Close(incarnation=book.id))
         if line.book is book:
             book.is_closed |= line.number == book.connection
             line.book = None
         self.reach("Close")
-        self.settle(line)
+        line.settle()
 
     @rule(number=LINES)
     def unknown(self, number: int) -> None:
         line = self.line(number)
-        self.run(line.stream.call.write(delivery_pb2.AgentMessage.FromString(b"\x7a\x00")))
+        line.send_unknown()
         self.reach("a message it does not know")
-        self.settle(line)
+        line.settle()
 
     @rule(number=LINES)
     def break_off(self, number: int) -> None:
         if line := self.lines.pop(number, None):
-            line.stream.call.cancel()
-            self.run(line.channel.close())
+            line.break_off()
             self.reach("the connection breaks")
 
     @rule(number=LINES, is_batch=st.booleans())
@@ -347,9 +310,9 @@ class CollectorMachine(RuleBasedStateMachine):
             return
         self.set_revoked("now()")
         if is_batch:
-            self.send(line, batch=delivery_pb2.Batch(first_seq=1, results=[result(1, 1)]))
+            line.send(batch=delivery_pb2.Batch(first_seq=1, results=[result(1, 1)]))
         else:
-            self.send(line, heartbeat=delivery_pb2.Heartbeat())
+            line.send(heartbeat=delivery_pb2.Heartbeat())
         self.reach("Batch or Heartbeat of a revoked agent")
         self.ends(number, CODES.PERMISSION_DENIED)
         self.set_revoked("NULL")
@@ -365,7 +328,7 @@ class CollectorMachine(RuleBasedStateMachine):
         """Return a connection that the collector knows of, as it does of the ends of others."""
         if number not in self.lines:
             self.wait_for_lines()
-            self.lines[number] = self.run(self.opened())
+            self.lines[number] = Line(self.collector, self.agent, self.loop)
             self.wait_for_lines()
         return self.lines[number]
 
@@ -384,32 +347,8 @@ class CollectorMachine(RuleBasedStateMachine):
         own = [line for line in said if str(self.agent.agent_id) in line]
         return sum(("stream_opened" in line) - ("stream_closed" in line) for line in own)
 
-    async def opened(self) -> Line:
-        channel = self.agent.channel(self.collector.port)
-        call = delivery_pb2_grpc.DeliveryStub(channel).Deliver()
-        await call.wait_for_connection()
-        return Line(channel, Stream(call))
-
-    def send(self, line: Line, **message: Any) -> None:
-        with suppress(asyncio.InvalidStateError):  # refused already: what it is told is read next
-            self.run(line.stream.send(**message))
-
-    def read(self, line: Line, kind: str) -> Any:
-        return self.run(line.stream.read(kind))
-
-    def settle(self, line: Line, backlog: int = 0) -> None:
-        """Wait until the collector has dealt with what was sent: it answers in order."""
-        self.heartbeats += 1
-        if line.running and line.running.is_superseded:
-            return
-        self.send(line, heartbeat=delivery_pb2.Heartbeat(number=self.heartbeats, backlog=backlog))
-        while self.read(line, "heartbeat_reply").number != self.heartbeats:
-            pass
-
     def ends(self, number: int, code: grpc.StatusCode) -> None:
-        line = self.lines.pop(number)
-        assert self.run(line.stream.ended()) == code
-        self.run(line.channel.close())
+        assert self.lines.pop(number).ended() == code
 
     def reach(self, *messages: str) -> None:
         self.reached.update(messages)
