@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from dashboard import words
-from vantage.failure import cause
+from vantage.failure import CAUSES, cause
 
 NOW = datetime(2026, 11, 23, 13, 32, tzinfo=UTC)
 
@@ -62,6 +63,12 @@ def test_shares_are_rounded_down(part: int, whole: int, text: str) -> None:
 def test_an_unknown_failure_stays_readable() -> None:
     assert cause("quic_blocked") == "Quic blocked"
     assert cause("http_status", 503) == "HTTP status 503"
+
+
+def test_a_place_can_follow_every_cause() -> None:
+    sentence = re.compile(r"\b(is|are|has|does|may|can|cannot|could|ends|leads|lacks|wants)\b", re.I)
+    assert not [said for said in CAUSES.values() if sentence.search(said)]
+    assert f"{cause('dns_nxdomain')} from Frankfurt" == "DNS name not found from Frankfurt"
 
 
 @pytest.mark.parametrize(
