@@ -49,7 +49,7 @@ CAUSES = {
     "redirect_invalid": "Redirect to an unusable address",
     "reset_receive": "Connection reset while receiving the response",
     "reset_send": "Connection reset while sending the request",
-    "reset_wait": "Connection reset while waiting for the first byte",
+    "reset_wait": "Connection reset before the first byte",
     "resource_failed": "A resource of the page failed",
     "slower_than_usual": "Slower than usual",
     "source_unavailable": "Agent unable to open a connection",

@@ -326,6 +326,19 @@ def test_a_phone_needs_no_sideways_scrolling(new_page: NewPage, centre: Centre, 
     keep_picture(page, f"phone-{'overview' if path == '/' else path.rsplit('/')[-1].strip('{}')}")
 
 
+def test_a_cause_has_a_line_of_its_own_on_a_phone(new_page: NewPage, centre: Centre) -> None:
+    page = new_page(width=390)
+    page.goto(f"/m/{centre.monitor(CHECKOUT)}")
+    failed = page.locator("#recent tbody tr:has(.state.down)").first
+    time, _, outcome, total = (each.bounding_box() for each in failed.locator("td:visible").all())
+    head = page.locator("#recent thead th:visible").last.bounding_box()
+    assert time and outcome and total and head
+    assert outcome["x"] == time["x"]
+    assert outcome["y"] > time["y"]
+    assert outcome["width"] > 300
+    assert total["x"] + total["width"] == head["x"] + head["width"]
+
+
 def test_dark_mode(new_page: NewPage, centre: Centre) -> None:
     page = new_page(color_scheme="dark")
     page.goto(f"/m/{centre.monitor(CHECKOUT)}")
