@@ -205,8 +205,8 @@ def test_a_badge_keeps_a_long_name_short_and_square_letters_wide(
     assert badge.attrib["aria-label"] == f"{name}: Down"
     said = next(badge.iter("{http://www.w3.org/2000/svg}text"))
     assert said.text == f"結帳 {'x' * 36}…"
-    # Two square letters and 38 others.
-    assert said.attrib["textLength"] == str(2 * 12 + 38 * 6.5).removesuffix(".0")
+    # Two square letters, a space, 36 like most, and one that is as wide as three dots.
+    assert said.attrib["textLength"] == str(round(2 * 12 + 4.2 + 36 * 6.5 + 10))
 
 
 def test_what_is_up_again_while_an_incident_goes_on_is_not_everything(
