@@ -282,7 +282,7 @@ async def badge(request: Request) -> Response:
 
 
 def width_px(text: str) -> int:
-    """About what a text takes in Verdana at 11 px. What is not quite so wide is stretched a little."""
+    """About what a text takes in Verdana at 11 px; the badge stretches it to that."""
     return round(sum(map(_letter_px, text)))
 
 
