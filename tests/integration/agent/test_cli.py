@@ -37,14 +37,19 @@ def agent(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
     )
 
 
-async def agent_beside(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
+async def agent_beside(*arguments: str, stdin: str | None = None) -> tuple[int, str, str]:
     """Run while this loop serves."""
     pipe = asyncio.subprocess.PIPE
+    # No pipe without need: the process may end before anything, even nothing, is written to it.
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, *arguments, stdin=pipe, stdout=pipe, stderr=pipe
+        *COMMAND,
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL if stdin is None else pipe,
+        stdout=pipe,
+        stderr=pipe,
     )
     async with asyncio.timeout(60):
-        output, errors = await process.communicate(stdin.encode())
+        output, errors = await process.communicate(None if stdin is None else stdin.encode())
     assert process.returncode is not None
     return process.returncode, output.decode(), errors.decode()
 
