@@ -10,22 +10,24 @@ from agent.spool import Spool
 from tests.support.delivering import Agent, payloads, until
 
 
-async def deliver_many(agent: Agent) -> None:
-    """Have 200 results delivered, in many small files."""
+async def deliver_and_lose(agent: Agent) -> bytes:
+    """Have 200 results delivered, in many small files, of which a backup that is restored has 50;
+    spool ten more. Return their incarnation."""
     async with agent.delivering() as delivery:
         for seq in range(1, 201):
             agent.spool.append(payloads(seq, seq))
         delivery.wake()
         await agent.delivered()
+    running = agent.spool.running.id
+    del agent.server.stored[running][50:]
+    agent.spool.append(payloads(201, 210))
+    return running
 
 
 async def test_after_a_restored_backup_what_is_kept_is_sent_again(agent: Agent) -> None:
     agent.keep_s = 3_600
     agent.open_spool()
-    await deliver_many(agent)
-    running = agent.spool.running.id
-    del agent.server.stored[running][50:]
-    agent.spool.append(payloads(201, 210))
+    running = await deliver_and_lose(agent)
     with capture_logs() as logs:
         async with agent.delivering():
             await agent.delivered()
@@ -64,10 +66,7 @@ async def test_a_restored_backup_is_noticed_by_an_agent_that_has_delivered_nothi
 
 
 async def test_after_a_restored_backup_what_is_not_kept_is_declared_lost(agent: Agent) -> None:
-    await deliver_many(agent)
-    running = agent.spool.running.id
-    del agent.server.stored[running][50:]
-    agent.spool.append(payloads(201, 210))
+    running = await deliver_and_lose(agent)
     async with agent.delivering():
         await agent.delivered()
     [skip] = agent.server.skips
