@@ -152,8 +152,8 @@ class Campaign:
             (report.hit if is_hit else report.missed)[f"{tier} {fault.kind}"] += 1
 
     def _count_unspooled(self, system: System, report: Report) -> None:
-        """Poison was never measured: it must not hide what was measured and lost."""
-        made_up = sum(28 for agent in system.agents for _ in range(len(agent.poison) // 8))
+        """What was made up was never measured: it must not hide what was measured and lost."""
+        made_up = sum(agent.made_up for agent in system.agents)
         answered = system.target.answered.total()
         results = report.verdict.durable - report.verdict.gaps - report.verdict.loaded
         report.unspooled = answered - (results - made_up)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, LiteralString
 
 import psycopg
 
+from tests.support.faults.injection import UNKNOWN_MONITOR
 from tests.support.faults.system import Agent, System
 from tests.support.faults.witness import Frame
 from vantage.v1.result_pb2 import Result
@@ -26,7 +27,6 @@ STORED = """
     FROM vantage.results
     WHERE agent_id = %s
 """
-UNKNOWN_MONITOR = 2**31 - 1  # as in injection.poison
 GAPS = """
     SELECT monitor_id,
         (extract(epoch FROM from_slot_at) * 1000000)::bigint,
@@ -47,8 +47,8 @@ class Verdict:
 
     ``unseen``: those of the durable that were dropped and declared lost before anyone looked.
     ``loaded``: those of the durable that were made up as a load. ``gaps``: those that tell of
-    missed slots. ``declared``: durable, dropped by the agent
-    and declared lost, so that they must not be stored. ``stuck``: not stored, and still in the
+    missed slots. ``declared``: durable, dropped by the agent and declared lost, so that they must
+    not be stored. ``stuck``: not stored, and still in the
     agent's spool. ``misjudged``: sound ones in quarantine, or bad ones stored. ``overcounted``:
     incarnations whose high water is not their last result.
     """
@@ -69,9 +69,15 @@ class Verdict:
     examples: list[str] = field(default_factory=list)
 
     @property
+    def counts(self) -> dict[str, int]:
+        names = [each.name for each in fields(self) if each.name != "examples"]
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def faults(self) -> dict[str, int]:
+        """Those that must be 0 and are not."""
         names = ("lost", "doubled", "invented", "stuck", "misjudged", "overcounted")
-        return {name: count for name in names if (count := getattr(self, name))}
+        return {name: count for name in names if (count := self.counts[name])}
 
 
 def judge(system: System) -> Verdict:

@@ -20,6 +20,7 @@ from tests.support.processes import has_ended, wait_until
 from vantage.v1 import result_pb2
 
 AFTER_FULL_S = 10
+UNKNOWN_MONITOR = 2**31 - 1
 # How old a connection is when a fault strikes: in the handshake, at the hello, delivering.
 AGES_S = (0.0, 0.05, 0.1, 0.2, 0.3)
 
@@ -180,7 +181,7 @@ def poison(agent: Agent, monitors: list[int], dice: random.Random) -> None:
         result(dice.choice(monitors), 1, slot_at_us=-1),
         result(dice.choice(monitors), 1, outcome=result_pb2.OUTCOME_UNSPECIFIED),
         result(dice.choice(monitors), 1, exchanges=[]),
-        result(2**31 - 1, 1),
+        result(UNKNOWN_MONITOR, 1),
         result(
             dice.choice(monitors), 1, exchanges=[exchange(target_port=-1, http_status=2**31 - 1)]
         ),
@@ -188,6 +189,7 @@ def poison(agent: Agent, monitors: list[int], dice: random.Random) -> None:
     payloads = [*sound, *bad]
     dice.shuffle(payloads)
     agent.poison.update(bad)
+    agent.made_up += len(payloads)
     orders = [int(place.name[:10]) for place in agent.spool.glob("*-*")]
     identity = dice.randbytes(16)
     place = agent.spool / f"{max(orders, default=0) + 1:010d}-{identity.hex()}"

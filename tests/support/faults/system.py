@@ -58,7 +58,8 @@ class Agent:
     ``disk``: a file system of its own; None: only root can make one.
     ``clock``: the file that says how far its clock is ahead, in microseconds.
     ``load``: the file that says how many results it makes up, of which monitors.
-    ``poison``: what was put into its spool that no collector may store as a row.
+    ``made_up``: how many results were put into its spool that nobody measured; ``poison``: those
+    among them that no collector may store as a row.
     """
 
     agent_id: str
@@ -69,6 +70,7 @@ class Agent:
     clock: Path
     load: Path
     poison: set[bytes] = field(default_factory=set)
+    made_up: int = 0
 
     @property
     def spool(self) -> Path:
