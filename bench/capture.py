@@ -63,7 +63,7 @@ class _Flow:
 
 
 class Capture:
-    """Listens on ``device`` from when it is made; ``servers``: the ports that are probed."""
+    """Listens on ``device`` from when it is made."""
 
     def __init__(self, device: str) -> None:
         self._socket = socket.socket(

@@ -1,4 +1,4 @@
-"""Certificates for test servers: an authority made for the run, and leaves good and bad."""
+"""Certificates for tests: an authority made for the run, leaves good and bad, requests for them."""
 
 from __future__ import annotations
 
@@ -101,6 +101,22 @@ class TestAuthority:
             found = found.add_revoked_certificate(revoked.revocation_date(now).build())
         signed = found.sign(self._key, hashes.SHA256())
         return signed.public_bytes(serialization.Encoding.PEM)
+
+
+def signing_request() -> tuple[bytes, bytes]:
+    """Return a fresh P-256 key (PEM) and a request signed by it (DER)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    csr = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(x509.Name([]))
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return pem, csr.public_bytes(serialization.Encoding.DER)
 
 
 def _builder(

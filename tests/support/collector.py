@@ -15,9 +15,6 @@ from uuid import UUID
 
 import grpc
 import psycopg
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg.rows import dict_row
 
 from collector import tokens
@@ -25,6 +22,7 @@ from collector.monitor import Monitor
 from collector.operator.account import add_account
 from collector.operator.location import add_location
 from collector.operator.monitor import add_monitor
+from tests.support.certificates import signing_request
 from tests.support.processes import Program, answers, free_port, running
 from vantage.v1 import (
     delivery_pb2,
@@ -131,22 +129,6 @@ class Identity:
     def channel(self, port: int) -> grpc.aio.Channel:
         credentials = grpc.ssl_channel_credentials(self.authority, self.key, self.certificate)
         return grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials, COLLECTOR_NAME)
-
-
-def signing_request() -> tuple[bytes, bytes]:
-    """Return a fresh P-256 key (PEM) and a request signed by it (DER)."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    csr = (
-        x509.CertificateSigningRequestBuilder()
-        .subject_name(x509.Name([]))
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return pem, csr.public_bytes(serialization.Encoding.DER)
 
 
 async def enrol(

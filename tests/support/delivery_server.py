@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.home import Home, Identity
+from tests.support.certificates import signing_request
 from vantage.v1 import (
     delivery_pb2,
     delivery_pb2_grpc,
@@ -194,9 +195,7 @@ class DeliveryServer:
 
     def enrol(self, home: Home, age: timedelta = timedelta(0)) -> Identity:
         """Make ``home`` an agent's without the network; ``age`` of its certificate."""
-        from agent.enrolment import _new_key
-
-        key, csr = _new_key()
+        key, csr = signing_request()
         home.begin_key(key)
         agent_id = str(uuid.uuid4())
         issued_at_s = int((datetime.now(UTC) - age).timestamp())

@@ -3,8 +3,8 @@
     python phase_trial.py FOLDER PROBES
 
 Prints the truth, then one JSON object for each probe: its phases, total and round trip, all in
-microseconds. The
-servers are a process of their own, so that the prober's loop does nothing but probe.
+microseconds. The servers are a process of their own, so that the prober's loop does nothing but
+probe.
 """
 
 from __future__ import annotations

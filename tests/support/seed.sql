@@ -1,4 +1,4 @@
--- Two accounts, six monitors, five locations and a day of results with something to see in them.
+-- Two accounts, seven monitors, five locations and a day of results with something to see in them.
 -- The same every time for the same %(now)s; phases and outcome obey the table's checks.
 
 -- people --

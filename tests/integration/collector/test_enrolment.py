@@ -13,6 +13,7 @@ from cryptography import x509
 
 from collector import authority
 from collector.errors import CollectorError
+from tests.support.certificates import signing_request
 from tests.support.collector import (
     COLLECTOR_NAME,
     Collector,
@@ -20,7 +21,6 @@ from tests.support.collector import (
     execute,
     fetch,
     new_incarnation,
-    signing_request,
     stream,
 )
 from vantage.v1 import delivery_pb2, enrolment_pb2, enrolment_pb2_grpc

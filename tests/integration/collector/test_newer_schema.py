@@ -11,13 +11,13 @@ import pytest
 
 from collector.errors import CollectorError
 from collector.migrate import must_be_migrated
+from tests.support.certificates import signing_request
 from tests.support.collector import (
     Collector,
     enrol,
     fetch,
     new_incarnation,
     result,
-    signing_request,
     stream,
 )
 from tests.support.database import Database

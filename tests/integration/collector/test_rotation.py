@@ -18,12 +18,12 @@ from cryptography import x509
 from collector import authorities, authority
 from collector.authority import LEAF_LIFE
 from collector.errors import CollectorError
+from tests.support.certificates import signing_request
 from tests.support.collector import (
     Collector,
     Identity,
     enrol,
     new_incarnation,
-    signing_request,
     stream,
 )
 from vantage.v1 import enrolment_pb2, enrolment_pb2_grpc
