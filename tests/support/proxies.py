@@ -7,7 +7,7 @@ import struct
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from tests.support.targets import Connection, hold
+from tests.support.targets import Connection, head_of, hold
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -27,8 +27,7 @@ class HttpProxy:
 
     async def __call__(self, connection: Connection) -> None:
         head = (await connection.reader.readuntil(b"\r\n\r\n")).decode()
-        line, *rest = head.removesuffix("\r\n\r\n").split("\r\n")
-        headers = {n.lower(): v.strip() for n, v in (each.split(":", 1) for each in rest)}
+        line, headers = head_of(head)
         self.asked.append((line, headers))
         await hold(self.hold_s)
         if self.refusal:

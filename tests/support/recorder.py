@@ -26,9 +26,7 @@ class Recorder:
 
     async def __call__(self, connection: Connection) -> None:
         head = (await connection.reader.readuntil(b"\r\n\r\n")).decode()
-        line, *rest = head.removesuffix("\r\n\r\n").split("\r\n")
-        pairs = (each.partition(":")[::2] for each in rest)
-        headers = {name.lower(): value.strip() for name, value in pairs}
+        line, headers = targets.head_of(head)
         body = await connection.reader.readexactly(int(headers.get("content-length", 0)))
         self.received.append(Received(line, headers, body))
         path = line.split(" ")[1]

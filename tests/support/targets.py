@@ -51,6 +51,13 @@ class Connection:
         self.writer.transport.abort()
 
 
+def head_of(head: str) -> tuple[str, dict[str, str]]:
+    """Take a request's head apart: its first line, and its headers by their names in lower case."""
+    line, *rest = head.removesuffix("\r\n\r\n").split("\r\n")
+    pairs = (each.partition(":")[::2] for each in rest)
+    return line, {name.lower(): value.strip() for name, value in pairs}
+
+
 Behaviour = Callable[[Connection], Awaitable[None]]
 
 
