@@ -12,6 +12,7 @@ from collector.options import (
     Address,
     Network,
     Program,
+    PublicUrl,
     database_option,
     password_file_option,
     read_secret,
@@ -162,8 +163,7 @@ def serve(
 )
 @click.option(
     "--public-url",
-    default="",
-    show_default=False,
+    type=PublicUrl(),
     show_envvar=True,
     metavar="URL",
     help="How people reach the report centre: where links lead. Without it, no links.",
@@ -184,7 +184,7 @@ def notify(
     smtp: str | None,
     smtp_password_file: Path | None,
     mail_from: str,
-    public_url: str,
+    public_url: str | None,
     metrics_listen: str | None,
     allow_network: tuple[IPv4Network | IPv6Network, ...],
     log_level: str,
@@ -201,7 +201,7 @@ def notify(
         database=database,
         secret_key_file=secret_key_file,
         mail_server=mailer.parse(smtp, password, mail_from) if smtp else None,
-        public_url=public_url.rstrip("/"),
+        public_url=public_url or "",
         allow=allow_network,
         metrics_listen=metrics_listen,
     )

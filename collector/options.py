@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from collector.errors import CollectorError, first, reason
+from vantage.public_url import read_public_url
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,6 +64,18 @@ class Network(click.ParamType[IPv4Network | IPv6Network]):
             return ip_network(value)
         except ValueError:
             self.fail(f"{value!r} is no network: write it as 10.0.0.0/8.")
+
+
+class PublicUrl(click.ParamType[str]):
+    """How people reach the report centre, without a slash at the end."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return read_public_url(value)
+        except ValueError as error:
+            self.fail(str(error))
 
 
 def database_option(*, required: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from dashboard import db, log, mail, payments
 from dashboard.access_log import AccessLog
 from dashboard.errors import DashboardError
 from dashboard.settings import Settings, read_secret
+from vantage.public_url import read_public_url
 
 if TYPE_CHECKING:
     from dashboard.identity_provider import IdentityProvider
@@ -281,11 +281,10 @@ def _public_url(given: str, *, needed: bool) -> str:
             "Mail, an identity provider and payments need links: name this report centre's "
             "address, --public-url."
         )
-    if given and not re.fullmatch(r"https?://[^/?#@\s]+/?", given):
-        raise DashboardError(
-            f"“{given}” is no address of a report centre. Write --public-url https://host.example."
-        )
-    return given.rstrip("/")
+    try:
+        return given and read_public_url(given)
+    except ValueError as error:
+        raise DashboardError(str(error)) from error
 
 
 def _mail_server(url: str, password_file: Path | None, sender: str) -> mail.MailServer | None:

@@ -32,7 +32,7 @@ from collector.operator.report import report
 from collector.operator.run import run
 from collector.operator.secrets import secrets
 from collector.operator.target import default_home, home_option, local_database
-from collector.options import Network, Program, database_option
+from collector.options import Network, Program, PublicUrl, database_option
 
 AGENT_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 
@@ -130,6 +130,7 @@ monitor.add_command(depend)
 )
 @click.option(
     "--public-url",
+    type=PublicUrl(),
     envvar="VANTAGE_PUBLIC_URL",
     show_envvar=True,
     metavar="URL",

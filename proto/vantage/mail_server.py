@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
@@ -64,6 +66,11 @@ class MailServer:
             )
         if not sender:
             raise ValueError("Say whom mail comes from: --mail-from vantage@example.com.")
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+", parseaddr(sender)[1]):
+            raise ValueError(
+                f"{sender!r} is no address that mail can come from. Write --mail-from "
+                "vantage@example.com or 'Vantage <vantage@example.com>'."
+            )
         is_tls = parts.scheme == "smtps"
         user = unquote(parts.username or "")
         return cls(parts.hostname, port or (465 if is_tls else 587), is_tls, user, password, sender)

@@ -37,6 +37,8 @@ def test_a_password_goes_over_no_line_that_others_may_read(
         ("smtp://mail.example:port", "v@acme.example", "is no mail server"),
         ("smtp://ann:secret@mail.example", "v@acme.example", "with --smtp-password-file"),
         ("smtp://mail.example", "", "Say whom mail comes from"),
+        ("smtp://mail.example", "nobody", "'nobody' is no address that mail can come from"),
+        ("smtp://mail.example", "V <nobody>", "no address that mail can come from"),
     ],
 )
 def test_what_is_no_mail_server_is_said_to_be_none(url: str, sender: str, why: str) -> None:

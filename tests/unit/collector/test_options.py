@@ -13,7 +13,7 @@ from collector.operator.dates import DAY, MONTH, TIME, Dated
 from collector.operator.duration import Duration
 from collector.operator.main import check_agent_host, main, typed
 from collector.operator.target import default_home
-from collector.options import Address, read_secret
+from collector.options import Address, PublicUrl, read_secret
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:1", "[::1]:65535", "a.example:7443"])
@@ -31,6 +31,14 @@ def test_what_is_no_address_is_said_to_be_none(text: str) -> None:
 
 def test_a_host_may_be_left_out_where_it_is_known() -> None:
     assert Address(host_optional=True).convert(":7443", None, None) == ":7443"
+
+
+def test_links_lead_to_a_report_centre() -> None:
+    assert PublicUrl().convert("https://v.example/", None, None) == "https://v.example"
+    assert PublicUrl().convert("http://127.0.0.1:8080", None, None) == "http://127.0.0.1:8080"
+    for text in ("v.example", "https://v.example/a", "https://ann@v.example", ""):
+        with pytest.raises(click.BadParameter, match=r"Write --public-url https://host\.example"):
+            PublicUrl().convert(text, None, None)
 
 
 @pytest.mark.parametrize(
