@@ -15,12 +15,11 @@ from agent.content import Content
 from agent.failure import Code, status_failure
 from agent.pair import Run
 from agent.request import redirected
-from agent.resources import Kind, Resource, of_css, of_html
+from agent.resources import RESOURCES_MAX, Kind, Resource, of_css, of_html
 from agent.result import Exchange, Failure, Outcome, Request, Role
 from agent.schemes.scheme import Exchanged
 from vantage.url import check_url, target_of
 
-RESOURCES_MAX = 200
 BYTES_MAX = 50 * 1024 * 1024
 IMPORTS_MAX = 5
 # Redirects included; those in flight may exceed it.

@@ -21,10 +21,11 @@ from agent.engine import Engine
 from agent.failure import Code, status_failure
 from agent.guard import Address, Guard
 from agent.lag import LagWatcher, held_up_us, is_suspect
-from agent.page import BYTES_MAX, RESOURCES_MAX, Page, failed
+from agent.page import BYTES_MAX, Page, failed
 from agent.pair import Run, paired
 from agent.request import redirected
 from agent.resolver import LookupFailed, Resolver
+from agent.resources import RESOURCES_MAX
 from agent.result import Exchange, Failure, Monitor, Outcome, Phases, Request, Result
 from agent.schemes.dns import Dns
 from agent.schemes.http import Http

@@ -13,12 +13,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from urllib.parse import urldefrag, urljoin
 
 from agent.markup import Tag, tags
+from vantage.url import MAX_LENGTH
 
 # A desktop window, in CSS pixels, on a screen of density 1.
 WINDOW_WIDTH = 1280
+# Of one page.
+RESOURCES_MAX = 200
+# Joined to a base: of those that come to the same, or to nothing, there may be any number.
+_REFERENCES_MAX = 2_000
 
 _SCRIPTS = {"", "module", "text/javascript", "application/javascript", "text/ecmascript"}
 _AS = {"style": "stylesheet", "script": "script", "image": "image", "font": "font"}
@@ -55,24 +61,28 @@ class Resource:
 
 
 def of_html(body: bytes, url: str) -> list[Resource]:
-    """Return what a document at ``url`` asks for."""
+    """Return what a document at ``url`` asks for; see ``of_css``."""
     references: list[Reference] = []
     base, picture = "", Picture()
     for tag in tags(body.decode("utf-8", "replace")):
         if tag.name == "base":
-            base = base or tag.attributes.get("href", "")
+            base = base or tag.attributes.get("href", "")[: MAX_LENGTH + 1]
         references += _asked_for(tag, picture)
         if tag.name == "style":
             references += _of_style(tag.text)
         if style := tag.attributes.get("style"):
             references += _of_style(style)
-    with contextlib.suppress(ValueError):
-        url = urljoin(url, base)
+    if len(base) <= MAX_LENGTH:  # what it is joined to could be as long, thousands of times
+        with contextlib.suppress(ValueError):
+            url = urljoin(url, base)
     return _absolute(references, url)
 
 
 def of_css(text: str, url: str) -> list[Resource]:
-    """Return what a style sheet at ``url`` asks for: of each font its first file."""
+    """Return what a style sheet at ``url`` asks for: of each font its first file.
+
+    Of more than RESOURCES_MAX one more, which tells that the others are left out.
+    """
     return _absolute(_of_style(text), url)
 
 
@@ -159,16 +169,17 @@ def _first(groups: tuple[str | None, ...]) -> str:
 
 def _absolute(found: list[Reference], url: str) -> list[Resource]:
     """Leave out what is no address of its own: fragments, data:, and other schemes than ours."""
-    resources = []
     # A page may name one image ten thousand times.
-    for kind, reference in dict.fromkeys(found):
-        reference = reference.strip()
-        if not reference or reference.startswith("#"):
-            continue
+    stripped = ((kind, reference.strip()) for kind, reference in dict.fromkeys(found))
+    usable = (each for each in stripped if each[1] and not each[1].startswith(("#", "data:")))
+    resources: dict[Resource, None] = {}
+    for kind, reference in islice(usable, _REFERENCES_MAX):
         try:
             absolute = urldefrag(urljoin(url, reference)).url.replace(" ", "%20")
         except ValueError:
             continue
         if absolute.startswith(("http://", "https://")):
-            resources.append(Resource(kind, absolute))
-    return list(dict.fromkeys(resources))
+            resources[Resource(kind, absolute)] = None
+        if len(resources) > RESOURCES_MAX:
+            break
+    return list(resources)

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from urllib.parse import urljoin
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.resources import chosen_of, of_css, of_html
+from agent.resources import RESOURCES_MAX, chosen_of, of_css, of_html
 
 AT = "https://shop.example/dir/page"
 
@@ -111,13 +112,16 @@ def test_any_text_is_a_style_sheet_and_a_srcset(text: str) -> None:
 # What a repetition could be had to try in as many ways as it is long, or more.
 HOSTILE = """
 from pathlib import Path
-from agent.resources import chosen_of, of_css, of_html
+from agent.resources import RESOURCES_MAX, chosen_of, of_css, of_html
 n, at = 200_000, "http://shop.example/"
 formatted = b"".join(b"<b id=%d>" % number for number in range(400))
+imgs = b"".join(b"<img src=%d>" % number for number in range(40_000))
 named = b" ".join(b"a%d" % number for number in range(20_000))
 for html in (b"<p>" + formatted + b"<p>x" * 4_000, b"<div " + named + b">", b"<div>" * 30_000,
              b"<picture>" + b"<source>" * 30_000, b"<picture>" + b"<img>" * 30_000,
-             b"<img src='" + b"&#1" * n, b"<img src='&#" + b"1" * n + b"'>"):
+             b"<img src='" + b"&#1" * n, b"<img src='&#" + b"1" * n + b"'>",
+             b"<base href=/" + b"a/" * n + b">" + imgs,
+             b"<base href=/" + b"a/" * 999 + b">" + imgs):
     of_html(html, at)
 most_kb = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 assert most_kb < 200 * 1024, most_kb
@@ -128,6 +132,17 @@ for text in ("url(", "@import", "@import url(", "@font-face"):
 for text in ("url(", "url('", 'url("', "@import '", "@font-face{", "/*", "/*/"):
     of_css(text * (n // 4), at)
 """
+
+
+def test_of_too_many_resources_one_more_than_are_fetched_is_told() -> None:
+    images = "".join(f"<img src=data:{number}><img src={number}>" for number in range(3_000))
+    found = of_html(images.encode(), AT)
+    assert [each.url for each in found] == [urljoin(AT, f"{at}") for at in range(RESOURCES_MAX + 1)]
+
+
+def test_a_base_longer_than_any_address_is_none() -> None:
+    long = f"<base href=/{'a' * 2_100}/><img src=b.png>"
+    assert [each.url for each in of_html(long.encode(), AT)] == [urljoin(AT, "b.png")]
 
 
 def test_no_text_takes_long_to_read_or_much_memory() -> None:
