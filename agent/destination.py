@@ -25,6 +25,8 @@ from agent.result import Failure, Monitor, Request
 from vantage.url import Target, target_of
 
 _FAMILY_OF = {0: None, 4: socket.AF_INET, 6: socket.AF_INET6}
+# Each that is tried costs a descriptor for as long as the exchange takes; an answer has thousands.
+_ADDRESSES_MAX = 64
 _NOWHERE = Path(os.devnull)
 
 
@@ -99,7 +101,7 @@ class Destinations:
         permitted = [at for at, refusal in zip(addresses, refusals, strict=True) if not refusal]
         if not permitted:
             raise Forbidden(refusals[0] or "", addresses[0], dns_us)
-        return permitted
+        return permitted[:_ADDRESSES_MAX]
 
     async def _look_up(
         self, at: Target, monitor: Monitor, request: Request, ip_version: int, timeout_us: int

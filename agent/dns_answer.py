@@ -9,8 +9,9 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address
+from typing import TypeVar
 
 import dns.exception
 import dns.flags
@@ -26,7 +27,15 @@ from agent.resolv_conf import Address, Server, family_of
 
 # Before every message by TCP: how long it is.
 _LENGTH = struct.Struct("!H")
+# In a message's header: how many questions, and records of three kinds.
+_COUNTS, _COUNTS_AT, _COUNTS_END = struct.Struct("!4H"), 4, 12
 _CHUNK_BYTES = 65536
+# Each may take dnspython a millisecond to read, for all the labels that its names may have.
+_RECORDS_MAX = 500
+# Reading more than an honest datagram holds may take long: another thread does it.
+_QUICK_BYTES = 1232
+
+T = TypeVar("T")
 
 # dnspython loads how to read a type when it first meets it, by the class it meets it in: a record A
 # of class ANY would have it take every later one, in every answer, for unknown bytes.
@@ -41,14 +50,30 @@ def match(
     (kind, None): the answer was cut short and must be had by TCP.
     """
     try:
-        message = dns.message.from_wire(datagram, ignore_trailing=True, raise_on_truncation=False)
-    except (dns.exception.DNSException, ValueError):
+        message = message_of(datagram)
+    except ValueError:
         return None, None
     for kind, question in waiting.items():
         if question.message.is_response(message):
             is_cut = bool(message.flags & dns.flags.TC)
             return kind, None if is_cut else message
     return None, None
+
+
+def message_of(wire: bytes) -> dns.message.Message:
+    """Read a message, whatever follows it. Raises: ValueError for what is none, or too much."""
+    records = sum(_COUNTS.unpack_from(wire.ljust(_COUNTS_END), _COUNTS_AT))
+    if records > _RECORDS_MAX:
+        raise ValueError(f"it has {records} records; the limit is {_RECORDS_MAX}")
+    try:
+        return dns.message.from_wire(wire, ignore_trailing=True, raise_on_truncation=False)
+    except dns.exception.DNSException as error:
+        raise ValueError(str(error)) from error
+
+
+async def aside(wire: bytes, read: Callable[[bytes], T]) -> T:
+    """Read it without holding up other probes."""
+    return read(wire) if len(wire) <= _QUICK_BYTES else await asyncio.to_thread(read, wire)
 
 
 async def ask_by_tcp(
@@ -69,8 +94,8 @@ async def ask_by_tcp(
             await loop.sock_sendall(sock, _LENGTH.pack(len(wire)) + wire)
         answer, came_at_ns = await _receive(sock, until_ns)
     try:
-        message = dns.message.from_wire(answer)
-    except (dns.exception.DNSException, ValueError) as error:
+        message = await aside(answer, message_of)
+    except ValueError as error:
         raise OSError(f"the answer by TCP was unusable: {error}") from error
     if not question.is_response(message):
         raise OSError("the answer by TCP was to another question")

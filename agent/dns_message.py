@@ -57,6 +57,10 @@ class Question:
 
         return cast("dns.message.QueryMessage", dns.message.from_wire(self.wire))
 
+    def is_numbered(self, wire: bytes) -> bool:
+        """Tell whether a message has this question's number: who was not asked must guess it."""
+        return wire[:_ID_BYTES] == self.wire[:_ID_BYTES]
+
     def plain_answer(self, wire: bytes) -> tuple[Address, ...] | None:
         """Return the addresses in a plain answer, maybe none; None: an error, or not plain."""
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from dns.rcode import Rcode
 from dns.rdatatype import RdataType
@@ -19,6 +20,9 @@ from agent.resolv_conf import Address, Server
 
 # How long an answer for one family waits for the other's (RFC 8305, section 3).
 _OTHER_FAMILY_NS = 50_000_000
+
+# Datagrams under a question's number that do not answer it: it is not to be heard for ever.
+ODD_MAX = 8
 
 _PROBLEMS = {
     Rcode.NXDOMAIN: Code.DNS_NXDOMAIN,
@@ -72,12 +76,16 @@ async def _collect(
     Raises: OSError; TimeoutError.
     """
     grace_ends_ns = until_ns
+    odd = 0
     while waiting:
         await readable(sock, min(until_ns, grace_ends_ns))
         for datagram, at_ns, _ in datagrams(sock, until_ns):
+            if not any(question.is_numbered(datagram) for question in waiting.values()):
+                continue
             found = _plain(datagram, waiting, server, at_ns)
             found = found or await _odd(datagram, waiting, server, at_ns, until_ns)
             if found is None:
+                odd = heard_odd(odd)
                 continue
             kind, reply = found
             del waiting[kind]
@@ -106,7 +114,8 @@ async def _odd(
     # Megabytes and a moment, for what many an agent never sees.
     from agent import dns_answer
 
-    kind, message = dns_answer.match(datagram, waiting)
+    match = partial(dns_answer.match, waiting=waiting)
+    kind, message = await dns_answer.aside(datagram, match)
     if kind is None:
         return None
     if message is None:
@@ -117,6 +126,13 @@ async def _odd(
         # Turning to TCP takes the agent a moment, the first time a long one: that is not counted.
         at_ns += took_ns
     return kind, dns_answer.read(message, kind, server, at_ns)
+
+
+def heard_odd(odd: int) -> int:
+    """Count one more datagram that is no answer. Raises: OSError, for it was one too many."""
+    if odd >= ODD_MAX:
+        raise OSError("it sends what is no answer to the question")
+    return odd + 1
 
 
 def nothing(at_ns: int, kind: RdataType) -> Reply:

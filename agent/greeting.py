@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 MAX_BYTES = 64 * 1024
+# They are read anew with whatever comes, and it may come byte by byte.
+_LINES_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +43,24 @@ def _text(received: bytes) -> str:
     return received.decode("utf-8", "replace").strip()
 
 
-def _lines(received: bytes) -> list[bytes]:
-    """Whole lines only."""
-    return received.split(b"\n")[:-1]
+def _lines(received: bytes) -> Iterator[bytes]:
+    """Yield whole lines only. Raises: ValueError behind so many that it is no greeting."""
+    lines = received.split(b"\n", _LINES_MAX)[:-1]
+    yield from lines
+    if len(lines) == _LINES_MAX:
+        raise ValueError(f"a greeting has no more than {_LINES_MAX} lines")
 
 
 def _read_code(received: bytes) -> Said | None:
     """Read a reply of SMTP or FTP: 220 and text, or 220-, any lines, 220 and text."""
-    lines = _lines(received)
-    if not re.match(rb"[1-5]\d\d[ \r\n-]", received[:4].ljust(4)) and (lines or len(received) > 3):
+    is_begun = len(received) > 3 or b"\n" in received
+    if is_begun and not re.match(rb"[1-5]\d\d[ \r\n-]", received[:4].ljust(4)):
         raise ValueError("a reply begins with three digits")
-    for number, line in enumerate(lines, start=1):
+    reply = []
+    for line in _lines(received):
+        reply.append(line)
         if line[:3] == received[:3] and line[3:4] != b"-":
-            return Said(_text(b"\n".join(lines[:number])), is_refusal=line[:1] != b"2")
+            return Said(_text(b"\n".join(reply)), is_refusal=line[:1] != b"2")
     return None
 
 

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic_ns
 
-import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
@@ -22,7 +21,8 @@ import dns.rdatatype
 
 from agent.content import Content
 from agent.datagram import connected, datagrams, readable, send
-from agent.dns_answer import ask_by_tcp
+from agent.dns_answer import aside, ask_by_tcp, message_of
+from agent.dns_query import heard_odd
 from agent.failure import Code, os_failure
 from agent.guard import Address
 from agent.result import Exchange, Failure, Phases
@@ -134,20 +134,24 @@ async def _receive(
 ) -> _Heard:
     """Read until the answer is there; what is stray, forged or garbage is passed over.
 
-    Raises: TimeoutError where it is not, and it is time to ask again, or ``until_ns``.
+    Raises: TimeoutError where it is not, and it is time to ask again, or ``until_ns``; OSError.
     """
     again_ns = min(until_ns, monotonic_ns() + _AGAIN_NS)
+    number = question.id.to_bytes(2, "big")
+    odd = 0
     while True:
         await readable(sock, again_ns)
         for datagram, at_ns, is_dated in datagrams(sock, until_ns):
+            if not datagram.startswith(number):
+                continue
             try:
-                message = dns.message.from_wire(
-                    datagram, ignore_trailing=True, raise_on_truncation=False
-                )
-            except (dns.exception.DNSException, ValueError):
+                message = await aside(datagram, message_of)
+            except ValueError:
+                odd = heard_odd(odd)
                 continue
             if question.is_response(message):
                 return _Heard(message, at_ns, is_dated)
+            odd = heard_odd(odd)
 
 
 def _problem(message: dns.message.Message, target: Target) -> Failure | None:

@@ -102,3 +102,14 @@ async def test_a_timer_is_never_early() -> None:
         timer.call_at(due_ns, rung.set_result, None)
         await rung
         assert time.monotonic_ns() >= due_ns
+
+
+def test_of_many_datagrams_the_first_are_read_and_others_have_a_turn() -> None:
+    far_ns = time.monotonic_ns() + 3_600_000_000_000
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind(("127.0.0.1", 0))
+        with connected(sender.getsockname()) as sock:
+            for number in range(40):
+                sender.sendto(bytes([number]), sock.getsockname())
+            assert [each.data[0] for each in datagrams(sock, far_ns)] == list(range(32))
+            assert [each.data[0] for each in datagrams(sock, far_ns)] == list(range(32, 40))

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 import time
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,13 @@ import dns.rcode
 import pytest
 
 from agent import dns_query
+from agent.destination import Destinations
+from agent.guard import Guard
+from agent.probe import Prober
 from agent.resolver import Answer, LookupFailed, Resolver
+from agent.result import Monitor, Request
 from tests.support.dns_server import DnsServer, Zone, serve_dns
+from vantage.url import target_of
 
 BOTH = [socket.AF_INET6, socket.AF_INET]
 NAME = "target.example"
@@ -162,6 +168,38 @@ async def test_forged_answers_are_passed_over() -> None:
         with pytest.raises(LookupFailed) as raised:
             await resolver(server, timeout_s=0.1).resolve(NAME, timeout_s=5)
     assert raised.value.failure.code == "dns_timeout"
+
+
+@pytest.mark.parametrize("url", ["dns://{at}/a.example", "http://a.example"])
+async def test_a_name_server_that_never_answers_the_question_is_given_up(url: str) -> None:
+    """It sends the question back, more often than anybody wants to hear it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(60)
+        at = server.getsockname()
+
+        def echo() -> None:
+            wire, peer = server.recvfrom(1000)
+            for _ in range(20):
+                server.sendto(wire, peer)
+
+        asker = Resolver(servers=[at], families=[socket.AF_INET], attempts=1)
+        prober = Prober(allow_networks=[ip_network("127.0.0.0/8")], resolver=asker)
+        watched = Monitor(1, url.format(at=f"{at[0]}:{at[1]}"), timeout_us=20_000_000)
+        _, result = await asyncio.gather(asyncio.to_thread(echo), prober.probe(watched))
+        await prober.close()
+    assert result.failure is not None
+    assert "no answer to the question" in result.failure.detail
+
+
+async def test_of_ever_so_many_addresses_the_first_are_tried() -> None:
+    given = {f"192.0.2.{last}" for last in range(100)}
+    url = f"http://{NAME}/"
+    async with serve_dns({NAME: Zone({"A": sorted(given)}, is_truncated=True)}) as server:
+        found = Destinations(Guard([ip_network("192.0.2.0/24")]), resolver(server))
+        tried, _ = await found.find(target_of(url), Monitor(1, url), Request(), 0, 5_000_000)
+    assert len(tried) == 64
+    assert set(map(str, tried)) < given
 
 
 async def test_localhost_and_the_hosts_file_need_no_query(tmp_path: Path) -> None:

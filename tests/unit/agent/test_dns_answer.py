@@ -66,3 +66,11 @@ def test_any_records_are_an_answer_or_none(records: list[tuple[int, int, bytes]]
     if isinstance(message, Message):
         "\n".join(question_scheme._records(from_wire(wire, ignore_trailing=True)))
         question_scheme._problem(message, TARGET)
+
+
+def test_an_answer_of_too_many_records_is_none() -> None:
+    """They are addresses: whoever can read them may as well read names of a hundred labels."""
+    records = [(1, 1, b"\xc0\0\2\7")] * 499  # ... and the question
+    assert dns_answer.match(answered(*records), {RdataType.A: QUESTION})[0] is RdataType.A
+    many = answered(*records, *records[:1])
+    assert dns_answer.match(many, {RdataType.A: QUESTION}) == (None, None)
